@@ -5,7 +5,7 @@ The forms of the dashboard, the options of the command line and the checks all r
 
 from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from sparsekd.errors import BadInput, unknown
 
@@ -161,3 +161,34 @@ class MaskParams(Params):
     normalise: Literal["layer", "none"] = Field(
         "layer", description="Divide scores by their norm within each layer, or leave them raw."
     )
+
+
+class ProbeParams(Params):
+    """Which masked teachers are tried on the probe set (the first rows of the selection split)."""
+
+    lams: tuple[float, ...] = Field((0.5,), min_length=1, description="λ of the scores to try.")
+    sparsities: tuple[float, ...] = Field(
+        (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9),
+        min_length=1,
+        description="Sparsities to try.",
+    )
+    controls: bool = Field(
+        True, description="Also λ = 1, λ = 0, magnitude and a random mask at each sparsity."
+    )
+    examples: int = Field(500, ge=8, le=100_000, description="Rows of the probe set.")
+    round_to: int = Field(
+        8, ge=1, le=1024, description="Neurons removed per layer: a multiple of this."
+    )
+    normalise: Literal["layer", "none"] = Field(
+        "layer", description="Divide scores by their norm within each layer, or leave them raw."
+    )
+    neuron_sparsity: float | None = Field(
+        None, ge=0, le=1, description="Share of the neurons removed, where it differs."
+    )
+
+    @field_validator("lams", "sparsities")
+    @classmethod
+    def _shares(cls, values: tuple[float, ...]) -> tuple[float, ...]:
+        if any(not 0 <= value <= 1 for value in values):
+            raise ValueError("every value must lie between 0 and 1")
+        return values

@@ -1,0 +1,260 @@
+"""The queue of runs: submit, cancel, resume, and the process that starts runs as slots come free.
+
+Each run works in a process of its own. One queue process per store, started when something is
+submitted, hands each device to one run at a time and leaves when nothing is left to start.
+"""
+
+import importlib
+import json
+import os
+import platform
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from multiprocessing import get_all_start_methods, get_context
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+
+from sparsekd import store
+from sparsekd.errors import BadInput, Unavailable, unknown
+from sparsekd.files import replace
+from sparsekd.records import RESUMABLE, Outcome, Plan, Recipe, Run, State
+
+PAUSE = 0.2  # seconds between two looks at the queue
+
+
+@dataclass(frozen=True)
+class Device:
+    """A place to compute: torch's name for it, and what it is in words."""
+
+    name: str
+    words: str
+
+
+# --- asking ----------------------------------------------------------------------------------
+
+
+def submit(recipes: Iterable[Recipe], device: str = "auto") -> list[Run]:
+    """Queue recipes and return their runs at once.
+
+    Finished runs are found, running ones left alone, and those that failed or stopped are
+    queued again; submitting twice is harmless.
+    """
+    check_device(device)
+    runs = [store.create(recipe, device) for recipe in recipes]
+    for run in runs:
+        if run.state in RESUMABLE:
+            store.requeue(run.id, device)
+    wake()
+    return list(store.several(run.id for run in runs).values())
+
+
+def submit_plan(plan: Plan, device: str = "auto") -> list[Run]:
+    """Remember a plan and queue its runs."""
+    check_device(device)
+    store.save_plan(plan)
+    return submit([step.recipe for step in plan.steps], device)
+
+
+def cancel(run_id: str) -> Run:
+    """Ask a run to stop; it keeps its checkpoint and can be resumed."""
+    run = store.get(run_id)
+    if run.state is State.DONE:
+        raise BadInput(f"Run {run.id} is done.", "There is nothing to cancel.")
+    store.ask_to_cancel(run.id)
+    if run.state is State.RUNNING and run.pid:
+        with suppress(ProcessLookupError):  # it may end between the look and the signal
+            os.kill(run.pid, signal.SIGTERM)
+    return store.get(run.id)
+
+
+def cancel_plan(plan: Plan) -> None:
+    """Ask every unfinished run of a plan to stop, the ones that wait first."""
+    runs = store.several(step.recipe.run_id for step in plan.steps)
+    for state in (State.QUEUED, State.RUNNING):
+        for run in runs.values():
+            if run.state is state:
+                cancel(run.id)
+
+
+def resume(run_id: str, device: str | None = None) -> Run:
+    """Queue a stopped run again, after whatever unfinished runs it starts from."""
+    run = store.get(run_id)
+    if run.state is State.DONE:
+        raise BadInput(f"Run {run.id} is done.", "There is nothing to resume.")
+    for needed in store.several(run.recipe.needs).values():
+        if needed.state in RESUMABLE:
+            resume(needed.id, device)
+    if run.state in RESUMABLE:
+        store.requeue(run.id, device)
+    wake()
+    return store.get(run.id)
+
+
+def blocker(run: Run) -> Run | None:
+    """The run that keeps a queued one from starting because it stopped, if there is one."""
+    for needed in store.several(run.recipe.needs).values():
+        if needed.state in RESUMABLE:
+            return needed
+        deeper = blocker(needed) if needed.state is State.QUEUED else None
+        if deeper:
+            return deeper
+    return None
+
+
+def wake() -> None:
+    """Start a queue process; it leaves at once where another one is at work."""
+    log = store.home() / "queue.log"
+    with log.open("ab") as out:
+        subprocess.Popen(
+            [sys.executable, "-m", "sparsekd", "queue"],
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=out,
+            start_new_session=True,
+            cwd=Path(__file__).parents[1],
+        )
+
+
+def wake_if_asleep() -> None:
+    """Start a queue process where runs wait and none is at work, as after a crash."""
+    if store.queued() and not store.is_locked(_queue_lock()):
+        wake()
+
+
+# --- the queue process -----------------------------------------------------------------------
+
+
+def _queue_lock() -> Path:
+    return store.home() / "queue.lock"
+
+
+def serve() -> None:
+    """Start queued runs as their inputs and a device are ready; leave when none can start."""
+    method = "forkserver" if "forkserver" in get_all_start_methods() else "spawn"
+    context = get_context(method)
+    # Imports torch once for all workers of this queue; nothing touches a device before the fork.
+    context.set_forkserver_preload(["sparsekd.worker"])
+    workers: dict[str, tuple[str, BaseProcess]] = {}
+    with store.holding(_queue_lock(), "Another queue process is at work."):
+        while True:
+            _reap(workers)
+            busy = {device for device, _ in workers.values()} | _devices_in_use(workers)
+            for run, device in startable(store.queued(), [d.name for d in devices()], busy):
+                if run.id not in workers:
+                    process = context.Process(target=_work, args=(run.id, device))
+                    process.start()
+                    workers[run.id] = (device, process)
+            if not workers and not busy:
+                return
+            time.sleep(PAUSE)
+
+
+def startable(
+    queued: Iterable[Run], names: list[str], busy: set[str]
+) -> list[tuple[Run, str]]:
+    """The queued runs that can start now, each with its device: in order, one per device."""
+    free = [name for name in names if name not in busy]
+    chosen = []
+    for run in queued:
+        inputs = store.several(run.recipe.needs)
+        ready = all(needed.state is State.DONE for needed in inputs.values())
+        if not ready or len(inputs) < len(set(run.recipe.needs)):
+            continue
+        device = next((name for name in free if run.device in ("auto", name)), None)
+        if device:
+            free.remove(device)
+            chosen.append((run, device))
+        if not free:
+            break
+    return chosen
+
+
+def _devices_in_use(workers: dict[str, tuple[str, BaseProcess]]) -> set[str]:
+    """Devices held by workers that an earlier queue process has left behind."""
+    return {run.device for run in store.runs(states=[State.RUNNING]) if run.id not in workers}
+
+
+def _reap(workers: dict[str, tuple[str, BaseProcess]]) -> None:
+    for run_id, (_, process) in list(workers.items()):
+        if process.exitcode is None:
+            continue
+        process.join()
+        del workers[run_id]
+        run = store.several([run_id]).get(run_id)
+        if run is not None and run.state is State.QUEUED:
+            message = f"The worker ended (exit code {process.exitcode}) before it could begin."
+            outcome = Outcome(message=message, hint="The log of the run says why.")
+            store.finish(run_id, State.FAILED, outcome, 0.0)
+
+
+def _work(run_id: str, device: str) -> None:
+    """Where a worker process begins: its own session, its own log, then torch."""
+    os.setsid()
+    log = store.folder(run_id) / "log.txt"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("ab", buffering=0) as out:
+        os.dup2(out.fileno(), sys.stdout.fileno())
+        os.dup2(out.fileno(), sys.stderr.fileno())
+    importlib.import_module("sparsekd.worker").work(run_id, device)
+
+
+# --- devices ---------------------------------------------------------------------------------
+
+
+def devices(look: bool = True) -> list[Device]:
+    """The devices of this machine, the fastest first; found once by a process that loads torch.
+
+    With `look` false, an answer at once: where nobody has looked yet, the processor alone.
+    """
+    path = store.home() / "devices.json"
+    if look and not path.exists():
+        look_for_devices()
+    if not path.exists():
+        return [Device("cpu", processor())]
+    return [Device(**entry) for entry in json.loads(path.read_text(encoding="utf-8"))]
+
+
+def look_for_devices() -> list[Device]:
+    """Ask torch, in a process of its own, what this machine has, and remember it.
+
+    Raises:
+        Unavailable: torch does not load here.
+    """
+    command = [sys.executable, "-m", "sparsekd", "devices", "--json"]
+    place = Path(__file__).parents[1]
+    answer = subprocess.run(command, capture_output=True, text=True, cwd=place, check=False)
+    if answer.returncode:
+        lines = answer.stderr.strip().splitlines()
+        raise Unavailable(
+            f"torch does not load: {lines[-1] if lines else 'no message'}",
+            "Reinstall it: pip install -r requirements.txt",
+        )
+    found = [Device(**entry) for entry in json.loads(answer.stdout)]
+    text = json.dumps([asdict(device) for device in found])
+    replace(store.home() / "devices.json", lambda path: path.write_text(text, encoding="utf-8"))
+    return found
+
+
+def check_device(name: str) -> None:
+    """Refuse a device that this machine does not have."""
+    if name == "auto":
+        return
+    names = [device.name for device in devices()]
+    if name not in names:
+        raise unknown("device", name, [*names, "auto"])
+
+
+def processor() -> str:
+    """This machine's processor in words."""
+    cores = os.cpu_count() or 1
+    model = platform.processor() or platform.machine()
+    info = Path("/proc/cpuinfo")
+    if info.exists():
+        lines = info.read_text(encoding="utf-8").splitlines()
+        model = next((line.split(":")[1].strip() for line in lines if "model name" in line), model)
+    return f"{model}, {cores} cores"

@@ -1,0 +1,151 @@
+"""Which runs a request needs, in order. StarK is such an order of work, not a loss."""
+
+from dataclasses import dataclass, field
+
+from sparsekd.errors import BadInput
+from sparsekd.parameters import (
+    MaskParams,
+    Params,
+    ProbeParams,
+    ScoreParams,
+    StudentParams,
+    TrainParams,
+    VanillaParams,
+)
+from sparsekd.records import Plan, Recipe, Step
+
+ROLES = {
+    "teacher": "Teacher",
+    "plain_student": "Student without teacher",
+    "trial_student": "Trial student (dense teacher)",
+    "scores": "Scores",
+    "sparse_teacher": "Sparse teacher",
+    "student": "Student of the sparse teacher",
+    "random_mask_teacher": "Randomly masked teacher",
+    "random_mask_student": "Student of a randomly masked teacher",
+}
+REPORTED = (
+    "teacher",
+    "plain_student",
+    "trial_student",
+    "sparse_teacher",
+    "student",
+    "random_mask_student",
+)
+
+
+def finetune(task: str, checkpoint: str, train: TrainParams, seed: int = 0) -> Recipe:
+    """A teacher: a checkpoint trained on the task's gold labels."""
+    params = {"train": train.values()}
+    return Recipe("finetune", task, "finetune", {"checkpoint": checkpoint}, params, seed)
+
+
+def distil(
+    task: str,
+    method: str,
+    teacher: str,
+    train: TrainParams,
+    method_params: Params,
+    student: StudentParams,
+    init: str = "",
+    seed: int = 0,
+) -> Recipe:
+    """A student of `teacher`; its first weights come from `init`, by default the same model.
+
+    A student of a sparse teacher starts from the dense one: that is the rewinding.
+    """
+    params = {
+        "train": train.values(),
+        "method": method_params.values(),
+        "student": student.values(),
+    }
+    inputs = {"teacher": teacher, "init": init or teacher}
+    return Recipe("distil", task, method, inputs, params, seed)
+
+
+def score(task: str, teacher: str, student: str, params: ScoreParams, max_length: int) -> Recipe:
+    """Expressiveness and friendliness of every head and neuron of `teacher` for `student`."""
+    inputs = {"teacher": teacher, "student": student}
+    return Recipe("score", task, "", inputs, {"score": params.values(), "max_length": max_length})
+
+
+def prune(
+    task: str, teacher: str, scores: str, params: MaskParams, max_length: int, seed: int = 0
+) -> Recipe:
+    """The teacher without the units that a mask removes; `seed` draws a random mask."""
+    inputs = {"teacher": teacher} | ({"scores": scores} if params.kind == "scores" else {})
+    values = {"mask": params.values(), "max_length": max_length}
+    return Recipe("prune", task, params.kind, inputs, values, seed)
+
+
+def probe(
+    task: str, teacher: str, student: str, scores: str, params: ProbeParams, max_length: int
+) -> Recipe:
+    """The masked teacher's quality and distance to the trial student, over λ and sparsity."""
+    inputs = {"teacher": teacher, "student": student, "scores": scores}
+    return Recipe("probe", task, "", inputs, {"probe": params.values(), "max_length": max_length})
+
+
+@dataclass(frozen=True)
+class Study:
+    """What a StarK study is asked to be: one teacher, one way to make students, several seeds."""
+
+    task: str
+    checkpoint: str
+    teacher: TrainParams = field(default_factory=TrainParams)
+    train: TrainParams = field(default_factory=TrainParams)
+    student: StudentParams = field(default_factory=StudentParams)
+    method: str = "vanilla"
+    method_params: Params = field(default_factory=VanillaParams)
+    score: ScoreParams = field(default_factory=ScoreParams)
+    mask: MaskParams = field(default_factory=MaskParams)
+    seeds: tuple[int, ...] = (0,)
+    finetuned: Recipe | None = None
+    """A teacher that exists already, instead of fine-tuning `checkpoint`."""
+
+
+def stark(study: Study) -> Plan:
+    """Teacher; then, for each seed, trial student, scores, sparse teacher, student, and controls.
+
+    Every student has the same initialisation, data, budget and number of tries: one. λ and the
+    sparsity are given, so the reported data chooses nothing.
+
+    Source: Yang, Zhang, Song, EMNLP 2022, arXiv 2210.03923.
+    """
+    if not study.seeds:
+        raise BadInput("A study needs at least one seed.", "Give --seeds 1 or more.")
+    teacher = study.finetuned or finetune(study.task, study.checkpoint, study.teacher)
+    steps = [Step("teacher", teacher)]
+    for seed in study.seeds:
+        steps += _one_seed(study, teacher.run_id, seed)
+    mask = study.mask
+    title = f"{study.task} · λ {mask.lam:g} · sparsity {mask.sparsity:g} · "
+    title += f"{len(study.seeds)} seed{'s' if len(study.seeds) > 1 else ''}"
+    return Plan(title, study.task, tuple(steps))
+
+
+def _one_seed(study: Study, teacher: str, seed: int) -> list[Step]:
+    length = study.train.max_length
+
+    def student_of(source: str, method: str, params: Params) -> Recipe:
+        return distil(
+            study.task, method, source, study.train, params, study.student, teacher, seed
+        )
+
+    def pruned(kind: str) -> Recipe:
+        params = study.mask.model_copy(update={"kind": kind})
+        return prune(study.task, teacher, scores.run_id, params, length, seed)
+
+    plain = student_of(teacher, "finetune", Params())
+    trial = student_of(teacher, study.method, study.method_params)
+    scores = score(study.task, teacher, trial.run_id, study.score, length)
+    sparse, chance = pruned("scores"), pruned("random")
+    return [
+        Step("plain_student", plain),
+        Step("trial_student", trial),
+        Step("scores", scores),
+        Step("sparse_teacher", sparse),
+        Step("student", student_of(sparse.run_id, study.method, study.method_params)),
+        Step("random_mask_teacher", chance),
+        Step("random_mask_student", student_of(chance.run_id, study.method, study.method_params)),
+    ]

@@ -1,0 +1,369 @@
+"""The catalogue of runs: one SQLite database and one folder per run, under SPARSEKD_HOME.
+
+Workers write, pages and command lines read. A run counts as running only while its worker holds
+the run's file lock, which the kernel releases however the worker ends.
+"""
+
+import json
+import os
+import sqlite3
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from shutil import rmtree
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from sparsekd.errors import BadInput, Unavailable, unknown
+from sparsekd.files import disk_trouble
+from sparsekd.records import Event, Outcome, Plan, Progress, Recipe, Run, State
+
+VERSION = 1
+TABLES = """
+CREATE TABLE IF NOT EXISTS runs (
+    id TEXT PRIMARY KEY, recipe TEXT NOT NULL, state TEXT NOT NULL, device TEXT NOT NULL,
+    place REAL NOT NULL, pid INTEGER, created REAL NOT NULL, started REAL, finished REAL,
+    seconds REAL NOT NULL DEFAULT 0, cancel INTEGER NOT NULL DEFAULT 0,
+    progress TEXT NOT NULL DEFAULT '{}', outcome TEXT NOT NULL DEFAULT '{}'
+);
+CREATE TABLE IF NOT EXISTS events (
+    run TEXT NOT NULL, step INTEGER NOT NULL, name TEXT NOT NULL, value REAL,
+    PRIMARY KEY (run, name, step)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS plans (id TEXT PRIMARY KEY, plan TEXT NOT NULL, created REAL NOT NULL);
+CREATE TABLE IF NOT EXISTS tasks (name TEXT PRIMARY KEY, card TEXT NOT NULL, created REAL NOT NULL);
+"""
+
+
+def home() -> Path:
+    """The folder of runs and catalogue: SPARSEKD_HOME, or a dot folder in the user's home."""
+    return Path(os.environ.get("SPARSEKD_HOME") or Path.home() / ".sparsekd").expanduser()
+
+
+def folder(run_id: str) -> Path:
+    """The folder of one run's files."""
+    return home() / "runs" / run_id
+
+
+@contextmanager
+def _database() -> Iterator[sqlite3.Connection]:
+    """One short transaction.
+
+    Raises:
+        Unavailable: the folder cannot be written, the database is in use for long, or is newer.
+    """
+    path = home() / "catalog.sqlite"
+    try:
+        home().mkdir(parents=True, exist_ok=True)
+        connection = sqlite3.connect(path, timeout=20.0)
+    except OSError as error:
+        raise disk_trouble(home(), error) from error
+    except sqlite3.Error as error:
+        raise _database_trouble(path, error) from error
+    try:
+        connection.row_factory = sqlite3.Row
+        _prepare(connection, path)
+        with connection:
+            yield connection
+    except sqlite3.Error as error:
+        raise _database_trouble(path, error) from error
+    finally:
+        connection.close()
+
+
+def _prepare(connection: sqlite3.Connection, path: Path) -> None:
+    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    if version > VERSION:
+        raise Unavailable(
+            f"{path} was written by a newer SparseKD (format {version}, this one reads {VERSION}).",
+            "Update SparseKD, or name another folder with SPARSEKD_HOME.",
+        )
+    if version < VERSION:
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.executescript(TABLES)
+        connection.execute(f"PRAGMA user_version={VERSION}")
+    connection.execute("PRAGMA synchronous=NORMAL")
+
+
+def _database_trouble(path: Path, error: sqlite3.Error) -> Unavailable:
+    text = str(error)
+    if "locked" in text:
+        hint = "Another program holds it; close that program and try again."
+    elif "full" in text or "readonly" in text or "unable to open" in text or "disk" in text:
+        hint = "Free some space, check the folder's rights, or name another with SPARSEKD_HOME."
+    else:
+        hint = "Move the file away to begin anew; the run folders stay where they are."
+    return Unavailable(f"The catalogue {path} cannot be used: {text}.", hint)
+
+
+# --- runs ------------------------------------------------------------------------------------
+
+
+def create(recipe: Recipe, device: str = "auto") -> Run:
+    """Enter a recipe as queued; one that is there already is left as it is."""
+    now = time.time()
+    with _database() as database:
+        database.execute(
+            "INSERT OR IGNORE INTO runs (id, recipe, state, device, place, created) "
+            "VALUES (?, ?, ?, ?, ?, ?)",
+            (recipe.run_id, recipe.to_json(), State.QUEUED, device, now, now),
+        )
+    return get(recipe.run_id)
+
+
+def requeue(run_id: str, device: str | None = None) -> None:
+    """Put a run that is neither finished nor running at the end of the queue."""
+    with _database() as database:
+        database.execute(
+            "UPDATE runs SET state = ?, cancel = 0, outcome = '{}', finished = NULL, pid = NULL, "
+            "place = ?, device = COALESCE(?, device) WHERE id = ? AND state != ?",
+            (State.QUEUED, time.time(), device, run_id, State.DONE),
+        )
+
+
+def get(run_id: str) -> Run:
+    """One run, by its whole id or by an unambiguous beginning of four letters or more."""
+    with _database() as database:
+        rows = database.execute(
+            "SELECT * FROM runs WHERE id = ? OR (LENGTH(?) >= 4 AND SUBSTR(id, 1, LENGTH(?)) = ?)",
+            (run_id, run_id, run_id, run_id),
+        ).fetchall()
+        if not rows:
+            known = [row["id"] for row in database.execute("SELECT id FROM runs")]
+    if not rows:
+        raise unknown("run", run_id, known)
+    if len(rows) > 1:
+        raise BadInput(f"{run_id!r} fits {len(rows)} runs.", "Give more letters of the id.")
+    return _run(rows[0])
+
+
+def runs(
+    stage: str | None = None, states: Iterable[State] | None = None, task: str | None = None
+) -> list[Run]:
+    """All runs, the newest first."""
+    with _database() as database:
+        rows = database.execute("SELECT * FROM runs ORDER BY created DESC, rowid DESC").fetchall()
+    found = [_run(row) for row in rows]
+    wanted = set(states) if states is not None else None
+    return [
+        run
+        for run in found
+        if (stage is None or run.recipe.stage == stage)
+        and (wanted is None or run.state in wanted)
+        and (task is None or run.recipe.task == task)
+    ]
+
+
+def several(run_ids: Iterable[str]) -> dict[str, Run]:
+    """Those of the named runs that exist, by id, in one read."""
+    names = list(run_ids)
+    marks = ",".join("?" * len(names))
+    with _database() as database:
+        rows = database.execute(f"SELECT * FROM runs WHERE id IN ({marks})", names).fetchall()
+    return {row["id"]: _run(row) for row in rows}
+
+
+def queued() -> list[Run]:
+    """Queued runs, the longest waiting first."""
+    with _database() as database:
+        rows = database.execute(
+            "SELECT * FROM runs WHERE state = ? ORDER BY place, rowid", (State.QUEUED,)
+        ).fetchall()
+    return [_run(row) for row in rows]
+
+
+def _run(row: sqlite3.Row) -> Run:
+    state = State(row["state"])
+    if state is State.RUNNING and not is_held(row["id"]):
+        state = State.INTERRUPTED
+    return Run(
+        recipe=Recipe.from_json(row["recipe"]),
+        state=state,
+        folder=folder(row["id"]),
+        device=row["device"],
+        pid=row["pid"],
+        created=row["created"],
+        started=row["started"],
+        finished=row["finished"],
+        seconds=row["seconds"],
+        progress=Progress(**json.loads(row["progress"])),
+        outcome=Outcome(**json.loads(row["outcome"])),
+    )
+
+
+def _set(run_id: str, **columns: Any) -> None:
+    names = ", ".join(f"{name} = ?" for name in columns)
+    with _database() as database:
+        database.execute(f"UPDATE runs SET {names} WHERE id = ?", (*columns.values(), run_id))
+
+
+def start(run_id: str, device: str, pid: int) -> None:
+    """Note that a worker, which holds the lock, has begun."""
+    now = time.time()
+    _set(run_id, state=State.RUNNING, device=device, pid=pid, started=now, finished=None)
+
+
+def report(run_id: str, progress: Progress, events: Iterable[Event] = ()) -> None:
+    """Write how far a run is, and the numbers logged since the last report."""
+    rows = [(run_id, event.step, event.name, event.value) for event in events]
+    with _database() as database:
+        database.execute(
+            "UPDATE runs SET progress = ? WHERE id = ?", (json.dumps(asdict(progress)), run_id)
+        )
+        database.executemany("INSERT OR REPLACE INTO events VALUES (?, ?, ?, ?)", rows)
+
+
+def finish(run_id: str, state: State, outcome: Outcome, seconds: float) -> None:
+    """Write how a run ended; `seconds` of this attempt are added to those of earlier ones."""
+    with _database() as database:
+        database.execute(
+            "UPDATE runs SET state = ?, outcome = ?, finished = ?, seconds = seconds + ?, "
+            "pid = NULL WHERE id = ?",
+            (state, json.dumps(asdict(outcome)), time.time(), seconds, run_id),
+        )
+
+
+def events(run_id: str) -> list[Event]:
+    """Every number a run has logged, by name and step."""
+    with _database() as database:
+        rows = database.execute(
+            "SELECT step, name, value FROM events WHERE run = ? ORDER BY name, step", (run_id,)
+        ).fetchall()
+    return [Event(*row) for row in rows]
+
+
+def forget_events(run_id: str, after: int) -> None:
+    """Drop numbers logged past a step: a resumed run writes them again."""
+    with _database() as database:
+        database.execute("DELETE FROM events WHERE run = ? AND step > ?", (run_id, after))
+
+
+def ask_to_cancel(run_id: str) -> None:
+    """Mark that a run should stop; one that has not begun is cancelled at once."""
+    with _database() as database:
+        database.execute("UPDATE runs SET cancel = 1 WHERE id = ?", (run_id,))
+        database.execute(
+            "UPDATE runs SET state = ?, finished = ? WHERE id = ? AND state = ?",
+            (State.CANCELLED, time.time(), run_id, State.QUEUED),
+        )
+
+
+def should_cancel(run_id: str) -> bool:
+    """Whether somebody asked the run to stop."""
+    with _database() as database:
+        row = database.execute("SELECT cancel FROM runs WHERE id = ?", (run_id,)).fetchone()
+    return row is None or bool(row["cancel"])
+
+
+def delete(run_id: str) -> None:
+    """Remove a run and its files.
+
+    Raises:
+        BadInput: it is running, or other runs start from it.
+    """
+    run = get(run_id)
+    if run.state is State.RUNNING:
+        raise BadInput(f"Run {run.id} is running.", "Cancel it first.")
+    users = [other.id for other in runs() if run.id in other.recipe.needs]
+    if users:
+        raise BadInput(
+            f"Run {run.id} is the starting point of {', '.join(users)}.", "Delete those first."
+        )
+    with _database() as database:
+        for table, column in (("runs", "id"), ("events", "run")):
+            database.execute(f"DELETE FROM {table} WHERE {column} = ?", (run.id,))
+    rmtree(run.folder, ignore_errors=True)
+
+
+# --- locks -----------------------------------------------------------------------------------
+
+
+@contextmanager
+def held(run_id: str) -> Iterator[None]:
+    """Hold the run's lock, as its one worker does.
+
+    Raises:
+        BadInput: another worker holds it.
+    """
+    with holding(folder(run_id) / "lock", f"Run {run_id} is worked on by another process."):
+        yield
+
+
+@contextmanager
+def holding(path: Path, refusal: str) -> Iterator[None]:
+    """Hold a lock file; the kernel releases it when this process ends, however it ends."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # A look by `is_held` takes the lock for an instant: wait that long.
+        with FileLock(path, timeout=2.0):
+            yield
+    except Timeout as error:
+        raise BadInput(refusal, "Nothing to do: one is enough.") from error
+    except OSError as error:
+        raise disk_trouble(path, error) from error
+
+
+def is_held(run_id: str) -> bool:
+    """Whether a living worker holds the run's lock."""
+    return is_locked(folder(run_id) / "lock")
+
+
+def is_locked(path: Path) -> bool:
+    """Whether a living process holds this lock file."""
+    if not path.exists():
+        return False
+    try:
+        with FileLock(path, timeout=0):
+            return False
+    except Timeout:
+        return True
+    except OSError as error:
+        raise disk_trouble(path, error) from error
+
+
+# --- plans and tasks --------------------------------------------------------------------------
+
+
+def save_plan(plan: Plan) -> None:
+    """Remember a plan, so that its runs can be shown together."""
+    with _database() as database:
+        database.execute(
+            "INSERT OR REPLACE INTO plans VALUES (?, ?, ?)", (plan.id, plan.to_json(), time.time())
+        )
+
+
+def plans() -> list[Plan]:
+    """All plans, the one asked for last first."""
+    with _database() as database:
+        rows = database.execute("SELECT plan FROM plans ORDER BY created DESC").fetchall()
+    return [Plan.from_json(row["plan"]) for row in rows]
+
+
+def plan(plan_id: str) -> Plan:
+    """One plan by its id."""
+    found = {known.id: known for known in plans()}
+    if plan_id not in found:
+        raise unknown("study", plan_id, found)
+    return found[plan_id]
+
+
+def delete_plan(plan_id: str) -> None:
+    """Forget a plan; its runs stay."""
+    with _database() as database:
+        database.execute("DELETE FROM plans WHERE id = ?", (plan_id,))
+
+
+def save_task(name: str, card: str) -> None:
+    """Register a local task's card (JSON) under its name."""
+    with _database() as database:
+        database.execute("INSERT OR REPLACE INTO tasks VALUES (?, ?, ?)", (name, card, time.time()))
+
+
+def tasks() -> dict[str, str]:
+    """Registered local tasks: name to card (JSON), the newest first."""
+    with _database() as database:
+        rows = database.execute("SELECT name, card FROM tasks ORDER BY created DESC").fetchall()
+    return {row["name"]: row["card"] for row in rows}

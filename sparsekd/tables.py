@@ -1,0 +1,217 @@
+"""Runs turned into frames: what pages draw and the command line prints."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from sparsekd import store
+from sparsekd.plans import REPORTED, ROLES
+from sparsekd.records import Plan, Progress, Recipe, Run, State
+
+STAGES = {
+    "finetune": "Fine-tuning",
+    "distil": "Distillation",
+    "score": "Scoring",
+    "prune": "Pruning",
+    "probe": "Probing masks",
+}
+CONTROLS = ("trial_student", "random_mask_student", "plain_student")
+LEAST_SEEDS = 5
+CONFIDENCE = 0.95
+
+
+def title(recipe: Recipe) -> str:
+    """One run in a few words."""
+    params = recipe.params
+    match recipe.stage:
+        case "finetune":
+            return f"Teacher on {recipe.task}"
+        case "distil":
+            student = params["student"]
+            size = f"{student['layers']} layers" if student["choice"] in LAYERED else ""
+            source = recipe.inputs["teacher"].split("#")[0]
+            words = [f"Student of {source}", student["choice"], size]
+            if recipe.method == "finetune":
+                words[0] = "Student without teacher"
+            return ", ".join(word for word in [*words, f"seed {recipe.seed}"] if word)
+        case "score":
+            return f"Scores of {recipe.inputs['teacher'].split('#')[0]} for its student"
+        case "prune":
+            mask = params["mask"]
+            how = f"λ {mask['lam']:g}" if mask["kind"] == "scores" else mask["kind"]
+            return f"Teacher pruned by {mask['sparsity']:.0%}, {how}"
+        case "probe":
+            return "Sparsity curve of the masked teacher"
+
+
+LAYERED = {"bottom", "every", "top", "random"}
+
+
+def runs_table(runs: Iterable[Run]) -> pd.DataFrame:
+    """One row per run, by id."""
+    rows = [
+        {
+            "id": run.id,
+            "state": str(run.state),
+            "stage": run.recipe.stage,
+            "what": title(run.recipe),
+            "task": run.recipe.task,
+            "method": run.recipe.method,
+            "seed": run.recipe.seed,
+            "device": run.device,
+            "share": 1.0 if run.state is State.DONE else run.progress.share,
+            "phase": run.progress.phase,
+            "seconds": run.seconds,
+            "created": pd.Timestamp(run.created, unit="s"),
+            "message": f"{run.outcome.message} {run.outcome.hint}".strip(),
+        }
+        for run in runs
+    ]
+    columns = [
+        *("id", "state", "stage", "what", "task", "method", "seed", "device", "share"),
+        *("phase", "seconds", "created", "message"),
+    ]
+    return pd.DataFrame(rows, columns=columns).set_index("id")
+
+
+def curves(run_id: str) -> pd.DataFrame:
+    """Logged numbers: columns step, name, value; names like ``loss/soft`` and ``selection/mcc``."""
+    rows = [(event.step, event.name, event.value) for event in store.events(run_id)]
+    return pd.DataFrame(rows, columns=["step", "name", "value"])
+
+
+# --- studies ---------------------------------------------------------------------------------
+
+
+def plan_progress(plan: Plan, runs: dict[str, Run] | None = None) -> Progress:
+    """How far a study is, in steps; `eta` is the running step's own."""
+    runs = store.several(step.recipe.run_id for step in plan.steps) if runs is None else runs
+    states = [runs[s.recipe.run_id] for s in plan.steps if s.recipe.run_id in runs]
+    done = sum(run.state is State.DONE for run in states)
+    active = next((run for run in states if run.state is State.RUNNING), None)
+    if active is None:
+        return Progress("done" if done == len(plan.steps) else "", done, len(plan.steps))
+    role = next(step.role for step in plan.steps if step.recipe.run_id == active.id)
+    return Progress(
+        f"{ROLES[role]}: {active.progress.phase}",
+        done,
+        len(plan.steps),
+        active.progress.examples_per_second,
+        active.progress.eta,
+        active.progress.memory_mib,
+    )
+
+
+def study_rows(plan: Plan) -> list[dict[str, Any]]:
+    """One row per finished model and reported split, in the order of the plan."""
+    runs = store.several(step.recipe.run_id for step in plan.steps)
+    return [
+        {
+            "role": step.role,
+            "method": step.recipe.method,
+            "seed": step.seed,
+            "split": split,
+            "metrics": metrics,
+            "parameters": runs[step.recipe.run_id].outcome.facts["parameters"],
+            "seconds": round(runs[step.recipe.run_id].seconds, 3),
+            "run": step.recipe.run_id,
+        }
+        for step in plan.steps
+        if step.role in REPORTED and _done(runs.get(step.recipe.run_id))
+        for split, metrics in runs[step.recipe.run_id].outcome.metrics.items()
+        if split != "selection"
+    ]
+
+
+def _done(run: Run | None) -> bool:
+    return run is not None and run.state is State.DONE
+
+
+def study_frame(plan: Plan) -> pd.DataFrame:
+    """Long form: role, seed, split, metric, value, parameters, seconds, run."""
+    rows = [
+        {key: value for key, value in row.items() if key != "metrics"}
+        | {"metric": metric, "value": value}
+        for row in study_rows(plan)
+        for metric, value in row["metrics"].items()
+    ]
+    columns = [
+        *("role", "method", "seed", "split", "metric", "value", "parameters", "seconds", "run"),
+    ]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def summary(frame: pd.DataFrame, split: str, metric: str) -> pd.DataFrame:
+    """Per role: mean over seeds, its 95 % t interval (NaN for one seed), seeds, parameters."""
+    chosen = frame[(frame["split"] == split) & (frame["metric"] == metric)]
+    rows = []
+    for role in [role for role in ROLES if role in set(chosen["role"])]:
+        group = chosen[chosen["role"] == role]
+        low, high = interval(group["value"].to_numpy())
+        rows.append(
+            {
+                "role": role,
+                "what": ROLES[role],
+                "mean": group["value"].mean(),
+                "low": low,
+                "high": high,
+                "seeds": len(group),
+                "parameters": int(group["parameters"].mean()),
+                "seconds": group["seconds"].mean(),
+            }
+        )
+    columns = ["role", "what", "mean", "low", "high", "seeds", "parameters", "seconds"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def interval(values: np.ndarray) -> tuple[float, float]:
+    """Two-sided 95 % Student t interval of the mean; NaN for fewer than two values."""
+    if len(values) < 2:
+        return float("nan"), float("nan")
+    mean, error = float(np.mean(values)), float(stats.sem(values))
+    if error == 0:
+        return mean, mean
+    low, high = stats.t.interval(CONFIDENCE, len(values) - 1, loc=mean, scale=error)
+    return float(low), float(high)
+
+
+def comparisons(frame: pd.DataFrame, split: str, metric: str) -> pd.DataFrame:
+    """The student of the sparse teacher against each control, paired over seeds, with a verdict."""
+    chosen = frame[(frame["split"] == split) & (frame["metric"] == metric)]
+    by_seed = chosen.pivot_table(index="seed", columns="role", values="value")
+    rows = []
+    for control in CONTROLS:
+        if not {"student", control} <= set(by_seed.columns):
+            continue
+        pairs = by_seed[["student", control]].dropna()
+        differences = (pairs["student"] - pairs[control]).to_numpy()
+        low, high = interval(differences)
+        rows.append(
+            {
+                "control": control,
+                "what": ROLES[control],
+                "difference": float(np.mean(differences)) if len(differences) else float("nan"),
+                "low": low,
+                "high": high,
+                "seeds": len(differences),
+                "verdict": verdict(differences, lower_is_better=metric == "loss"),
+            }
+        )
+    columns = ["control", "what", "difference", "low", "high", "seeds", "verdict"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def verdict(differences: np.ndarray, lower_is_better: bool = False) -> str:
+    """better, worse or inconclusive, in words: fewer than five paired seeds prove nothing."""
+    seeds = len(differences)
+    if seeds < LEAST_SEEDS:
+        return f"inconclusive: {seeds} of at least {LEAST_SEEDS} seeds"
+    low, high = interval(-differences if lower_is_better else differences)
+    if low > 0:
+        return "better"
+    if high < 0:
+        return "worse"
+    return "inconclusive: the interval contains 0"
