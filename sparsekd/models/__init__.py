@@ -1,0 +1,1 @@
+"""Models: where heads and neurons live, gates on them, loading, pruning, first students."""

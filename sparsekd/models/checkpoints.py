@@ -1,0 +1,197 @@
+"""Checkpoints on disk and on the hub: where they are, whether they can be used, what they hold."""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+from huggingface_hub import snapshot_download
+from huggingface_hub.errors import (
+    HfHubHTTPError,
+    HFValidationError,
+    LocalEntryNotFoundError,
+    RepositoryNotFoundError,
+)
+from safetensors import SafetensorError, safe_open
+
+from sparsekd.errors import BadInput, NotFound, Unavailable
+from sparsekd.files import disk_trouble
+from sparsekd.models import architectures
+
+CONFIG = "config.json"
+WEIGHTS = "model.safetensors"
+INDEX = "model.safetensors.index.json"
+TOKENIZERS = ("tokenizer.json", "vocab.txt", "vocab.json")
+WANTED = [CONFIG, "model*.safetensors", INDEX, "tokenizer*.json", "vocab.*", "merges.txt"]
+WANTED += ["special_tokens_map.json", "added_tokens.json"]
+PICKLES = ("pytorch_model*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl", "*.pickle")
+SECONDS = 5.0
+# The hub's client raises its HTTP library's errors, whichever library that is.
+NETWORK: tuple[Any, ...] = (OSError, *HfHubHTTPError.__bases__)
+CONVERT = (
+    "Unpickling runs code: SparseKD reads safetensors only. Where you trust the file, load it "
+    "with transformers and call save_pretrained, then use that folder."
+)
+
+
+def locate(reference: str) -> Path:
+    """The folder of a checkpoint: a local one, or a hub id's files, fetched where missing.
+
+    Raises:
+        NotFound: neither a folder nor a public repository; Unavailable: the hub cannot be asked.
+    """
+    folder = Path(reference).expanduser()
+    if folder.is_dir():
+        return folder
+    if folder.exists():
+        raise BadInput(f"{reference} is a file.", "Name the folder that holds config.json.")
+    if _is_path(reference):
+        raise NotFound(f"There is no folder {reference}.", "Name a checkpoint's folder or hub id.")
+    return _cached(reference) or _fetched(reference)
+
+
+def check(folder: Path) -> dict[str, Any]:
+    """The configuration of a folder that can be loaded, as plain JSON values.
+
+    Raises:
+        BadInput: not a checkpoint, or a damaged or pickled one.
+        Incompatible: an architecture that is not supported.
+    """
+    if not (folder / CONFIG).is_file():
+        raise BadInput(
+            f"{folder} is no checkpoint: it has no {CONFIG}.",
+            "Name a folder that holds config.json, model.safetensors and a tokenizer.",
+        )
+    config = _json(folder / CONFIG)
+    if not isinstance(config.get("model_type"), str):
+        raise BadInput(f"{folder / CONFIG} names no model_type.", "Name another checkpoint.")
+    architectures.named(config["model_type"])
+    weight_files(folder)
+    return config
+
+
+def weight_files(folder: Path) -> list[Path]:
+    """The safetensors files that hold the weights: one, or the shards of the index.
+
+    Raises:
+        BadInput: there are none, or pickled ones only, or a shard is missing.
+    """
+    if (folder / WEIGHTS).is_file():
+        return [folder / WEIGHTS]
+    if not (folder / INDEX).is_file():
+        raise _no_weights(folder)
+    shards = _json(folder / INDEX).get("weight_map")
+    if not isinstance(shards, dict) or not shards:
+        raise BadInput(f"{folder / INDEX} names no files.", "Fetch or save the checkpoint again.")
+    files = sorted({folder / Path(str(name)).name for name in shards.values()})
+    missing = [file.name for file in files if not file.is_file()]
+    if missing:
+        raise BadInput(f"{folder} lacks {', '.join(missing)}.", "Fetch the checkpoint again.")
+    return files
+
+
+def sizes(folder: Path) -> dict[str, tuple[int, ...]]:
+    """The name and size of every weight, from the headers alone.
+
+    Raises:
+        BadInput: a weights file is damaged or cut short.
+    """
+    found: dict[str, tuple[int, ...]] = {}
+    for file in weight_files(folder):
+        try:
+            with safe_open(file, framework="pt") as weights:
+                for name in weights.keys():  # noqa: SIM118 (no dictionary: it cannot be iterated)
+                    found[name] = tuple(weights.get_slice(name).get_shape())
+        except SafetensorError as error:
+            raise damaged(file) from error
+        except OSError as error:
+            raise disk_trouble(file, error) from error
+    return found
+
+
+def fingerprint(folder: Path) -> str:
+    """What a checkpoint holds, in 16 hexadecimal digits: configuration, tokenizer and weights.
+
+    Two folders of the same contents answer the same, whatever their names and dates.
+
+    Raises:
+        BadInput: not a checkpoint; Unavailable: it cannot be read.
+    """
+    check(folder)
+    texts = [folder / CONFIG, *(folder / name for name in TOKENIZERS)]
+    digest = hashlib.sha256()
+    for file in [*(text for text in texts if text.is_file()), *weight_files(folder)]:
+        try:
+            with file.open("rb") as stream:
+                content = hashlib.file_digest(stream, "sha256").hexdigest()
+        except OSError as error:
+            raise disk_trouble(file, error) from error
+        digest.update(f"{file.name} {content}\n".encode())
+    return digest.hexdigest()[:16]
+
+
+def damaged(file: Path) -> BadInput:
+    """The error for weights that cannot be read."""
+    return BadInput(
+        f"{file} is damaged or cut short.",
+        "Fetch or save the checkpoint again.",
+    )
+
+
+def _is_path(reference: str) -> bool:
+    """Whether a reference can only be meant as a folder: hub ids have at most one slash."""
+    return reference.startswith((".", "~", "/")) or "\\" in reference or reference.count("/") > 1
+
+
+def _cached(reference: str) -> Path | None:
+    """The folder of a hub id that was fetched completely before."""
+    try:
+        found = snapshot_download(reference, allow_patterns=WANTED, local_files_only=True)
+    except LocalEntryNotFoundError:
+        return None
+    except HFValidationError as error:
+        raise _no_such(reference) from error
+    folder = Path(found)
+    whole = (folder / CONFIG).is_file() and any((folder / name).is_file() for name in TOKENIZERS)
+    return folder if whole and any(folder.glob("model*.safetensors")) else None
+
+
+def _fetched(reference: str) -> Path:
+    try:
+        return Path(snapshot_download(reference, allow_patterns=WANTED, etag_timeout=SECONDS))
+    except RepositoryNotFoundError as error:
+        raise _no_such(reference) from error
+    except NETWORK as error:
+        raise Unavailable(
+            f"{reference} is neither a local folder nor fetched before, and the hub does not "
+            "answer.",
+            "Check the name and the connection, or name a local folder.",
+        ) from error
+
+
+def _no_such(reference: str) -> NotFound:
+    return NotFound(
+        f"There is no checkpoint {reference!r}, here or on the hub.",
+        "Check its spelling; a private or gated one must be fetched into a local folder first.",
+    )
+
+
+def _no_weights(folder: Path) -> BadInput:
+    pickles = sorted(file.name for pattern in PICKLES for file in folder.glob(pattern))
+    if pickles:
+        return BadInput(f"{folder} holds its weights as a pickle ({pickles[0]}).", CONVERT)
+    return BadInput(
+        f"{folder} has no {WEIGHTS}.", f"Name a folder with weights as safetensors. {CONVERT}"
+    )
+
+
+def _json(file: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise disk_trouble(file, error) from error
+    except ValueError as error:
+        raise BadInput(f"{file} is no readable JSON.", "Fetch the checkpoint again.") from error
+    if not isinstance(found, dict):
+        raise BadInput(f"{file} holds no JSON object.", "Fetch the checkpoint again.")
+    return found

@@ -1,0 +1,265 @@
+"""From a checkpoint to a classifier with its tokenizer, and back; pruned models included."""
+
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from huggingface_hub.errors import StrictDataclassError
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+from transformers import (
+    AutoConfig,
+    AutoModelForSequenceClassification,
+    AutoTokenizer,
+    PretrainedConfig,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+)
+from transformers.initialization import no_init_weights
+from transformers.utils import logging
+
+from sparsekd.errors import BadInput, Incompatible
+from sparsekd.files import disk_trouble
+from sparsekd.models import architectures, checkpoints
+from sparsekd.models.checkpoints import damaged, fingerprint
+from sparsekd.models.classifiers import fit_classifier
+from sparsekd.models.pruning import resize, spare_empty_attention
+
+__all__ = ["fingerprint", "load", "load_saved", "save"]
+
+Loaded = tuple[PreTrainedModel, PreTrainedTokenizerBase]
+Sizes = dict[str, tuple[int, ...]]
+
+
+def load(reference: str, labels: tuple[str, ...], regression: bool, seed: int) -> Loaded:
+    """A classifier of these labels, in float32 and eval mode, and its tokenizer.
+
+    The classifier on top is new, drawn by `seed`, unless the checkpoint brings one for the same
+    labels (in another order: reordered) or for as many labels without names.
+
+    Args:
+        reference: Local folder, physically pruned or not, or hub id.
+        labels: Class names in the order of their ids; ignored for a regression.
+
+    Raises:
+        NotFound, Unavailable: no such checkpoint; the hub does not answer.
+        BadInput: not a checkpoint, or a damaged or pickled one.
+        Incompatible: an architecture that is not supported.
+    """
+    folder = checkpoints.locate(reference)
+    checkpoints.check(folder)
+    config, sizes = _config(folder), checkpoints.sizes(folder)
+    skeleton = _sized(config, sizes)
+    if set(sizes) == set(skeleton.state_dict()):
+        model, fresh = _filled(skeleton, folder), False
+    else:
+        model, fresh = _foreign(folder, config, seed)
+    fit_classifier(model, labels, regression, seed, fresh=fresh)
+    return model.eval(), _tokenizer(folder, model)
+
+
+def load_saved(folder: Path) -> Loaded:
+    """What `save` wrote, weight for weight, physically pruned or not; in eval mode.
+
+    Raises:
+        BadInput: not a checkpoint of a classifier, or a damaged one; nothing is made up.
+    """
+    checkpoints.check(folder)
+    config, sizes = _config(folder), checkpoints.sizes(folder)
+    skeleton = _sized(config, sizes)
+    differ = sorted(set(sizes) ^ set(skeleton.state_dict()))
+    if differ:
+        verb = "has no" if differ[0] not in sizes else "has an unknown"
+        raise BadInput(
+            f"{folder} is no saved classifier: it {verb} {differ[0]} ({len(differ)} such weights).",
+            "Fine-tune it first, or save it again.",
+        )
+    return _filled(skeleton, folder).eval(), _tokenizer(folder, skeleton)
+
+
+def save(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
+    """Write configuration, tokenizer and weights (safetensors) beside the folder, then move them.
+
+    A new folder appears whole; in one that exists, files are replaced one by one, the weights
+    last, and other files stay.
+
+    Raises:
+        Unavailable: the disk is full or read-only, or the folder may not be written.
+    """
+    folder = folder.absolute()
+    beside = folder.with_name(f".{os.getpid()}.{folder.name}")
+    try:
+        beside.mkdir(parents=True, exist_ok=True)
+        try:
+            _write(model, tokenizer, beside)
+            _move(beside, folder)
+        finally:
+            shutil.rmtree(beside, ignore_errors=True)
+    except OSError as error:
+        raise disk_trouble(folder, error) from error
+    except SafetensorError as error:
+        raise disk_trouble(folder, _system_error(error)) from error
+
+
+def _write(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
+    model.config.architectures = [architectures.of(model).model]
+    model.config.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    weights = {name: each.detach().cpu().contiguous() for name, each in model.state_dict().items()}
+    # transformers refuses safetensors files that do not say which library wrote them
+    save_file(weights, folder / checkpoints.WEIGHTS, metadata={"format": "pt"})
+
+
+def _system_error(error: SafetensorError) -> OSError:
+    """The system's error inside the writer's, which names it in words alone."""
+    number = re.search(r"os error (\d+)", str(error))
+    return OSError(int(number[1]), os.strerror(int(number[1]))) if number else OSError(str(error))
+
+
+def _reason(error: Exception) -> str:
+    """The last line of a library's message: the one that says what it found."""
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return f"Fetch or save the checkpoint again; transformers says: {lines[-1].strip()}"
+
+
+def _move(beside: Path, folder: Path) -> None:
+    if not folder.exists():
+        beside.rename(folder)
+        return
+    for file in sorted(beside.iterdir(), key=lambda each: each.name == checkpoints.WEIGHTS):
+        file.replace(folder / file.name)
+
+
+def _config(folder: Path) -> PretrainedConfig:
+    try:
+        config = AutoConfig.from_pretrained(folder, local_files_only=True)
+    except (OSError, ValueError, TypeError, KeyError, StrictDataclassError) as error:
+        raise BadInput(
+            f"{folder / checkpoints.CONFIG} describes no model.", _reason(error)
+        ) from error
+    architectures.check_config(config)
+    # Feed-forward blocks computed in pieces would pass the gate sites several times.
+    config.chunk_size_feed_forward = 0
+    return config
+
+
+def _sized(config: PretrainedConfig, sizes: Sizes) -> PreTrainedModel:
+    """A classifier whose layers are as wide as the checkpoint's; its weights are not yet set."""
+    with no_init_weights():  # drawing what the checkpoint then replaces takes seconds
+        try:
+            model = AutoModelForSequenceClassification.from_config(
+                config, dtype=torch.float32, attn_implementation="sdpa"
+            )
+        except (ValueError, TypeError, RuntimeError) as error:
+            raise BadInput("The checkpoint's config.json fits no model.", _reason(error)) from error
+    for path in architectures.unit_paths(model):
+        size = sizes.get(f"{path}.weight", ())
+        if len(size) == 2:
+            # Only a block without units is without bias; elsewhere a missing one is damage.
+            biased = size[1] > 0 or f"{path}.bias" in sizes
+            bias = torch.empty(size[0]) if biased else None
+            resize(model.get_submodule(path), torch.empty(size), bias)
+    architectures.check_sizes(model)
+    spare_empty_attention(model)
+    return model
+
+
+def _filled(model: PreTrainedModel, folder: Path) -> PreTrainedModel:
+    weights: dict[str, Tensor] = {}
+    for file in checkpoints.weight_files(folder):
+        try:
+            weights |= load_file(file)
+        except SafetensorError as error:
+            raise damaged(file) from error
+    try:
+        model.load_state_dict(weights, strict=True)
+    except RuntimeError as error:
+        raise BadInput(
+            f"The weights in {folder} do not fit its config.json.", _reason(error)
+        ) from error
+    return model
+
+
+def _foreign(folder: Path, config: PretrainedConfig, seed: int) -> tuple[PreTrainedModel, bool]:
+    """A checkpoint of another kind of model: its encoder, and whether the classifier is new."""
+    with _quiet(), torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(seed)  # the CPU's alone: it is given back
+        try:
+            model, report = AutoModelForSequenceClassification.from_pretrained(
+                folder,
+                config=config,
+                dtype=torch.float32,
+                attn_implementation="sdpa",
+                use_safetensors=True,
+                local_files_only=True,
+                output_loading_info=True,
+            )
+        except (OSError, ValueError, RuntimeError, SafetensorError) as error:
+            raise BadInput(f"{folder} cannot be loaded.", _reason(error)) from error
+    _check_report(model, folder, report)
+    return model, any(name.startswith("classifier.") for name in report["missing_keys"])
+
+
+def _check_report(model: PreTrainedModel, folder: Path, report: dict[str, Any]) -> None:
+    """Everything below the classifier must have come from the checkpoint, and fit.
+
+    Raises:
+        BadInput: weights of the encoder are missing; Incompatible: some have no place.
+    """
+    encoder = f"{model.base_model_prefix}."
+    pooler = f"{encoder}pooler."
+    missing = [
+        name
+        for name in sorted(report["missing_keys"])
+        if name.startswith(encoder) and not name.startswith(pooler)
+    ]
+    if missing:
+        raise BadInput(
+            f"{folder} has no weights for {missing[0]} ({len(missing)} are missing).",
+            "Fetch the checkpoint again, or check num_hidden_layers in its config.json.",
+        )
+    inside = f"{architectures.of(model).layers}."
+    unknown = [name for name in sorted(report["unexpected_keys"]) if inside in name]
+    if unknown:
+        raise Incompatible(
+            f"{folder} has weights that its architecture does not use, such as {unknown[0]}.",
+            "Use a plain checkpoint of that architecture, with all the layers that it holds.",
+        )
+
+
+def _tokenizer(folder: Path, model: PreTrainedModel) -> PreTrainedTokenizerBase:
+    if not any((folder / name).is_file() for name in checkpoints.TOKENIZERS):
+        raise BadInput(
+            f"{folder} has no tokenizer.", f"Put its {' or '.join(checkpoints.TOKENIZERS)} there."
+        )
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise BadInput(f"The tokenizer in {folder} cannot be read.", _reason(error)) from error
+    if len(tokenizer) > model.config.vocab_size:
+        raise Incompatible(
+            f"The tokenizer in {folder} has {len(tokenizer)} entries, the model "
+            f"{model.config.vocab_size}.",
+            "They belong to different checkpoints: put the right tokenizer there.",
+        )
+    return tokenizer
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep transformers' reports and progress bars from the log: errors here say it in words."""
+    level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(level)
+        if bars:
+            logging.enable_progress_bar()

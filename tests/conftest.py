@@ -1,0 +1,134 @@
+"""Tiny random models of the four architectures, for everybody's tests."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from tokenizers import Tokenizer, models, pre_tokenizers, processors
+from transformers import (
+    AutoModelForSequenceClassification,
+    BertConfig,
+    DistilBertConfig,
+    ElectraConfig,
+    PreTrainedModel,
+    PreTrainedTokenizerFast,
+    RobertaConfig,
+)
+
+ARCHITECTURES = ("bert", "roberta", "distilbert", "electra")
+CONFIGS = {"bert": BertConfig, "roberta": RobertaConfig, "electra": ElectraConfig}
+WORDS = [
+    "the",
+    "a",
+    "not",
+    "film",
+    "plot",
+    "is",
+    "was",
+    "good",
+    "bad",
+    "long",
+    "and",
+    "but",
+    "very",
+    "she",
+    "he",
+    "said",
+    "that",
+    "dull",
+    "fine",
+]
+
+
+def tiny_model(
+    architecture: str = "bert",
+    labels: int = 2,
+    layers: int = 2,
+    heads: int = 3,
+    hidden: int = 24,
+    neurons: int = 20,
+    vocabulary: int = 40,
+    seed: int = 0,
+    **options: Any,
+) -> PreTrainedModel:
+    """A seeded classifier with large random weights, in eval mode; one label is a regression.
+
+    L, H, F and D differ, so that mixed-up axes fail. Biases and norms are random too: zeros and
+    ones would hide a forgotten bias.
+    """
+    sizes: dict[str, Any] = {"vocab_size": vocabulary, "max_position_embeddings": 64}
+    kind = "regression" if labels == 1 else "single_label_classification"
+    sizes |= {"num_labels": labels, "problem_type": kind, "pad_token_id": 0}
+    if architecture == "distilbert":
+        config = DistilBertConfig(
+            dim=hidden, n_layers=layers, n_heads=heads, hidden_dim=neurons, **sizes, **options
+        )
+    else:
+        sizes |= {"hidden_size": hidden, "num_hidden_layers": layers, "type_vocab_size": 2}
+        sizes |= {"num_attention_heads": heads, "intermediate_size": neurons}
+        if architecture == "electra":
+            options = {"embedding_size": 16} | options
+        config = CONFIGS[architecture](**(sizes | options))
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        model = AutoModelForSequenceClassification.from_config(config, dtype=torch.float32)
+        with torch.no_grad():
+            for name, weight in model.named_parameters():
+                centre = 1.0 if "LayerNorm.weight" in name or "norm.weight" in name else 0.0
+                weight.normal_(centre, 0.25)
+    return model.eval()
+
+
+def tiny_inputs(
+    model: PreTrainedModel, examples: int = 3, tokens: int = 7, seed: int = 0
+) -> dict[str, torch.Tensor]:
+    """Random ids with padding on the right: the last example is the shortest."""
+    drawn = torch.Generator().manual_seed(seed)
+    ids = torch.randint(5, model.config.vocab_size, (examples, tokens), generator=drawn)
+    lengths = torch.linspace(tokens, 2, examples).long()
+    mask = (torch.arange(tokens) < lengths[:, None]).long()
+    ids = ids * mask + model.config.pad_token_id * (1 - mask)
+    return {"input_ids": ids, "attention_mask": mask}
+
+
+def tiny_tokenizer() -> PreTrainedTokenizerFast:
+    """A word-level tokenizer of 24 entries that puts [CLS] in front and [SEP] behind."""
+    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+    vocabulary = {word: number for number, word in enumerate([*special, *WORDS])}
+    tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="[UNK]"))
+    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
+    tokenizer.post_processor = processors.BertProcessing(("[SEP]", 3), ("[CLS]", 2))
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        pad_token="[PAD]",
+        unk_token="[UNK]",
+        cls_token="[CLS]",
+        sep_token="[SEP]",
+        mask_token="[MASK]",
+        model_max_length=64,
+    )
+
+
+@pytest.fixture(params=ARCHITECTURES)
+def architecture(request: pytest.FixtureRequest) -> str:
+    """Each of the four architectures in turn."""
+    return str(request.param)
+
+
+@pytest.fixture
+def tiny() -> Callable[..., PreTrainedModel]:
+    """`tiny(architecture, labels=2, layers=2, ...)`: a tiny random classifier."""
+    return tiny_model
+
+
+@pytest.fixture
+def inputs() -> Callable[..., dict[str, torch.Tensor]]:
+    """`inputs(model, examples=3, tokens=7)`: random ids with padding for that model."""
+    return tiny_inputs
+
+
+@pytest.fixture
+def tokenizer() -> PreTrainedTokenizerFast:
+    """A word-level tokenizer of 24 entries."""
+    return tiny_tokenizer()

@@ -1,0 +1,334 @@
+"""Checkpoints in and out: exact round trips, seeded classifiers, and refusals in words."""
+
+import json
+import os
+import resource
+import shutil
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from transformers import AutoModelForSequenceClassification
+
+from sparsekd.errors import BadInput, Incompatible, NotFound, SparseKDError, Unavailable
+from sparsekd.models import architectures
+from sparsekd.models.classifiers import name_labels
+from sparsekd.models.gates import gated
+from sparsekd.models.loading import fingerprint, load, load_saved, save
+from sparsekd.models.pruning import prune
+from tests.conftest import tiny_inputs, tiny_model, tiny_tokenizer
+
+SENTIMENT = ("negative", "positive")
+Edit = Callable[[Path], object]
+
+
+@torch.no_grad()
+def logits(model: Any) -> torch.Tensor:
+    return model(**tiny_inputs(model)).logits
+
+
+def saved(folder: Path, model: Any = None, labels: tuple[str, ...] = SENTIMENT) -> Any:
+    model = tiny_model() if model is None else model
+    if model.num_labels == len(labels):
+        name_labels(model, labels, regression=False)
+    save(model, tiny_tokenizer(), folder)
+    return model
+
+
+def bare(folder: Path, architecture: str = "bert", half: bool = False) -> Any:
+    """A checkpoint as published: an encoder without classifier, perhaps in half precision."""
+    encoder = tiny_model(architecture).base_model
+    (encoder.half() if half else encoder).save_pretrained(folder)
+    tiny_tokenizer().save_pretrained(folder)
+    return encoder.float()
+
+
+def test_a_saved_model_comes_back_exactly(architecture: str, tmp_path: Path) -> None:
+    model = saved(tmp_path / "model", tiny_model(architecture))
+    again, tokenizer = load_saved(tmp_path / "model")
+    assert torch.equal(logits(again), logits(model))
+    assert type(again) is type(model)
+    assert not again.training
+    assert again.config.id2label == {0: "negative", 1: "positive"}
+    assert tokenizer("a good film")["input_ids"] == tiny_tokenizer()("a good film")["input_ids"]
+
+
+def test_a_pruned_model_comes_back_exactly(architecture: str, tmp_path: Path) -> None:
+    mask = SimpleNamespace(heads=np.zeros((2, 3), bool), neurons=np.zeros((2, 20), bool))
+    mask.heads[0, 1] = True
+    mask.neurons[1, ::3] = True
+    model = tiny_model(architecture)
+    smaller = saved(tmp_path / "pruned", prune(model, mask))
+    again, _ = load_saved(tmp_path / "pruned")
+    assert torch.equal(logits(again), logits(smaller))
+    assert architectures.shape(again) == architectures.shape(smaller)
+    with gated(model, mask):
+        torch.testing.assert_close(logits(again), logits(model), atol=1e-5, rtol=1e-5)
+
+
+def test_a_saved_model_can_be_used_without_this_project(architecture: str, tmp_path: Path) -> None:
+    model = saved(tmp_path / "model", tiny_model(architecture))
+    plain = AutoModelForSequenceClassification.from_pretrained(tmp_path / "model")
+    assert torch.equal(logits(plain.eval()), logits(model))
+
+
+def test_saving_over_a_model_replaces_it_and_keeps_other_files(tmp_path: Path) -> None:
+    folder = tmp_path / "model"
+    saved(folder, tiny_model(seed=1))
+    (folder / "notes.txt").write_text("mine")
+    model = saved(folder, tiny_model(seed=2))
+    assert torch.equal(logits(load_saved(folder)[0]), logits(model))
+    assert (folder / "notes.txt").read_text() == "mine"
+    assert [path.name for path in tmp_path.iterdir()] == ["model"]
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_a_folder_that_cannot_be_written_is_unavailable(tmp_path: Path) -> None:
+    tmp_path.chmod(0o500)
+    with pytest.raises(Unavailable):
+        saved(tmp_path / "model")
+
+
+def test_a_disk_that_takes_no_more_is_unavailable_and_the_old_model_stays(tmp_path: Path) -> None:
+    folder = tmp_path / "model"
+    model = saved(folder)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, limits[1]))
+    try:
+        with pytest.raises(Unavailable, match="cannot be used: File too large"):
+            saved(folder, tiny_model(seed=2))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert torch.equal(logits(load_saved(folder)[0]), logits(model))
+    assert [path.name for path in tmp_path.iterdir()] == ["model"]
+
+
+def test_a_file_in_the_way_is_unavailable(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(Unavailable, match="cannot be used"):
+        saved(tmp_path / "file" / "model")
+
+
+@pytest.mark.parametrize("half", [False, True])
+def test_an_encoder_gets_a_new_classifier_in_float32(
+    architecture: str, half: bool, tmp_path: Path
+) -> None:
+    encoder = bare(tmp_path, architecture, half)
+    labels = ("a", "b", "c")
+    model, _ = load(str(tmp_path), labels, regression=False, seed=3)
+    assert {weight.dtype for weight in model.parameters()} == {torch.float32}
+    assert logits(model).shape == (3, 3)
+    assert tuple(model.config.id2label.values()) == labels
+    for name, weight in encoder.named_parameters():
+        if "pooler" not in name:
+            assert torch.equal(model.base_model.get_parameter(name), weight), name
+    assert model.config._attn_implementation == "sdpa"
+    assert not model.training
+
+
+def test_the_seed_decides_a_new_classifier_and_disturbs_nobody(
+    architecture: str, tmp_path: Path
+) -> None:
+    bare(tmp_path, architecture)
+    torch.manual_seed(5)
+    expected = torch.rand(1)
+    torch.manual_seed(5)
+    first, again, other = (
+        load(str(tmp_path), SENTIMENT, regression=False, seed=seed)[0] for seed in (1, 1, 2)
+    )
+    assert torch.equal(torch.rand(1), expected)
+    assert torch.equal(logits(first), logits(again))
+    assert not torch.equal(logits(first), logits(other))
+
+
+def test_a_classifier_of_the_same_labels_stays(architecture: str, tmp_path: Path) -> None:
+    model = saved(tmp_path, tiny_model(architecture))
+    again, _ = load(str(tmp_path), ("Negative", "Positive"), regression=False, seed=9)
+    assert torch.equal(logits(again), logits(model))
+
+
+def test_a_classifier_of_the_same_labels_in_another_order_is_reordered(tmp_path: Path) -> None:
+    model = saved(tmp_path, tiny_model(labels=3), ("no", "maybe", "yes"))
+    again, _ = load(str(tmp_path), ("yes", "no", "maybe"), regression=False, seed=9)
+    torch.testing.assert_close(logits(again), logits(model)[:, [2, 0, 1]])
+
+
+def test_a_classifier_without_names_stays_for_as_many_labels(tmp_path: Path) -> None:
+    model = saved(tmp_path, labels=())
+    again, _ = load(str(tmp_path), SENTIMENT, regression=False, seed=9)
+    assert torch.equal(logits(again), logits(model))
+
+
+@pytest.mark.parametrize("labels", [("cat", "dog"), ("no", "maybe", "yes")])
+def test_a_classifier_of_other_labels_is_drawn_anew(
+    labels: tuple[str, ...], tmp_path: Path
+) -> None:
+    model = saved(tmp_path)
+    again, _ = load(str(tmp_path), labels, regression=False, seed=9)
+    assert logits(again).shape == (3, len(labels))
+    assert architectures.classifier(again).weight.std() < 0.05
+    old = model.bert.pooler.dense.weight
+    assert torch.equal(again.bert.pooler.dense.weight, old)
+
+
+def test_a_regression_has_one_output_and_keeps_it(tmp_path: Path) -> None:
+    saved(tmp_path / "classes")
+    model, tokenizer = load(str(tmp_path / "classes"), (), regression=True, seed=0)
+    assert logits(model).shape == (3, 1)
+    assert model.config.problem_type == "regression"
+    save(model, tokenizer, tmp_path / "score")
+    again, _ = load(str(tmp_path / "score"), (), regression=True, seed=1)
+    assert torch.equal(logits(again), logits(model))
+
+
+def test_a_pruned_checkpoint_can_be_loaded_for_another_task(tmp_path: Path) -> None:
+    mask = SimpleNamespace(heads=np.eye(2, 3, dtype=bool), neurons=np.zeros((2, 20), bool))
+    smaller = saved(tmp_path, prune(tiny_model(), mask))
+    model, _ = load(str(tmp_path), ("a", "b", "c"), regression=False, seed=0)
+    assert architectures.shape(model).heads == architectures.shape(smaller).heads == (1, 1)
+    assert logits(model).shape == (3, 3)
+
+
+@pytest.mark.parametrize("labels", [(), ("only",), ("twice", "twice")])
+def test_fewer_than_two_classes_are_refused(labels: tuple[str, ...], tmp_path: Path) -> None:
+    saved(tmp_path)
+    with pytest.raises(BadInput, match="labels"):
+        load(str(tmp_path), labels, regression=False, seed=0)
+
+
+def edit_config(**values: Any) -> Edit:
+    def edit(folder: Path) -> None:
+        file = folder / "config.json"
+        file.write_text(json.dumps(json.loads(file.read_text()) | values))
+
+    return edit
+
+
+def edit_weights(change: Callable[[dict[str, torch.Tensor]], object]) -> Edit:
+    def edit(folder: Path) -> None:
+        weights = load_file(folder / "model.safetensors")
+        change(weights)
+        save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+
+    return edit
+
+
+def truncate(folder: Path) -> None:
+    file = folder / "model.safetensors"
+    file.write_bytes(file.read_bytes()[:-100])
+
+
+def pickle_only(folder: Path) -> None:
+    (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
+
+
+QUERY = "bert.encoder.layer.0.attention.self.query.weight"
+BIAS = "bert.encoder.layer.0.output.dense.bias"
+DAMAGE: dict[str, tuple[Edit, type[SparseKDError], str]] = {
+    "no config": (lambda f: (f / "config.json").unlink(), BadInput, "no checkpoint"),
+    "broken config": (lambda f: (f / "config.json").write_text("{"), BadInput, "no readable JSON"),
+    "list config": (lambda f: (f / "config.json").write_text("[]"), BadInput, "no JSON object"),
+    "no kind": (edit_config(model_type=None), BadInput, "names no model_type"),
+    "albert": (edit_config(model_type="albert"), Incompatible, "shares one layer"),
+    "odd sizes": (edit_config(hidden_size=25), BadInput, "."),
+    "words for sizes": (edit_config(hidden_size="wide"), BadInput, "."),
+    "no weights": (lambda f: (f / "model.safetensors").unlink(), BadInput, "has no model.safetens"),
+    "pickle": (pickle_only, BadInput, r"pickle \(pytorch_model.bin\)"),
+    "cut short": (truncate, BadInput, "damaged or cut short"),
+    "not weights": (
+        lambda f: (f / "model.safetensors").write_bytes(b"\xff" * 64),
+        BadInput,
+        "damaged or cut short",
+    ),
+    "no tokenizer": (lambda f: (f / "tokenizer.json").unlink(), BadInput, "has no tokenizer"),
+    "broken tokenizer": (
+        lambda f: (f / "tokenizer.json").write_text("{}"),
+        BadInput,
+        "tokenizer in .* cannot be read",
+    ),
+    "missing layer": (edit_config(num_hidden_layers=3), BadInput, "layer.2"),
+    "extra layer": (edit_config(num_hidden_layers=1), SparseKDError, "layer.1"),
+    "missing bias": (edit_weights(lambda w: w.pop(BIAS)), BadInput, BIAS),
+    "half a head": (edit_weights(lambda w: w.update({QUERY: w[QUERY][:4]})), BadInput, "layer 0"),
+    "other vocabulary": (edit_config(vocab_size=41), BadInput, "."),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_a_damaged_checkpoint_is_refused_in_words(damage: str, tmp_path: Path) -> None:
+    edit, kind, words = DAMAGE[damage]
+    saved(tmp_path)
+    edit(tmp_path)
+    with pytest.raises(kind, match=words) as caught:
+        load(str(tmp_path), SENTIMENT, regression=False, seed=0)
+    assert caught.value.hint
+    with pytest.raises(kind, match=words):
+        load_saved(tmp_path)
+
+
+def test_an_encoder_alone_is_no_saved_classifier(tmp_path: Path) -> None:
+    bare(tmp_path)
+    with pytest.raises(BadInput, match="no saved classifier"):
+        load_saved(tmp_path)
+
+
+def test_a_tokenizer_larger_than_the_embeddings_is_refused(tmp_path: Path) -> None:
+    saved(tmp_path, tiny_model(vocabulary=10))
+    with pytest.raises(Incompatible, match="24 entries, the model 10"):
+        load_saved(tmp_path)
+
+
+def test_shards_are_read_and_a_missing_one_is_named(tmp_path: Path) -> None:
+    model = saved(tmp_path)
+    weights = load_file(tmp_path / "model.safetensors")
+    (tmp_path / "model.safetensors").unlink()
+    names = sorted(weights)
+    parts = {"model-00001-of-00002.safetensors": names[:9]}
+    parts["model-00002-of-00002.safetensors"] = names[9:]
+    for file, held in parts.items():
+        save_file({name: weights[name] for name in held}, tmp_path / file, {"format": "pt"})
+    index = {name: file for file, held in parts.items() for name in held}
+    file = tmp_path / "model.safetensors.index.json"
+    file.write_text(json.dumps({"weight_map": index, "metadata": {}}))
+    assert torch.equal(logits(load_saved(tmp_path)[0]), logits(model))
+    (tmp_path / "model-00002-of-00002.safetensors").unlink()
+    with pytest.raises(BadInput, match="lacks model-00002"):
+        load_saved(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["/no/such/folder", "./nowhere", "~/nowhere", "two words"])
+def test_a_name_that_is_neither_folder_nor_hub_id_is_not_found(name: str) -> None:
+    with pytest.raises(NotFound, match="There is no"):
+        load(name, SENTIMENT, regression=False, seed=0)
+
+
+def test_a_file_is_not_taken_for_a_folder(tmp_path: Path) -> None:
+    saved(tmp_path)
+    with pytest.raises(BadInput, match="is a file"):
+        load(str(tmp_path / "model.safetensors"), SENTIMENT, regression=False, seed=0)
+
+
+def test_an_offline_hub_is_said_quickly(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    started = time.monotonic()
+    with pytest.raises(Unavailable, match="nobody/nothing is neither a local folder"):
+        load("nobody/nothing", SENTIMENT, regression=False, seed=0)
+    assert time.monotonic() - started < 5
+
+
+def test_a_fingerprint_follows_the_contents_alone(tmp_path: Path) -> None:
+    saved(tmp_path / "one")
+    shutil.copytree(tmp_path / "one", tmp_path / "two")
+    first = fingerprint(tmp_path / "one")
+    assert fingerprint(tmp_path / "two") == first
+    edit_weights(lambda weights: weights[BIAS].add_(1e-3))(tmp_path / "two")
+    assert fingerprint(tmp_path / "two") != first
+    edit_config(hidden_act="relu")(tmp_path / "one")
+    assert fingerprint(tmp_path / "one") != first
