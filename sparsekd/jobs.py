@@ -1,10 +1,5 @@
-"""The queue of runs: submit, cancel, resume, and the process that starts runs as slots come free.
+"""Runs asked for: submit, cancel, resume. `sparsekd.queue` is the process that starts them."""
 
-Each run works in a process of its own. One queue process per store, started when something is
-submitted, hands each device to one run at a time and leaves when nothing is left to start.
-"""
-
-import importlib
 import json
 import os
 import platform
@@ -15,16 +10,14 @@ import time
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import asdict, dataclass
-from multiprocessing import get_all_start_methods, get_context
-from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 from sparsekd import store
 from sparsekd.errors import BadInput, Unavailable, unknown
 from sparsekd.files import replace
-from sparsekd.records import RESUMABLE, Outcome, Plan, Recipe, Run, State
+from sparsekd.records import RESUMABLE, Plan, Recipe, Run, State
 
-PAUSE = 0.2  # seconds between two looks at the queue
+GRACE = 15.0  # seconds that a queue process may take to begin
 
 
 @dataclass(frozen=True)
@@ -108,10 +101,11 @@ def blocker(run: Run) -> Run | None:
 
 def wake() -> None:
     """Start a queue process; it leaves at once where another one is at work."""
-    log = store.home() / "queue.log"
-    with log.open("ab") as out:
+    with (store.home() / "queue.log").open("ab") as out:
+        out.write(b"woken\n")
+        out.flush()
         subprocess.Popen(
-            [sys.executable, "-m", "sparsekd", "queue"],
+            [sys.executable, "-m", "sparsekd.queue"],
             stdin=subprocess.DEVNULL,
             stdout=out,
             stderr=out,
@@ -122,85 +116,17 @@ def wake() -> None:
 
 def wake_if_asleep() -> None:
     """Start a queue process where runs wait and none is at work, as after a crash."""
-    if store.queued() and not store.is_locked(_queue_lock()):
+    if not store.queued() or store.is_locked(queue_lock()):
+        return
+    log = store.home() / "queue.log"
+    woken = log.stat().st_mtime if log.exists() else 0.0
+    if abs(time.time() - woken) > GRACE:  # one that was woken just now is still loading
         wake()
 
 
-# --- the queue process -----------------------------------------------------------------------
-
-
-def _queue_lock() -> Path:
+def queue_lock() -> Path:
+    """Held by the one queue process of this store."""
     return store.home() / "queue.lock"
-
-
-def serve() -> None:
-    """Start queued runs as their inputs and a device are ready; leave when none can start."""
-    method = "forkserver" if "forkserver" in get_all_start_methods() else "spawn"
-    context = get_context(method)
-    # Imports torch once for all workers of this queue; nothing touches a device before the fork.
-    context.set_forkserver_preload(["sparsekd.worker"])
-    workers: dict[str, tuple[str, BaseProcess]] = {}
-    with store.holding(_queue_lock(), "Another queue process is at work."):
-        while True:
-            _reap(workers)
-            busy = {device for device, _ in workers.values()} | _devices_in_use(workers)
-            for run, device in startable(store.queued(), [d.name for d in devices()], busy):
-                if run.id not in workers:
-                    process = context.Process(target=_work, args=(run.id, device))
-                    process.start()
-                    workers[run.id] = (device, process)
-            if not workers and not busy:
-                return
-            time.sleep(PAUSE)
-
-
-def startable(
-    queued: Iterable[Run], names: list[str], busy: set[str]
-) -> list[tuple[Run, str]]:
-    """The queued runs that can start now, each with its device: in order, one per device."""
-    free = [name for name in names if name not in busy]
-    chosen = []
-    for run in queued:
-        inputs = store.several(run.recipe.needs)
-        ready = all(needed.state is State.DONE for needed in inputs.values())
-        if not ready or len(inputs) < len(set(run.recipe.needs)):
-            continue
-        device = next((name for name in free if run.device in ("auto", name)), None)
-        if device:
-            free.remove(device)
-            chosen.append((run, device))
-        if not free:
-            break
-    return chosen
-
-
-def _devices_in_use(workers: dict[str, tuple[str, BaseProcess]]) -> set[str]:
-    """Devices held by workers that an earlier queue process has left behind."""
-    return {run.device for run in store.runs(states=[State.RUNNING]) if run.id not in workers}
-
-
-def _reap(workers: dict[str, tuple[str, BaseProcess]]) -> None:
-    for run_id, (_, process) in list(workers.items()):
-        if process.exitcode is None:
-            continue
-        process.join()
-        del workers[run_id]
-        run = store.several([run_id]).get(run_id)
-        if run is not None and run.state is State.QUEUED:
-            message = f"The worker ended (exit code {process.exitcode}) before it could begin."
-            outcome = Outcome(message=message, hint="The log of the run says why.")
-            store.finish(run_id, State.FAILED, outcome, 0.0)
-
-
-def _work(run_id: str, device: str) -> None:
-    """Where a worker process begins: its own session, its own log, then torch."""
-    os.setsid()
-    log = store.folder(run_id) / "log.txt"
-    log.parent.mkdir(parents=True, exist_ok=True)
-    with log.open("ab", buffering=0) as out:
-        os.dup2(out.fileno(), sys.stdout.fileno())
-        os.dup2(out.fileno(), sys.stderr.fileno())
-    importlib.import_module("sparsekd.worker").work(run_id, device)
 
 
 # --- devices ---------------------------------------------------------------------------------

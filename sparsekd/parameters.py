@@ -36,6 +36,10 @@ class Params(BaseModel):
             given = first["input"] if first["loc"] else values
             raise BadInput(f"{name} = {given!r}: {reason}.", help_text) from error
 
+    def changed(self, values: dict[str, Any]) -> Self:
+        """A copy with some values replaced, checked like `of`."""
+        return type(self).of(self.values() | values)
+
     def values(self) -> dict[str, Any]:
         """The parameters as plain JSON values."""
         return self.model_dump(mode="json")
@@ -99,7 +103,7 @@ class StudentParams(Params):
         "expressiveness; another checkpoint; a random smaller model of the same architecture.",
     )
     layers: int = Field(
-        2, ge=1, le=96, description="Layers of the student (layer choices and random)."
+        4, ge=1, le=96, description="Layers of the student (layer choices and random)."
     )
     sparsity: float = Field(
         0.7, ge=0, lt=1, description="Share of heads and neurons removed (pruned only)."

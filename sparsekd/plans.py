@@ -1,9 +1,13 @@
 """Which runs a request needs, in order. StarK is such an order of work, not a loss."""
 
+import shlex
 from dataclasses import dataclass, field
+from typing import Any
 
+from sparsekd.catalog import find
 from sparsekd.errors import BadInput
 from sparsekd.parameters import (
+    FinetuneParams,
     MaskParams,
     Params,
     ProbeParams,
@@ -12,7 +16,8 @@ from sparsekd.parameters import (
     TrainParams,
     VanillaParams,
 )
-from sparsekd.records import Plan, Recipe, Step
+from sparsekd.records import DEMO_CHECKPOINT, Plan, Recipe, Step
+from sparsekd.tasks.demo import DEMO_STUDENT, DEMO_TEACHER
 
 ROLES = {
     "teacher": "Teacher",
@@ -128,15 +133,13 @@ def _one_seed(study: Study, teacher: str, seed: int) -> list[Step]:
     length = study.train.max_length
 
     def student_of(source: str, method: str, params: Params) -> Recipe:
-        return distil(
-            study.task, method, source, study.train, params, study.student, teacher, seed
-        )
+        return distil(study.task, method, source, study.train, params, study.student, teacher, seed)
 
     def pruned(kind: str) -> Recipe:
         params = study.mask.model_copy(update={"kind": kind})
         return prune(study.task, teacher, scores.run_id, params, length, seed)
 
-    plain = student_of(teacher, "finetune", Params())
+    plain = student_of(teacher, "finetune", FinetuneParams())
     trial = student_of(teacher, study.method, study.method_params)
     scores = score(study.task, teacher, trial.run_id, study.score, length)
     sparse, chance = pruned("scores"), pruned("random")
@@ -149,3 +152,62 @@ def _one_seed(study: Study, teacher: str, seed: int) -> list[Step]:
         Step("random_mask_teacher", chance),
         Step("random_mask_student", student_of(chance.run_id, study.method, study.method_params)),
     ]
+
+
+def defaults(checkpoint: str) -> tuple[TrainParams, TrainParams, StudentParams]:
+    """How teacher and students are trained unless asked otherwise, and what a student is.
+
+    The demo model, which starts from nothing, needs a larger step size than a checkpoint does.
+    """
+    if checkpoint != DEMO_CHECKPOINT:
+        return TrainParams(), TrainParams(), StudentParams()
+    teacher, student = TrainParams.of(DEMO_TEACHER["train"]), TrainParams.of(DEMO_STUDENT["train"])
+    return teacher, student, StudentParams(layers=DEMO_STUDENT["layers"])
+
+
+def demo_study(task: str = "demo/sentiment", seeds: tuple[int, ...] = (0,)) -> Study:
+    """The whole study on a built-in task, small enough to watch."""
+    teacher, student, shape = defaults(DEMO_CHECKPOINT)
+    return Study(task, DEMO_CHECKPOINT, teacher, student, shape, seeds=seeds)
+
+
+def command(plan: Plan) -> str:
+    """The command line that repeats a StarK study: only what differs from the defaults."""
+    recipes = {step.role: step.recipe for step in reversed(plan.steps)}
+    teacher, student = recipes["teacher"], recipes["student"]
+    checkpoint = teacher.inputs["checkpoint"]
+    own, students, shape = defaults(checkpoint)
+    words = ["python", "-m", "sparsekd", "study", "--task", plan.task]
+    if checkpoint != DEMO_CHECKPOINT:
+        words += ["--teacher", _typed(checkpoint)]
+    seeds = sorted({step.seed for step in plan.steps if step.role == "student"})
+    words += ["--seeds", str(len(seeds))] if len(seeds) > 1 else []
+    words += ["--method", student.method] if student.method != "vanilla" else []
+    method = find(student.method).params()
+    words += _options("student-", student.params["student"], shape.values())
+    words += _options("", recipes["sparse_teacher"].params["mask"], MaskParams().values())
+    words += _options("", student.params["method"], method.values())
+    words += _options("", student.params["train"], students.values())
+    # What is said of the students is said of the teacher too, unless it has words of its own.
+    common = own.changed(_changed(student.params["train"], students.values()))
+    words += _options("teacher-", teacher.params["train"], common.values())
+    words += _options("score-", recipes["scores"].params["score"], ScoreParams().values())
+    return shlex.join(words)
+
+
+def _changed(values: dict[str, Any], usual: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if value != usual[name]}
+
+
+def _options(prefix: str, values: dict[str, Any], usual: dict[str, Any]) -> list[str]:
+    return [
+        word
+        for name, value in _changed(values, usual).items()
+        for word in (f"--{prefix}{name.replace('_', '-')}", f"{value}")
+    ]
+
+
+def _typed(checkpoint: str) -> str:
+    """A stored reference as a person would type it."""
+    kind, _, rest = checkpoint.partition(":")
+    return rest.rpartition("#")[0] if kind == "folder" else rest or checkpoint

@@ -9,6 +9,8 @@ from typing import Any, Literal, Self
 
 Stage = Literal["finetune", "distil", "score", "prune", "probe"]
 
+DEMO_CHECKPOINT = "demo:"  # in a recipe: a small BERT that has learned nothing yet
+
 
 class State(StrEnum):
     """Where a run stands; `interrupted` is read off a released lock, never stored."""

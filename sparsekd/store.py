@@ -22,6 +22,8 @@ from sparsekd.files import disk_trouble
 from sparsekd.records import Event, Outcome, Plan, Progress, Recipe, Run, State
 
 VERSION = 1
+KILLED = "Its worker ended without a word: killed, out of memory, or the machine went down."
+RESUME = "Resume it; where memory ran out, lower batch_size or max_length first."
 TABLES = """
 CREATE TABLE IF NOT EXISTS runs (
     id TEXT PRIMARY KEY, recipe TEXT NOT NULL, state TEXT NOT NULL, device TEXT NOT NULL,
@@ -177,8 +179,9 @@ def queued() -> list[Run]:
 
 def _run(row: sqlite3.Row) -> Run:
     state = State(row["state"])
+    outcome = Outcome(**json.loads(row["outcome"]))
     if state is State.RUNNING and not is_held(row["id"]):
-        state = State.INTERRUPTED
+        state, outcome = State.INTERRUPTED, Outcome(message=KILLED, hint=RESUME)
     return Run(
         recipe=Recipe.from_json(row["recipe"]),
         state=state,
@@ -190,7 +193,7 @@ def _run(row: sqlite3.Row) -> Run:
         finished=row["finished"],
         seconds=row["seconds"],
         progress=Progress(**json.loads(row["progress"])),
-        outcome=Outcome(**json.loads(row["outcome"])),
+        outcome=outcome,
     )
 
 

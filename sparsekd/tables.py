@@ -8,6 +8,7 @@ import pandas as pd
 from scipy import stats
 
 from sparsekd import store
+from sparsekd.errors import NotFound
 from sparsekd.plans import REPORTED, ROLES
 from sparsekd.records import Plan, Progress, Recipe, Run, State
 
@@ -81,6 +82,14 @@ def curves(run_id: str) -> pd.DataFrame:
     """Logged numbers: columns step, name, value; names like ``loss/soft`` and ``selection/mcc``."""
     rows = [(event.step, event.name, event.value) for event in store.events(run_id)]
     return pd.DataFrame(rows, columns=["step", "name", "value"])
+
+
+def probe_table(run: Run) -> pd.DataFrame:
+    """What a probing run measured: ranking, lam, sparsity, metrics, distance, heads, neurons."""
+    path = run.folder / "probe.parquet"
+    if not path.exists():
+        raise NotFound(f"Run {run.id} has left no {path.name}.", "Delete the run and probe again.")
+    return pd.read_parquet(path)
 
 
 # --- studies ---------------------------------------------------------------------------------

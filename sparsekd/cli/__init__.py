@@ -1,0 +1,1 @@
+"""The command line: what the dashboard does, from the same functions."""

@@ -1,0 +1,363 @@
+"""One function per command; what a command computes is done by runs, or by the floors below."""
+
+import json
+import math
+import shutil
+import sys
+from argparse import Namespace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from sparsekd import catalog, jobs, masking, plans, references, store, tables
+from sparsekd.cli.follow import follow
+from sparsekd.cli.options import given
+from sparsekd.errors import BadInput
+from sparsekd.files import disk_trouble
+from sparsekd.parameters import MaskParams, ProbeParams, ScoreParams, StudentParams, TrainParams
+from sparsekd.records import DEMO_CHECKPOINT, Recipe, Run, Step
+from sparsekd.tasks import TaskCard
+
+
+def study(args: Namespace) -> None:
+    """The whole StarK study with its controls."""
+    card = _task(args)
+    plan = plans.stark(wanted(args, card))
+    _say(f"Study {plan.id}: {plan.title}, {len(plan.steps)} runs")
+    jobs.submit_plan(plan, args.device)
+    follow(plan.steps)
+    rows, frame = tables.study_rows(plan), tables.study_frame(plan)
+    metric, split = card.metrics[0], card.validation[0]
+    summary = tables.summary(frame, split, metric)
+    comparisons = tables.comparisons(frame, split, metric)
+    if args.json:
+        _print_json(
+            {
+                "study": plan.id,
+                "title": plan.title,
+                "task": card.name,
+                "rows": rows,
+                "summary": summary.to_dict("records"),
+                "comparisons": comparisons.to_dict("records"),
+            }
+        )
+        return
+    columns = ["what", "mean", "low", "high", "seeds", "parameters", "seconds"]
+    print(f"\n{metric} on {split}, which chose nothing (mean, 95 % interval over seeds):")
+    print(summary[columns].to_string(index=False, float_format=lambda value: f"{value:.4f}"))
+    print("\nStudent of the sparse teacher against:")
+    columns = ["what", "difference", "low", "high", "seeds", "verdict"]
+    print(comparisons[columns].to_string(index=False, float_format=lambda value: f"{value:+.4f}"))
+
+
+def wanted(args: Namespace, card: TaskCard) -> plans.Study:
+    """The study that the words of a command line ask for."""
+    checkpoint = _checkpoint(args.teacher, card)
+    own, students, student = plans.defaults(references.origin(checkpoint))
+    method = catalog.find(args.method)
+    return plans.Study(
+        task=card.name,
+        checkpoint=checkpoint,
+        teacher=own.changed(given(args, TrainParams) | given(args, TrainParams, "teacher-")),
+        train=students.changed(given(args, TrainParams)),
+        student=student.changed(given(args, StudentParams, "student-")),
+        method=method.name,
+        method_params=method.params.of(given(args, method.params)),
+        score=ScoreParams.of(given(args, ScoreParams, "score-")),
+        mask=MaskParams.of(given(args, MaskParams)),
+        seeds=tuple(range(_at_least_one(args.seeds))),
+        finetuned=references.finetuned(args.teacher) if args.teacher else None,
+    )
+
+
+def finetune(args: Namespace) -> None:
+    """A teacher from a checkpoint."""
+    card = _task(args)
+    checkpoint = _checkpoint(args.checkpoint, card)
+    own, _, _ = plans.defaults(references.origin(checkpoint))
+    train = own.changed(given(args, TrainParams))
+    recipe = plans.finetune(card.name, checkpoint, train, args.seed)
+    _run(args, recipe, "teacher")
+
+
+def distil(args: Namespace) -> None:
+    """A student of a dense or sparse teacher."""
+    card = _task(args)
+    teacher = references.model(args.teacher)
+    _, students, student = plans.defaults(references.origin(teacher))
+    method = catalog.find(args.method)
+    recipe = plans.distil(
+        card.name,
+        method.name,
+        teacher,
+        students.changed(given(args, TrainParams)),
+        method.params.of(given(args, method.params)),
+        student.changed(given(args, StudentParams, "student-")),
+        references.model(args.init) if args.init else references.dense(teacher),
+        args.seed,
+    )
+    _run(args, recipe, "student")
+
+
+def score(args: Namespace) -> None:
+    """Raw scores of every head and neuron, written to a file others may rely on."""
+    card = _task(args)
+    params = ScoreParams.of(given(args, ScoreParams))
+    models = references.model(args.teacher), references.model(args.student)
+    recipe = plans.score(card.name, *models, params, args.max_length)
+    run = _run(args, recipe, "scores", quiet=True)
+    _copy(run.folder / "scores.npz", args.out)
+    _tell(args, {"id": run.id, "out": str(args.out)}, f"Scores in {args.out}")
+
+
+def mask(args: Namespace) -> None:
+    """Which heads and neurons stay at this λ and sparsity."""
+    params = MaskParams.of(given(args, MaskParams))
+    decided = masking.from_scores(masking.Scores.load(args.scores), params, args.seed)
+    decided.save(args.out)
+    counts = {
+        "heads_kept": int(decided.heads.sum()),
+        "heads": decided.heads.size,
+        "neurons_kept": int(decided.neurons.sum()),
+        "neurons": decided.neurons.size,
+    }
+    words = "{heads_kept} of {heads} heads and {neurons_kept} of {neurons} neurons stay"
+    _tell(args, {"out": str(args.out)} | counts, f"{words.format(**counts)}; mask in {args.out}")
+
+
+def prune(args: Namespace) -> None:
+    """A physically smaller teacher, as a checkpoint in a folder."""
+    from sparsekd.stages.folders import prune_model
+
+    decided = masking.Mask.load(args.mask)
+    facts = prune_model(references.folder(references.model(args.teacher)), decided, args.out)
+    words = f"{facts['parameters']:,} of {facts['parameters_before']:,} parameters stay"
+    _tell(args, {"out": str(args.out)} | facts, f"{words}; model in {args.out}")
+
+
+def work(args: Namespace) -> None:
+    """One queued run in this process."""
+    from sparsekd.worker import work as run
+
+    run(args.id, args.device)
+
+
+def probe(args: Namespace) -> None:
+    """The masked teacher's quality and distance to its trial student, over λ and sparsity."""
+    run = store.get(args.scores_run)
+    if run.recipe.stage != "score":
+        raise BadInput(f"Run {run.id} is no scoring run.", "Name one: python -m sparsekd runs list")
+    params = ProbeParams.of(given(args, ProbeParams))
+    inputs, length = run.recipe.inputs, run.recipe.params["max_length"]
+    recipe = plans.probe(
+        run.recipe.task, inputs["teacher"], inputs["student"], run.id, params, length
+    )
+    done = _run(args, recipe, "probe", quiet=True)
+    curve = tables.probe_table(done)
+    _tell(args, {"id": done.id, "rows": curve.to_dict("records")}, curve.to_string(index=False))
+
+
+def evaluate(args: Namespace) -> None:
+    """One model on one split."""
+    from sparsekd.stages.folders import evaluate_model
+
+    card = _task(args)
+    model = references.model(args.model)
+    device = jobs.devices()[0].name if args.device == "auto" else args.device
+    jobs.check_device(args.device)
+    metrics, examples = evaluate_model(model, card, args.split, args.max_length, device)
+    loss = metrics.pop("loss")
+    found = {
+        "task": card.name,
+        "split": args.split,
+        "metrics": metrics,
+        "loss": loss,
+        "examples": examples,
+    }
+    words = " ".join(f"{name} {value:.4f}" for name, value in metrics.items())
+    _tell(args, found, f"{words} loss {loss:.4f} on {examples} examples of {args.split}")
+
+
+def tasks(args: Namespace) -> None:
+    """The menu of tasks, or one task as a run would read it."""
+    if args.name:
+        card = _task(args)
+        _tell(args, card.to_json(), _describe(card))
+        return
+    menu = references.cards()
+    lines = [f"{name:28} {card.title} ({', '.join(card.metrics)})" for name, card in menu.items()]
+    _tell(args, [card.to_json() for card in menu.values()], "\n".join(lines))
+
+
+def devices(args: Namespace) -> None:
+    """What torch can compute on here."""
+    from sparsekd.devices import available
+
+    found = available()
+    words = "\n".join(f"{device.name:8} {device.words}" for device in found)
+    _tell(args, [asdict(device) for device in found], words)
+
+
+def bench(args: Namespace) -> None:
+    """Ratios of this program's speed to plain versions of the same work."""
+    from sparsekd.bench import run_all
+
+    teacher = references.folder(references.model(args.teacher)) if args.teacher else None
+    rows = run_all(teacher, _task(args), args.only)
+    lines = [f"{row['ratio']:8.2f} ×  {row['what']}   {row['note']}" for row in rows]
+    _tell(args, rows, "\n".join(lines))
+
+
+# --- runs ------------------------------------------------------------------------------------
+
+
+def runs(args: Namespace) -> None:
+    """List, show, cancel, resume or delete runs."""
+    {
+        "list": _list,
+        "show": _show,
+        "cancel": lambda given: _tell_run(given, jobs.cancel(given.id)),
+        "resume": _resume,
+        "delete": _delete,
+    }[args.action](args)
+
+
+def _list(args: Namespace) -> None:
+    found = store.runs()
+    table = tables.runs_table(found)[["state", "stage", "what", "task", "seed", "seconds"]]
+    _tell(args, [_facts(run) for run in found], table.to_string() if found else "No runs yet.")
+
+
+def _show(args: Namespace) -> None:
+    run = store.get(args.id)
+    lines = [f"{name}: {value}" for name, value in _facts(run).items() if value not in ("", None)]
+    _tell(args, _facts(run), "\n".join(lines))
+
+
+def _resume(args: Namespace) -> None:
+    run = jobs.resume(args.id)
+    if args.wait:
+        run = follow([Step(run.recipe.stage, run.recipe)])[run.id]
+    _tell_run(args, run)
+
+
+def _delete(args: Namespace) -> None:
+    run = store.get(args.id)
+    store.delete(run.id)
+    _tell(args, {"id": run.id, "deleted": True}, f"Run {run.id} is deleted.")
+
+
+def _tell_run(args: Namespace, run: Run) -> None:
+    _tell(args, _facts(run), f"Run {run.id} is {run.state}.")
+
+
+def _facts(run: Run) -> dict[str, Any]:
+    return {
+        "id": run.id,
+        "state": str(run.state),
+        "stage": run.recipe.stage,
+        "what": tables.title(run.recipe),
+        "recipe": asdict(run.recipe),
+        "device": run.device,
+        "progress": asdict(run.progress),
+        "metrics": run.outcome.metrics,
+        "facts": run.outcome.facts,
+        "message": run.outcome.message,
+        "hint": run.outcome.hint,
+        "seconds": run.seconds,
+        "folder": str(run.folder),
+    }
+
+
+# --- shared ----------------------------------------------------------------------------------
+
+
+def _task(args: Namespace) -> TaskCard:
+    text = getattr(args, "text_column", None)
+    card = references.task(
+        getattr(args, "task", None) or args.name,
+        tuple(text) if text else None,
+        args.label_column,
+        args.metric,
+    )
+    _say(_describe(card))
+    return card
+
+
+def _describe(card: TaskCard) -> str:
+    labels = ", ".join(card.labels) or "a number"
+    return (
+        f"Task {card.name}: text {' + '.join(card.text)}, label {card.label} ({labels}), "
+        f"metric {', '.join(card.metrics)}"
+    )
+
+
+def _checkpoint(text: str | None, card: TaskCard) -> str:
+    if text:
+        return references.model(text)
+    if card.origin != "demo":
+        raise BadInput(
+            f"{card.name} needs a checkpoint to start from.",
+            "Name a local folder or a hub id with --teacher (finetune: --checkpoint).",
+        )
+    return DEMO_CHECKPOINT
+
+
+def _run(args: Namespace, recipe: Recipe, role: str, quiet: bool = False) -> Run:
+    jobs.submit([recipe], args.device)
+    run = follow([Step(role, recipe)])[recipe.run_id]
+    if not quiet:
+        if args.out:
+            shutil.copytree(run.folder / "model", args.out, dirs_exist_ok=True)
+        where = args.out or run.folder / "model"
+        _tell(args, _facts(run), f"Run {run.id}: {_metrics(run)}; model in {where}")
+    return run
+
+
+def _metrics(run: Run) -> str:
+    return ", ".join(
+        f"{split} {name} {value:.4f}"
+        for split, metrics in run.outcome.metrics.items()
+        for name, value in metrics.items()
+    )
+
+
+def _copy(source: Path, target: Path) -> None:
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source, target)
+    except OSError as error:
+        raise disk_trouble(target, error) from error
+
+
+def _at_least_one(seeds: int) -> int:
+    if not 1 <= seeds <= 1000:
+        raise BadInput(f"seeds = {seeds} is outside 1 to 1000.", "Five is the least for a claim.")
+    return seeds
+
+
+def _say(words: str) -> None:
+    print(words, file=sys.stderr, flush=True)
+
+
+def _tell(args: Namespace, facts: Any, words: str) -> None:
+    if args.json:
+        _print_json(facts)
+    else:
+        print(words)
+
+
+def _print_json(facts: Any) -> None:
+    print(json.dumps(_plain(facts), ensure_ascii=False, allow_nan=False))
+
+
+def _plain(facts: Any) -> Any:
+    """JSON has no NaN: what is unknown becomes null."""
+    if isinstance(facts, float) and not math.isfinite(facts):
+        return None
+    if isinstance(facts, Mapping):
+        return {str(key): _plain(value) for key, value in facts.items()}
+    if isinstance(facts, Sequence) and not isinstance(facts, str):
+        return [_plain(value) for value in facts]
+    return facts.item() if hasattr(facts, "item") else facts

@@ -1,0 +1,111 @@
+"""Watch runs from a terminal: bars on a terminal, a line per event elsewhere."""
+
+import sys
+import time
+from collections.abc import Sequence
+
+from tqdm import tqdm
+
+from sparsekd import jobs, store
+from sparsekd.errors import Cancelled, SparseKDError
+from sparsekd.plans import ROLES
+from sparsekd.records import RESUMABLE, Run, State, Step
+
+PAUSE = 0.25
+
+
+def follow(steps: Sequence[Step]) -> dict[str, Run]:
+    """Wait until every run has ended; Ctrl-C cancels them, and the same command resumes.
+
+    Raises:
+        SparseKDError: a run failed, with its message and hint.
+        Cancelled: somebody stopped a run.
+    """
+    try:
+        return _follow(steps)
+    except KeyboardInterrupt as stop:
+        for step in reversed(steps):
+            if store.get(step.recipe.run_id).state in (State.QUEUED, State.RUNNING):
+                jobs.cancel(step.recipe.run_id)
+        raise Cancelled("Stopped; what is done is kept.", "The same command goes on.") from stop
+
+
+def _follow(steps: Sequence[Step]) -> dict[str, Run]:
+    screen = _Screen(steps)
+    while True:
+        runs = store.several(step.recipe.run_id for step in steps)
+        screen.show(runs)
+        for run in runs.values():
+            if run.state in RESUMABLE:
+                screen.close()
+                raise _ended(run)
+        if all(run.state is State.DONE for run in runs.values()):
+            screen.close()
+            return runs
+        jobs.wake_if_asleep()
+        time.sleep(PAUSE)
+
+
+def _ended(run: Run) -> SparseKDError:
+    where = f"Run {run.id} ({run.recipe.stage})"
+    if run.state is State.FAILED:
+        return SparseKDError(f"{where} failed: {run.outcome.message}", run.outcome.hint)
+    return Cancelled(f"{where} was {run.state}.", f"python -m sparsekd runs resume {run.id}")
+
+
+class _Screen:
+    """What has been shown so far, so that each thing is shown once."""
+
+    def __init__(self, steps: Sequence[Step]) -> None:
+        self.steps = steps
+        self.seen: dict[str, State] = {}
+        self.alive = sys.stderr.isatty()
+        self.bar: tqdm[None] | None = None
+
+    def show(self, runs: dict[str, Run]) -> None:
+        for place, step in enumerate(self.steps, start=1):
+            run = runs.get(step.recipe.run_id)
+            if run is None:
+                continue
+            if self.seen.get(run.id) is not run.state:
+                self._changed(place, step, run)
+            if self.alive and run.state is State.RUNNING:
+                self._move(place, step, run)
+
+    def _changed(self, place: int, step: Step, run: Run) -> None:
+        self.seen[run.id] = run.state
+        if run.state in (State.RUNNING, State.DONE):
+            words = f"[{place}/{len(self.steps)}] {ROLES.get(step.role, step.role)}: {run.state}"
+            if run.state is State.DONE:
+                words += f" ({run.seconds:.1f} s) {_numbers(run)}"
+                self.close()
+            if not self.alive or run.state is State.DONE:
+                print(words.rstrip(), file=sys.stderr, flush=True)
+
+    def _move(self, place: int, step: Step, run: Run) -> None:
+        progress = run.progress
+        if self.bar is None:
+            self.bar = tqdm(total=1.0, leave=False, bar_format="{desc} {bar} {percentage:3.0f} %")
+        rate = progress.examples_per_second
+        speed = f", {rate:,.0f} examples/s" if rate else ""
+        left = f", {progress.eta:.0f} s left" if progress.eta is not None else ""
+        name = ROLES.get(step.role, step.role)
+        self.bar.set_description_str(
+            f"[{place}/{len(self.steps)}] {name}: {progress.phase}{speed}{left}", refresh=False
+        )
+        self.bar.n = progress.share
+        self.bar.refresh()
+
+    def close(self) -> None:
+        if self.bar is not None:
+            self.bar.close()
+            self.bar = None
+
+
+def _numbers(run: Run) -> str:
+    parts = [
+        f"{split} " + " ".join(f"{name} {value:.4f}" for name, value in metrics.items())
+        for split, metrics in run.outcome.metrics.items()
+        if split != "selection"
+    ]
+    return ", ".join(parts)

@@ -1,0 +1,167 @@
+"""Which commands there are, and their options."""
+
+import argparse
+from pathlib import Path
+
+from sparsekd import catalog
+from sparsekd.cli import commands
+from sparsekd.cli.options import Parser, add_params
+from sparsekd.parameters import MaskParams, ProbeParams, ScoreParams, StudentParams, TrainParams
+
+LENGTH = TrainParams.model_fields["max_length"].default
+
+
+def parser(method: str = "vanilla") -> argparse.ArgumentParser:
+    """All commands; the options of `study` and `distil` include those of `method`."""
+    root = Parser(
+        prog="python -m sparsekd",
+        description="What of a teacher's knowledge should be passed on to a student?",
+        allow_abbrev=False,
+    )
+    menu = root.add_subparsers(metavar="COMMAND", required=True, parser_class=Parser)
+
+    def add(name: str) -> argparse.ArgumentParser:
+        command = getattr(commands, name)
+        words = str(command.__doc__).strip()
+        child = menu.add_parser(name, help=words, description=words, allow_abbrev=False)
+        child.add_argument("--json", action="store_true", help="one JSON value on standard output")
+        child.set_defaults(command=command)
+        return child
+
+    _study(add("study"), method)
+    _finetune(add("finetune"))
+    _distil(add("distil"), method)
+    _score(add("score"))
+    _mask(add("mask"))
+    _prune(add("prune"))
+    _probe(add("probe"))
+    _evaluate(add("evaluate"))
+    _runs(add("runs"))
+    _tasks(add("tasks"))
+    add("devices")
+    _bench(add("bench"))
+    # For a look at one worker by hand: without help, it is not on the menu.
+    work = menu.add_parser("work")
+    work.add_argument("id")
+    work.add_argument("--device", default="cpu")
+    work.set_defaults(command=commands.work)
+    return root
+
+
+def _task(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--task", required=True, help="name on the menu, or a folder of files")
+    _columns(command)
+
+
+def _columns(command: argparse.ArgumentParser) -> None:
+    group = command.add_argument_group("Of a folder's files, where they are not inferred")
+    group.add_argument("--text-column", action="append", help="give it twice for pairs")
+    group.add_argument("--label-column")
+    group.add_argument("--metric", help="accuracy, f1, mcc, pearson or spearman")
+
+
+def _device(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--device", default="auto", help="auto, cpu, cuda:0, mps … (see: devices)")
+
+
+def _seed_and_out(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--seed", type=int, default=0)
+    command.add_argument("--out", type=Path, help="also copy the model to this folder")
+    _device(command)
+
+
+def _study(command: argparse.ArgumentParser, method: str) -> None:
+    _task(command)
+    command.add_argument("--teacher", help="fine-tuning run, local checkpoint or hub id")
+    command.add_argument("--seeds", type=int, default=1, help="number of seeds; five for a claim")
+    _device(command)
+    add_params(command, StudentParams, "student-")
+    add_params(command, MaskParams, without=("kind",))
+    _method(command, method)
+    add_params(command, TrainParams)
+    add_params(command, TrainParams, "teacher-")
+    add_params(command, ScoreParams, "score-")
+
+
+def _method(command: argparse.ArgumentParser, method: str) -> None:
+    command.add_argument("--method", default="vanilla", help=", ".join(catalog.METHODS))
+    add_params(command, catalog.find(method).params)
+
+
+def _finetune(command: argparse.ArgumentParser) -> None:
+    _task(command)
+    command.add_argument("--checkpoint", help="local folder or hub id; demo tasks have their own")
+    _seed_and_out(command)
+    add_params(command, TrainParams)
+
+
+def _distil(command: argparse.ArgumentParser, method: str) -> None:
+    _task(command)
+    command.add_argument("--teacher", required=True, help="run id or folder of a trained model")
+    command.add_argument(
+        "--init", help="whose layers the student gets (default: the dense teacher)"
+    )
+    _seed_and_out(command)
+    add_params(command, StudentParams, "student-")
+    _method(command, method)
+    add_params(command, TrainParams)
+
+
+def _score(command: argparse.ArgumentParser) -> None:
+    _task(command)
+    command.add_argument("--teacher", required=True, help="run id or folder of a trained model")
+    command.add_argument("--student", required=True, help="run id or folder of the trial student")
+    command.add_argument("--max-length", type=int, default=LENGTH)
+    command.add_argument("--out", type=Path, required=True, help="scores.npz")
+    _device(command)
+    add_params(command, ScoreParams)
+
+
+def _mask(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--scores", type=Path, required=True, help="scores.npz from `score`")
+    command.add_argument("--out", type=Path, required=True, help="mask.npz")
+    command.add_argument("--seed", type=int, default=0, help="draws a random mask (--kind random)")
+    add_params(command, MaskParams)
+
+
+def _prune(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--teacher", required=True, help="run id or folder of a trained model")
+    command.add_argument("--mask", type=Path, required=True, help="mask.npz from `mask`")
+    command.add_argument("--out", type=Path, required=True, help="folder of the new checkpoint")
+
+
+def _probe(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--scores-run", required=True, help="id of a scoring run")
+    _device(command)
+    add_params(command, ProbeParams)
+
+
+def _evaluate(command: argparse.ArgumentParser) -> None:
+    _task(command)
+    command.add_argument("--model", required=True, help="run id or folder of a trained model")
+    command.add_argument("--split", default="validation", help="train, selection or validation")
+    command.add_argument("--max-length", type=int, default=LENGTH)
+    command.add_argument("--device", default="auto")
+
+
+def _runs(command: argparse.ArgumentParser) -> None:
+    actions = command.add_subparsers(dest="action", required=True, parser_class=Parser)
+    for name in ("list", "show", "cancel", "resume", "delete"):
+        action = actions.add_parser(name)
+        action.add_argument("--json", action="store_true")
+        if name != "list":
+            action.add_argument("id", help="run id, or its first letters")
+        if name == "resume":
+            action.add_argument("--wait", action="store_true", help="show progress until it ends")
+
+
+def _tasks(command: argparse.ArgumentParser) -> None:
+    command.add_argument("name", nargs="?", help="one task or folder, as a run would read it")
+    _columns(command)
+
+
+def _bench(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--teacher", help="run id or folder (default: a demo-sized teacher)")
+    command.add_argument("--task", default="demo/sentiment")
+    command.add_argument("--only", choices=["scores", "masks", "distillation"])
+    _columns(command)

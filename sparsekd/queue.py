@@ -1,0 +1,103 @@
+"""The queue process: starts runs as their inputs and a device are ready.
+
+Each run works in a process of its own. One queue process per store, started when something is
+submitted, hands each device to one run at a time and leaves when nothing is left to start.
+"""
+
+import importlib
+import os
+import sys
+import time
+from collections.abc import Iterable
+from multiprocessing import get_context
+from multiprocessing.process import BaseProcess
+
+from sparsekd import jobs, store
+from sparsekd.errors import SparseKDError
+from sparsekd.records import Outcome, Run, State
+
+PAUSE = 0.2  # seconds between two looks at the queue
+
+
+def serve() -> None:
+    """Start queued runs as their inputs and a device are ready; leave when none can start."""
+    context = get_context("forkserver")
+    # Imports torch once for all workers of this queue; nothing touches a device before the fork.
+    context.set_forkserver_preload(["sparsekd.worker"])
+    workers: dict[str, tuple[str, BaseProcess]] = {}
+    with store.holding(jobs.queue_lock(), "Another queue process is at work."):
+        while True:
+            _reap(workers)
+            busy = {device for device, _ in workers.values()} | _devices_in_use(workers)
+            for run, device in startable(
+                store.queued(), [device.name for device in jobs.devices()], busy
+            ):
+                if run.id not in workers:
+                    process = context.Process(target=_work, args=(run.id, device))
+                    process.start()
+                    workers[run.id] = (device, process)
+            if not workers and not busy:
+                return
+            time.sleep(PAUSE)
+
+
+def startable(queued: Iterable[Run], names: list[str], busy: set[str]) -> list[tuple[Run, str]]:
+    """The queued runs that can start now, each with its device: in order, one per device."""
+    free = [name for name in names if name not in busy]
+    chosen = []
+    for run in queued:
+        inputs = store.several(run.recipe.needs)
+        ready = all(needed.state is State.DONE for needed in inputs.values())
+        if not ready or len(inputs) < len(set(run.recipe.needs)):
+            continue
+        device = next((name for name in free if run.device in ("auto", name)), None)
+        if device:
+            free.remove(device)
+            chosen.append((run, device))
+        if not free:
+            break
+    return chosen
+
+
+def _devices_in_use(workers: dict[str, tuple[str, BaseProcess]]) -> set[str]:
+    """Devices held by workers that an earlier queue process has left behind."""
+    return {run.device for run in store.runs(states=[State.RUNNING]) if run.id not in workers}
+
+
+def _reap(workers: dict[str, tuple[str, BaseProcess]]) -> None:
+    for run_id, (_, process) in list(workers.items()):
+        if process.exitcode is None:
+            continue
+        process.join()
+        del workers[run_id]
+        run = store.several([run_id]).get(run_id)
+        if run is not None and run.state is State.QUEUED:
+            message = f"The worker ended (exit code {process.exitcode}) before it could begin."
+            outcome = Outcome(message=message, hint="The log of the run says why.")
+            store.finish(run_id, State.FAILED, outcome, 0.0)
+
+
+def _work(run_id: str, device: str) -> None:
+    """Where a worker process begins: its own session, its own log, then torch."""
+    os.setsid()
+    log = store.folder(run_id) / "log.txt"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("ab", buffering=0) as out:
+        os.dup2(out.fileno(), sys.stdout.fileno())
+        os.dup2(out.fileno(), sys.stderr.fileno())
+    importlib.import_module("sparsekd.worker").work(run_id, device)
+
+
+def main() -> int:
+    """Serve until nothing is left to start."""
+    try:
+        serve()
+    except SparseKDError as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    # Not this module's copy called __main__: workers must find its functions by name.
+    sys.exit(importlib.import_module("sparsekd.queue").main())

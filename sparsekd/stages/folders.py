@@ -1,0 +1,44 @@
+"""Work on a model in a folder, without a run: what `evaluate` and `prune` do at once."""
+
+from pathlib import Path
+from typing import Any
+
+from sparsekd.evaluation import Report, evaluate, ignore
+from sparsekd.models import architectures, loading
+from sparsekd.models.pruning import prune
+from sparsekd.stages.inputs import Splits, trained
+from sparsekd.stages.sparsifying import counts
+from sparsekd.tasks import TaskCard
+from sparsekd.units import Mask
+
+
+def evaluate_model(
+    reference: str,
+    card: TaskCard,
+    split: str,
+    max_length: int,
+    device: str,
+    report: Report = ignore,
+) -> tuple[dict[str, float], int]:
+    """The metrics and loss of a trained model on one split, and the number of examples."""
+    model, tokenizer = trained(reference, card)
+    data = Splits(card, tokenizer, max_length)[split]
+    metrics, _ = evaluate(model, data, card, device, report)
+    return metrics, len(data)
+
+
+def prune_model(folder: Path, mask: Mask, out: Path) -> dict[str, Any]:
+    """Write the physically pruned model to a folder; returns what stays.
+
+    Raises:
+        Incompatible: the mask belongs to a model of another shape.
+    """
+    model, tokenizer = loading.load_saved(folder)
+    smaller = prune(model, mask)
+    loading.save(smaller, tokenizer, out)
+    facts = {"parameters": _parameters(smaller), "parameters_before": _parameters(model)}
+    return facts | counts(mask) | {"architecture": architectures.of(model).name}
+
+
+def _parameters(model: Any) -> int:
+    return sum(weight.numel() for weight in model.parameters())

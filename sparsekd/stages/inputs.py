@@ -1,0 +1,159 @@
+"""What stages start from: models by reference, tokens and teacher logits, made once and kept."""
+
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from sparsekd import references, store
+from sparsekd.data import Encoded, demo_tokenizer, encode, load
+from sparsekd.errors import BadInput, Incompatible, unknown
+from sparsekd.evaluation import Logits, predict
+from sparsekd.files import replace
+from sparsekd.models import loading, students
+from sparsekd.models.classifiers import labels_of
+from sparsekd.parameters import TrainParams
+from sparsekd.records import DEMO_CHECKPOINT
+from sparsekd.stages.desk import Desk
+from sparsekd.tasks import TaskCard
+from sparsekd.tasks.demo import DEMO_TEACHER
+
+Loaded = tuple[PreTrainedModel, PreTrainedTokenizerBase]
+
+
+@dataclass(frozen=True)
+class Splits:
+    """One task's splits in one tokenizer's tokens; each is tokenised once for this store."""
+
+    card: TaskCard
+    tokenizer: PreTrainedTokenizerBase
+    max_length: int
+
+    @cached_property
+    def frames(self) -> dict[str, pd.DataFrame]:
+        """The texts, read only where some split is not tokenised yet."""
+        return load(self.card)
+
+    @cached_property
+    def key(self) -> str:
+        """Names what the tokens depend on: task, tokenizer, length."""
+        words = self.tokenizer.backend_tokenizer.to_str()
+        parts = [json.dumps(self.card.to_json(), sort_keys=True), words, str(self.max_length)]
+        return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
+
+    def __getitem__(self, split: str) -> Encoded:
+        known = ("train", "selection", *self.card.validation)
+        if split not in known:
+            raise unknown("split", split, known)
+        path = store.home() / "cache" / "tokens" / f"{self.key}-{split}.npz"
+        if path.exists():
+            return Encoded.load(path)
+        encoded = encode(self.frames[split], self.tokenizer, self.max_length)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        encoded.save(path)
+        return encoded
+
+
+def checkpoint(reference: str, card: TaskCard, seed: int) -> Loaded:
+    """A model to fine-tune: the demo BERT, a local checkpoint, a hub id, or a finished run's."""
+    if reference == DEMO_CHECKPOINT:
+        return _demo(card, seed)
+    kind, _, rest = reference.partition(":")
+    source = rest if kind == "hub" else str(references.folder(reference))
+    return loading.load(source, card.labels, card.regression, seed)
+
+
+def _demo(card: TaskCard, seed: int) -> Loaded:
+    tokenizer = demo_tokenizer()
+    sizes = {name: DEMO_TEACHER[name] for name in ("layers", "hidden", "heads", "intermediate")}
+    model = students.random_bert(
+        **sizes,
+        vocabulary=len(tokenizer),
+        labels=card.labels,
+        regression=card.regression,
+        seed=seed,
+    )
+    return model, tokenizer
+
+
+def trained(reference: str, card: TaskCard) -> Loaded:
+    """A finished classifier of this task.
+
+    Raises:
+        Incompatible: it answers another question.
+    """
+    model, tokenizer = loading.load_saved(references.folder(reference))
+    labels, regression = labels_of(model.config)
+    if regression != card.regression or (labels and labels != card.labels):
+        theirs = "a number" if regression else ", ".join(labels)
+        ours = "a number" if card.regression else ", ".join(card.labels)
+        raise Incompatible(
+            f"The model {reference.split('#')[0]} answers {theirs}; {card.name} asks for {ours}.",
+            "Choose a model that was fine-tuned on this task.",
+        )
+    return model, tokenizer
+
+
+def some(encoded: Encoded, examples: int) -> Encoded:
+    """The same `examples` rows for everyone, drawn by seed 0; 0 means all."""
+    if not examples or examples >= len(encoded):
+        return encoded
+    rows = np.random.default_rng(0).choice(len(encoded), examples, replace=False)
+    return encoded.select(np.sort(rows))
+
+
+def teacher_logits(reference: str, card: TaskCard, params: TrainParams, desk: Desk) -> Logits:
+    """The teacher's answer to each training example, computed once per teacher and kept.
+
+    Shapes: -> (N, C), N here the number of training examples.
+    """
+    parts = [reference, json.dumps(card.to_json()), params.max_length, params.train_examples]
+    name = hashlib.sha256("|".join(str(part) for part in parts).encode()).hexdigest()[:16]
+    path = store.home() / "cache" / "logits" / f"{name}.npy"
+    if path.exists():
+        return load_array(path)
+    model, tokenizer = trained(reference, card)
+    data = some(Splits(card, tokenizer, params.max_length)["train"], params.train_examples)
+    logits = predict(model, data, desk.device, passing(desk, "teacher's answers"))
+    save_array(path, logits)
+    return logits
+
+
+def passing(desk: Desk, phase: str) -> Callable[[dict[str, float]], None]:
+    """A listener for one pass over data, which can be stopped and then starts over."""
+
+    def hear(event: dict[str, float]) -> None:
+        desk.report(
+            phase,
+            int(event["done"]),
+            int(event["total"]),
+            examples_per_second=event["examples_per_second"],
+            eta=event["eta"],
+        )
+        desk.check()
+
+    return hear
+
+
+def save_array(path: Path, values: np.ndarray) -> None:
+    """One npy file, whole or not at all."""
+
+    def write(beside: Path) -> None:
+        with beside.open("wb") as stream:
+            np.save(stream, values, allow_pickle=False)
+
+    replace(path, write)
+
+
+def load_array(path: Path) -> np.ndarray:
+    try:
+        values: np.ndarray = np.load(path, allow_pickle=False)
+        return values
+    except (ValueError, EOFError) as error:
+        raise BadInput(f"{path} is damaged.", "Delete it; it will be made again.") from error

@@ -1,0 +1,30 @@
+"""What a stage that makes a model leaves behind: the model, its sizes, its answers, its metrics."""
+
+import json
+from typing import Any
+
+from transformers import PreTrainedModel
+
+from sparsekd.evaluation import evaluate
+from sparsekd.files import replace
+from sparsekd.models import architectures, loading
+from sparsekd.records import Outcome
+from sparsekd.stages.desk import Desk
+from sparsekd.stages.inputs import Splits, passing, save_array
+
+
+def deliver(desk: Desk, model: PreTrainedModel, splits: Splits, facts: dict[str, Any]) -> Outcome:
+    """Evaluate on selection and validation, once, and write everything a page may want to read."""
+    card, metrics, examples = splits.card, {}, {}
+    for split in ("selection", *card.validation):
+        data = splits[split]
+        hear = passing(desk, f"evaluation on {split}")
+        metrics[split], logits = evaluate(model, data, card, desk.device, hear)
+        save_array(desk.folder / f"logits-{split}.npy", logits)
+        save_array(desk.folder / f"labels-{split}.npy", data.labels)
+        examples[split] = len(data)
+    loading.save(model, splits.tokenizer, desk.folder / "model")
+    sizes = json.dumps(architectures.shape(model).to_json())
+    replace(desk.folder / "shape.json", lambda path: path.write_text(sizes, encoding="utf-8"))
+    parameters = sum(weight.numel() for weight in model.parameters())
+    return Outcome(metrics, {"parameters": parameters, "examples": examples} | facts)

@@ -1,0 +1,191 @@
+"""Stages about a teacher's units: score them, prune them, probe masks of them."""
+
+import dataclasses
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy.special import log_softmax
+from transformers import PreTrainedModel
+
+from sparsekd import jacobians, masking, references, store
+from sparsekd.data import Encoded
+from sparsekd.evaluation import predict
+from sparsekd.files import replace
+from sparsekd.knowledge import scores
+from sparsekd.knowledge.gradients import Pace
+from sparsekd.knowledge.magnitude import magnitude
+from sparsekd.models import architectures
+from sparsekd.models.pruning import prune as smaller
+from sparsekd.parameters import MaskParams, ProbeParams, ScoreParams
+from sparsekd.records import Outcome
+from sparsekd.rescoring import rescore
+from sparsekd.stages import inputs
+from sparsekd.stages.desk import Desk
+from sparsekd.stages.results import deliver
+from sparsekd.tasks import TaskCard, metrics
+from sparsekd.units import Mask, Scores
+
+JACOBIAN_LIMIT = 2 * 2**30  # bytes that a run may keep for instant rescoring
+TEMPERATURE = 2.0
+
+
+def score(desk: Desk) -> Outcome:
+    """Raw scores; where it fits, the Jacobian too, from which any other student is scored."""
+    recipe = desk.recipe
+    card, params = references.card(recipe.task), ScoreParams.of(recipe.params["score"])
+    desk.report("loading", 0, 1, now=True)
+    teacher, tokenizer = inputs.trained(recipe.inputs["teacher"], card)
+    length = recipe.params["max_length"]
+    data = inputs.Splits(card, tokenizer, length)[params.split]
+    student = _student_logits(desk, card, params.split, length)
+    made_from = {"task": card.name, "inputs": recipe.inputs, "max_length": length}
+    found, kept = _scored(desk, teacher.to(desk.device), data, student, params, made_from)
+    path = desk.folder / "scores.npz"
+    found.save(path)
+    (layers, heads, neurons) = found.shape
+    facts = {"layers": layers, "heads": heads, "neurons": neurons, "examples": len(data)}
+    return Outcome({}, facts | {"jacobian": kept})
+
+
+def _scored(
+    desk: Desk,
+    teacher: PreTrainedModel,
+    data: Encoded,
+    student: np.ndarray,
+    params: ScoreParams,
+    made_from: dict[str, Any],
+) -> tuple[Scores, str]:
+    pace = Pace(report=lambda done, of: desk.report("gradients", done, of), stop=desk.stop)
+    shape = architectures.shape(teacher)
+    size = jacobians.jacobian_bytes(len(data), shape.classes, shape.grid())
+    if size <= JACOBIAN_LIMIT:
+        jacobian = jacobians.build(
+            desk.folder / "jacobian",
+            lambda rows: scores.jacobian(teacher, data, rows, pace),
+            data.labels,
+            shape.classes,
+            shape.grid(),
+            provenance=made_from | {"split": params.split},
+        )
+        return rescore(jacobian, student, params), "kept"
+    streamed = scores.stream(teacher, data, student, params, pace)
+    found = getattr(streamed, params.aggregate)
+    why = f"not kept: {size / 2**30:.1f} GiB, more than {JACOBIAN_LIMIT / 2**30:.0f} GiB"
+    return dataclasses.replace(found, provenance=found.provenance | made_from), why
+
+
+def _student_logits(desk: Desk, card: TaskCard, split: str, length: int) -> np.ndarray:
+    """The trial student's answers, read off its run where it left them."""
+    reference = desk.recipe.inputs["student"]
+    path = store.folder(reference) / f"logits-{split}.npy"
+    if ":" not in reference and path.exists():
+        return inputs.load_array(path)
+    student, tokenizer = inputs.trained(reference, card)
+    data = inputs.Splits(card, tokenizer, length)[split]
+    return predict(student, data, desk.device, inputs.passing(desk, "trial student's answers"))
+
+
+def prune(desk: Desk) -> Outcome:
+    """The teacher without what a mask removes, as a model of its own."""
+    recipe = desk.recipe
+    card, params = references.card(recipe.task), MaskParams.of(recipe.params["mask"])
+    desk.report("loading", 0, 1, now=True)
+    teacher, tokenizer = inputs.trained(recipe.inputs["teacher"], card)
+    mask = _mask(desk, teacher, params)
+    mask.save(desk.folder / "mask.npz")
+    splits = inputs.Splits(card, tokenizer, recipe.params["max_length"])
+    return deliver(desk, smaller(teacher, mask), splits, counts(mask))
+
+
+def counts(mask: Mask) -> dict[str, Any]:
+    """How many units stay, and which layers lose all of them (0 = bottom)."""
+    return {
+        "heads_kept": int(mask.heads.sum()),
+        "heads": mask.heads.size,
+        "neurons_kept": int(mask.neurons.sum()),
+        "neurons": mask.neurons.size,
+        "layers_without_heads": np.flatnonzero(~mask.heads.any(axis=1)).tolist(),
+        "layers_without_neurons": np.flatnonzero(~mask.neurons.any(axis=1)).tolist(),
+    }
+
+
+def _mask(desk: Desk, teacher: PreTrainedModel, params: MaskParams) -> Mask:
+    if params.kind == "scores":
+        path = store.folder(desk.recipe.inputs["scores"]) / "scores.npz"
+        return masking.from_scores(Scores.load(path), params)
+    heads, neurons = magnitude(teacher)
+    if params.kind == "random":
+        shape = (*heads.shape, neurons.shape[1])
+        seed = desk.recipe.seed
+        return masking.random_mask(
+            shape, params.sparsity, seed, params.round_to, params.neuron_sparsity
+        )
+    return masking.decide(heads, neurons, params.sparsity, params.neuron_sparsity, params.round_to)
+
+
+# --- probing ---------------------------------------------------------------------------------
+
+
+def probe(desk: Desk) -> Outcome:
+    """The masked teacher's quality and distance to the trial student, at each λ and sparsity."""
+    recipe = desk.recipe
+    card, params = references.card(recipe.task), ProbeParams.of(recipe.params["probe"])
+    desk.report("loading", 0, 1, now=True)
+    teacher, tokenizer = inputs.trained(recipe.inputs["teacher"], card)
+    length = recipe.params["max_length"]
+    data = inputs.Splits(card, tokenizer, length)["selection"]
+    data = data.select(np.arange(min(params.examples, len(data))))
+    student = _student_logits(desk, card, "selection", length)[: len(data)]
+    found = Scores.load(store.folder(recipe.inputs["scores"]) / "scores.npz")
+    masks = list(_masks(found, magnitude(teacher), params))
+    rows = []
+    for done, (ranking, lam, sparsity, mask) in enumerate(masks):
+        desk.report("masked teachers", done, len(masks))
+        desk.check()
+        logits = predict(smaller(teacher, mask), data, desk.device)
+        rows.append(
+            {"ranking": ranking, "lam": lam, "sparsity": sparsity}
+            | metrics.evaluate(card, logits, data.labels)
+            | {"distance": distance(logits, student)}
+            | {"heads": int(mask.heads.sum()), "neurons": int(mask.neurons.sum())}
+        )
+    table = pd.DataFrame(rows)
+    replace(desk.folder / "probe.parquet", lambda path: table.to_parquet(path))
+    return Outcome({}, {"masks": len(masks), "examples": len(data)})
+
+
+def distance(teacher: np.ndarray, student: np.ndarray) -> float:
+    """Mean KL(teacher ‖ student) at T = 2 in nats; mean squared difference for a regression.
+
+    Shapes: teacher, student (N, C), N here the number of examples.
+    """
+    if teacher.shape[1] == 1:
+        return float(np.square(teacher - student).mean())
+    t = log_softmax(teacher.astype(np.float64) / TEMPERATURE, axis=1)
+    s = log_softmax(student.astype(np.float64) / TEMPERATURE, axis=1)
+    return float((np.exp(t) * (t - s)).sum(axis=1).mean())
+
+
+def _masks(
+    found: Scores, sizes: tuple[np.ndarray, np.ndarray], params: ProbeParams
+) -> Iterator[tuple[str, float | None, float, Mask]]:
+    """Each ranking at each sparsity that leaves something; rankings of equal masks appear once."""
+    lams = [*params.lams, *((1.0, 0.0) if params.controls else ())]
+    for lam in dict.fromkeys(lams):
+        ranks = masking.knowledgeableness(found, lam, params.normalise)
+        yield from _along(f"λ {lam:g}", lam, ranks, params)
+    if params.controls:
+        yield from _along("magnitude", None, sizes, params)
+        draws = np.random.default_rng(0)
+        chance = draws.random(sizes[0].shape), draws.random(sizes[1].shape)
+        yield from _along("random", None, chance, params)
+
+
+def _along(
+    ranking: str, lam: float | None, ranks: tuple[np.ndarray, np.ndarray], params: ProbeParams
+) -> Iterator[tuple[str, float | None, float, Mask]]:
+    for sparsity in params.sparsities:
+        mask = masking.decide(*ranks, sparsity, params.neuron_sparsity, params.round_to)
+        yield ranking, lam, sparsity, mask
