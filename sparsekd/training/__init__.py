@@ -1,0 +1,82 @@
+"""The only training loop: any method, any interruption, the same result."""
+
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+
+import torch
+from transformers import PreTrainedModel
+
+from sparsekd.checkpoint import Snapshot
+from sparsekd.data import Encoded
+from sparsekd.evaluation import Logits, Report, ignore
+from sparsekd.knowledge.observe import showing
+from sparsekd.memory import enough_memory
+from sparsekd.methods.base import Method
+from sparsekd.models.gates import cls_only
+from sparsekd.parameters import TrainParams
+from sparsekd.tasks import TaskCard
+from sparsekd.training.course import Course, Trained
+from sparsekd.training.lesson import Lesson
+
+__all__ = ["Trained", "train"]
+
+MEMORY_HINT = "Lower batch_size or max_length, or choose a smaller student."
+
+
+def train(
+    model: PreTrainedModel,
+    method: Method,
+    data: Encoded,
+    selection: Encoded,
+    card: TaskCard,
+    params: TrainParams,
+    *,
+    seed: int = 0,
+    device: torch.device | str = "cpu",
+    teacher_logits: Sequence[Logits] = (),
+    teachers: Sequence[PreTrainedModel] = (),
+    report: Report = ignore,
+    stop: Callable[[], bool] = lambda: False,
+    save: Callable[[Snapshot], None] = lambda snapshot: None,
+    save_every: float = 60.0,
+    resume: Snapshot | None = None,
+) -> Trained:
+    """Train `model` in place by `method` until the planned steps or the patience are used up.
+
+    Batches are bucketed by length, padded to their own longest; where the method needs logits
+    alone, the last layer is computed for [CLS] only. Same arguments, same result on a CPU,
+    whether or not it was interrupted and resumed in between.
+
+    Args:
+        selection: Decides the best epoch and the patience, by the card's first metric, ties by
+            the lower loss; no example of it is in `data`.
+        teacher_logits, teachers: See `Lesson`.
+        report: Hears {kind: "step"} about twice a second and {kind: "epoch"} after each epoch.
+        stop: Asked before every step.
+        save: Given a snapshot at epoch ends, every `save_every` seconds, and before stopping;
+            it must be written or copied before the call returns.
+
+    Raises:
+        Cancelled: `stop` said so; the snapshot given to `save` last goes on from there.
+        BadInput: the loss is no number any more; Unavailable: memory ran out.
+        Incompatible: things do not fit together, or `resume` belongs to another run.
+    """
+    device = torch.device(device)
+    with enough_memory(MEMORY_HINT), ExitStack() as around:
+        around.enter_context(torch.random.fork_rng(_indices(device)))
+        around.enter_context(showing([model, *teachers], method.needs))
+        lesson = Lesson(model, method, data, card, params, seed, device, teacher_logits, teachers)
+        if not method.needs:
+            around.enter_context(cls_only(model))
+        course = Course(lesson, selection, card, report, save, save_every)
+        if resume:
+            course.restore(resume)
+        course.run(stop)
+        return course.result()
+
+
+def _indices(device: torch.device) -> list[int]:
+    """The CUDA generators that the training seeds."""
+    if device.type != "cuda":
+        return []
+    return [torch.cuda.current_device() if device.index is None else device.index]

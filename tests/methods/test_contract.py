@@ -1,0 +1,110 @@
+"""One contract for every method on the menu."""
+
+import pytest
+import torch
+
+from sparsekd import catalog
+from sparsekd.catalog import METHODS
+from sparsekd.knowledge import observe
+from sparsekd.knowledge.observe import KINDS, showing
+from sparsekd.methods import Method, Progress, Seen, Setup
+from sparsekd.parameters import Params
+from tests.tiny_data import padded, tiny_card, tiny_data
+
+MIDWAY = Progress(step=3, steps=8, epoch=0)
+
+
+@pytest.fixture(params=list(METHODS.values()), ids=list(METHODS))
+def card(request):
+    return request.param
+
+
+@pytest.fixture(params=[1, 2, 3], ids=["regression", "two classes", "three classes"])
+def classes(request):
+    return request.param
+
+
+class Scene:
+    """A method prepared for a tiny student and as many teachers as it asks for."""
+
+    def __init__(self, card, tiny, classes):
+        self.student = tiny(labels=classes, layers=2, seed=1)
+        count = card.least_teachers
+        self.teachers = tuple(tiny(labels=classes, layers=4, seed=2 + k) for k in range(count))
+        self.method = catalog.load(card)(card.params())
+        self.method.prepare(Setup(self.student, tiny_card(classes), count, self.teachers))
+        self.batch = tiny_data(5, classes).batch(range(5))
+
+    def terms(self, batch, progress=MIDWAY):
+        needs = self.method.needs
+        with showing([self.student, *self.teachers], needs):
+            student = observe(self.student, batch, needs)
+            taught = tuple(observe(each, batch, needs) for each in self.teachers)
+        seen = Seen(student, taught, batch.labels, batch.attention_mask, batch.rows)
+        return self.method.loss(seen, progress)
+
+
+@pytest.fixture
+def scene(card, tiny, classes):
+    return Scene(card, tiny, classes)
+
+
+def test_a_card_says_what_it_is_and_leads_to_a_method(card):
+    assert METHODS[card.name] is card
+    assert card.title and card.summary and card.source
+    assert issubclass(card.params, Params)
+    assert issubclass(catalog.load(card), Method)
+    assert 0 <= card.least_teachers <= card.most_teachers
+
+
+def test_every_parameter_has_a_default_and_help(card):
+    card.params()
+    assert all(field.description for field in card.params.model_fields.values())
+
+
+def test_it_needs_only_what_a_model_can_show(card):
+    assert catalog.load(card).needs <= set(KINDS)
+
+
+def test_each_term_is_named_finite_and_one_value_per_example(scene):
+    terms = scene.terms(scene.batch)
+    assert terms
+    for name, term in terms.items():
+        assert isinstance(name, str)
+        assert term.shape == (5,)
+        assert term.isfinite().all()
+
+
+def test_each_term_has_a_gradient_into_the_student(scene):
+    for term in scene.terms(scene.batch).values():
+        gradients = torch.autograd.grad(
+            term.sum(), list(scene.student.parameters()), retain_graph=True, allow_unused=True
+        )
+        assert any(each is not None and each.abs().max() > 0 for each in gradients)
+
+
+def test_the_output_matrix_learns(scene):
+    sum(scene.terms(scene.batch).values()).mean().backward()
+    assert max(each.grad.abs().max() for each in scene.student.classifier.parameters()) > 0
+
+
+def test_padding_changes_nothing(scene):
+    plain, wide = scene.terms(scene.batch), scene.terms(padded(scene.batch, 5))
+    assert plain.keys() == wide.keys()
+    for name, term in plain.items():
+        torch.testing.assert_close(term, wide[name], rtol=1e-4, atol=1e-5)
+
+
+def test_an_examples_loss_does_not_depend_on_its_company(scene):
+    together = sum(scene.terms(scene.batch).values())
+    data = tiny_data(5, scene.student.config.num_labels)
+    alone = [sum(scene.terms(data.batch([row])).values()) for row in range(5)]
+    torch.testing.assert_close(together, torch.cat(alone), rtol=1e-4, atol=1e-5)
+
+
+def test_what_it_remembers_survives_an_interruption(scene):
+    state = scene.method.state()
+    scene.method.restore({name: tensor.clone() for name, tensor in state.items()})
+    assert scene.method.state().keys() == state.keys()
+    for name, tensor in scene.method.state().items():
+        assert torch.equal(tensor, state[name])

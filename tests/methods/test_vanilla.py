@@ -1,0 +1,71 @@
+"""Vanilla distillation against the formula of its source."""
+
+import math
+
+import pytest
+import torch
+
+from sparsekd.errors import BadInput, Incompatible
+from sparsekd.knowledge import Knowledge, observe
+from sparsekd.methods import Progress, Seen, Setup
+from sparsekd.methods.finetune import Finetune
+from sparsekd.methods.vanilla import Vanilla
+from sparsekd.parameters import FinetuneParams, VanillaParams
+from tests.tiny_data import tiny_card, tiny_data
+
+START = Progress(0, 10, 0)
+STUDENT = torch.tensor([[0.2, -0.4], [1.5, 0.3], [0.0, 0.0]])
+TEACHER = torch.tensor([[1.0, 0.0], [-2.0, 2.0], [3.0, 0.5]])
+LABELS = torch.tensor([0, 1, 1])
+
+
+def seen(student, teacher, labels):
+    mask = torch.ones(len(labels), 3, dtype=torch.int64)
+    return Seen(Knowledge(student), (Knowledge(teacher),), labels, mask, labels.numpy())
+
+
+def test_the_default_is_the_published_loss():
+    terms = Vanilla(VanillaParams()).loss(seen(STUDENT, TEACHER, LABELS), START)
+    soft = torch.softmax(TEACHER / 2, 1) * torch.log_softmax(STUDENT / 2, 1)
+    hard = torch.log_softmax(STUDENT, 1)[torch.arange(3), LABELS]
+    published = 0.5 * (4 * -soft.sum(1).mean() - hard.mean())
+    torch.testing.assert_close((terms["soft"] + terms["hard"]).mean(), published)
+
+
+def test_a_regression_is_half_way_to_teacher_and_label():
+    terms = Vanilla(VanillaParams()).loss(
+        seen(torch.tensor([[2.0]]), torch.tensor([[1.0]]), torch.tensor([5.0])), START
+    )
+    assert {name: term.item() for name, term in terms.items()} == {"soft": 0.5, "hard": 4.5}
+
+
+def test_an_alpha_of_zero_leaves_the_loss_and_gradient_of_fine_tuning():
+    gradients = []
+    for method in (Vanilla(VanillaParams(alpha=0)), Finetune(FinetuneParams())):
+        student = STUDENT.clone().requires_grad_()
+        loss = sum(method.loss(seen(student, TEACHER, LABELS), START).values())
+        gradients.append(torch.autograd.grad(loss.mean(), student)[0])
+    assert torch.equal(*gradients)
+
+
+def test_a_student_equal_to_its_teacher_loses_only_the_teachers_entropy(tiny):
+    model, batch = tiny(), tiny_data(6).batch(range(6))
+    view = observe(model, batch)
+    terms = Vanilla(VanillaParams(alpha=1)).loss(
+        Seen(view, (view,), batch.labels, batch.attention_mask, batch.rows), START
+    )
+    p = torch.softmax(view.logits / 2, 1).tolist()
+    entropy = [-4 * sum(share * math.log(share) for share in row) for row in p]
+    torch.testing.assert_close(terms["soft"].tolist(), entropy, rtol=1e-5, atol=1e-6)
+    assert terms["hard"].tolist() == [0.0] * 6
+
+
+@pytest.mark.parametrize("count", [0, 2])
+def test_it_refuses_anything_but_one_teacher(tiny, count):
+    with pytest.raises(Incompatible, match=f"not {count}"):
+        Vanilla(VanillaParams()).prepare(Setup(tiny(), tiny_card(), count))
+
+
+def test_parameters_out_of_range_are_refused():
+    with pytest.raises(BadInput, match="alpha"):
+        VanillaParams.of({"alpha": 1.5})
