@@ -25,7 +25,7 @@ def fit_classifier(
             f"{len(labels)} labels: {', '.join(labels) or 'none'}.",
             "A classification needs two or more different classes.",
         )
-    order = None if fresh else _order(model.config, labels, regression)
+    order = None if fresh else answers(model.config, labels, regression)
     last = architectures.classifier(model)
     if order is None:
         _draw(last, 1 if regression else len(labels), float(model.config.initializer_range), seed)
@@ -50,13 +50,20 @@ def name_labels(model: PreTrainedModel, labels: tuple[str, ...], regression: boo
     model.num_labels = len(names)
 
 
-def _order(config: PretrainedConfig, labels: tuple[str, ...], regression: bool) -> list[int] | None:
-    """Which of the checkpoint's outputs answers each label; None where they do not answer them."""
+def answers(
+    config: PretrainedConfig, labels: tuple[str, ...], regression: bool
+) -> list[int] | None:
+    """Which of the checkpoint's outputs answers each label; None where they do not answer them.
+
+    Where one side names its classes by their numbers alone, as many classes are the same classes.
+    """
     known, scalar = labels_of(config)
     if regression or scalar:
         return [0] if regression and scalar else None
-    if len(labels) == len(known) and known == tuple(f"LABEL_{i}" for i in range(len(known))):
-        return list(range(len(known)))
+    numbers = range(len(known))
+    nameless = {tuple(f"LABEL_{i}" for i in numbers), tuple(str(i) for i in numbers)}
+    if len(labels) == len(known) and nameless & {known, tuple(labels)}:
+        return list(numbers)
     for form in (str, str.casefold):
         wanted, given = [form(label) for label in labels], [form(name) for name in known]
         if sorted(wanted) == sorted(given) and len(set(given)) == len(given):

@@ -17,7 +17,7 @@ from sparsekd.errors import BadInput, Incompatible, unknown
 from sparsekd.evaluation import Logits, predict
 from sparsekd.files import replace
 from sparsekd.models import loading, students
-from sparsekd.models.classifiers import labels_of
+from sparsekd.models.classifiers import answers, fit_classifier, labels_of
 from sparsekd.parameters import TrainParams
 from sparsekd.records import DEMO_CHECKPOINT
 from sparsekd.stages.desk import Desk
@@ -89,14 +89,15 @@ def trained(reference: str, card: TaskCard) -> Loaded:
         Incompatible: it answers another question.
     """
     model, tokenizer = loading.load_saved(references.folder(reference))
-    labels, regression = labels_of(model.config)
-    if regression != card.regression or (labels and labels != card.labels):
-        theirs = "a number" if regression else ", ".join(labels)
+    if answers(model.config, card.labels, card.regression) is None:
+        labels, _ = labels_of(model.config)
+        theirs = ", ".join(labels) or "a number"
         ours = "a number" if card.regression else ", ".join(card.labels)
         raise Incompatible(
             f"The model {reference.split('#')[0]} answers {theirs}; {card.name} asks for {ours}.",
             "Choose a model that was fine-tuned on this task.",
         )
+    fit_classifier(model, card.labels, card.regression, 0, fresh=False)
     return model, tokenizer
 
 
