@@ -201,10 +201,11 @@ def devices(args: Namespace) -> None:
 
 def bench(args: Namespace) -> None:
     """Ratios of this program's speed to plain versions of the same work."""
-    from sparsekd.bench import run_all
+    from sparsekd.bench.suite import measure
 
-    teacher = references.folder(references.model(args.teacher)) if args.teacher else None
-    rows = run_all(teacher, _task(args), args.only)
+    card = _task(args)
+    teacher = references.model(args.teacher) if args.teacher else DEMO_CHECKPOINT
+    rows = measure(teacher, card, args.only)
     lines = [f"{row['ratio']:8.2f} ×  {row['what']}   {row['note']}" for row in rows]
     _tell(args, rows, "\n".join(lines))
 

@@ -1,0 +1,171 @@
+"""What scores cost, against the teacher's own forward pass and against the plain loop."""
+
+import time
+from collections.abc import Callable
+from statistics import median
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from transformers import PreTrainedModel
+
+from sparsekd.bench import Row
+from sparsekd.bench.distillation import WIDTH, widened
+from sparsekd.data import Encoded
+from sparsekd.evaluation import predict
+from sparsekd.jacobians import Jacobian
+from sparsekd.knowledge import scores
+from sparsekd.knowledge.gradients import Pace
+from sparsekd.masking import decide, knowledgeableness
+from sparsekd.models import architectures, students
+from sparsekd.models.gates import Gates, gated
+from sparsekd.parameters import ScoreParams, StudentParams
+from sparsekd.rescoring import directions, rescore
+from sparsekd.units import Scores
+
+Array = NDArray[np.float32]
+PLAIN = 32  # examples of the plain loop in each round: it is slow
+
+
+def measure(teacher: PreTrainedModel, data: Encoded, layers: int = 3, rounds: int = 5) -> list[Row]:
+    """Time per example of scoring and its rivals, in turn; ratios are medians over the rounds.
+
+    Each round takes its share of the data, all lengths alike, and runs on it the teacher's
+    forward pass, scores with and without the student's forward pass, and the Jacobian; and the
+    plain loop on a part of that share.
+    """
+    student = students.initial(teacher, StudentParams.of({"layers": layers}), seed=0)
+    order = np.argsort(data.lengths, kind="stable")
+    rounds = min(rounds, len(data))
+    _round(teacher, student, data.select(order[:: max(len(order) // PLAIN, 1)]))  # warm up
+    times = [_round(teacher, student, data.select(order[turn::rounds])) for turn in range(rounds)]
+    note = (
+        f"{len(data)} texts of {data.lengths.mean():.0f} tokens on average, "
+        f"{len(architectures.blocks(teacher))} layers, {data.lengths.max()} tokens at most, "
+        f"student of {layers}, {torch.get_num_threads()} threads; forward pass "
+        f"{1e3 * median(each['forward'] for each in times):.2f} ms an example"
+    )
+    return [
+        _row(times, "scores, student known / teacher's forward pass", "known", "forward", note),
+        _row(times, "scores with the student / teacher's forward pass", "both", "forward", note),
+        _row(times, "Jacobian / teacher's forward pass", "jacobian", "forward", note),
+        _row(times, "plain loop / scores with the student", "plain", "both", f"padded to {WIDTH}"),
+        _row(
+            times, "plain loop / teacher's forward pass", "plain", "forward", f"padded to {WIDTH}"
+        ),
+        _rescoring(teacher, student, data, times),
+        masking(),
+    ]
+
+
+def masking(repeats: int = 30) -> Row:
+    """A mask from scores of 12 × 12 heads and 12 × 3072 neurons, as a share of 10 ms."""
+    draws = np.random.default_rng(0)
+    heads, neurons = draws.random((2, 12, 12)), draws.random((2, 12, 3072))
+    made = Scores(*heads, *neurons)
+    seconds = median(
+        _seconds(lambda: decide(*knowledgeableness(made, 0.5), 0.3)) for _ in range(repeats)
+    )
+    note = f"{seconds * 1e3:.2f} ms for 12 × 12 heads and 12 × 3072 neurons"
+    return {"what": "a mask from scores / 10 ms", "ratio": seconds / 0.01, "note": note}
+
+
+def _round(teacher: PreTrainedModel, student: PreTrainedModel, data: Encoded) -> dict[str, float]:
+    """Seconds per example of each variant, once."""
+    known, params = predict(student, data, teacher.device), ScoreParams()
+    units = sum(count * width for count, width in _sizes(teacher))
+    into = np.zeros((len(data), directions(known.shape[1]), units), dtype=np.float32)
+    few = data.select(np.arange(0, len(data), max(len(data) // PLAIN, 1)))
+    variants: dict[str, Callable[[], object]] = {
+        "forward": lambda: _forward(teacher, data),
+        "known": lambda: scores.stream(teacher, data, known, params),
+        "both": lambda: scores.stream(
+            teacher, data, predict(student, data, teacher.device), params
+        ),
+        "jacobian": lambda: scores.jacobian(teacher, data, into),
+    }
+    spent = {name: _seconds(run) / len(data) for name, run in variants.items()}
+    return spent | {"plain": _seconds(lambda: _plain(teacher, student, few)) / len(few)}
+
+
+def _sizes(teacher: PreTrainedModel) -> list[tuple[int, int]]:
+    layers, heads, neurons = architectures.shape(teacher).grid()
+    return [(layers, heads), (layers, neurons)]
+
+
+def _forward(model: PreTrainedModel, data: Encoded) -> None:
+    """The model's own forward pass over the batches that scoring computes."""
+    with torch.no_grad():
+        for rows in Pace().batches(data.lengths, 1, model.device):
+            batch = data.batch(rows, model.device)
+            model(**batch.inputs(model))
+            _wait(model.device)
+
+
+def _plain(teacher: PreTrainedModel, student: PreTrainedModel, data: Encoded) -> None:
+    """The loop as one would write it: all weights ask for gradients, two backward passes."""
+    positions = architectures.shape(teacher).positions
+    for start in range(0, len(data), PLAIN):
+        rows = np.arange(start, min(start + PLAIN, len(data)))
+        batch = widened(data.batch(rows, teacher.device), min(WIDTH, positions - 2))
+        with torch.no_grad():
+            learned = student(**batch.inputs(student)).logits
+        for loss in (_task, _soft):
+            gates = Gates.open(teacher)
+            gates.heads.requires_grad_()
+            gates.neurons.requires_grad_()
+            with gated(teacher, gates):
+                logits = teacher(**batch.inputs(teacher)).logits
+            torch.autograd.backward(loss(logits, learned, batch.labels))
+            teacher.zero_grad()
+        _wait(teacher.device)
+
+
+def _task(logits: torch.Tensor, _learned: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    if logits.shape[1] == 1:
+        return F.mse_loss(logits[:, 0], labels.to(logits.dtype))
+    return F.cross_entropy(logits, labels)
+
+
+def _soft(logits: torch.Tensor, learned: torch.Tensor, _labels: torch.Tensor) -> torch.Tensor:
+    if logits.shape[1] == 1:
+        return F.mse_loss(logits, learned) / 2
+    return 2 * F.cross_entropy(learned / 2, torch.softmax(logits / 2, dim=1))
+
+
+def _rescoring(
+    teacher: PreTrainedModel,
+    student: PreTrainedModel,
+    data: Encoded,
+    times: list[dict[str, float]],
+    repeats: int = 9,
+) -> Row:
+    grid = architectures.shape(teacher).grid()
+    known = predict(student, data, teacher.device)
+    units = sum(count * width for count, width in _sizes(teacher))
+    values = np.random.default_rng(0).random(
+        (len(data), directions(known.shape[1]), units), dtype=np.float32
+    )
+    found = Jacobian(values, known, data.labels, grid)
+    seconds = median(_seconds(lambda: rescore(found, known, ScoreParams())) for _ in range(repeats))
+    forward = len(data) * median(each["forward"] for each in times)
+    note = f"{seconds * 1e3:.1f} ms for {len(data)} texts × {units} units, student's logits known"
+    what = "rescoring from a Jacobian / teacher's forward pass"
+    return {"what": what, "ratio": seconds / forward, "note": note}
+
+
+def _row(times: list[dict[str, float]], what: str, one: str, other: str, note: str) -> Row:
+    return {"what": what, "ratio": median(each[one] / each[other] for each in times), "note": note}
+
+
+def _seconds(run: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    run()
+    return time.perf_counter() - start
+
+
+def _wait(device: torch.device) -> None:
+    """A GPU answers before it is done: wait for it."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)

@@ -1,0 +1,8 @@
+"""Data: from a task's card to batches of token ids."""
+
+from sparsekd.data.batches import Batch, bucketed, packed
+from sparsekd.data.encoding import Encoded, encode
+from sparsekd.data.loading import load
+from sparsekd.data.words import demo_tokenizer
+
+__all__ = ["Batch", "Encoded", "bucketed", "demo_tokenizer", "encode", "load", "packed"]

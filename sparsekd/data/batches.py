@@ -1,0 +1,76 @@
+"""Batches: which rows go together, and how they look to a model."""
+
+import inspect
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+Rows = NDArray[np.int64]
+POOL = 64
+
+
+@dataclass
+class Batch:
+    """Some examples as tensors, padded to the longest of them.
+
+    Shapes: rows, labels (B,), input_ids, attention_mask, token_type_ids (B, T).
+    """
+
+    rows: Rows
+    input_ids: Tensor
+    attention_mask: Tensor
+    token_type_ids: Tensor
+    labels: Tensor
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def inputs(self, model: nn.Module) -> dict[str, Tensor]:
+        """Keyword arguments for the model's forward; segments only where it tells them apart."""
+        words = {"input_ids": self.input_ids, "attention_mask": self.attention_mask}
+        if takes_segments(model):
+            words["token_type_ids"] = self.token_type_ids
+        return words
+
+
+def takes_segments(model: nn.Module) -> bool:
+    """The model has more than one kind of segment (BERT, ELECTRA; not RoBERTa, DistilBERT)."""
+    kinds = getattr(getattr(model, "config", None), "type_vocab_size", 0)
+    return kinds > 1 and "token_type_ids" in inspect.signature(model.forward).parameters
+
+
+def bucketed(lengths: Rows, batch_size: int, rng: np.random.Generator) -> list[Rows]:
+    """One training epoch: every row once, neighbours of similar length, in random order.
+
+    Rows are shuffled, sorted by length within pools of 64 batches, and cut into batches, whose
+    order is shuffled: little padding, and other company for a sentence in every epoch.
+
+    Shapes: lengths (N,), N here the number of examples.
+    """
+    order = rng.permutation(len(lengths))
+    pool = POOL * batch_size
+    pools = [order[start : start + pool] for start in range(0, len(order), pool)]
+    batches = [
+        rows[start : start + batch_size]
+        for rows in (part[np.argsort(lengths[part], kind="stable")] for part in pools)
+        for start in range(0, len(rows), batch_size)
+    ]
+    return [batches[place] for place in rng.permutation(len(batches))]
+
+
+def packed(lengths: Rows, tokens: int = 2048) -> list[Rows]:
+    """For evaluation and scoring: rows sorted by length, in batches of at most `tokens` tokens.
+
+    Padding counts; a row longer than `tokens` is a batch of its own.
+
+    Shapes: lengths (N,), N here the number of examples.
+    """
+    order = np.argsort(lengths, kind="stable")
+    cuts, start = [], 0
+    for place, length in enumerate(np.asarray(lengths)[order].tolist()):
+        if place > start and (place + 1 - start) * length > tokens:
+            cuts.append(place)
+            start = place
+    return [rows for rows in np.split(order, cuts) if len(rows)]

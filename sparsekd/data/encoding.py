@@ -1,0 +1,157 @@
+"""Texts as token ids in flat arrays: tokenised once, kept in one file, padded only in a batch."""
+
+import os
+import zipfile
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+from transformers import PreTrainedTokenizerBase
+
+from sparsekd.data.batches import Batch
+from sparsekd.errors import BadInput, NotFound, Unavailable
+
+CHUNK = 4096
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """All examples of one split, their tokens laid end to end.
+
+    Row i owns ids[offsets[i]:offsets[i + 1]]. Labels are int64 classes or float32 numbers.
+
+    Shapes: ids int32 (sum of T,), segments int8 (sum of T,), offsets int64 (N + 1,), labels (N,),
+    N here the number of examples.
+    """
+
+    ids: NDArray[np.int32]
+    segments: NDArray[np.int8]
+    offsets: NDArray[np.int64]
+    labels: NDArray[Any]
+    pad: int = 0
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    @cached_property
+    def lengths(self) -> NDArray[np.int64]:
+        """Tokens per example, special tokens included."""
+        return np.diff(self.offsets)
+
+    def select(self, rows: NDArray[np.int64]) -> "Encoded":
+        """The given rows, in the given order."""
+        rows = np.asarray(rows, dtype=np.int64)
+        lengths = self.lengths[rows]
+        offsets = np.concatenate([[0], np.cumsum(lengths)])
+        flat = np.arange(offsets[-1]) + np.repeat(self.offsets[rows] - offsets[:-1], lengths)
+        return Encoded(self.ids[flat], self.segments[flat], offsets, self.labels[rows], self.pad)
+
+    def batch(self, rows: NDArray[np.int64], device: torch.device | str = "cpu") -> Batch:
+        """The given rows as tensors, padded to the longest of them.
+
+        Shapes: rows (B,) -> (B, T).
+        """
+        rows = np.asarray(rows, dtype=np.int64)
+        lengths = self.lengths[rows]
+        places = np.arange(lengths.max())
+        real = places < lengths[:, None]
+        flat = np.where(real, self.offsets[rows][:, None] + places, 0)
+        ids = np.where(real, self.ids[flat], self.pad).astype(np.int64)
+        segments = np.where(real, self.segments[flat], 0).astype(np.int64)
+        arrays = (ids, real.astype(np.int64), segments, self.labels[rows])
+        return Batch(rows, *(torch.from_numpy(array).to(device) for array in arrays))
+
+    def save(self, path: Path) -> None:
+        """Write one npz file, whole or not at all.
+
+        Raises:
+            Unavailable: the disk is full or read-only.
+        """
+        beside = path.with_name(f"{path.name}.{os.getpid()}.part")
+        try:
+            with beside.open("wb") as file:
+                np.savez(
+                    file,
+                    ids=self.ids,
+                    segments=self.segments,
+                    offsets=self.offsets,
+                    labels=self.labels,
+                    pad=np.int64(self.pad),
+                )
+            beside.replace(path)
+        except OSError as error:
+            beside.unlink(missing_ok=True)
+            raise Unavailable(
+                f"{path} cannot be written: {error.strerror}.",
+                "Free some space, or set SPARSEKD_HOME.",
+            ) from error
+
+    @classmethod
+    def load(cls, path: Path) -> "Encoded":
+        """Read what `save` wrote.
+
+        Raises:
+            NotFound: there is no such file; BadInput: it is not a file of tokens.
+        """
+        try:
+            with np.load(path) as arrays:
+                names = ("ids", "segments", "offsets", "labels")
+                return cls(**{name: arrays[name] for name in names}, pad=int(arrays["pad"]))
+        except FileNotFoundError as error:
+            raise NotFound(f"There is no file {path}.", "Encode the data again.") from error
+        except (ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+            raise BadInput(
+                f"{path} is not a file of tokens: {error}.", "Delete it; it will be made again."
+            ) from error
+
+
+def encode(frame: pd.DataFrame, tokenizer: PreTrainedTokenizerBase, max_length: int) -> Encoded:
+    """Tokenise the columns text, (pair) and label; what exceeds `max_length` tokens is cut off.
+
+    Of a pair, the longer text is cut first.
+    """
+    texts = [frame[name].tolist() for name in ("text", "pair") if name in frame]
+    ids: list[NDArray[np.int32]] = []
+    segments: list[NDArray[np.int8]] = []
+    lengths: list[int] = []
+    for start in range(0, len(frame), CHUNK):
+        seen = tokenizer(
+            *(column[start : start + CHUNK] for column in texts),
+            truncation=True,
+            max_length=max_length,
+            return_attention_mask=False,
+            return_token_type_ids=True,
+        )
+        lengths += [len(row) for row in seen["input_ids"]]
+        ids.append(_flat(seen["input_ids"], np.int32))
+        segments.append(_flat(seen["token_type_ids"], np.int8))
+    return Encoded(
+        _joined(ids, np.int32),
+        _joined(segments, np.int8),
+        np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
+        frame["label"].to_numpy(),
+        _padding(tokenizer),
+    )
+
+
+def _flat(rows: list[list[int]], dtype: type) -> NDArray[Any]:
+    return np.fromiter((value for row in rows for value in row), dtype=dtype)
+
+
+def _joined(parts: list[NDArray[Any]], dtype: type) -> NDArray[Any]:
+    return np.concatenate(parts) if parts else np.zeros(0, dtype=dtype)
+
+
+def _padding(tokenizer: PreTrainedTokenizerBase) -> int:
+    if tokenizer.pad_token_id is None:
+        name = tokenizer.name_or_path or type(tokenizer).__name__
+        raise BadInput(
+            f"The tokenizer {name} has no padding token.",
+            "Take a BERT, RoBERTa, DistilBERT or ELECTRA checkpoint.",
+        )
+    return int(tokenizer.pad_token_id)

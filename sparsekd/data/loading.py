@@ -1,0 +1,33 @@
+"""From a task's card to its frames: train, selection and validation."""
+
+import pandas as pd
+
+from sparsekd.data import hub
+from sparsekd.tasks import demo, local
+from sparsekd.tasks.cards import TaskCard
+from sparsekd.tasks.columns import uniform
+from sparsekd.tasks.splits import carve_selection
+
+
+def load(card: TaskCard) -> dict[str, pd.DataFrame]:
+    """The task's data with the columns text, (pair) and label.
+
+    Keys: train, selection (carved from the training data) and the card's validation splits.
+
+    Raises:
+        Unavailable: a hub task while offline; BadInput: files that are not usable.
+    """
+    frames = _read(card)
+    train, selection = carve_selection(frames.pop("train"), card)
+    return {"train": train, "selection": selection} | frames
+
+
+def _read(card: TaskCard) -> dict[str, pd.DataFrame]:
+    if card.origin == "demo":
+        return demo.generate(card.name)
+    if card.origin == "folder":
+        return local.read(card)
+    return {
+        name: uniform(frame, card.text, card.label, card.regression)
+        for name, frame in hub.read(card).items()
+    }

@@ -1,0 +1,64 @@
+"""The card of a task: what it asks, where its data lives, and how it is scored."""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+Origin = Literal["demo", "hub", "folder"]
+
+
+@dataclass(frozen=True)
+class TaskCard:
+    """One task: one or two texts in, a class or a number out.
+
+    `location` is the grammar of a demo task, "hub id:configuration", or an absolute folder.
+    `labels` are the class names in id order, empty for regression; the first of `metrics`
+    decides early stopping; `fingerprint` is that of a folder's files.
+    """
+
+    name: str
+    title: str
+    source: str
+    origin: Origin
+    location: str
+    text: tuple[str, ...]
+    label: str
+    labels: tuple[str, ...]
+    metrics: tuple[str, ...]
+    validation: tuple[str, ...] = ("validation",)
+    fingerprint: str = ""
+
+    @property
+    def regression(self) -> bool:
+        """A number is asked for, not a class."""
+        return not self.labels
+
+    @property
+    def classes(self) -> int:
+        """C: the width of a model's output; 1 for regression."""
+        return len(self.labels) or 1
+
+    @property
+    def pair(self) -> bool:
+        """Two texts are read together."""
+        return len(self.text) == 2
+
+    @property
+    def folder(self) -> Path:
+        """Where a local task's files are."""
+        return Path(self.location)
+
+    def to_json(self) -> dict[str, Any]:
+        """The card as plain JSON values (a dict)."""
+        return {
+            key: list(value) if isinstance(value, tuple) else value
+            for key, value in asdict(self).items()
+        }
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> "TaskCard":
+        """The card that `to_json` described."""
+        plain: dict[str, Any] = {
+            key: tuple(value) if isinstance(value, list) else value for key, value in values.items()
+        }
+        return cls(**plain)

@@ -1,0 +1,108 @@
+"""How predictions are scored, on arrays; scikit-learn and scipy do the sums."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import logsumexp
+from scipy.stats import pearsonr, spearmanr
+from sklearn.metrics import accuracy_score, f1_score, matthews_corrcoef
+
+from sparsekd.errors import BadInput, Incompatible
+from sparsekd.tasks.cards import TaskCard
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One number that says how good predictions are; higher is better, 1 is perfect."""
+
+    name: str
+    title: str
+    regression: bool
+    function: Callable[[Array, Array], float]
+    lowest: float = 0.0
+
+
+def _mcc(labels: Array, predictions: Array) -> float:
+    """Matthews correlation; 0 where all predictions, or all labels, are of one class."""
+    return float(matthews_corrcoef(labels, predictions))
+
+
+def _f1(labels: Array, predictions: Array) -> float:
+    """F1 of class 1 where there are two classes; otherwise the mean F1 of all classes."""
+    two = max(labels.max(), predictions.max()) <= 1
+    average = "binary" if two else "macro"
+    return float(f1_score(labels, predictions, average=average, zero_division=0.0))
+
+
+def _correlation(measure: Callable[[Array, Array], tuple[float, float]]) -> Callable[..., float]:
+    """A correlation that is 0 where one side is constant (it is undefined there)."""
+
+    def value(labels: Array, predictions: Array) -> float:
+        if len(labels) < 2 or np.ptp(labels) == 0 or np.ptp(predictions) == 0:
+            return 0.0
+        return float(measure(labels, predictions)[0])
+
+    return value
+
+
+METRICS = {
+    metric.name: metric
+    for metric in (
+        Metric("accuracy", "Accuracy", False, lambda y, p: float(accuracy_score(y, p))),
+        Metric("f1", "F1", False, _f1),
+        Metric("mcc", "Matthews correlation", False, _mcc, -1),
+        Metric("pearson", "Pearson correlation", True, _correlation(pearsonr), -1),
+        Metric("spearman", "Spearman correlation", True, _correlation(spearmanr), -1),
+    )
+}
+
+
+def predicted(card: TaskCard, logits: Array) -> Array:
+    """The answers that logits stand for: the likeliest class, or the number itself.
+
+    Shapes: logits (N, C) -> (N,).
+    """
+    values = np.asarray(logits)
+    return values[:, 0] if card.regression else values.argmax(axis=1)
+
+
+def loss(card: TaskCard, logits: Array, labels: Array) -> float:
+    """Mean cross-entropy in nats, or mean squared error.
+
+    Shapes: logits (N, C), labels (N,).
+    """
+    values = np.asarray(logits, dtype=np.float64)
+    if card.regression:
+        return float(np.mean((values[:, 0] - labels) ** 2))
+    gold = values[np.arange(len(values)), labels]
+    return float(np.mean(logsumexp(values, axis=1) - gold))
+
+
+def evaluate(card: TaskCard, logits: Array, labels: Array) -> dict[str, float]:
+    """The task's metrics and the mean loss ("loss").
+
+    Constant predictions have correlation 0, by decision: there it is undefined.
+
+    Shapes: logits (N, C), labels (N,).
+    Raises:
+        Incompatible: the shapes do not fit the task; BadInput: outputs that are not numbers.
+    """
+    logits, labels = np.asarray(logits), np.asarray(labels)
+    if logits.shape != (len(labels), card.classes) or not len(labels):
+        raise Incompatible(
+            f"Outputs of shape {logits.shape} for {len(labels)} examples of {card.name}.",
+            f"Expected ({len(labels) or 'at least 1'}, {card.classes}): check the model's classes.",
+        )
+    if not np.isfinite(logits).all():
+        raise BadInput(
+            "The model's outputs contain NaN or infinity.",
+            "Its training diverged: lower the learning rate.",
+        )
+    answers = predicted(card, logits)
+    scores = {name: METRICS[name].function(labels, answers) for name in card.metrics}
+    return scores | {"loss": loss(card, logits, labels)}
