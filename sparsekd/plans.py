@@ -77,7 +77,13 @@ def score(task: str, teacher: str, student: str, params: ScoreParams, max_length
 def prune(
     task: str, teacher: str, scores: str, params: MaskParams, max_length: int, seed: int = 0
 ) -> Recipe:
-    """The teacher without the units that a mask removes; `seed` draws a random mask."""
+    """The teacher without the units that a mask removes; `seed` draws a random mask.
+
+    Raises:
+        BadInput: nothing would be left of the heads or of the neurons.
+    """
+    if 1 in (params.sparsity, params.neuron_sparsity):
+        raise BadInput("A sparsity of 1 empties every layer.", "Choose a sparsity below 1.")
     inputs = {"teacher": teacher} | ({"scores": scores} if params.kind == "scores" else {})
     values = {"mask": params.values(), "max_length": max_length}
     return Recipe("prune", task, params.kind, inputs, values, seed)

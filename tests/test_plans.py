@@ -80,6 +80,12 @@ def test_a_finished_teacher_takes_the_place_of_a_new_one():
     assert plan.steps[0].recipe == teacher
 
 
+@pytest.mark.parametrize("mask", [{"sparsity": 1}, {"sparsity": 0.5, "neuron_sparsity": 1}])
+def test_a_sparsity_that_leaves_nothing_is_refused_before_any_run(mask: dict[str, float]):
+    with pytest.raises(BadInput, match="empties every layer"):
+        plans.stark(study(mask=MaskParams.of(mask)))
+
+
 def test_a_study_without_seeds_is_refused():
     with pytest.raises(BadInput, match="at least one seed"):
         plans.stark(study(seeds=()))

@@ -10,6 +10,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from tqdm import tqdm
+
 from sparsekd import catalog, jobs, masking, plans, references, store, tables
 from sparsekd.cli.follow import follow
 from sparsekd.cli.options import given
@@ -166,7 +168,12 @@ def evaluate(args: Namespace) -> None:
     model = references.model(args.model)
     device = jobs.devices()[0].name if args.device == "auto" else args.device
     jobs.check_device(args.device)
-    metrics, examples = evaluate_model(model, card, args.split, args.max_length, device)
+    with tqdm(total=1.0, leave=False, disable=None, bar_format="{bar} {percentage:3.0f} %") as bar:
+
+        def heard(event: dict[str, Any]) -> None:
+            bar.update(event["done"] / event["total"] - bar.n)
+
+        metrics, examples = evaluate_model(model, card, args.split, args.max_length, device, heard)
     loss = metrics.pop("loss")
     found = {
         "task": card.name,

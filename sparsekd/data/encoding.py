@@ -1,7 +1,5 @@
 """Texts as token ids in flat arrays: tokenised once, kept in one file, padded only in a batch."""
 
-import os
-import zipfile
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -13,10 +11,12 @@ import torch
 from numpy.typing import NDArray
 from transformers import PreTrainedTokenizerBase
 
+from sparsekd.arrays import load_arrays, save_arrays
 from sparsekd.data.batches import Batch
-from sparsekd.errors import BadInput, NotFound, Unavailable
+from sparsekd.errors import BadInput
 
 CHUNK = 4096
+ARRAYS = ("ids", "segments", "offsets", "labels")
 
 
 @dataclass(frozen=True)
@@ -72,24 +72,8 @@ class Encoded:
         Raises:
             Unavailable: the disk is full or read-only.
         """
-        beside = path.with_name(f"{path.name}.{os.getpid()}.part")
-        try:
-            with beside.open("wb") as file:
-                np.savez(
-                    file,
-                    ids=self.ids,
-                    segments=self.segments,
-                    offsets=self.offsets,
-                    labels=self.labels,
-                    pad=np.int64(self.pad),
-                )
-            beside.replace(path)
-        except OSError as error:
-            beside.unlink(missing_ok=True)
-            raise Unavailable(
-                f"{path} cannot be written: {error.strerror}.",
-                "Free some space, or set SPARSEKD_HOME.",
-            ) from error
+        named = {name: getattr(self, name) for name in ARRAYS}
+        save_arrays(path, named | {"pad": np.asarray(self.pad)})
 
     @classmethod
     def load(cls, path: Path) -> "Encoded":
@@ -98,16 +82,8 @@ class Encoded:
         Raises:
             NotFound: there is no such file; BadInput: it is not a file of tokens.
         """
-        try:
-            with np.load(path) as arrays:
-                names = ("ids", "segments", "offsets", "labels")
-                return cls(**{name: arrays[name] for name in names}, pad=int(arrays["pad"]))
-        except FileNotFoundError as error:
-            raise NotFound(f"There is no file {path}.", "Encode the data again.") from error
-        except (ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-            raise BadInput(
-                f"{path} is not a file of tokens: {error}.", "Delete it; it will be made again."
-            ) from error
+        found = load_arrays(path, (*ARRAYS, "pad"), "a file of tokens")
+        return cls(**{name: found[name] for name in ARRAYS}, pad=int(found["pad"]))
 
 
 def encode(frame: pd.DataFrame, tokenizer: PreTrainedTokenizerBase, max_length: int) -> Encoded:

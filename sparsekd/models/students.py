@@ -93,6 +93,8 @@ def random_bert(
     regression: bool,
     seed: int,
     positions: int = 128,
+    dropout: float = 0.1,
+    initializer_range: float = 0.02,
 ) -> PreTrainedModel:
     """A BERT that has learned nothing yet, in eval mode: the same seed, the same weights.
 
@@ -109,6 +111,9 @@ def random_bert(
         intermediate_size=intermediate,
         max_position_embeddings=positions,
         num_labels=1 if regression else len(labels),
+        hidden_dropout_prob=dropout,
+        attention_probs_dropout_prob=dropout,
+        initializer_range=initializer_range,
     )
     model = _drawn(config, seed)
     name_labels(model, labels, regression)

@@ -71,9 +71,9 @@ def checkpoint(reference: str, card: TaskCard, seed: int) -> Loaded:
 
 def _demo(card: TaskCard, seed: int) -> Loaded:
     tokenizer = demo_tokenizer()
-    sizes = {name: DEMO_TEACHER[name] for name in ("layers", "hidden", "heads", "intermediate")}
+    shape = {name: value for name, value in DEMO_TEACHER.items() if name != "train"}
     model = students.random_bert(
-        **sizes,
+        **shape,
         vocabulary=len(tokenizer),
         labels=card.labels,
         regression=card.regression,

@@ -61,7 +61,8 @@ def reflexive(choose: Chooser, good: bool) -> str:
     (single, plural, own), (other, others, foreign) = choose.two(PEOPLE)
     many = choose.chance(0.5)
     right = "themselves" if many else own
-    wrong = own if many else choose.one(tuple({"themselves", foreign} - {own}))
+    others_own = [word for word in ("themselves", foreign) if word != own]
+    wrong = own if many else choose.one(others_own)
     between = others if choose.chance(0.5) else other
     mirror = right if good else wrong
     head = plural if many else single
