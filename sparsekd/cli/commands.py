@@ -189,7 +189,7 @@ def evaluate(args: Namespace) -> None:
 def tasks(args: Namespace) -> None:
     """The menu of tasks, or one task as a run would read it."""
     if args.name:
-        card = _task(args)
+        card = _card(args)
         _tell(args, card.to_json(), _describe(card))
         return
     menu = references.cards()
@@ -282,15 +282,19 @@ def _facts(run: Run) -> dict[str, Any]:
 
 
 def _task(args: Namespace) -> TaskCard:
-    text = getattr(args, "text_column", None)
-    card = references.task(
+    card = _card(args)
+    _say(_describe(card))
+    return card
+
+
+def _card(args: Namespace) -> TaskCard:
+    text = args.text_column
+    return references.task(
         getattr(args, "task", None) or args.name,
         tuple(text) if text else None,
         args.label_column,
         args.metric,
     )
-    _say(_describe(card))
-    return card
 
 
 def _describe(card: TaskCard) -> str:

@@ -1,0 +1,220 @@
+"""Stages in this process: what each leaves behind, and how bad input ends."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from sparsekd import plans, references, store, tables
+from sparsekd.jacobians import Jacobian
+from sparsekd.masking import Mask, Scores
+from sparsekd.models import loading
+from sparsekd.parameters import (
+    MaskParams,
+    ProbeParams,
+    ScoreParams,
+    StudentParams,
+    TrainParams,
+    VanillaParams,
+)
+from sparsekd.records import Recipe, Run, State
+from sparsekd.stages import sparsifying
+from sparsekd.worker import work
+from tests.workshop import checkpoint_folder, task_folder
+
+QUICK = TrainParams(epochs=2, batch_size=32, learning_rate=3e-3, max_length=16)
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store with a task, a teacher, a trial student and scores."""
+    place = tmp_path_factory.mktemp("shop")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SPARSEKD_HOME", str(place / "home"))
+        card = references.task(str(task_folder(place / "task")))
+        checkpoint = references.model(str(checkpoint_folder(place / "checkpoint")))
+        teacher = done(plans.finetune(card.name, checkpoint, QUICK))
+        trial = done(student_of(card.name, teacher.id))
+        scores = done(plans.score(card.name, teacher.id, trial.id, ScoreParams(), 16))
+        names = {"task": card.name, "checkpoint": checkpoint, "teacher": teacher.id}
+        names |= {"trial": trial.id, "scores": scores.id}
+    (place / "names.json").write_text(json.dumps(names))
+    return place
+
+
+@pytest.fixture
+def names(shop: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    monkeypatch.setenv("SPARSEKD_HOME", str(shop / "home"))
+    found: dict[str, str] = json.loads((shop / "names.json").read_text())
+    return found
+
+
+def student_of(task: str, teacher: str, **student: object) -> Recipe:
+    shape = StudentParams.of({"layers": 1} | student)
+    return plans.distil(task, "vanilla", teacher, QUICK, VanillaParams(), shape)
+
+
+def worked(recipe: Recipe) -> Run:
+    store.create(recipe, "cpu")
+    work(recipe.run_id, "cpu")
+    return store.get(recipe.run_id)
+
+
+def done(recipe: Recipe) -> Run:
+    run = worked(recipe)
+    assert run.state is State.DONE, f"{run.outcome.message} {run.outcome.hint}"
+    return run
+
+
+def test_a_trained_model_leaves_its_answers_labels_sizes_and_no_checkpoint(names: dict[str, str]):
+    run = store.get(names["teacher"])
+    logits = np.load(run.folder / "logits-validation.npy")
+    labels = np.load(run.folder / "labels-validation.npy")
+    hits = float((logits.argmax(axis=1) == labels).mean())
+    assert hits == pytest.approx(run.outcome.metrics["validation"]["accuracy"])
+    assert logits.shape == (80, 2)
+    assert not (run.folder / "checkpoint.safetensors").exists()
+    assert {event.name for event in store.events(run.id)} >= {"loss/hard", "selection/accuracy"}
+
+
+def test_selection_and_training_examples_are_disjoint_parts_of_train(names: dict[str, str]):
+    facts = store.get(names["teacher"]).outcome.facts
+    assert facts["training_examples"] + facts["examples"]["selection"] == 340
+
+
+def test_the_same_recipe_gives_the_same_numbers_in_another_store(
+    names: dict[str, str], shop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    first = store.get(names["trial"]).outcome.metrics
+    other = tmp_path / "home"
+    shutil.copytree(shop / "home", other)
+    monkeypatch.setenv("SPARSEKD_HOME", str(other))
+    recipe = store.get(names["trial"]).recipe
+    store.delete(names["scores"])
+    store.delete(names["trial"])
+    assert done(recipe).outcome.metrics == first
+
+
+def test_scores_do_not_depend_on_whether_the_jacobian_is_kept(
+    names: dict[str, str], monkeypatch: pytest.MonkeyPatch
+):
+    run = store.get(names["scores"])
+    assert run.outcome.facts["jacobian"] == "kept"
+    assert Jacobian.open(run.folder / "jacobian").values.shape == (170, 1, 2 * (2 + 24))
+    monkeypatch.setattr(sparsifying, "JACOBIAN_LIMIT", 0)
+    for aggregate in ("per_batch", "per_example"):
+        kept_params = ScoreParams.of({"aggregate": aggregate, "batch_size": 30})
+        recipe = plans.score(names["task"], names["teacher"], names["trial"], kept_params, 16)
+        streamed = done(recipe)
+        assert streamed.outcome.facts["jacobian"].startswith("not kept")
+        jacobian = Jacobian.open(run.folder / "jacobian")
+        logits = np.load(store.folder(names["trial"]) / "logits-selection.npy")
+        kept = sparsifying.rescore(jacobian, logits, kept_params)
+        found = Scores.load(streamed.folder / "scores.npz")
+        for part in ("head_expressiveness", "neuron_friendliness"):
+            np.testing.assert_allclose(
+                getattr(found, part), getattr(kept, part), rtol=1e-4, atol=1e-7
+            )
+
+
+def test_a_sparse_teacher_is_smaller_by_its_mask(names: dict[str, str]):
+    params = MaskParams(sparsity=0.25, round_to=1)
+    run = done(plans.prune(names["task"], names["teacher"], names["scores"], params, 16))
+    mask = Mask.load(run.folder / "mask.npz")
+    assert (run.outcome.facts["heads_kept"], run.outcome.facts["neurons_kept"]) == (3, 36)
+    assert int(mask.heads.sum()) == 3
+    model, _ = loading.load_saved(run.folder / "model")
+    assert sum(w.numel() for w in model.parameters()) == run.outcome.facts["parameters"]
+
+
+@pytest.mark.parametrize(
+    ("student", "layers"),
+    [({"choice": "top"}, 1), ({"choice": "every"}, 1), ({"choice": "random", "layers": 3}, 3),
+     ({"choice": "pruned", "sparsity": 0.5}, 2)],
+)  # fmt: skip
+def test_every_kind_of_student_learns(names: dict[str, str], student: dict, layers: int):
+    run = done(student_of(names["task"], names["teacher"], **student))
+    model, _ = loading.load_saved(run.folder / "model")
+    assert model.config.num_hidden_layers == layers
+
+
+def test_a_student_may_start_from_another_checkpoint(names: dict[str, str], tmp_path: Path):
+    other = references.model(str(checkpoint_folder(tmp_path / "other", layers=1)))
+    run = done(student_of(names["task"], names["teacher"], choice="checkpoint", checkpoint=other))
+    assert run.outcome.facts["parameters"] > 0
+
+
+def test_a_student_of_a_pruned_teacher_starts_from_the_dense_one(names: dict[str, str]):
+    params = MaskParams(kind="random", sparsity=0.5, round_to=1)
+    sparse = done(plans.prune(names["task"], names["teacher"], "", params, 16))
+    recipe = plans.distil(
+        names["task"], "vanilla", sparse.id, QUICK, VanillaParams(),
+        StudentParams(layers=2), names["teacher"],
+    )  # fmt: skip
+    model, _ = loading.load_saved(done(recipe).folder / "model")
+    teacher, _ = loading.load_saved(store.folder(names["teacher"]) / "model")
+    assert sum(w.numel() for w in model.parameters()) == sum(
+        w.numel() for w in teacher.parameters()
+    )
+
+
+def test_a_probe_without_sparsity_is_the_teacher_itself(names: dict[str, str]):
+    params = ProbeParams(sparsities=(0.0, 0.5), round_to=1)
+    inputs = names["teacher"], names["trial"], names["scores"]
+    run = done(plans.probe(names["task"], *inputs, params, 16))
+    table = tables.probe_table(run)
+    dense = table[table["sparsity"] == 0]
+    expected = store.get(names["teacher"]).outcome.metrics["selection"]["accuracy"]
+    assert dense["accuracy"].tolist() == [pytest.approx(expected)] * 5
+    assert (table["distance"] >= 0).all()
+    assert set(table["heads"]) == {4, 2}
+
+
+def test_distance_is_zero_between_equals_and_counted_by_hand():
+    one, other = np.log([[0.5, 0.5]]), np.log([[0.8, 0.2]])
+    softened = np.sqrt([0.8, 0.2]) / np.sqrt([0.8, 0.2]).sum()
+    by_hand = float((0.5 * np.log(0.5 / softened)).sum())
+    assert sparsifying.distance(one, one) == 0
+    assert sparsifying.distance(one, other) == pytest.approx(by_hand)
+    assert sparsifying.distance(np.array([[1.0], [2.0]]), np.array([[1.0], [4.0]])) == 2
+
+
+def test_a_teacher_of_another_question_is_refused(names: dict[str, str], tmp_path: Path):
+    frame = pd.DataFrame({"text": ["the film", "a plot", "she is", "he was"] * 3})
+    frame["label"] = ["x", "y", "z", "x"] * 3
+    (tmp_path / "three").mkdir()
+    for part in ("train", "validation"):
+        frame.assign(text=frame["text"] + f" {part}").to_csv(
+            tmp_path / "three" / f"{part}.csv", index=False
+        )
+    card = references.task(str(tmp_path / "three"))
+    run = worked(student_of(card.name, names["teacher"]))
+    assert run.state is State.FAILED
+    assert "answers blame, praise" in run.outcome.message
+    assert "asks for x, y, z" in run.outcome.message
+
+
+def test_a_bug_is_reported_as_such_with_its_traceback_in_the_log(
+    names: dict[str, str], monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+):
+    recipe = student_of(names["task"], names["teacher"])
+    monkeypatch.setattr("sparsekd.stages.learning.train", lambda *_, **__: 1 / 0)
+    run = worked(Recipe(**{**recipe.__dict__, "seed": 77}))
+    assert run.state is State.FAILED
+    assert run.outcome.message == "ZeroDivisionError: division by zero"
+    assert "Traceback" in capfd.readouterr().err
+
+
+def test_a_checkpoint_that_changed_after_submission_is_refused(
+    names: dict[str, str], tmp_path: Path
+):
+    folder = checkpoint_folder(tmp_path / "moving")
+    recipe = plans.finetune(names["task"], references.model(str(folder)), QUICK)
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | {"hidden_dropout_prob": 0.3}))
+    run = worked(recipe)
+    assert run.state is State.FAILED
+    assert "has changed" in run.outcome.message
