@@ -8,7 +8,6 @@ import importlib
 import os
 import sys
 import time
-from collections.abc import Iterable
 from multiprocessing import get_context
 from multiprocessing.process import BaseProcess
 
@@ -26,36 +25,38 @@ def serve() -> None:
     context.set_forkserver_preload(["sparsekd.worker"])
     workers: dict[str, tuple[str, BaseProcess]] = {}
     with store.holding(jobs.queue_lock(), "Another queue process is at work."):
+        names = [device.name for device in jobs.devices()]
         while True:
             _reap(workers)
-            busy = {device for device, _ in workers.values()} | _devices_in_use(workers)
-            for run, device in startable(
-                store.queued(), [device.name for device in jobs.devices()], busy
-            ):
-                if run.id not in workers:
+            mine = {device for device, _ in workers.values()}
+            if mine != set(names):  # otherwise there is nothing to decide, and nothing is read
+                others = _devices_in_use(workers)
+                waiting = [run for run in store.queued() if run.id not in workers]
+                for run, device in startable(waiting, names, mine | others):
                     process = context.Process(target=_work, args=(run.id, device))
                     process.start()
                     workers[run.id] = (device, process)
-            if not workers and not busy:
-                return
+                if not workers and not others:
+                    return
             time.sleep(PAUSE)
 
 
-def startable(queued: Iterable[Run], names: list[str], busy: set[str]) -> list[tuple[Run, str]]:
-    """The queued runs that can start now, each with its device: in order, one per device."""
+def startable(queued: list[Run], names: list[str], busy: set[str]) -> list[tuple[Run, str]]:
+    """The queued runs that can start now, each with its device: in order, one per device.
+
+    The processor is for those who ask for it, unless it is the only device.
+    """
     free = [name for name in names if name not in busy]
+    automatic = {name for name in names if name != "cpu"} or set(names)
+    inputs = store.several({needed for run in queued for needed in run.recipe.needs})
+    ready = {name for name, run in inputs.items() if run.state is State.DONE}
     chosen = []
     for run in queued:
-        inputs = store.several(run.recipe.needs)
-        ready = all(needed.state is State.DONE for needed in inputs.values())
-        if not ready or len(inputs) < len(set(run.recipe.needs)):
-            continue
-        device = next((name for name in free if run.device in ("auto", name)), None)
-        if device:
+        fits = automatic if run.device == "auto" else {run.device}
+        device = next((name for name in free if name in fits), None)
+        if device and ready.issuperset(run.recipe.needs):
             free.remove(device)
             chosen.append((run, device))
-        if not free:
-            break
     return chosen
 
 

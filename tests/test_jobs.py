@@ -36,9 +36,16 @@ def test_runs_start_in_the_order_asked_for_one_per_device():
 
 def test_a_run_waits_for_the_device_it_asks_for_and_lets_others_pass():
     picky, easy = store.create(recipe(0), "cuda:0"), store.create(recipe(1), "auto")
-    chosen = startable(store.queued(), ["cuda:0", "cpu"], {"cuda:0"})
-    assert names(chosen) == [(easy.id, "cpu")]
+    chosen = startable(store.queued(), ["cuda:0", "cuda:1"], {"cuda:0"})
+    assert names(chosen) == [(easy.id, "cuda:1")]
     assert names(startable([picky], ["cuda:0"], set())) == [(picky.id, "cuda:0")]
+
+
+def test_nobody_lands_on_the_processor_unasked_where_there_is_a_gpu():
+    easy, modest = store.create(recipe(0), "auto"), store.create(recipe(1), "cpu")
+    chosen = startable(store.queued(), ["cuda:0", "cpu"], {"cuda:0"})
+    assert names(chosen) == [(modest.id, "cpu")]
+    assert names(startable([easy], ["cpu"], set())) == [(easy.id, "cpu")]
 
 
 def test_a_run_waits_for_its_inputs():
