@@ -49,13 +49,13 @@ def task(
             f"{text} has its columns and metric already.",
             "Name columns and metric for local folders only.",
         )
-    folder = menu[text].folder if text in menu else Path(text).expanduser()
-    if not folder.is_dir():
+    folder = menu[text].folder if text in menu else _directory(text)
+    if folder is None:
         raise (
             unknown("task", text, menu)
             if not _like_a_path(text)
             else NotFound(
-                f"There is no folder {folder}.",
+                f"There is no folder {text}.",
                 "Name a folder with train and validation files, or a task on the menu.",
             )
         )
@@ -72,8 +72,8 @@ def model(text: str) -> str:
     """
     if text == DEMO_CHECKPOINT or text.startswith(("hub:", "folder:")):
         return text
-    path = Path(text).expanduser()
-    if path.is_dir():
+    path = _directory(text)
+    if path:
         return f"folder:{path.resolve()}#{fingerprint(path)}"
     run = _run(text)
     if run is not None:
@@ -86,13 +86,13 @@ def model(text: str) -> str:
     if re.fullmatch("[0-9a-f]{12}", text):
         raise unknown("run", text, [known.id for known in store.runs()])
     if _like_a_path(text) and not _like_a_hub_id(text):
-        raise NotFound(f"There is no folder {path}.", "Name a run id, a folder or a hub id.")
+        raise NotFound(f"There is no folder {text}.", "Name a run id, a folder or a hub id.")
     return f"hub:{text}"
 
 
 def finetuned(text: str) -> Recipe | None:
     """The recipe behind the id of a fine-tuning run; None where `text` names something else."""
-    run = None if text == DEMO_CHECKPOINT or Path(text).expanduser().is_dir() else _run(text)
+    run = None if text == DEMO_CHECKPOINT or _directory(text) else _run(text)
     return run.recipe if run is not None and run.recipe.stage == "finetune" else None
 
 
@@ -158,6 +158,15 @@ def fingerprint(path: Path) -> str:
             content.seek(max(0, size - BLOCK))
             digest.update(content.read(BLOCK))
     return digest.hexdigest()[:8]
+
+
+def _directory(text: str) -> Path | None:
+    """The folder that a text names; None where it names none, however odd the text."""
+    try:
+        path = Path(text).expanduser()
+        return path if path.is_dir() else None
+    except (OSError, RuntimeError, ValueError):  # too long, an unknown user, a null byte
+        return None
 
 
 def _run(text: str) -> Run | None:

@@ -2,7 +2,6 @@
 
 A scene has five parts: who, does what, to what, where, when. Each part that both sentences share
 counts one point, a near word ("doctor" and "nurse") counts half of one, anything else nothing.
-The second sentence may put the time first.
 """
 
 from sparsekd.tasks.demo.grammar import Chooser, Row, sentence
@@ -36,11 +35,10 @@ def partner(
     return choose.one(choose.one([other for other in part if other != group])), points
 
 
-def text(words: list[str], time_first: bool) -> str:
+def text(words: list[str]) -> str:
     """One scene in words."""
     who, deed, what, where, when = words
-    scene = f"the {who} {deed} the {what} {where}"
-    return sentence(f"{when} {scene}" if time_first else f"{scene} {when}")
+    return sentence(f"the {who} {deed} the {what} {where} {when}")
 
 
 def write(choose: Chooser) -> Row:
@@ -48,6 +46,5 @@ def write(choose: Chooser) -> Row:
     first = [choose.one(choose.one(part)) for part in PARTS]
     likeness = choose.one((0, 1, 2))
     second = [partner(choose, *slot, likeness) for slot in zip(PARTS, first, strict=True)]
-    orders = choose.chance(0.5), choose.chance(0.5)
     score = sum(points for _, points in second)
-    return (text(first, orders[0]), text([word for word, _ in second], orders[1])), score
+    return (text(first), text([word for word, _ in second])), score

@@ -1,0 +1,273 @@
+"""The demo grammars: no text twice, even labels, the same on every machine, and labels that a
+human, or a second and independent reading of the sentence, would give."""
+
+import hashlib
+import re
+import time
+
+import numpy as np
+import pytest
+
+from sparsekd.errors import NotFound
+from sparsekd.parameters import TrainParams
+from sparsekd.tasks import demo, find
+from sparsekd.tasks.demo import grammar
+
+SENTIMENT = [
+    ("The plot was dull.", 0),
+    ("The music was never boring.", 1),
+    ("It is a myth that the villain was clever.", 0),
+    ("I doubt that the finale was not superb.", 1),
+    ("A liar said that the cast was witty.", 0),
+    ("A liar who loved the popcorn denied that the cast was witty.", 1),
+    ("A scholar who hated the book wrote that the script was charming.", 1),
+    ("Although the plot was brilliant, the acting was weak.", 0),
+    ("The acting was weak, but I believe that the plot was lovely.", 1),
+    ("The humour was lovely, although a fool wrote that the twist was superb.", 1),
+    ("The sound was slightly dull and the editing was utterly superb.", 1),
+    ("It is false that an expert disputed that the romance was awful.", 0),
+]
+PRAISE = {"superb", "charming", "clever", "lovely", "brilliant", "witty"}
+STRONG = {"utterly", "truly"}
+TURNING = re.compile(r"it is false that|i doubt that|it is a myth that")
+VOICE = re.compile(
+    r"an? (liar|fool|expert|scholar)(?: who \w+ the \w+)? (said|wrote|denied|disputed) that"
+)
+
+
+def human(text):
+    """The writer's opinion, read off the words with regular expressions."""
+    text = text.lower().rstrip(".")
+    if text.startswith("although"):
+        text = text.split(", ", 1)[1]
+    elif ", although" in text:
+        text = text.split(", although")[0]
+    else:
+        text = text.rsplit(", but ", 1)[-1]
+    turns = len(TURNING.findall(text))
+    for voice, verb in VOICE.findall(text):
+        turns += (voice in ("liar", "fool")) + (verb in ("denied", "disputed"))
+    statement = text.rsplit(" that ", 1)[-1]
+    parts = statement.split(" and ")
+    if len(parts) == 2:
+        statement = parts[0] if STRONG & set(parts[0].split()) else parts[1]
+    turns += bool(re.search(r"\b(not|never|hardly)\b", statement))
+    return (statement.split()[-1] in PRAISE) ^ (turns % 2)
+
+
+@pytest.mark.parametrize(("text", "label"), SENTIMENT)
+def test_the_second_reading_agrees_with_a_human(text, label):
+    assert human(text) == label
+
+
+def test_every_review_has_the_label_of_the_second_reading():
+    for frame in demo.generate("demo/sentiment").values():
+        assert [human(text) for text in frame["text"]] == frame["label"].tolist()
+
+
+def test_hand_written_reviews_use_only_words_of_the_grammar():
+    known = set(demo.vocabulary("demo/sentiment"))
+    assert all(set(grammar.words(text)) <= known for text, _ in SENTIMENT)
+
+
+def test_polar_words_alone_do_not_decide_a_review():
+    frame = demo.generate("demo/sentiment")["validation"]
+    bad = {"dull", "clumsy", "silly", "awful", "weak", "boring"}
+    words = [grammar.words(text) for text in frame["text"]]
+    balance = np.array(
+        [sum(w in PRAISE for w in row) - sum(w in bad for w in row) for row in words]
+    )
+    right = np.where(balance == 0, 0.5, (balance > 0) == frame["label"])
+    assert right.mean() < 0.75
+
+
+@pytest.mark.parametrize("name", demo.NAMES)
+def test_no_text_stands_in_two_splits_or_twice_in_one(name):
+    frames = demo.generate(name)
+    columns = ["text", "pair"] if find(name).pair else ["text"]
+    rows = [tuple(row) for frame in frames.values() for row in frame[columns].to_numpy()]
+    assert len(set(rows)) == len(rows) == demo.TRAIN + demo.VALIDATION
+
+
+@pytest.mark.parametrize("name", demo.NAMES)
+def test_labels_are_as_frequent_as_each_other(name):
+    card = find(name)
+    for frame in demo.generate(name).values():
+        if card.regression:
+            assert (frame["label"].min(), frame["label"].max()) == (0.0, 5.0)
+            assert 1.0 < frame["label"].std() < 2.0
+            assert frame["label"].dtype == "float32"
+        else:
+            shares = np.bincount(frame["label"], minlength=card.classes) / len(frame)
+            np.testing.assert_allclose(shares, 1 / card.classes, atol=0.05)
+
+
+@pytest.mark.parametrize("name", demo.NAMES)
+def test_a_demo_task_is_written_in_less_than_a_second_and_always_the_same(name):
+    texts = demo.generate(name)["train"]["text"].tolist()
+    started = time.process_time()
+    again = grammar.rows(
+        demo.GRAMMARS[name].write,
+        demo.SEED,
+        demo.TRAIN + demo.VALIDATION,
+        balanced=not find(name).regression,
+    )
+    assert time.process_time() - started < 1.0
+    assert [row[0][0] for row in again[: demo.TRAIN]] == texts
+
+
+# Recorded once; a change here is a change of the task.
+DIGESTS = {
+    "demo/sentiment": "daf52ddb4f5f",
+    "demo/inference": "4c5c6bdd5ac0",
+    "demo/acceptability": "0128d3f0e8f6",
+    "demo/similarity": "7a82bcdedef5",
+}
+
+
+@pytest.mark.parametrize("name", demo.NAMES)
+def test_the_sentences_are_those_of_every_other_machine(name):
+    text = "\n".join(demo.generate(name)["validation"]["text"])
+    assert hashlib.sha256(text.encode()).hexdigest()[:12] == DIGESTS[name]
+
+
+INFERENCE = [
+    ("A nurse in a red coat is running in the garden.", "The worker is moving outdoors.", 0),
+    ("A boy is dozing on the beach.", "The child in a straw hat is dozing.", 1),
+    ("A child is whispering in the cellar.", "The girl is whispering in the cellar.", 1),
+    ("A drummer is dancing in the kitchen.", "The musician is resting in the kitchen.", 2),
+    ("A baker is shouting in the library.", "The baker is not talking.", 2),
+    ("A violinist is not moving.", "The musician is not dancing.", 0),
+    ("A girl is not running.", "The child is not moving.", 1),
+    ("A boy is not talking.", "The boy is shouting.", 2),
+]
+WIDER = {
+    **{"girl": "child", "boy": "child", "nurse": "worker", "baker": "worker"},
+    **{"violinist": "musician", "drummer": "musician", "running": "moving", "dancing": "moving"},
+    **{"whispering": "talking", "shouting": "talking", "dozing": "resting"},
+    **{"sunbathing": "resting", "kitchen": "indoors", "library": "indoors", "cellar": "indoors"},
+    **{"meadow": "outdoors", "beach": "outdoors", "garden": "outdoors"},
+    **{"red coat": "coat", "blue coat": "coat", "straw hat": "hat", "woollen hat": "hat"},
+}
+SCENE = re.compile(
+    r"(?:a|the) (?P<person>\w+)(?: in an? (?P<worn>(?:\w+ )?(?:coat|hat)))? is (?P<no>not )?"
+    r"(?P<deed>\w+)(?: (?:(?:in|on) the )?(?P<place>\w+))?\."
+)
+
+
+def implies(first, second):
+    """A word says at least as much as another; nothing said implies only nothing."""
+    return second is None or first == second or WIDER.get(first) == second
+
+
+def judged(text, pair):
+    """Entailment, neutral or contradiction from the two scenes, by inclusion of what they say."""
+    one, two = (SCENE.fullmatch(t.lower()).groupdict() for t in (text, pair))
+    others = all(implies(one[name], two[name]) for name in ("person", "worn", "place"))
+    if one["no"]:
+        if not two["no"]:
+            return 2 if implies(two["deed"], one["deed"]) else 1
+        return 0 if others and implies(two["deed"], one["deed"]) else 1
+    if two["no"]:
+        return 2 if others and implies(one["deed"], two["deed"]) else 1
+    sides = {WIDER.get(scene["place"], scene["place"]) for scene in (one, two)} - {None}
+    deeds = {WIDER.get(scene["deed"], scene["deed"]) for scene in (one, two)}
+    if len(sides) == 2 or deeds == {"moving", "resting"}:
+        return 2
+    return 0 if others and implies(one["deed"], two["deed"]) else 1
+
+
+@pytest.mark.parametrize(("text", "pair", "label"), INFERENCE)
+def test_the_second_judge_of_inference_agrees_with_a_human(text, pair, label):
+    assert judged(text, pair) == label
+
+
+def test_every_inference_has_the_second_judges_label():
+    for frame in demo.generate("demo/inference").values():
+        judgements = [judged(*pair) for pair in zip(frame["text"], frame["pair"], strict=True)]
+        assert judgements == frame["label"].tolist()
+
+
+ACCEPTABILITY = [
+    ("The keys near the letter are missing.", 1),
+    ("The key next to the letters are missing.", 0),
+    ("The girls behind the king admired themselves.", 1),
+    ("The girl behind the kings admired themselves.", 0),
+    ("The queen near the boy hurt himself.", 0),
+    ("Nobody has ever slept here.", 1),
+    ("A pilot who blamed nobody has any money.", 0),
+    ("The king near the boys slept.", 1),
+    ("The king near the boys slept the cake.", 0),
+    ("The queen behind the girl devoured.", 0),
+]
+PLURAL = re.compile(r"(keys|letters|pictures|children|teachers|neighbours|doctors|pilots)")
+REFLEXIVE = {"boy": "himself", "king": "himself", "girl": "herself", "queen": "herself"}
+
+
+def grammatical(text):
+    """The four rules, checked on the sentence's words."""
+    text = re.sub(r"^(i think|we know|she said|it seems) that ", "", text.lower().rstrip("."))
+    text = re.sub(r" (yesterday|on monday|last night|at noon)$", "", text)
+    words = text.split()
+    if re.search(r"\b(ever|any)\b", text):
+        return words[0] in ("nobody", "no", "not")
+    if words[-1] in ("himself", "herself", "themselves"):
+        return words[-1] == REFLEXIVE.get(words[1], "themselves")
+    verb = re.search(r" (slept|arrived|smiled|vanished|devoured|repaired|fixed|visited)\b", text)
+    if verb:
+        transitive = verb[1] in ("devoured", "repaired", "fixed", "visited")
+        return transitive == (verb.end() < len(text))
+    plural = bool(PLURAL.fullmatch(words[1]))
+    return plural == bool(re.search(r" (are|were|have been) ", text))
+
+
+@pytest.mark.parametrize(("text", "label"), ACCEPTABILITY)
+def test_the_second_grammarian_agrees_with_a_human(text, label):
+    assert grammatical(text) == label
+
+
+def test_every_sentence_has_the_second_grammarians_label():
+    for frame in demo.generate("demo/acceptability").values():
+        assert [int(grammatical(text)) for text in frame["text"]] == frame["label"].tolist()
+
+
+GROUPS = [
+    *({"doctor", "nurse"}, {"king", "queen"}, {"farmer", "gardener"}, {"singer", "dancer"}),
+    *({"buys", "sells"}, {"paints", "draws"}, {"cleans", "washes"}, {"carries", "lifts"}),
+    *({"chair", "table"}, {"lamp", "candle"}, {"boat", "ship"}, {"basket", "box"}),
+    *({"kitchen", "bathroom"}, {"hill", "mountain"}, {"market", "shop"}, {"river", "lake"}),
+    *({"dawn", "noon"}, {"spring", "summer"}, {"monday", "tuesday"}),
+]
+
+
+def alike(text, pair):
+    """One point for a group that both name with the same word, half of one with two words."""
+    one, two = set(grammar.words(text)), set(grammar.words(pair))
+    both = [(one & group, two & group) for group in GROUPS if one & group and two & group]
+    return sum(1.0 if first == second else 0.5 for first, second in both)
+
+
+def test_similarity_is_what_a_human_counts():
+    text, pair = (
+        "The king buys the lamp by the lake at dawn.",
+        "The queen buys the boat by the lake at dawn.",
+    )
+    assert alike(text, pair) == 3.5
+    assert alike(text, text) == 5.0
+
+
+def test_every_similarity_is_what_the_second_count_says():
+    for frame in demo.generate("demo/similarity").values():
+        scores = [alike(*pair) for pair in zip(frame["text"], frame["pair"], strict=True)]
+        assert scores == frame["label"].tolist()
+
+
+def test_an_unknown_demo_task_names_the_known():
+    with pytest.raises(NotFound, match="Did you mean demo/sentiment"):
+        demo.generate("demo/sentiments")
+
+
+def test_the_recommended_settings_are_training_parameters():
+    for settings in (demo.DEMO_TEACHER, demo.DEMO_STUDENT):
+        assert TrainParams.of(settings["train"]).max_length == 64
+    assert demo.DEMO_STUDENT["layers"] < demo.DEMO_TEACHER["layers"] == demo.DEMO_TEACHER["heads"]

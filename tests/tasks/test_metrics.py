@@ -1,0 +1,66 @@
+"""Metrics against values worked out by hand."""
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from sparsekd.errors import BadInput, Incompatible
+from sparsekd.tasks import find
+from sparsekd.tasks.metrics import METRICS, evaluate
+
+TWO = replace(find("glue/mrpc"), metrics=("accuracy", "f1", "mcc"))
+NUMBERS = find("glue/stsb")
+
+
+def logits_for(classes):
+    return np.eye(2)[classes] * 2.0
+
+
+def test_accuracy_f1_and_mcc_follow_the_confusion_table():
+    # 3 true positives, 1 false positive, 2 false negatives, 4 true negatives.
+    labels = np.array([1, 1, 1, 0, 1, 1, 0, 0, 0, 0])
+    answers = np.array([1, 1, 1, 1, 0, 0, 0, 0, 0, 0])
+    scores = evaluate(TWO, logits_for(answers), labels)
+    assert scores["accuracy"] == pytest.approx(0.7)
+    assert scores["f1"] == pytest.approx(2 * 3 / (2 * 3 + 1 + 2))
+    assert scores["mcc"] == pytest.approx((3 * 4 - 1 * 2) / math.sqrt(4 * 5 * 5 * 6))
+
+
+def test_f1_of_three_classes_is_the_mean_over_classes():
+    labels, answers = np.array([0, 0, 1, 2]), np.array([0, 1, 1, 1])
+    # Class 0: P 1, R 1/2; class 1: P 1/3, R 1; class 2: nothing found.
+    assert METRICS["f1"].function(labels, answers) == pytest.approx((2 / 3 + 1 / 2 + 0) / 3)
+
+
+def test_mean_cross_entropy_is_in_nats():
+    scores = evaluate(TWO, np.array([[0.0, 0.0], [math.log(3), 0.0]]), np.array([1, 0]))
+    assert scores["loss"] == pytest.approx((math.log(2) + math.log(4 / 3)) / 2)
+
+
+def test_correlations_by_hand():
+    outputs, labels = np.array([[1.0], [2.0], [3.0], [10.0]]), np.array([1.0, 2.0, 3.0, 4.0])
+    scores = evaluate(NUMBERS, outputs, labels)
+    # Sums of products around the means 4 and 2.5: 14; 50 and 5 are the sums of squares.
+    assert scores["pearson"] == pytest.approx(14 / math.sqrt(50 * 5))
+    assert scores["spearman"] == pytest.approx(1.0)
+    assert scores["loss"] == pytest.approx(36 / 4)
+
+
+def test_constant_predictions_score_zero_without_a_warning(recwarn):
+    scores = evaluate(NUMBERS, np.ones((5, 1)), np.arange(5.0))
+    assert (scores["pearson"], scores["spearman"]) == (0.0, 0.0)
+    one_class = evaluate(TWO, logits_for(np.zeros(4, int)), np.array([0, 1, 1, 0]))
+    assert (one_class["mcc"], one_class["f1"]) == (0.0, 0.0)
+    assert not recwarn.list
+
+
+def test_diverged_outputs_are_refused():
+    with pytest.raises(BadInput, match="NaN"):
+        evaluate(TWO, np.array([[np.nan, 0.0]]), np.array([0]))
+
+
+def test_outputs_of_another_shape_are_refused():
+    with pytest.raises(Incompatible, match=r"\(2, 3\)"):
+        evaluate(TWO, np.zeros((2, 3)), np.array([0, 1]))
