@@ -7,10 +7,10 @@ from pathlib import Path
 
 from sparsekd import store
 from sparsekd.errors import BadInput, NotFound, unknown
+from sparsekd.files import disk_trouble
 from sparsekd.records import DEMO_CHECKPOINT, Recipe, Run
 from sparsekd.tasks import TASKS, TaskCard, local
 
-BLOCK = 1 << 20
 MODEL_STAGES = ("finetune", "distil", "prune")
 
 
@@ -120,9 +120,7 @@ def folder(reference: str) -> Path:
         return store.folder(reference) / "model"
     kind, _, rest = reference.partition(":")
     if kind != "folder":
-        raise BadInput(
-            f"{reference} is not a trained model.", "Fine-tune it first, then name that run."
-        )
+        raise BadInput(f"{reference} is not in a folder.", "Name a run id or a local folder.")
     path, _, known = rest.rpartition("#")
     if not Path(path).is_dir():
         raise NotFound(f"The folder {path} is gone.", "Put it back, or name another model.")
@@ -135,12 +133,10 @@ def folder(reference: str) -> Path:
 
 
 def fingerprint(path: Path) -> str:
-    """Eight letters that change with a checkpoint's configuration, sizes or weights.
-
-    Of each weight file its size and its first and last MiB are read.
+    """Eight letters that change with a checkpoint's configuration, tokenizer or weights.
 
     Raises:
-        BadInput: the folder holds no checkpoint.
+        BadInput: the folder holds no checkpoint; Unavailable: it cannot be read.
     """
     if not (path / "config.json").is_file():
         raise BadInput(
@@ -151,12 +147,12 @@ def fingerprint(path: Path) -> str:
     for file in sorted(path.iterdir()):
         if file.suffix not in (".json", ".safetensors", ".txt"):
             continue
-        size = file.stat().st_size
-        digest.update(f"{file.name}:{size}:".encode())
-        with file.open("rb") as content:
-            digest.update(content.read(BLOCK))
-            content.seek(max(0, size - BLOCK))
-            digest.update(content.read(BLOCK))
+        try:
+            with file.open("rb") as stream:
+                content = hashlib.file_digest(stream, "sha256").hexdigest()
+        except OSError as error:
+            raise disk_trouble(file, error) from error
+        digest.update(f"{file.name} {content}\n".encode())
     return digest.hexdigest()[:8]
 
 

@@ -63,7 +63,7 @@ def wanted(args: Namespace, card: TaskCard) -> plans.Study:
         checkpoint=checkpoint,
         teacher=own.changed(given(args, TrainParams) | given(args, TrainParams, "teacher-")),
         train=students.changed(given(args, TrainParams)),
-        student=student.changed(given(args, StudentParams, "student-")),
+        student=student.changed(_student(args)),
         method=method.name,
         method_params=method.params.of(given(args, method.params)),
         score=ScoreParams.of(given(args, ScoreParams, "score-")),
@@ -95,7 +95,7 @@ def distil(args: Namespace) -> None:
         teacher,
         students.changed(given(args, TrainParams)),
         method.params.of(given(args, method.params)),
-        student.changed(given(args, StudentParams, "student-")),
+        student.changed(_student(args)),
         references.model(args.init) if args.init else references.dense(teacher),
         args.seed,
     )
@@ -303,6 +303,14 @@ def _describe(card: TaskCard) -> str:
         f"Task {card.name}: text {' + '.join(card.text)}, label {card.label} ({labels}), "
         f"metric {', '.join(card.metrics)}"
     )
+
+
+def _student(args: Namespace) -> dict[str, Any]:
+    """What is said of the student; a checkpoint by its fingerprint, so that a change is noticed."""
+    values = given(args, StudentParams, "student-")
+    if values.get("checkpoint"):
+        values["checkpoint"] = references.model(values["checkpoint"])
+    return values
 
 
 def _checkpoint(text: str | None, card: TaskCard) -> str:

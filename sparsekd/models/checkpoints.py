@@ -1,6 +1,5 @@
 """Checkpoints on disk and on the hub: where they are, whether they can be used, what they hold."""
 
-import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -107,27 +106,6 @@ def sizes(folder: Path) -> dict[str, tuple[int, ...]]:
         except OSError as error:
             raise disk_trouble(file, error) from error
     return found
-
-
-def fingerprint(folder: Path) -> str:
-    """What a checkpoint holds, in 16 hexadecimal digits: configuration, tokenizer and weights.
-
-    Two folders of the same contents answer the same, whatever their names and dates.
-
-    Raises:
-        BadInput: not a checkpoint; Unavailable: it cannot be read.
-    """
-    check(folder)
-    texts = [folder / CONFIG, *(folder / name for name in TOKENIZERS)]
-    digest = hashlib.sha256()
-    for file in [*(text for text in texts if text.is_file()), *weight_files(folder)]:
-        try:
-            with file.open("rb") as stream:
-                content = hashlib.file_digest(stream, "sha256").hexdigest()
-        except OSError as error:
-            raise disk_trouble(file, error) from error
-        digest.update(f"{file.name} {content}\n".encode())
-    return digest.hexdigest()[:16]
 
 
 def damaged(file: Path) -> BadInput:

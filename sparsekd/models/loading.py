@@ -27,11 +27,9 @@ from transformers.utils import logging
 from sparsekd.errors import BadInput, Incompatible
 from sparsekd.files import disk_trouble
 from sparsekd.models import architectures, checkpoints
-from sparsekd.models.checkpoints import damaged, fingerprint
+from sparsekd.models.checkpoints import damaged
 from sparsekd.models.classifiers import fit_classifier
 from sparsekd.models.pruning import resize, spare_empty_attention
-
-__all__ = ["fingerprint", "load", "load_saved", "save"]
 
 Loaded = tuple[PreTrainedModel, PreTrainedTokenizerBase]
 Sizes = dict[str, tuple[int, ...]]

@@ -16,7 +16,7 @@ from sparsekd.data import Encoded, demo_tokenizer, encode, load
 from sparsekd.errors import BadInput, Incompatible, unknown
 from sparsekd.evaluation import Logits, predict
 from sparsekd.files import replace
-from sparsekd.models import loading, students
+from sparsekd.models import checkpoints, loading, students
 from sparsekd.models.classifiers import answers, fit_classifier, labels_of
 from sparsekd.parameters import TrainParams
 from sparsekd.records import DEMO_CHECKPOINT
@@ -64,9 +64,13 @@ def checkpoint(reference: str, card: TaskCard, seed: int) -> Loaded:
     """A model to fine-tune: the demo BERT, a local checkpoint, a hub id, or a finished run's."""
     if reference == DEMO_CHECKPOINT:
         return _demo(card, seed)
+    return loading.load(str(place(reference)), card.labels, card.regression, seed)
+
+
+def place(reference: str) -> Path:
+    """The folder of the model behind a stored reference, fetched from the hub where need be."""
     kind, _, rest = reference.partition(":")
-    source = rest if kind == "hub" else str(references.folder(reference))
-    return loading.load(source, card.labels, card.regression, seed)
+    return checkpoints.locate(rest) if kind == "hub" else references.folder(reference)
 
 
 def _demo(card: TaskCard, seed: int) -> Loaded:
@@ -88,7 +92,7 @@ def trained(reference: str, card: TaskCard) -> Loaded:
     Raises:
         Incompatible: it answers another question.
     """
-    model, tokenizer = loading.load_saved(references.folder(reference))
+    model, tokenizer = loading.load_saved(place(reference))
     if answers(model.config, card.labels, card.regression) is None:
         labels, _ = labels_of(model.config)
         theirs = ", ".join(labels) or "a number"

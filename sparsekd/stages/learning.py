@@ -48,9 +48,8 @@ def _first_weights(
     if params.choice == "pruned":
         mask = _by_expressiveness(desk, card, source, tokenizer, params.sparsity)
     if params.choice == "checkpoint":
-        kind, _, rest = params.checkpoint.partition(":")
-        where = rest if kind == "hub" else str(references.folder(params.checkpoint))
-        params = params.changed({"checkpoint": where})
+        where = inputs.place(references.model(params.checkpoint))
+        params = params.changed({"checkpoint": str(where)})
     return students.initial(source, params, desk.recipe.seed, mask, tokenizer)
 
 

@@ -3,7 +3,6 @@
 import json
 import os
 import resource
-import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -20,7 +19,7 @@ from sparsekd.errors import BadInput, Incompatible, NotFound, SparseKDError, Una
 from sparsekd.models import architectures
 from sparsekd.models.classifiers import name_labels
 from sparsekd.models.gates import gated
-from sparsekd.models.loading import fingerprint, load, load_saved, save
+from sparsekd.models.loading import load, load_saved, save
 from sparsekd.models.pruning import prune
 from tests.conftest import tiny_inputs, tiny_model, tiny_tokenizer
 
@@ -321,14 +320,3 @@ def test_an_offline_hub_is_said_quickly(monkeypatch: pytest.MonkeyPatch, tmp_pat
     with pytest.raises(Unavailable, match="nobody/nothing is neither a local folder"):
         load("nobody/nothing", SENTIMENT, regression=False, seed=0)
     assert time.monotonic() - started < 5
-
-
-def test_a_fingerprint_follows_the_contents_alone(tmp_path: Path) -> None:
-    saved(tmp_path / "one")
-    shutil.copytree(tmp_path / "one", tmp_path / "two")
-    first = fingerprint(tmp_path / "one")
-    assert fingerprint(tmp_path / "two") == first
-    edit_weights(lambda weights: weights[BIAS].add_(1e-3))(tmp_path / "two")
-    assert fingerprint(tmp_path / "two") != first
-    edit_config(hidden_act="relu")(tmp_path / "one")
-    assert fingerprint(tmp_path / "one") != first
