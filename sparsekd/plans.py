@@ -202,7 +202,7 @@ def command(plan: Plan) -> str:
 
 
 def _changed(values: dict[str, Any], usual: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in values.items() if value != usual[name]}
+    return {name: values[name] for name in usual if values[name] != usual[name]}
 
 
 def _options(prefix: str, values: dict[str, Any], usual: dict[str, Any]) -> list[str]:

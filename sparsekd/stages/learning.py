@@ -81,7 +81,7 @@ def _learn(
     params = TrainParams.of(recipe.params["train"])
     method_card = catalog.find(recipe.method)
     method = catalog.load(method_card)(method_card.params.of(method_params))
-    desk.report("tokens", 0, 1, now=True)
+    desk.report("tokenising", 0, 1, now=True)
     splits = inputs.Splits(card, tokenizer, params.max_length)
     data = inputs.some(splits["train"], params.train_examples)
     names = [recipe.inputs["teacher"]] if method_card.least_teachers else []

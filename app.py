@@ -1,0 +1,75 @@
+"""The dashboard's frame: the server, page settings, navigation, sidebar, errors in words.
+
+`streamlit run app.py` imports this file once, when the server starts, and finds `app` in it; then
+it runs the file again for every visitor and every click.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib import import_module
+
+import streamlit as st
+from streamlit.runtime.pages_manager import PagesManager
+from streamlit.starlette import App
+
+PAGES = {
+    "Start": [("start/home", "Home", "home", "")],
+    "Teacher": [
+        ("teacher/finetune", "Fine-tune", "school", "finetune"),
+        ("teacher/scores", "Scores", "grid_on", "scores"),
+        ("teacher/mask", "Mask", "content_cut", "mask"),
+    ],
+    "Student": [
+        ("student/distil", "Distil", "science", "distil"),
+        ("student/compare", "Compare", "balance", "compare"),
+    ],
+    "Runs": [("runs/overview", "Runs", "list_alt", "runs")],
+}
+
+
+@asynccontextmanager
+async def ready(_: App) -> AsyncIterator[None]:
+    """Once per server, before the first visitor."""
+    # The folder pages/ is not the kind that Streamlit reads by itself. Until st.navigation has run
+    # once it thinks so, and opens a link to a page behind a box that says "Page not found".
+    PagesManager.uses_pages_directory = False
+    # Loaded now, so that the first visitor does not wait for scipy and Altair.
+    import_module("pages.parts.charts")
+    import_module("pages.parts.stepper")
+    yield
+
+
+app = App(__file__, lifespan=ready)
+
+
+def show() -> None:
+    """One run of the script: the frame, and in it the page that the visitor is on."""
+    from pages.parts import frame, stepper, urlstate
+
+    st.set_page_config(page_title="SparseKD", page_icon=":material/grain:", layout="wide")
+    page = st.navigation(
+        {
+            section: [
+                st.Page(
+                    f"pages/{path}.py",
+                    title=title,
+                    icon=f":material/{icon}:",
+                    url_path=url,
+                    default=not url,
+                )
+                for path, title, icon, url in pages
+            ]
+            for section, pages in PAGES.items()
+        }
+    )
+    with frame.errors_in_words():
+        frame.wake_the_queue()
+        urlstate.enter(page.url_path)
+        with st.sidebar:
+            stepper.sidebar()
+    with frame.errors_in_words():
+        page.run()
+
+
+if __name__ == "__main__":
+    show()

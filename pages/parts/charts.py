@@ -1,0 +1,120 @@
+"""Frames to Altair charts; imported where a chart is drawn, because Altair takes half a second."""
+
+from typing import Any
+
+import altair as alt
+import pandas as pd
+import streamlit as st
+
+LEGEND = alt.Legend(orient="top", title=None, offset=2, symbolSize=80)
+NAMED = alt.Axis(labelLimit=260, title=None)
+UNIT = alt.Scale(domain=[0, 1])
+INKS = {"light": "#3f474b", "dark": "#c3cbcf"}  # contrast with the background: 9 : 1 and more
+
+
+def ink() -> str:
+    """The colour of words and lines in the visitor's theme."""
+    return INKS["dark" if st.context.theme.type == "dark" else "light"]
+
+
+def legible(chart: Any) -> Any:
+    """The chart with axes and legend in an ink that the visitor's theme can carry."""
+    named = {"labelColor": ink(), "titleColor": ink()}
+    return chart.configure_axis(**named).configure_legend(**named)
+
+
+def lines(logged: pd.DataFrame, dots: bool) -> Any:
+    """Values over optimiser steps, one line per name, told apart by colour and by dash."""
+    data = logged.assign(name=logged["name"].str.split("/").str[-1])
+    chart = alt.Chart(data, padding=0).mark_line(point=dots, strokeWidth=2)
+    chart = chart.encode(
+        x=alt.X("step:Q", title="optimiser step", axis=alt.Axis(tickMinStep=1, grid=False)),
+        y=alt.Y("value:Q", title=None, scale=alt.Scale(zero=False)),
+        color=alt.Color("name:N", legend=LEGEND),
+        strokeDash=alt.StrokeDash("name:N", legend=LEGEND),
+        tooltip=["name", "step", alt.Tooltip("value", format=".4f")],
+    )
+    return legible(chart.properties(height=230))
+
+
+def dots(points: pd.DataFrame, means: pd.DataFrame, title: str) -> Any:
+    """Every seed as a dot, the mean as a bar, its interval as a line.
+
+    Columns: points what, seed, value, parameters; means what, mean, low, high, seeds.
+    """
+    rows = alt.Y("what:N", sort=list(means["what"]), axis=NAMED)
+
+    def across(column: str) -> alt.X:
+        scale = alt.Scale(zero=False, padding=14)
+        return alt.X(f"{column}:Q", scale=scale, title=title, axis=alt.Axis(tickCount=5))
+
+    rules = alt.Chart(means.dropna(subset=["low"])).mark_rule(strokeWidth=2, color=ink())
+    ticks = alt.Chart(means).mark_tick(thickness=3, size=22, color=ink())
+    circles = alt.Chart(points).mark_circle(size=90, opacity=0.75)
+    layers = (
+        rules.encode(x=across("low"), x2="high:Q", y=rows),
+        ticks.encode(
+            x=across("mean"), y=rows, tooltip=["what", alt.Tooltip("mean", format=".4f"), "seeds"]
+        ),
+        circles.encode(
+            x=across("value"),
+            y=rows,
+            tooltip=["what", "seed", alt.Tooltip("value", format=".4f"), "parameters"],
+        ),
+    )
+    return legible(alt.layer(*layers).properties(height=46 * len(means) + 20))
+
+
+def confusions(cells: pd.DataFrame, names: list[str]) -> Any:
+    """Gold classes against predicted ones. Columns: true, predicted, examples, share."""
+    base = alt.Chart(cells).encode(
+        x=alt.X("predicted:N", sort=names, axis=alt.Axis(labelAngle=0)),
+        y=alt.Y("true:N", sort=names),
+    )
+    scale = alt.Scale(scheme="cividis", domain=[0, 1])
+    squares = base.mark_rect().encode(
+        color=alt.Color("share:Q", scale=scale, legend=None), tooltip=list(cells.columns)
+    )
+    dark, light = alt.value("#111111"), alt.value("#ffffff")
+    numbers = base.mark_text(fontSize=14).encode(
+        text="examples:Q", color=alt.condition("datum.share > 0.5", dark, light)
+    )
+    return legible((squares + numbers).properties(height=max(240, 44 * len(names) + 60)))
+
+
+def reliability(bins: pd.DataFrame) -> Any:
+    """How often right against how sure. Columns: sure, right, examples."""
+    ends = pd.DataFrame({"sure": [0.0, 1.0], "right": [0.0, 1.0]})
+    line = alt.Chart(bins).mark_line(point=alt.OverlayMarkDef(size=70))
+    line = line.encode(
+        x=alt.X("sure:Q", title="how sure the model is", scale=UNIT),
+        y=alt.Y("right:Q", title="how often it is right", scale=UNIT),
+        tooltip=[alt.Tooltip("sure", format=".3f"), alt.Tooltip("right", format=".3f"), "examples"],
+    )
+    return legible((diagonal(ends, "sure", "right") + line).properties(height=240))
+
+
+def scatter(points: pd.DataFrame) -> Any:
+    """Predicted numbers against gold ones. Columns: gold, predicted."""
+    low, high = float(points.min().min()), float(points.max().max())
+    ends = pd.DataFrame({"gold": [low, high], "predicted": [low, high]})
+    marks = alt.Chart(points).mark_circle(size=40, opacity=0.5)
+    marks = marks.encode(
+        x="gold:Q",
+        y="predicted:Q",
+        tooltip=[alt.Tooltip("gold", format=".2f"), alt.Tooltip("predicted", format=".2f")],
+    )
+    return legible((diagonal(ends, "gold", "predicted") + marks).properties(height=300))
+
+
+def diagonal(ends: pd.DataFrame, x: str, y: str) -> Any:
+    """The dashed line of perfection."""
+    chart = alt.Chart(ends).mark_line(strokeDash=[4, 4], color="gray")
+    return chart.encode(x=f"{x}:Q", y=f"{y}:Q")
+
+
+def bars(counts: pd.DataFrame) -> Any:
+    """A histogram that is counted already. Columns: from, to, examples."""
+    chart = alt.Chart(counts).mark_bar()
+    x = alt.X("from:Q", bin="binned", title="predicted − gold")
+    return legible(chart.encode(x=x, x2="to:Q", y="examples:Q").properties(height=300))

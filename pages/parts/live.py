@@ -1,0 +1,100 @@
+"""What moves while runs work: polling, progress in words, curves that grow."""
+
+from collections.abc import Callable, Iterable
+
+import streamlit as st
+
+from pages.parts import frame
+from sparsekd import jobs, store, tables
+from sparsekd.records import UNFINISHED, Progress, Run, State
+
+TITLES = {"loss": "Loss terms", "selection": "Selection split", "rate": "Step size"}
+
+
+def poll(body: Callable[[], None], runs: Iterable[Run], key: str, seconds: float = 1.0) -> None:
+    """Draw `body`, again and again while one of the runs moves, then the whole page once."""
+    seen = {run.id: run.state for run in runs}
+    moving = any(moves(run) for run in store.several(seen).values())
+
+    @frame.guarded
+    def look() -> None:
+        body()
+        now = {run.id: run.state for run in store.several(seen).values()}
+        if moving and now != seen:
+            st.rerun(scope="app")
+
+    st.fragment(look, run_every=seconds if moving else None, key=key)()
+
+
+def moves(run: Run) -> bool:
+    """Whether a run works, or waits for nothing that has stopped."""
+    if run.state is State.QUEUED:
+        return jobs.blocker(run) is None
+    return run.state is State.RUNNING
+
+
+def unfinished() -> list[Run]:
+    """Every run that waits or works."""
+    return store.runs(states=UNFINISHED)
+
+
+def bar(progress: Progress, words: str = "") -> None:
+    """A bar with the phase, and the numbers behind it."""
+    share = f"{progress.share:.0%}"
+    doing = words or progress.phase or "waiting"
+    st.progress(progress.share, text=frame.plain(f"{doing} · {share}"))
+    facts = [
+        f"about {frame.duration(progress.eta)} left" if progress.eta is not None else "",
+        f"{progress.examples_per_second:,.0f} examples/s" if progress.examples_per_second else "",
+        f"{progress.memory_mib:,.0f} MiB of memory" if progress.memory_mib else "",
+    ]
+    st.caption(" · ".join(fact for fact in facts if fact) or "Time left: not known yet.")
+
+
+def run_state(run: Run) -> None:
+    """One run's state in words, with its bar while it works and its reason when it stopped."""
+    st.markdown(f"{frame.STATE_ICONS[run.state]} **{run.state.value.capitalize()}**")
+    if run.state is State.RUNNING:
+        bar(run.progress)
+    elif run.state is State.QUEUED:
+        st.caption(waiting_for(run))
+    elif run.outcome.message:
+        st.warning(frame.plain(f"{run.outcome.message} {run.outcome.hint}"))
+
+
+def waiting_for(run: Run) -> str:
+    """Why a queued run has not begun."""
+    stopped = jobs.blocker(run)
+    if stopped:
+        return (
+            f"Waits for run {stopped.id}, which is {stopped.state.value}: "
+            "resume that one, and this one follows."
+        )
+    places = [waiting.id for waiting in store.queued()]
+    if run.id not in places:
+        return "About to begin."
+    return f"Number {places.index(run.id) + 1} of {len(places)} in the queue."
+
+
+def curves(run: Run, key: str) -> None:
+    """The numbers a run logs, one chart per kind, each line by its name."""
+    logged = tables.curves(run.id)
+    if logged.empty:
+        st.caption("Nothing logged yet.")
+        return
+    from pages.parts import charts
+
+    kinds = logged["name"].str.split("/").str[0]
+    shown = [kind for kind in ("loss", "selection") if (kinds == kind).any()]
+    for place, kind in zip(st.columns(len(shown)) if shown else [], shown, strict=True):
+        part = logged[kinds == kind]
+        with place:
+            st.markdown(f"**{TITLES[kind]}**")
+            names = ", ".join(sorted(part["name"].unique()))
+            st.altair_chart(
+                charts.lines(part, dots=kind == "selection"),
+                width="stretch",
+                key=f"{key}.{kind}",
+                alt=f"{TITLES[kind]} over optimiser steps: {names}.",
+            )
+    frame.table(logged, f"curves-{run.id}", f"{key}.curves")

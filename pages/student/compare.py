@@ -1,0 +1,155 @@
+"""Compare: did it help? One study's models side by side, and the evidence to take away."""
+
+import streamlit as st
+
+from pages.parts import contrast, frame, live, results, stepper, urlstate
+from sparsekd import plans
+from sparsekd.plans import REPORTED
+from sparsekd.records import Plan, Run, State
+from sparsekd.tasks.cards import TaskCard
+
+MOST_ROWS = 2000  # row numbers listed per side
+RIGHT = {
+    "first": "Only the first right",
+    "second": "Only the second right",
+    "both": "Both right",
+    "neither": "Both wrong",
+}
+NEARER = {"first": "The first nearer", "second": "The second nearer", "both": "Equally near"}
+
+
+def ask(plan: Plan, start: results.Question) -> results.Question:
+    """Which split and which metric to compare on."""
+    values = start.values
+    splits, metrics = list(values["split"].unique()), list(values["metric"].unique())
+    if len(splits) * len(metrics) == 1:
+        return start
+    state = urlstate.read()
+    with st.container(horizontal=True):
+        split, metric = start.split, start.metric
+        if len(splits) > 1:
+            split = st.segmented_control(
+                "Split", splits, default=state.split if state.split in splits else split,
+                required=True, key=f"compare.split.{plan.id}",
+            )  # fmt: skip
+        if len(metrics) > 1:
+            metric = st.segmented_control(
+                "Metric", metrics, default=state.metric if state.metric in metrics else metric,
+                required=True, key=f"compare.metric.{plan.id}",
+                help="The first metric of the task decides early stopping, on the selection split.",
+            )  # fmt: skip
+    urlstate.write(
+        split="" if split == start.split else split,
+        metric="" if metric == start.metric else metric,
+    )
+    return results.Question(values, split, metric)
+
+
+# --- examples --------------------------------------------------------------------------------
+
+
+def wins_and_losses(plan: Plan, card: TaskCard, split: str) -> None:
+    """Examples that one model gets right and another wrong."""
+    models = _models(plan)
+    if len(models) < 2:
+        st.caption("Fewer than two models are ready.")
+        return
+    first, second = _pair(models)
+    one, other = frame.outputs(models[first], split), frame.outputs(models[second], split)
+    if one is None or other is None or len(one[1]) != len(other[1]):
+        st.caption("These models kept no outputs on the same examples.")
+        return
+    table = contrast.judged(card, one, other)
+    counts = table["who"].value_counts()
+    places = st.columns(4)
+    words = NEARER if card.regression else RIGHT
+    for place, (who, label) in zip(places, words.items(), strict=False):
+        place.metric(label, int(counts.get(who, 0)), border=True)
+    who = st.segmented_control(
+        "Row numbers", list(words), default="first", required=True,
+        format_func=words.get, key="compare.who",
+    )  # fmt: skip
+    rows = table[table["who"] == who].drop(columns="who")
+    st.caption(f"Rows of {split}, counted from 0 in the data's own order.")
+    st.dataframe(rows.head(MOST_ROWS), width="stretch", hide_index=True, height=240, key="rows")
+    frame.download(table, f"{first}-against-{second}", "compare.rows")
+
+
+def _models(plan: Plan) -> dict[str, Run]:
+    runs = frame.plan_runs(plan)
+    found = {}
+    for step in plan.steps:
+        run = runs.get(step.recipe.run_id)
+        if step.role in REPORTED and run is not None and run.state is State.DONE:
+            found[f"{step.role}, seed {step.seed}"] = run
+    return found
+
+
+def _pair(models: dict[str, Run]) -> tuple[str, str]:
+    """Two models by name; the students with and without a sparse teacher to begin with."""
+    names = list(models)
+    by_run = {run.id: name for name, run in models.items()}
+    state = urlstate.read()
+    chosen = []
+    begin = {"first": "student, ", "second": "trial_student, "}
+    for place, (role, start) in zip(st.columns(2), begin.items(), strict=True):
+        usual = next((name for name in names if name.startswith(start)), names[-1])
+        wanted = by_run.get(getattr(state, role), usual)
+        chosen.append(
+            place.selectbox(
+                role.capitalize(),
+                names,
+                names.index(wanted),
+                format_func=results.plain_role,
+                key=f"compare.{role}",
+            )
+        )
+        urlstate.write(**{role: "" if chosen[-1] == usual else models[chosen[-1]].id})
+    return chosen[0], chosen[1]
+
+
+# --- the page --------------------------------------------------------------------------------
+
+
+def page(plan: Plan) -> None:
+    """How far the study is, then what it has found."""
+    runs = frame.plan_runs(plan)
+    if any(live.moves(run) for run in runs.values()):
+        live.poll(lambda: stepper.steps(plan, with_links=False), runs.values(), "compare.progress")
+    found = results.reported(plan)
+    if found is None:
+        frame.nothing_yet("No results yet.", "pages/start/home.py", "See how far the study is")
+    else:
+        evidence(plan, ask(plan, found))
+
+
+def evidence(plan: Plan, asked: results.Question) -> None:
+    """Verdict, dots, table, parameters, examples, the command."""
+    results.verdict(asked)
+    results.dots(asked, "compare.dots")
+    results.models(asked, "compare.models")
+    comparisons = asked.comparisons()
+    if not comparisons.empty:
+        frame.table(comparisons, "comparisons", "compare.pairs", "The comparisons as a table")
+    st.subheader("What differs between them", anchor=False)
+    st.caption("Everything else is the same: task, data, budget, first weights, number of tries.")
+    st.dataframe(contrast.differences(plan), width="stretch", hide_index=True, key="differences")
+    card = frame.task_card(plan.task)
+    if card:
+        st.subheader("Example by example", anchor=False)
+        with frame.errors_in_words():
+            wins_and_losses(plan, card, asked.split)
+    st.subheader("Repeat it", anchor=False)
+    st.code(plans.command(plan), language="bash", wrap_lines=True)
+
+
+frame.question("Compare", "Did it help? The students of one study, on data that chose nothing.")
+study = frame.current_study()
+if study is None:
+    frame.nothing_yet(
+        "No study yet. The demo study takes about two minutes.", "pages/start/home.py",
+        "Run the demo study",
+    )  # fmt: skip
+else:
+    with frame.errors_in_words():
+        page(study)

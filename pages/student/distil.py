@@ -1,0 +1,295 @@
+"""Distil: teach a student, or ask for the whole StarK study with its controls."""
+
+import streamlit as st
+
+from pages.parts import budget, controls, forms, frame, live, students, tasks, urlstate
+from sparsekd import catalog, jobs, plans, store, tables
+from sparsekd.errors import BadInput
+from sparsekd.parameters import MaskParams, ScoreParams, StudentParams, TrainParams
+from sparsekd.records import Plan, Recipe, Run, State
+from sparsekd.tasks.cards import TaskCard
+from sparsekd.tasks.metrics import METRICS
+
+ONE, STUDY = "One student", "The whole study, with controls"
+TRAINING = ("epochs", "learning_rate", "batch_size", "max_length", "train_examples")
+MOST_SEEDS = 20
+
+
+# --- what there is ---------------------------------------------------------------------------
+
+
+def show_students(runs: list[Run]) -> Run:
+    """The chosen student: state, curves, buttons."""
+    names, title = {run.id: run for run in runs}, frame.titles()
+    key = urlstate.bound("run")
+    if st.session_state[key] not in names:
+        st.session_state[key] = next((r.id for r in runs if r.state is State.RUNNING), runs[0].id)
+    chosen = st.selectbox(
+        "Student",
+        list(names),
+        format_func=lambda name: _words(names[name], title(names[name].recipe)),
+        key=key,
+    )
+    urlstate.write(run=chosen)
+    run = names[chosen]
+
+    def draw() -> None:
+        now = store.get(chosen)
+        live.run_state(now)
+        live.curves(now, f"student.{chosen}")
+
+    show_metrics(run)
+    live.poll(draw, [run], f"student.{chosen}")
+    with st.container(horizontal=True):
+        controls.of_run(run, f"student.{chosen}")
+        if st.button(
+            "Clone",
+            icon=":material/content_copy:",
+            key="clone",
+            help="Fill the form below with this run's parameters.",
+        ):
+            st.session_state["distil.clone"] = chosen
+            st.rerun()
+    return run
+
+
+def _words(run: Run, title: str) -> str:
+    return f"{title} · {run.recipe.task} · {run.state.value} · {run.id}"
+
+
+def show_metrics(run: Run) -> None:
+    """The reported metrics of a finished student."""
+    for split, metrics in run.outcome.metrics.items():
+        if split == "selection":
+            continue
+        for place, (name, value) in zip(st.columns(max(3, len(metrics))), metrics.items(),
+                                        strict=False):  # fmt: skip
+            title = METRICS[name].title if name in METRICS else name.capitalize()
+            place.metric(f"{title} on {split}", f"{value:.3f}", border=True)
+
+
+# --- the form --------------------------------------------------------------------------------
+
+
+def new_student() -> None:
+    """Method, teacher, student, sparse teacher, budget, estimate, launch."""
+    cloned = _cloned()
+    mark = cloned.id if cloned else ""
+    way = st.segmented_control(
+        "What to run", [ONE, STUDY], default=ONE, required=True, key=f"distil.way.{mark}"
+    )
+    st.markdown("##### 1. Method")
+    card = choose_method(cloned, study=way == STUDY)
+    method_values = forms.ask(
+        card.params, f"distil.{card.name}.{mark}", cloned.recipe.params["method"] if cloned else {}
+    )
+    st.markdown("##### 2. Teacher")
+    teacher = choose_teacher(cloned, dense_only=way == STUDY)
+    task = frame.task_card(teacher.recipe.task)
+    if task is None:
+        raise BadInput(
+            f"The task {teacher.recipe.task} is no longer registered.", "Name its folder again."
+        )
+    mask, scores = choose_mask(teacher, way)
+    st.markdown("##### 3. Student and budget")
+    key = f"distil.{teacher.recipe.task}.{mark}"
+    training, shape = _defaults(teacher, cloned)
+    student_values = students.ask(key, shape)
+    train_values = forms.ask(TrainParams, key, training, TRAINING, columns=5)
+    seeds = tuple(range(_seeds(mark, cloned)))
+    train = forms.checked(TrainParams, train_values)
+    student = forms.checked(StudentParams, student_values)
+    method_params = forms.checked(card.params, method_values)
+    if way == STUDY:
+        study = plans.Study(
+            teacher.recipe.task, teacher.recipe.inputs["checkpoint"], train=train, student=student,
+            method=card.name, method_params=method_params, score=ask_scoring(mark), mask=mask,
+            seeds=seeds, finetuned=teacher.recipe,
+        )  # fmt: skip
+        launch_study(plans.stark(study), task, train)
+        return
+    source, recipes = teacher.id, []
+    if scores is not None:
+        pruned = plans.prune(
+            task.name, teacher.id, scores.id, mask, scores.recipe.params["max_length"]
+        )
+        source, recipes = pruned.run_id, [pruned]
+    init = dense(teacher)
+    for seed in seeds:
+        recipes.append(
+            plans.distil(task.name, card.name, source, train, method_params, student, init, seed)
+        )
+    launch(recipes, task, train)
+
+
+def _cloned() -> Run | None:
+    """The run whose parameters fill the form."""
+    name = st.session_state.get("distil.clone", "")
+    run = store.several([name]).get(name)
+    if run:
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.caption(f"Filled with the parameters of run {run.id}.")
+            if st.button("Start from the defaults", type="tertiary", key="distil.unclone"):
+                del st.session_state["distil.clone"]
+                st.rerun()
+    return run
+
+
+def choose_method(cloned: Run | None, study: bool) -> catalog.Card:
+    """A card from the menu of methods; a study has its own control without a teacher."""
+    names = [n for n, card in catalog.METHODS.items() if card.least_teachers or not study]
+    wanted = cloned.recipe.method if cloned else "vanilla"
+    name = st.radio(
+        "Method",
+        names,
+        names.index(wanted) if wanted in names else 0,
+        format_func=lambda name: catalog.METHODS[name].title,
+        captions=[f"{catalog.METHODS[n].summary} {catalog.METHODS[n].source}." for n in names],
+        key=f"distil.method.{study}.{cloned.id if cloned else ''}",
+        label_visibility="collapsed",
+    )
+    return catalog.METHODS[name]
+
+
+def choose_teacher(cloned: Run | None, dense_only: bool) -> Run:
+    """A finished teacher, dense or already pruned."""
+    found = store.runs("finetune", [State.DONE])
+    if not dense_only:
+        found += store.runs("prune", [State.DONE])
+    names, title = {run.id: run for run in found}, frame.titles()
+    wanted = cloned.recipe.inputs["teacher"] if cloned else urlstate.read().teacher
+    return names[
+        st.selectbox(
+            "Teacher",
+            list(names),
+            list(names).index(wanted) if wanted in names else 0,
+            format_func=lambda name: _teacher_words(names[name], title(names[name].recipe)),
+            key=f"distil.teacher.{dense_only}.{cloned.id if cloned else ''}",
+            help="The student's first layers come from the dense teacher, also where a sparse "
+            "one teaches: that is the rewinding.",
+        )
+    ]
+
+
+def _teacher_words(run: Run, title: str) -> str:
+    metrics = next((m for s, m in run.outcome.metrics.items() if s != "selection"), {})
+    best = next((f"{name} {value:.3f}" for name, value in metrics.items()), "")
+    return f"{title} · {run.recipe.task} · {best} · {run.id}"
+
+
+def dense(teacher: Run) -> str:
+    """The model whose layers a student starts with: a pruned teacher's own dense teacher."""
+    return teacher.recipe.inputs["teacher"] if teacher.recipe.stage == "prune" else teacher.id
+
+
+def choose_mask(teacher: Run, way: str) -> tuple[MaskParams, Run | None]:
+    """λ and sparsity; for one student also the scores that make its teacher sparse, if wanted."""
+    scores = None
+    if way == ONE:
+        if teacher.recipe.stage == "prune":
+            return MaskParams.of({}), None
+        found = [
+            run for run in store.runs("score", [State.DONE])
+            if run.recipe.inputs["teacher"] == teacher.id
+        ]  # fmt: skip
+        options: list[Run | None] = [None, *found]
+        scores = st.selectbox(
+            "Sparse teacher",
+            options,
+            format_func=lambda run: f"yes, by scores {run.id}" if run else "no, the whole teacher",
+            key=f"distil.scores.{teacher.id}",
+            help="Scores are measured on the page Scores, for a trial student.",
+        )
+        if scores is None:
+            return MaskParams.of({}), None
+    start = urlstate.read()
+    values = {"lam": start.lam, "sparsity": start.sparsity} | {
+        "neuron_sparsity": start.neuron_sparsity,
+        "round_to": start.round_to,
+        "normalise": start.normalise,
+    }
+    mask = forms.ask(
+        MaskParams, "distil.mask", values, ("lam", "sparsity", "neuron_sparsity"), ("kind",)
+    )
+    return forms.checked(MaskParams, mask), scores
+
+
+def ask_scoring(mark: str) -> ScoreParams:
+    """How a study measures its scores."""
+    with st.expander("How heads and neurons are scored", icon=":material/grid_on:"):
+        values = forms.ask(ScoreParams, f"distil.score.{mark}", without=("split",), columns=4)
+    return forms.checked(ScoreParams, values)
+
+
+def _defaults(teacher: Run, cloned: Run | None) -> tuple[dict[str, object], dict[str, object]]:
+    """Training and student parameters to start from: the clone's, or those that fit the teacher."""
+    if cloned:
+        return cloned.recipe.params["train"], cloned.recipe.params["student"]
+    origin = store.get(dense(teacher)).recipe
+    _, train, student = plans.defaults(origin.inputs["checkpoint"])
+    return train.values(), student.values()
+
+
+def _seeds(mark: str, cloned: Run | None) -> int:
+    return int(
+        st.number_input(
+            "Seeds", 1, MOST_SEEDS, 1 + (cloned.recipe.seed if cloned else 0),
+            key=f"distil.seeds.{mark}", width=160,
+            help=f"Seeds 0, 1, 2 …: a verdict takes at least {tables.LEAST_SEEDS}.",
+        )
+    )  # fmt: skip
+
+
+# --- launching -------------------------------------------------------------------------------
+
+
+def launch(recipes: list[Recipe], task: TaskCard, train: TrainParams) -> None:
+    """The estimate, and the button that queues the runs."""
+    wanted = [recipe for recipe in recipes if recipe.stage == "distil"]
+    words = frame.counted(len(wanted), "student")
+    if len(recipes) > len(wanted):
+        words += " and 1 sparse teacher"
+    _estimate(task, train, len(wanted), words)
+    if st.button("Distil", type="primary", icon=":material/play_arrow:", key="distil.go"):
+        jobs.submit(recipes, frame.device())
+        st.session_state.pop("distil.clone", None)
+        urlstate.jump(run=wanted[0].run_id)
+
+
+def launch_study(plan: Plan, task: TaskCard, train: TrainParams) -> None:
+    """The estimate of a whole study, and the button that queues it."""
+    known = store.several(step.recipe.run_id for step in plan.steps)
+    new = [s.recipe for s in plan.steps if s.recipe.run_id not in known]
+    wanted = sum(recipe.stage == "distil" for recipe in new)
+    words = f"{frame.counted(len(new), 'new run')}, of which {wanted} train a student"
+    if len(known):
+        words += f" ({len(known)} exist already)"
+    _estimate(task, train, wanted, words)
+    if st.button("Run the study", type="primary", icon=":material/play_arrow:", key="study.go"):
+        jobs.submit_plan(plan, frame.device())
+        first = next(s.recipe for s in plan.steps if s.recipe.stage == "distil")
+        urlstate.jump(study="", run=first.run_id)
+
+
+def _estimate(task: TaskCard, train: TrainParams, runs: int, words: str) -> None:
+    found = tasks.frames(task)
+    rows = budget.training_rows(task, None if found is None else len(found["train"]))
+    budget.show(budget.cost(rows, train), "distil", task.name, runs, words)
+
+
+frame.question("Distil", "Teach a student: from the whole teacher, or from the sparse one.")
+if not store.runs("finetune", [State.DONE]):
+    if store.runs("finetune"):
+        frame.nothing_yet(
+            "The teacher is not ready yet.", "pages/teacher/finetune.py", "See how far it is"
+        )
+    frame.nothing_yet(
+        "No teacher yet: fine-tune one first.", "pages/teacher/finetune.py", "Fine-tune a teacher"
+    )
+taught = store.runs("distil")
+if taught:
+    show_students(taught)
+    st.divider()
+st.subheader("Teach a student", anchor=False)
+with frame.errors_in_words():
+    new_student()

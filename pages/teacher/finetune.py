@@ -1,0 +1,145 @@
+"""Fine-tune: is my teacher good? Teachers so far, and how to make another."""
+
+import pandas as pd
+import streamlit as st
+
+from pages.parts import budget, controls, forms, frame, live, models, quality, tasks, urlstate
+from sparsekd import jobs, plans, store
+from sparsekd.parameters import TrainParams
+from sparsekd.records import DEMO_CHECKPOINT, Run, State
+from sparsekd.tasks.cards import TaskCard
+from sparsekd.tasks.metrics import METRICS
+
+FIRST = ("epochs", "learning_rate", "batch_size", "max_length", "train_examples")
+DEMO, HUB, FOLDER = "Demo model (from scratch)", "Model from the hub", "A folder on this machine"
+
+
+def teachers_table(runs: list[Run]) -> pd.DataFrame:
+    """One row per teacher: task, checkpoint, state, metrics on the first reported split."""
+    return pd.DataFrame([_row(run) for run in runs])
+
+
+def _row(run: Run) -> dict[str, object]:
+    metrics = next((m for s, m in run.outcome.metrics.items() if s != "selection"), {})
+    checkpoint = run.recipe.inputs["checkpoint"].split("#")[0]
+    return {
+        "task": run.recipe.task,
+        "checkpoint": "demo model" if checkpoint == DEMO_CHECKPOINT else checkpoint,
+        "state": run.state.value,
+        **metrics,
+        "parameters": run.outcome.facts.get("parameters"),
+        "seconds": round(run.seconds, 1),
+        "run": run.id,
+    }
+
+
+def choose_teacher(runs: list[Run]) -> Run:
+    """The table of teachers, and the one chosen from it."""
+    numbers = {"parameters": st.column_config.NumberColumn(format="localized")}
+    st.dataframe(
+        teachers_table(runs), width="stretch", hide_index=True, key="teachers",
+        column_config=numbers,
+    )  # fmt: skip
+    names = {run.id: run for run in runs}
+    key = urlstate.bound("teacher")
+    if st.session_state[key] not in names:
+        st.session_state[key] = runs[0].id
+    chosen = st.selectbox(
+        "Look at",
+        list(names),
+        format_func=lambda name: f"{names[name].recipe.task} · {names[name].state.value} · {name}",
+        key=key,
+    )
+    urlstate.write(teacher="" if chosen == runs[0].id else chosen)
+    return names[chosen]
+
+
+def show_teacher(run: Run) -> None:
+    """One teacher: how it is doing, how it learned, where it errs."""
+
+    def draw() -> None:
+        now = store.get(run.id)
+        live.run_state(now)
+        live.curves(now, f"teacher.{now.id}")
+
+    card = frame.task_card(run.recipe.task)
+    if run.state is State.DONE and card:
+        answer(run, card)
+    live.poll(draw, [run], f"teacher.{run.id}")
+    controls.of_run(run, f"teacher.{run.id}")
+    if run.state is State.DONE and card:
+        split = st.segmented_control(
+            "Examples", [*card.validation, "selection"], default=card.validation[0],
+            required=True, key="teacher.split",
+        )  # fmt: skip
+        quality.show(run, card, split, f"teacher.{run.id}.{split}")
+
+
+def answer(run: Run, card: TaskCard) -> None:
+    """The metrics that say how good the teacher is."""
+    for split in card.validation:
+        metrics = run.outcome.metrics.get(split, {})
+        places = st.columns(max(3, len(metrics)))
+        for place, (name, value) in zip(places, metrics.items(), strict=False):
+            title = METRICS[name].title if name in METRICS else name.capitalize()
+            place.metric(f"{title} on {split}", f"{value:.3f}", border=True)
+
+
+def choose_checkpoint(card: TaskCard) -> str | None:
+    """The model to start from, as a recipe stores it; None while it is not named."""
+    kinds = [DEMO] if card.origin == "demo" else []
+    kinds += [HUB, FOLDER] if frame.local_visitors() else [HUB]
+    kind = st.pills(
+        "Start from", kinds, default=kinds[0], required=True, key=f"checkpoint.kind.{kinds[0]}"
+    )
+    if kind == DEMO:
+        return DEMO_CHECKPOINT
+    example = "google-bert/bert-base-uncased" if kind == HUB else "/models/my-bert"
+    text = st.text_input(
+        "Hub id" if kind == HUB else "Checkpoint folder",
+        placeholder=example,
+        key=f"checkpoint.{kind}",
+        help="BERT, RoBERTa, DistilBERT or ELECTRA, with weights as safetensors.",
+    ).strip()
+    if not text:
+        st.caption(f"Name a checkpoint, for example {example}.")
+        return None
+    return models.hub(text) if kind == HUB else models.typed(text)
+
+
+def new_teacher() -> None:
+    """Task, checkpoint, parameters, estimate, launch."""
+    st.markdown("##### 1. The task")
+    card = tasks.choose()
+    if card is None:
+        return
+    rows = budget.training_rows(card, tasks.preview(card))
+    st.markdown("##### 2. The checkpoint")
+    checkpoint = choose_checkpoint(card)
+    if checkpoint is None:
+        return
+    st.markdown("##### 3. The training")
+    defaults, _, _ = plans.defaults(checkpoint)
+    key = f"finetune.{checkpoint == DEMO_CHECKPOINT}"
+    values = forms.ask(TrainParams, key, defaults.values(), FIRST, columns=5)
+    seed = int(st.number_input("Seed", 0, 2**31 - 1, 0, key="finetune.seed", width=160))
+    with frame.errors_in_words():
+        train = forms.checked(TrainParams, values)
+        budget.show(budget.cost(rows, train), "finetune", card.name, 1, "1 run")
+        if st.button("Fine-tune", type="primary", icon=":material/play_arrow:", key="finetune.go"):
+            recipe = plans.finetune(card.name, checkpoint, train, seed)
+            jobs.submit([recipe], frame.device())
+            urlstate.jump(teacher=recipe.run_id)
+
+
+frame.question("Fine-tune", "Is my teacher good? A student learns only what its teacher knows.")
+teachers = store.runs("finetune")
+if teachers:
+    chosen = choose_teacher(teachers)
+    show_teacher(chosen)
+else:
+    st.info("No teacher yet. Make one below: the demo task needs nothing else.")
+st.divider()
+st.subheader("Make a teacher", anchor=False)
+with frame.errors_in_words():
+    new_teacher()

@@ -1,0 +1,205 @@
+"""The Mask page: what goes, what it costs, what it is worth, and what one takes away."""
+
+import io
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from pages.parts import maskview, probes, takeaway
+from sparsekd import costs, masking, store
+from sparsekd.cli.menu import parser
+from sparsekd.errors import BadInput
+from sparsekd.parameters import MaskParams
+from sparsekd.records import Outcome, Plan, Run, State
+from tests.pages.conftest import HEADS, LAYERS, NEURONS, sample_scores, sample_shape
+
+Open = Callable[..., AppTest]
+PAGE = "pages/teacher/mask.py"
+
+
+def words(app: AppTest) -> str:
+    return " ".join(element.value for element in [*app.markdown, *app.caption])
+
+
+def scores_run(plan: Plan) -> Run:
+    return next(store.get(s.recipe.run_id) for s in plan.steps if s.role == "scores")
+
+
+def probe_done(plan: Plan, params: MaskParams, exactly: bool, **changes: Any) -> Run:
+    """What a finished probe leaves: every ranking at every sparsity."""
+    recipe = probes.recipe(scores_run(plan), params, exactly)
+    run = store.create(recipe)
+    asked = recipe.params["probe"]
+    names = [f"λ {lam:g}" for lam in asked["lams"]]
+    names += ["λ 1", "λ 0", "magnitude", "random"] if asked["controls"] else []
+    rows = [
+        {"ranking": name, "lam": 0.5, "sparsity": p, "accuracy": 0.9 - p / 2, "loss": p,
+         "distance": 0.25 - p / 8, "heads": 10, "neurons": 100} | changes
+        for name in names for p in asked["sparsities"]
+    ]  # fmt: skip
+    run.folder.mkdir(parents=True, exist_ok=True)
+    pd.DataFrame(rows).to_parquet(run.folder / "probe.parquet")
+    with store.held(run.id):
+        store.start(run.id, "cpu", 1)
+        store.finish(run.id, State.DONE, Outcome(), 1.0)
+    return run
+
+
+def test_without_scores_the_page_says_where_they_are_made(open_page: Open) -> None:
+    app = open_page(PAGE)
+
+    assert app.info[0].value.startswith("No scores yet")
+
+
+def test_sliders_decide_what_stays_and_what_it_costs(open_page: Open, study: Plan) -> None:
+    app = open_page(PAGE)
+    app.slider(key="url.lam").set_value(0.8)
+    app.slider(key="url.sparsity").set_value(0.5).run()
+
+    worth = masking.knowledgeableness(sample_scores(), 0.8)
+    mask = masking.decide(*worth, 0.5)
+    tiles = {metric.label: metric for metric in app.metric}
+    assert tiles["Heads"].value == str(LAYERS * HEADS // 2)
+    assert tiles["Neurons"].value == str(int(mask.neurons.sum()))
+    left = costs.parameters(costs.pruned(sample_shape(), mask))
+    assert tiles["Parameters"].value == maskview.short(left)
+    assert tiles["FLOPs, 64 tokens"].delta.endswith(maskview.short(costs.flops(sample_shape(), 64)))
+    assert (app.query_params["lam"], app.query_params["sparsity"]) == ("0.8", "0.5")
+
+
+def test_neurons_may_have_a_sparsity_of_their_own(open_page: Open, study: Plan) -> None:
+    app = open_page(PAGE)
+    app.toggle(key="url.apart").set_value(True).run()
+    app.slider(key="url.neuron_sparsity").set_value(0.75).run()
+
+    tiles = {metric.label: metric.value for metric in app.metric}
+    assert tiles["Heads"] == str(LAYERS * HEADS - round(0.3 * LAYERS * HEADS))
+    assert tiles["Neurons"] == str(LAYERS * NEURONS // 4)
+    assert app.query_params["neuron_sparsity"] == "0.75"
+    app.toggle(key="url.apart").set_value(False).run()
+    assert "neuron_sparsity" not in app.query_params
+
+
+def test_a_sparsity_that_empties_every_layer_is_told_and_the_sliders_stay(
+    open_page: Open, study: Plan
+) -> None:
+    app = open_page(PAGE, sparsity="1", v="1")
+
+    assert "empties every layer" in app.error[0].value
+    app.slider(key="url.sparsity").set_value(0.4).run()
+    assert not app.error
+    assert "Heads" in {metric.label for metric in app.metric}
+
+
+def test_layers_that_vanish_are_warned_about(open_page: Open, study: Plan) -> None:
+    path = scores_run(study).folder / "scores.npz"
+    scores = sample_scores()
+    for name in ("head_expressiveness", "head_friendliness"):
+        getattr(scores, name)[2] = 1e-6 * np.arange(1, HEADS + 1)
+    scores.save(path)
+    app = open_page(PAGE, normalise="none", v="1")
+
+    assert "No heads stay in layer 3" in app.warning[0].value
+
+
+def test_a_mask_that_was_not_tried_can_be_evaluated(open_page: Open, study: Plan) -> None:
+    app = open_page(PAGE, lam="0.2", sparsity="0.35", v="1")
+    assert "not been tried" in words(app)
+    app.button(key="probe.this").click().run()
+
+    (run,) = store.runs("probe")
+    asked = run.recipe.params["probe"]
+    assert (asked["lams"], asked["sparsities"], asked["controls"]) == ([0.2], [0.35], False)
+    assert run.recipe.inputs["scores"] == scores_run(study).id
+
+
+def test_a_curve_is_asked_for_with_its_controls(open_page: Open, study: Plan) -> None:
+    app = open_page(PAGE)
+    app.button(key="probe.curve").click().run()
+
+    (run,) = store.runs("probe")
+    assert run.recipe.params["probe"]["controls"] is True
+    assert "probe.curve" not in {button.key for button in app.button}
+
+
+def test_earlier_probes_are_used_again(open_page: Open, study: Plan) -> None:
+    probe_done(study, MaskParams(lam=0.5), exactly=False)
+    probe_done(study, MaskParams(lam=0.5, sparsity=0.35), exactly=True, accuracy=0.77)
+    known = probes.measured(scores_run(study), MaskParams())
+    assert len(known) == 5 * 10 + 1
+    app = open_page(PAGE, sparsity="0.35", v="1")
+
+    tiles = {metric.label: metric for metric in app.metric}
+    assert tiles["Accuracy"].value == "0.770"
+    assert tiles["Accuracy"].delta == "0.900 unmasked"
+    assert tiles["Distance to the trial student"].value == f"{0.25 - 0.35 / 8:.3f}"
+
+
+def test_probes_of_another_rounding_are_not_mixed_in(study: Plan) -> None:
+    probe_done(study, MaskParams(round_to=1), exactly=False)
+
+    assert probes.measured(scores_run(study), MaskParams(round_to=8)).empty
+
+
+def test_a_broken_table_of_a_probe_is_told(study: Plan) -> None:
+    run = probe_done(study, MaskParams(), exactly=False)
+    (run.folder / "probe.parquet").write_bytes(b"PAR1 not really")
+
+    with pytest.raises(BadInput, match=run.id):
+        probes.measured(scores_run(study), MaskParams())
+
+
+def test_the_downloaded_mask_is_the_decided_one(tmp_path: Path) -> None:
+    made = maskview.decide(sample_scores(), MaskParams(lam=0.9, sparsity=0.6))
+
+    path = tmp_path / "mask.npz"
+    path.write_bytes(takeaway.npz(made.mask))
+    mask = masking.Mask.load(path)
+
+    expected = masking.decide(*masking.knowledgeableness(sample_scores(), 0.9), 0.6)
+    np.testing.assert_array_equal(mask.heads, expected.heads)
+    np.testing.assert_array_equal(mask.neurons, expected.neurons)
+    assert mask.provenance["lam"] == 0.9
+
+
+def test_the_commands_on_the_page_are_commands(open_page: Open, study: Plan) -> None:
+    app = open_page(PAGE, lam="0.25", sparsity="0.4", neuron_sparsity="0.5", v="1")
+    commands = [code.value for code in app.code if code.value.startswith("python -m sparsekd")]
+
+    mask, prune = (parser("vanilla").parse_args(c.split()[3:]) for c in commands)
+    assert (mask.lam, mask.sparsity, mask.neuron_sparsity) == (0.25, 0.4, 0.5)
+    assert Path(mask.scores) == scores_run(study).folder / "scores.npz"
+    assert prune.teacher == scores_run(study).recipe.inputs["teacher"]
+
+
+def test_the_pruned_checkpoint_is_asked_for_once(open_page: Open, study: Plan) -> None:
+    before = {run.id for run in store.runs("prune")}
+    app = open_page(PAGE, lam="0.1", v="1")
+    app.button(key="prune").click().run()
+
+    (run,) = [run for run in store.runs("prune") if run.id not in before]
+    assert run.recipe.params["mask"]["lam"] == 0.1
+    assert app.button(key="prune").disabled
+
+
+def test_the_study_s_own_checkpoint_is_found_again(open_page: Open, study: Plan) -> None:
+    sparse = next(s.recipe.run_id for s in study.steps if s.role == "sparse_teacher")
+    app = open_page(PAGE)
+
+    assert "prune" not in {button.key for button in app.button}
+    assert str(store.folder(sparse) / "model") in [code.value for code in app.code]
+
+
+def test_a_model_s_folder_is_zipped_whole(tmp_path: Path) -> None:
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "config.json").write_text("{}")
+
+    content = zipfile.ZipFile(io.BytesIO(takeaway.zipped(tmp_path / "model")))
+
+    assert content.namelist() == ["model/config.json"]
