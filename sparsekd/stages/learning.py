@@ -78,6 +78,7 @@ def _learn(
     method_params: dict[str, Any],
 ) -> Outcome:
     recipe = desk.recipe
+    desk.suit(model)
     params = TrainParams.of(recipe.params["train"])
     method_card = catalog.find(recipe.method)
     method = catalog.load(method_card)(method_card.params.of(method_params))

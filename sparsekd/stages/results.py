@@ -24,7 +24,12 @@ def deliver(desk: Desk, model: PreTrainedModel, splits: Splits, facts: dict[str,
         save_array(desk.folder / f"labels-{split}.npy", data.labels)
         examples[split] = len(data)
     loading.save(model, splits.tokenizer, desk.folder / "model")
-    sizes = json.dumps(architectures.shape(model).to_json())
-    replace(desk.folder / "shape.json", lambda path: path.write_text(sizes, encoding="utf-8"))
+    save_shape(desk, model)
     parameters = sum(weight.numel() for weight in model.parameters())
     return Outcome(metrics, {"parameters": parameters, "examples": examples} | facts)
+
+
+def save_shape(desk: Desk, model: PreTrainedModel) -> None:
+    """Write the sizes of a model, from which pages count parameters and FLOPs."""
+    sizes = json.dumps(architectures.shape(model).to_json())
+    replace(desk.folder / "shape.json", lambda path: path.write_text(sizes, encoding="utf-8"))

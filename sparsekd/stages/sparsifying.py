@@ -23,7 +23,7 @@ from sparsekd.records import Outcome
 from sparsekd.rescoring import rescore
 from sparsekd.stages import inputs
 from sparsekd.stages.desk import Desk
-from sparsekd.stages.results import deliver
+from sparsekd.stages.results import deliver, save_shape
 from sparsekd.tasks import TaskCard, metrics
 from sparsekd.units import Mask, Scores
 
@@ -37,14 +37,15 @@ def score(desk: Desk) -> Outcome:
     card, params = references.card(recipe.task), ScoreParams.of(recipe.params["score"])
     desk.report("loading", 0, 1, now=True)
     teacher, tokenizer = inputs.trained(recipe.inputs["teacher"], card)
+    desk.suit(teacher)
     length = recipe.params["max_length"]
     data = inputs.Splits(card, tokenizer, length)[params.split]
     student = _student_logits(desk, card, params.split, length)
     made_from = {"task": card.name, "inputs": recipe.inputs, "max_length": length}
     found, kept = _scored(desk, teacher.to(desk.device), data, student, params, made_from)
-    path = desk.folder / "scores.npz"
-    found.save(path)
-    (layers, heads, neurons) = found.shape
+    found.save(desk.folder / "scores.npz")
+    save_shape(desk, teacher)
+    layers, heads, neurons = found.shape
     facts = {"layers": layers, "heads": heads, "neurons": neurons, "examples": len(data)}
     return Outcome({}, facts | {"jacobian": kept})
 
@@ -93,6 +94,7 @@ def prune(desk: Desk) -> Outcome:
     card, params = references.card(recipe.task), MaskParams.of(recipe.params["mask"])
     desk.report("loading", 0, 1, now=True)
     teacher, tokenizer = inputs.trained(recipe.inputs["teacher"], card)
+    desk.suit(teacher)
     mask = _mask(desk, teacher, params)
     mask.save(desk.folder / "mask.npz")
     splits = inputs.Splits(card, tokenizer, recipe.params["max_length"])
@@ -134,6 +136,7 @@ def probe(desk: Desk) -> Outcome:
     card, params = references.card(recipe.task), ProbeParams.of(recipe.params["probe"])
     desk.report("loading", 0, 1, now=True)
     teacher, tokenizer = inputs.trained(recipe.inputs["teacher"], card)
+    desk.suit(teacher)
     length = recipe.params["max_length"]
     data = inputs.Splits(card, tokenizer, length)["selection"]
     data = data.select(np.arange(min(params.examples, len(data))))

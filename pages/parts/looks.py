@@ -1,0 +1,60 @@
+"""What all Plotly figures share: colours that follow the theme, plain axes, one colour scale."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import plotly.graph_objects as go
+import streamlit as st
+
+SCALE = "Cividis"
+CONFIG = {"displayModeBar": False, "scrollZoom": False, "doubleClick": False}
+
+
+@dataclass(frozen=True)
+class Look:
+    """Colours that depend on the theme: text, what is gone, the cross on it, the chosen cell."""
+
+    ink: str
+    gone: str
+    cross: str
+    chosen: str
+
+
+LIGHT = Look(ink="#1c2326", gone="#e9ebe6", cross="#b3261e", chosen="#d1341f")
+DARK = Look(ink="#e7ebec", gone="#262d30", cross="#ff8a80", chosen="#ff6f61")
+
+
+def look() -> Look:
+    """The colours of the theme in which the visitor sees the page."""
+    return DARK if st.context.theme.type == "dark" else LIGHT
+
+
+def bar(title: str) -> dict[str, Any]:
+    """A colour bar beside a chart."""
+    ink = {"color": look().ink, "size": 11}
+    words = {"text": title, "side": "top", "font": ink}
+    return {"title": words, "thickness": 8, "tickfont": ink, "outlinewidth": 0, "xpad": 4}
+
+
+def plain(
+    figure: go.Figure, across: str | None = None, up: str | None = None, height: int = 380
+) -> go.Figure:
+    """A figure with axes in the theme's ink, narrow margins, no animation."""
+    ink = look().ink
+    for update, title in ((figure.update_xaxes, across), (figure.update_yaxes, up)):
+        update(tickfont={"color": ink, "size": 11}, title_font={"color": ink, "size": 12})
+        if title:
+            update(title_text=title, rangemode="tozero", fixedrange=True)
+    figure.update_layout(
+        height=height,
+        margin={"l": 8, "r": 8, "t": 8, "b": 8},
+        font={"color": ink},
+        hovermode="closest",
+        hoverdistance=40,
+        bargap=0,
+        barmode="overlay",
+        dragmode=False,
+        plot_bgcolor="rgba(0,0,0,0)",
+        paper_bgcolor="rgba(0,0,0,0)",
+    )
+    return figure

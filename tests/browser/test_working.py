@@ -1,0 +1,76 @@
+"""Work under the visitor's eyes: the demo study to its end; a run stopped, resumed, left alone."""
+
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from sparsekd import jobs, plans, store
+from sparsekd.parameters import TrainParams
+from sparsekd.records import State
+from tests.browser.conftest import Server, serving, settled
+
+Visit = Callable[..., Any]
+STUDY = 240  # seconds; 120 on a quiet machine of two cores
+SHORT = 90
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server whose runs are real."""
+    with serving(tmp_path_factory.mktemp("working")) as running:
+        yield running
+
+
+def until(condition: Callable[[], bool], seconds: float, what: str) -> None:
+    """Wait for something that the store will say."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, f"{what}: not within {seconds} s"
+        time.sleep(0.2)
+
+
+def test_a_run_is_cancelled_resumed_and_outlives_the_server(visit: Visit, server: Server) -> None:
+    train = TrainParams(epochs=4, batch_size=32, learning_rate=5e-4, train_examples=2000)
+    (run,) = jobs.submit([plans.finetune("demo/sentiment", "demo:", train)])
+
+    def state() -> State:
+        return store.get(run.id).state
+
+    until(lambda: store.get(run.id).progress.done > 0, SHORT, "the run at work")
+    page = visit(f"{server.url}/runs?v=1&run={run.id}")
+    page.get_by_role("button", name="Cancel").click()
+    until(lambda: state() is State.CANCELLED, SHORT, "the run cancelled")
+    page.get_by_text("Cancelled").first.wait_for()
+
+    page.get_by_role("button", name="Resume").click()
+    until(lambda: state() is State.RUNNING, SHORT, "the run resumed")
+    server.stop()
+    assert state() is State.RUNNING
+    server.start()
+
+    page = visit(f"{server.url}/runs?v=1&run={run.id}")
+    until(lambda: state() is State.DONE, SHORT, "the run done")
+    page.get_by_text("Done", exact=True).first.wait_for()
+    assert store.get(run.id).outcome.metrics["validation"]["accuracy"] > 0.4
+
+
+def test_the_demo_study_is_pressed_reloaded_and_watched_to_its_end(
+    visit: Visit, server: Server
+) -> None:
+    page = visit(server.url)
+    page.get_by_role("button", name="Run the demo study").click()
+    page.get_by_text("runs done").wait_for()
+    until(lambda: any(run.progress.done for run in store.runs()), SHORT, "the first progress")
+
+    page.reload()
+    settled(page)
+    page.get_by_text("runs done").wait_for()
+    assert page.get_by_role("button", name="The demo study is running").is_disabled()
+
+    page.get_by_role("button", name="Show the demo study").wait_for(timeout=STUDY * 1000)
+    (plan,) = store.plans()
+    assert {store.get(step.recipe.run_id).state for step in plan.steps} == {State.DONE}
+    page.get_by_text(plans.ROLES["random_mask_student"]).first.wait_for()
+    page.locator("[data-testid=stPlotlyChart], [data-testid=stVegaLiteChart]").first.wait_for()
