@@ -7,11 +7,13 @@ it runs the file again for every visitor and every click.
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib import import_module
+from pathlib import Path
 
 import streamlit as st
 from streamlit.runtime.pages_manager import PagesManager
 from streamlit.starlette import App
 
+ICON = Path(__file__).parent / ".streamlit" / "icon.png"  # a named icon would come from elsewhere
 PAGES = {
     "Start": [("start/home", "Home", "home", "")],
     "Teacher": [
@@ -46,7 +48,7 @@ def show() -> None:
     """One run of the script: the frame, and in it the page that the visitor is on."""
     from pages.parts import frame, stepper, urlstate
 
-    st.set_page_config(page_title="SparseKD", page_icon=":material/grain:", layout="wide")
+    st.set_page_config(page_title="SparseKD", page_icon=str(ICON), layout="wide")
     page = st.navigation(
         {
             section: [

@@ -48,11 +48,12 @@ def dots(points: pd.DataFrame, means: pd.DataFrame, title: str) -> Any:
         scale = alt.Scale(zero=False, padding=14)
         return alt.X(f"{column}:Q", scale=scale, title=title, axis=alt.Axis(tickCount=5))
 
-    rules = alt.Chart(means.dropna(subset=["low"])).mark_rule(strokeWidth=2, color=ink())
+    known = means.dropna(subset=["low"])  # one seed has no interval
+    rules = alt.Chart(known).mark_rule(strokeWidth=2, color=ink())
     ticks = alt.Chart(means).mark_tick(thickness=3, size=22, color=ink())
     circles = alt.Chart(points).mark_circle(size=90, opacity=0.75)
-    layers = (
-        rules.encode(x=across("low"), x2="high:Q", y=rows),
+    layers = [rules.encode(x=across("low"), x2="high:Q", y=rows)] if len(known) else []
+    layers += [
         ticks.encode(
             x=across("mean"), y=rows, tooltip=["what", alt.Tooltip("mean", format=".4f"), "seeds"]
         ),
@@ -61,7 +62,7 @@ def dots(points: pd.DataFrame, means: pd.DataFrame, title: str) -> Any:
             y=rows,
             tooltip=["what", "seed", alt.Tooltip("value", format=".4f"), "parameters"],
         ),
-    )
+    ]
     return legible(alt.layer(*layers).properties(height=46 * len(means) + 20))
 
 
