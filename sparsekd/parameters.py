@@ -154,7 +154,7 @@ class MaskParams(Params):
         description="λ: 1 keeps what is expressive, 0 keeps what is student-friendly.",
     )
     sparsity: float = Field(
-        0.3, ge=0, le=1, description="Share of the heads removed, and of the neurons too."
+        0.2, ge=0, le=1, description="Share of the heads removed, and of the neurons too."
     )
     neuron_sparsity: float | None = Field(
         None, ge=0, le=1, description="Share of the neurons removed, where it differs."

@@ -10,7 +10,10 @@ from typing import Annotated, Any, Literal
 import streamlit as st
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from sparsekd.parameters import MaskParams
+
 VERSION = "1"
+MASK = MaskParams()
 SHARED = ("study", "scores", "lam", "sparsity", "neuron_sparsity", "round_to", "normalise")
 """What follows the visitor from page to page."""
 
@@ -36,10 +39,10 @@ class UrlState(BaseModel):
     method: Word = ""
     split: Word = ""
     metric: Word = ""
-    lam: Share = 0.5
-    sparsity: Share = 0.3
+    lam: Share = MASK.lam
+    sparsity: Share = MASK.sparsity
     neuron_sparsity: Share | None = None
-    round_to: int = Field(default=8, ge=1, le=1024)
+    round_to: int = Field(default=MASK.round_to, ge=1, le=1024)
     normalise: Literal["layer", "none"] = "layer"
     aggregate: Literal["per_batch", "per_example"] = "per_batch"
     batch_size: int = Field(default=32, ge=1, le=65536)

@@ -7,8 +7,8 @@ from sparsekd import jobs, plans, store, tables
 from sparsekd.records import Plan, Run, State
 
 WHAT = (
-    "A large model can be too good a teacher: much of what its attention heads and neurons know "
-    "does not help a small student. SparseKD scores every head and neuron by what it is worth to "
+    "A large model can be too good a teacher: some of what its attention heads and neurons know "
+    "may not help a small student. SparseKD scores every head and neuron by what it is worth to "
     "the task **and** to the student, removes what does not teach, distils again, and says "
     "whether that helped."
 )

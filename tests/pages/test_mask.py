@@ -79,7 +79,7 @@ def test_neurons_may_have_a_sparsity_of_their_own(open_page: Open, study: Plan) 
     app.slider(key="url.neuron_sparsity").set_value(0.75).run()
 
     tiles = {metric.label: metric.value for metric in app.metric}
-    assert tiles["Heads"] == str(LAYERS * HEADS - round(0.3 * LAYERS * HEADS))
+    assert tiles["Heads"] == str(LAYERS * HEADS - round(MaskParams().sparsity * LAYERS * HEADS))
     assert tiles["Neurons"] == str(LAYERS * NEURONS // 4)
     assert app.query_params["neuron_sparsity"] == "0.75"
     app.toggle(key="url.apart").set_value(False).run()
@@ -103,7 +103,7 @@ def test_layers_that_vanish_are_warned_about(open_page: Open, study: Plan) -> No
     for name in ("head_expressiveness", "head_friendliness"):
         getattr(scores, name)[2] = 1e-6 * np.arange(1, HEADS + 1)
     scores.save(path)
-    app = open_page(PAGE, normalise="none", v="1")
+    app = open_page(PAGE, normalise="none", sparsity="0.3", v="1")
 
     assert "No heads stay in layer 3" in app.warning[0].value
 

@@ -10,7 +10,7 @@ from streamlit.testing.v1 import AppTest
 from pages.parts import heatmaps, rescored, scatters, scorebook
 from sparsekd import masking, store
 from sparsekd.jacobians import Jacobian
-from sparsekd.parameters import ScoreParams
+from sparsekd.parameters import MaskParams, ScoreParams
 from sparsekd.records import Plan, Run, State
 from sparsekd.rescoring import rescore
 from tests.pages.conftest import HEADS, LAYERS, NEURONS, sample_scores
@@ -64,7 +64,7 @@ def test_two_boxes_show_the_card_of_a_head(open_page: Open, study: Plan) -> None
 def test_the_card_agrees_with_the_mask(open_page: Open, study: Plan) -> None:
     scores = sample_scores()
     worth = masking.knowledgeableness(scores, 0.5)
-    mask = masking.decide(*worth, 0.3)
+    mask = masking.decide(*worth, MaskParams().sparsity)
     order = np.argsort(worth[0].ravel(), kind="stable")
     for place in (0, 4, 5, 15):
         layer, head = divmod(int(order[place]), HEADS)
