@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from sparsekd import store
+from sparsekd import locks, store
 from sparsekd.errors import BadInput, Unavailable, unknown
 from sparsekd.files import replace
 from sparsekd.records import RESUMABLE, Plan, Recipe, Run, State
@@ -118,7 +118,7 @@ def wake() -> None:
 
 def wake_if_asleep() -> None:
     """Start a queue process where runs wait and none is at work, as after a crash."""
-    if not store.queued() or store.is_locked(queue_lock()):
+    if not store.queued() or locks.is_locked(queue_lock()):
         return
     log = store.home() / "queue.log"
     woken = log.stat().st_mtime if log.exists() else 0.0

@@ -11,7 +11,7 @@ import time
 from multiprocessing import get_context
 from multiprocessing.process import BaseProcess
 
-from sparsekd import jobs, store
+from sparsekd import jobs, locks, store
 from sparsekd.errors import SparseKDError
 from sparsekd.records import Outcome, Run, State
 
@@ -24,7 +24,7 @@ def serve() -> None:
     # Imports torch once for all workers of this queue; nothing touches a device before the fork.
     context.set_forkserver_preload(["sparsekd.worker"])
     workers: dict[str, tuple[str, BaseProcess]] = {}
-    with store.holding(jobs.queue_lock(), "Another queue process is at work."):
+    with locks.holding(jobs.queue_lock(), "Another queue process is at work."):
         names = [device.name for device in jobs.devices()]
         while True:
             _reap(workers)

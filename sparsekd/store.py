@@ -15,10 +15,9 @@ from pathlib import Path
 from shutil import rmtree
 from typing import Any
 
-from filelock import FileLock, Timeout
-
 from sparsekd.errors import BadInput, Unavailable, unknown
 from sparsekd.files import disk_trouble
+from sparsekd.locks import holding, is_locked
 from sparsekd.records import Event, Outcome, Plan, Progress, Recipe, Run, State
 
 VERSION = 1
@@ -295,36 +294,9 @@ def held(run_id: str) -> Iterator[None]:
         yield
 
 
-@contextmanager
-def holding(path: Path, refusal: str) -> Iterator[None]:
-    """Hold a lock file; the kernel releases it when this process ends, however it ends."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        # A look by `is_held` takes the lock for an instant: wait that long.
-        with FileLock(path, timeout=2.0):
-            yield
-    except Timeout as error:
-        raise BadInput(refusal, "Nothing to do: one is enough.") from error
-    except OSError as error:
-        raise disk_trouble(path, error) from error
-
-
 def is_held(run_id: str) -> bool:
     """Whether a living worker holds the run's lock."""
     return is_locked(folder(run_id) / "lock")
-
-
-def is_locked(path: Path) -> bool:
-    """Whether a living process holds this lock file."""
-    if not path.exists():
-        return False
-    try:
-        with FileLock(path, timeout=0):
-            return False
-    except Timeout:
-        return True
-    except OSError as error:
-        raise disk_trouble(path, error) from error
 
 
 # --- plans and tasks --------------------------------------------------------------------------

@@ -1,11 +1,7 @@
 """One function per command; what a command computes is done by runs, or by the floors below."""
 
-import json
-import math
 import shutil
-import sys
 from argparse import Namespace
-from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -15,6 +11,7 @@ from tqdm import tqdm
 from sparsekd import catalog, jobs, masking, plans, references, store, tables
 from sparsekd.cli.follow import follow
 from sparsekd.cli.options import given
+from sparsekd.cli.telling import print_json, run_facts, say, tell
 from sparsekd.errors import BadInput
 from sparsekd.files import disk_trouble
 from sparsekd.parameters import MaskParams, ProbeParams, ScoreParams, StudentParams, TrainParams
@@ -26,7 +23,7 @@ def study(args: Namespace) -> None:
     """The whole StarK study with its controls."""
     card = _task(args)
     plan = plans.stark(wanted(args, card))
-    _say(f"Study {plan.id}: {plan.title}, {len(plan.steps)} runs")
+    say(f"Study {plan.id}: {plan.title}, {len(plan.steps)} runs")
     jobs.submit_plan(plan, args.device)
     follow(plan.steps)
     rows, frame = tables.study_rows(plan), tables.study_frame(plan)
@@ -34,7 +31,7 @@ def study(args: Namespace) -> None:
     summary = tables.summary(frame, split, metric)
     comparisons = tables.comparisons(frame, split, metric)
     if args.json:
-        _print_json(
+        print_json(
             {
                 "study": plan.id,
                 "title": plan.title,
@@ -110,7 +107,7 @@ def score(args: Namespace) -> None:
     recipe = plans.score(card.name, *models, params, args.max_length)
     run = _run(args, recipe, "scores", quiet=True)
     _copy(run.folder / "scores.npz", args.out)
-    _tell(args, {"id": run.id, "out": str(args.out)}, f"Scores in {args.out}")
+    tell(args, {"id": run.id, "out": str(args.out)}, f"Scores in {args.out}")
 
 
 def mask(args: Namespace) -> None:
@@ -125,7 +122,7 @@ def mask(args: Namespace) -> None:
         "neurons": decided.neurons.size,
     }
     words = "{heads_kept} of {heads} heads and {neurons_kept} of {neurons} neurons stay"
-    _tell(args, {"out": str(args.out)} | counts, f"{words.format(**counts)}; mask in {args.out}")
+    tell(args, {"out": str(args.out)} | counts, f"{words.format(**counts)}; mask in {args.out}")
 
 
 def prune(args: Namespace) -> None:
@@ -135,7 +132,7 @@ def prune(args: Namespace) -> None:
     decided = masking.Mask.load(args.mask)
     facts = prune_model(references.folder(references.model(args.teacher)), decided, args.out)
     words = f"{facts['parameters']:,} of {facts['parameters_before']:,} parameters stay"
-    _tell(args, {"out": str(args.out)} | facts, f"{words}; model in {args.out}")
+    tell(args, {"out": str(args.out)} | facts, f"{words}; model in {args.out}")
 
 
 def work(args: Namespace) -> None:
@@ -157,7 +154,7 @@ def probe(args: Namespace) -> None:
     )
     done = _run(args, recipe, "probe", quiet=True)
     curve = tables.probe_table(done)
-    _tell(args, {"id": done.id, "rows": curve.to_dict("records")}, curve.to_string(index=False))
+    tell(args, {"id": done.id, "rows": curve.to_dict("records")}, curve.to_string(index=False))
 
 
 def evaluate(args: Namespace) -> None:
@@ -183,18 +180,18 @@ def evaluate(args: Namespace) -> None:
         "examples": examples,
     }
     words = " ".join(f"{name} {value:.4f}" for name, value in metrics.items())
-    _tell(args, found, f"{words} loss {loss:.4f} on {examples} examples of {args.split}")
+    tell(args, found, f"{words} loss {loss:.4f} on {examples} examples of {args.split}")
 
 
 def tasks(args: Namespace) -> None:
     """The menu of tasks, or one task as a run would read it."""
     if args.name:
         card = _card(args)
-        _tell(args, card.to_json(), _describe(card))
+        tell(args, card.to_json(), _describe(card))
         return
     menu = references.cards()
     lines = [f"{name:28} {card.title} ({', '.join(card.metrics)})" for name, card in menu.items()]
-    _tell(args, [card.to_json() for card in menu.values()], "\n".join(lines))
+    tell(args, [card.to_json() for card in menu.values()], "\n".join(lines))
 
 
 def devices(args: Namespace) -> None:
@@ -203,7 +200,7 @@ def devices(args: Namespace) -> None:
 
     found = available()
     words = "\n".join(f"{device.name:8} {device.words}" for device in found)
-    _tell(args, [asdict(device) for device in found], words)
+    tell(args, [asdict(device) for device in found], words)
 
 
 def bench(args: Namespace) -> None:
@@ -214,68 +211,7 @@ def bench(args: Namespace) -> None:
     teacher = references.model(args.teacher) if args.teacher else DEMO_CHECKPOINT
     rows = measure(teacher, card, args.only)
     lines = [f"{row['ratio']:8.2f} ×  {row['what']}   {row['note']}" for row in rows]
-    _tell(args, rows, "\n".join(lines))
-
-
-# --- runs ------------------------------------------------------------------------------------
-
-
-def runs(args: Namespace) -> None:
-    """List, show, cancel, resume or delete runs."""
-    {
-        "list": _list,
-        "show": _show,
-        "cancel": lambda given: _tell_run(given, jobs.cancel(given.id)),
-        "resume": _resume,
-        "delete": _delete,
-    }[args.action](args)
-
-
-def _list(args: Namespace) -> None:
-    found = store.runs()
-    table = tables.runs_table(found)[["state", "stage", "what", "task", "seed", "seconds"]]
-    _tell(args, [_facts(run) for run in found], table.to_string() if found else "No runs yet.")
-
-
-def _show(args: Namespace) -> None:
-    run = store.get(args.id)
-    lines = [f"{name}: {value}" for name, value in _facts(run).items() if value not in ("", None)]
-    _tell(args, _facts(run), "\n".join(lines))
-
-
-def _resume(args: Namespace) -> None:
-    run = jobs.resume(args.id)
-    if args.wait:
-        run = follow([Step(run.recipe.stage, run.recipe)])[run.id]
-    _tell_run(args, run)
-
-
-def _delete(args: Namespace) -> None:
-    run = store.get(args.id)
-    store.delete(run.id)
-    _tell(args, {"id": run.id, "deleted": True}, f"Run {run.id} is deleted.")
-
-
-def _tell_run(args: Namespace, run: Run) -> None:
-    _tell(args, _facts(run), f"Run {run.id} is {run.state}.")
-
-
-def _facts(run: Run) -> dict[str, Any]:
-    return {
-        "id": run.id,
-        "state": str(run.state),
-        "stage": run.recipe.stage,
-        "what": tables.title(run.recipe),
-        "recipe": asdict(run.recipe),
-        "device": run.device,
-        "progress": asdict(run.progress),
-        "metrics": run.outcome.metrics,
-        "facts": run.outcome.facts,
-        "message": run.outcome.message,
-        "hint": run.outcome.hint,
-        "seconds": run.seconds,
-        "folder": str(run.folder),
-    }
+    tell(args, rows, "\n".join(lines))
 
 
 # --- shared ----------------------------------------------------------------------------------
@@ -283,7 +219,7 @@ def _facts(run: Run) -> dict[str, Any]:
 
 def _task(args: Namespace) -> TaskCard:
     card = _card(args)
-    _say(_describe(card))
+    say(_describe(card))
     return card
 
 
@@ -331,7 +267,7 @@ def _run(args: Namespace, recipe: Recipe, role: str, quiet: bool = False) -> Run
         if args.out:
             shutil.copytree(run.folder / "model", args.out, dirs_exist_ok=True)
         where = args.out or run.folder / "model"
-        _tell(args, _facts(run), f"Run {run.id}: {_metrics(run)}; model in {where}")
+        tell(args, run_facts(run), f"Run {run.id}: {_metrics(run)}; model in {where}")
     return run
 
 
@@ -355,29 +291,3 @@ def _at_least_one(seeds: int) -> int:
     if not 1 <= seeds <= 1000:
         raise BadInput(f"seeds = {seeds} is outside 1 to 1000.", "Five is the least for a claim.")
     return seeds
-
-
-def _say(words: str) -> None:
-    print(words, file=sys.stderr, flush=True)
-
-
-def _tell(args: Namespace, facts: Any, words: str) -> None:
-    if args.json:
-        _print_json(facts)
-    else:
-        print(words)
-
-
-def _print_json(facts: Any) -> None:
-    print(json.dumps(_plain(facts), ensure_ascii=False, allow_nan=False))
-
-
-def _plain(facts: Any) -> Any:
-    """JSON has no NaN: what is unknown becomes null."""
-    if isinstance(facts, float) and not math.isfinite(facts):
-        return None
-    if isinstance(facts, Mapping):
-        return {str(key): _plain(value) for key, value in facts.items()}
-    if isinstance(facts, Sequence) and not isinstance(facts, str):
-        return [_plain(value) for value in facts]
-    return facts.item() if hasattr(facts, "item") else facts

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from sparsekd import catalog
-from sparsekd.cli import commands
+from sparsekd.cli import commands, history
 from sparsekd.cli.options import Parser, add_params
 from sparsekd.parameters import MaskParams, ProbeParams, ScoreParams, StudentParams, TrainParams
 
@@ -21,7 +21,7 @@ def parser(method: str = "vanilla") -> argparse.ArgumentParser:
     menu = root.add_subparsers(metavar="COMMAND", required=True, parser_class=Parser)
 
     def add(name: str) -> argparse.ArgumentParser:
-        command = getattr(commands, name)
+        command = history.runs if name == "runs" else getattr(commands, name)
         words = str(command.__doc__).strip()
         child = menu.add_parser(name, help=words, description=words, allow_abbrev=False)
         child.add_argument("--json", action="store_true", help="one JSON value on standard output")

@@ -1,0 +1,51 @@
+"""The command `runs`: list, show, cancel, resume, delete."""
+
+from argparse import Namespace
+
+from sparsekd import jobs, store, tables
+from sparsekd.cli.follow import follow
+from sparsekd.cli.telling import run_facts, tell
+from sparsekd.records import Run, Step
+
+
+def runs(args: Namespace) -> None:
+    """List, show, cancel, resume or delete runs."""
+    {
+        "list": _list,
+        "show": _show,
+        "cancel": lambda given: _tell_run(given, jobs.cancel(given.id)),
+        "resume": _resume,
+        "delete": _delete,
+    }[args.action](args)
+
+
+def _list(args: Namespace) -> None:
+    found = store.runs()
+    table = tables.runs_table(found)[["state", "stage", "what", "task", "seed", "seconds"]]
+    words = table.to_string() if found else "No runs yet."
+    tell(args, [run_facts(run) for run in found], words)
+
+
+def _show(args: Namespace) -> None:
+    run = store.get(args.id)
+    lines = [
+        f"{name}: {value}" for name, value in run_facts(run).items() if value not in ("", None)
+    ]
+    tell(args, run_facts(run), "\n".join(lines))
+
+
+def _resume(args: Namespace) -> None:
+    run = jobs.resume(args.id)
+    if args.wait:
+        run = follow([Step(run.recipe.stage, run.recipe)])[run.id]
+    _tell_run(args, run)
+
+
+def _delete(args: Namespace) -> None:
+    run = store.get(args.id)
+    store.delete(run.id)
+    tell(args, {"id": run.id, "deleted": True}, f"Run {run.id} is deleted.")
+
+
+def _tell_run(args: Namespace, run: Run) -> None:
+    tell(args, run_facts(run), f"Run {run.id} is {run.state}.")
