@@ -18,6 +18,8 @@ def poll(body: Callable[[], None], runs: Iterable[Run], key: str, seconds: float
 
     @frame.guarded
     def look() -> None:
+        if moving:
+            jobs.wake_if_asleep()  # a killed queue process must not leave runs waiting
         body()
         now = {run.id: run.state for run in store.several(seen).values()}
         if moving and now != seen:

@@ -1,0 +1,20 @@
+"""A queue process that was killed while somebody looks on."""
+
+from collections.abc import Callable
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from sparsekd import jobs
+from tests.pages.conftest import fill_plan, sample_plan
+
+
+def test_watching_a_study_wakes_a_queue_that_died(
+    open_page: Callable[..., AppTest], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    woken: list[str] = []
+    monkeypatch.setattr(jobs, "wake", lambda: woken.append("woken"))
+    fill_plan(sample_plan(), until="student")
+    open_page("pages/start/home.py")
+
+    assert woken
