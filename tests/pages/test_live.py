@@ -5,6 +5,7 @@ from collections.abc import Callable
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from pages.parts import frame
 from sparsekd import jobs
 from tests.pages.conftest import fill_plan, sample_plan
 
@@ -14,6 +15,8 @@ def test_watching_a_study_wakes_a_queue_that_died(
 ) -> None:
     woken: list[str] = []
     monkeypatch.setattr(jobs, "wake", lambda: woken.append("woken"))
+    # Long after the server's start, which wakes the queue once.
+    monkeypatch.setattr(frame, "wake_the_queue", lambda: None)
     fill_plan(sample_plan(), until="student")
     open_page("pages/start/home.py")
 
