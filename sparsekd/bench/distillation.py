@@ -163,17 +163,16 @@ def _each(step: Callable[[Rows], None], batches: list[Rows]) -> float:
 
 def _rows(times: list[tuple[float, float, float]], teaching: float, setting: str) -> list[Row]:
     plain, usual, ours = (median(column) for column in zip(*times, strict=True))
-    spent = f"{ours * 1e3:.2f} ms an example; {setting}"
     return [
         {
             "what": "distillation step: plain loop / ours",
             "ratio": median(each[0] / each[2] for each in times),
-            "note": f"teacher at every step, padded to {WIDTH}: {plain * 1e3:.2f}, ours {spent}",
+            "note": f"teacher at every step, padded to {WIDTH}; {setting}",
         },
         {
             "what": "distillation step: usual loop / ours",
             "ratio": median(each[1] / each[2] for each in times),
-            "note": f"teacher at every step, padded to the batch: {usual * 1e3:.2f}, ours {spent}",
+            "note": f"teacher at every step, padded to the batch; {setting}",
         },
         {
             "what": "the teacher's one pass / one epoch of ours",

@@ -3,7 +3,6 @@
 import os
 import subprocess
 import sys
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -59,10 +58,8 @@ def test_a_hub_task_is_read_through_datasets(films, monkeypatch, tmp_path):
 def test_an_offline_hub_is_said_at_once_with_what_to_do(monkeypatch, tmp_path):
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", str(tmp_path))
-    started = time.monotonic()
     with pytest.raises(Unavailable, match="glue/mnli cannot be loaded from the hub") as caught:
         load(find("glue/mnli"))
-    assert time.monotonic() - started < 10
     assert "give a local folder instead" in caught.value.hint
     assert "premise, hypothesis, label" in caught.value.hint
 
