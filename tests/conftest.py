@@ -1,5 +1,11 @@
 """Tiny random models of the four architectures, for everybody's tests."""
 
+import os
+
+# Before torch is loaded: tests run side by side, and torch processes with several threads each
+# slow one another down threefold. Processes that tests start inherit it.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 from collections.abc import Callable
 from typing import Any
 
