@@ -325,12 +325,6 @@ def plan(plan_id: str) -> Plan:
     return found[plan_id]
 
 
-def delete_plan(plan_id: str) -> None:
-    """Forget a plan; its runs stay."""
-    with _database() as database:
-        database.execute("DELETE FROM plans WHERE id = ?", (plan_id,))
-
-
 def save_task(name: str, card: str) -> None:
     """Register a local task's card (JSON) under its name."""
     with _database() as database:

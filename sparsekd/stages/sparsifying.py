@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -24,7 +25,7 @@ from sparsekd.rescoring import rescore
 from sparsekd.stages import inputs
 from sparsekd.stages.desk import Desk
 from sparsekd.stages.results import deliver, save_shape
-from sparsekd.tasks import TaskCard, metrics
+from sparsekd.tasks import metrics
 from sparsekd.units import Mask, Scores
 
 JACOBIAN_LIMIT = 2 * 2**30  # bytes that a run may keep for instant rescoring
@@ -33,15 +34,11 @@ TEMPERATURE = 2.0
 
 def score(desk: Desk) -> Outcome:
     """Raw scores; where it fits, the Jacobian too, from which any other student is scored."""
-    recipe = desk.recipe
-    card, params = references.card(recipe.task), ScoreParams.of(recipe.params["score"])
-    desk.report("loading", 0, 1, now=True)
-    teacher, tokenizer = inputs.trained(recipe.inputs["teacher"], card)
-    desk.suit(teacher)
-    length = recipe.params["max_length"]
-    data = inputs.Splits(card, tokenizer, length)[params.split]
-    student = _student_logits(desk, card, params.split, length)
-    made_from = {"task": card.name, "inputs": recipe.inputs, "max_length": length}
+    recipe, params = desk.recipe, ScoreParams.of(desk.recipe.params["score"])
+    teacher, splits = _teacher(desk)
+    data = splits[params.split]
+    student = _student_logits(desk, splits, params.split)
+    made_from = {"task": recipe.task, "inputs": recipe.inputs, "max_length": splits.max_length}
     found, kept = _scored(desk, teacher.to(desk.device), data, student, params, made_from)
     found.save(desk.folder / "scores.npz")
     save_shape(desk, teacher)
@@ -77,27 +74,43 @@ def _scored(
     return dataclasses.replace(found, provenance=found.provenance | made_from), why
 
 
-def _student_logits(desk: Desk, card: TaskCard, split: str, length: int) -> np.ndarray:
-    """The trial student's answers, read off its run where it left them."""
+def _teacher(desk: Desk) -> tuple[PreTrainedModel, inputs.Splits]:
+    """The recipe's teacher, and its task in the teacher's tokens."""
+    recipe = desk.recipe
+    desk.report("loading", 0, 1, now=True)
+    card = references.card(recipe.task)
+    teacher, tokenizer = inputs.trained(recipe.inputs["teacher"], card)
+    desk.suit(teacher)
+    return teacher, inputs.Splits(card, tokenizer, recipe.params["max_length"])
+
+
+def _student_logits(desk: Desk, asked: inputs.Splits, split: str) -> np.ndarray:
+    """The trial student's answers, read off its run where it left them to this very question."""
     reference = desk.recipe.inputs["student"]
-    path = store.folder(reference) / f"logits-{split}.npy"
-    if ":" not in reference and path.exists():
-        return inputs.load_array(path)
-    student, tokenizer = inputs.trained(reference, card)
-    data = inputs.Splits(card, tokenizer, length)[split]
+    left = _left_by(reference, asked, split)
+    if left is not None:
+        return inputs.load_array(left)
+    student, tokenizer = inputs.trained(reference, asked.card)
+    data = inputs.Splits(asked.card, tokenizer, asked.max_length)[split]
     return predict(student, data, desk.device, inputs.passing(desk, "trial student's answers"))
+
+
+def _left_by(reference: str, asked: inputs.Splits, split: str) -> Path | None:
+    """The answers that a run left on the same task, read at the same length; None without any."""
+    if ":" in reference:
+        return None
+    recipe = store.get(reference).recipe
+    length = recipe.params.get("max_length") or recipe.params["train"]["max_length"]
+    path = store.folder(reference) / f"logits-{split}.npy"
+    same = (recipe.task, length) == (asked.card.name, asked.max_length)
+    return path if same and path.exists() else None
 
 
 def prune(desk: Desk) -> Outcome:
     """The teacher without what a mask removes, as a model of its own."""
-    recipe = desk.recipe
-    card, params = references.card(recipe.task), MaskParams.of(recipe.params["mask"])
-    desk.report("loading", 0, 1, now=True)
-    teacher, tokenizer = inputs.trained(recipe.inputs["teacher"], card)
-    desk.suit(teacher)
-    mask = _mask(desk, teacher, params)
+    teacher, splits = _teacher(desk)
+    mask = _mask(desk, teacher, MaskParams.of(desk.recipe.params["mask"]))
     mask.save(desk.folder / "mask.npz")
-    splits = inputs.Splits(card, tokenizer, recipe.params["max_length"])
     return deliver(desk, smaller(teacher, mask), splits, counts(mask))
 
 
@@ -132,16 +145,12 @@ def _mask(desk: Desk, teacher: PreTrainedModel, params: MaskParams) -> Mask:
 
 def probe(desk: Desk) -> Outcome:
     """The masked teacher's quality and distance to the trial student, at each λ and sparsity."""
-    recipe = desk.recipe
-    card, params = references.card(recipe.task), ProbeParams.of(recipe.params["probe"])
-    desk.report("loading", 0, 1, now=True)
-    teacher, tokenizer = inputs.trained(recipe.inputs["teacher"], card)
-    desk.suit(teacher)
-    length = recipe.params["max_length"]
-    data = inputs.Splits(card, tokenizer, length)["selection"]
+    params = ProbeParams.of(desk.recipe.params["probe"])
+    teacher, splits = _teacher(desk)
+    data = splits["selection"]
     data = data.select(np.arange(min(params.examples, len(data))))
-    student = _student_logits(desk, card, "selection", length)[: len(data)]
-    found = Scores.load(store.folder(recipe.inputs["scores"]) / "scores.npz")
+    student = _student_logits(desk, splits, "selection")[: len(data)]
+    found = Scores.load(store.folder(desk.recipe.inputs["scores"]) / "scores.npz")
     masks = list(_masks(found, magnitude(teacher), params))
     rows = []
     for done, (ranking, lam, sparsity, mask) in enumerate(masks):
@@ -150,7 +159,7 @@ def probe(desk: Desk) -> Outcome:
         logits = predict(smaller(teacher, mask), data, desk.device)
         rows.append(
             {"ranking": ranking, "lam": lam, "sparsity": sparsity}
-            | metrics.evaluate(card, logits, data.labels)
+            | metrics.evaluate(splits.card, logits, data.labels)
             | {"distance": distance(logits, student)}
             | {"heads": int(mask.heads.sum()), "neurons": int(mask.neurons.sum())}
         )

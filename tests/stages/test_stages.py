@@ -120,6 +120,29 @@ def test_scores_do_not_depend_on_whether_the_jacobian_is_kept(
             )
 
 
+def test_answers_to_another_task_or_length_are_not_mistaken_for_a_students(
+    names: dict[str, str], shop: Path, tmp_path: Path
+):
+    """As many rows and the same labels, but other sentences: the student must read them."""
+    shutil.copytree(shop / "task", tmp_path / "turned")
+    train = pd.read_csv(tmp_path / "turned" / "train.csv")
+    train[::-1].to_csv(tmp_path / "turned" / "train.csv", index=False)
+    other = references.task(str(tmp_path / "turned"))
+
+    def friendliness(task: str, student: str, length: int) -> np.ndarray:
+        params = ScoreParams.of({"aggregate": "per_example"})
+        run = done(plans.score(task, names["teacher"], student, params, length))
+        return Scores.load(run.folder / "scores.npz").head_friendliness
+
+    outside = references.model(str(store.folder(names["trial"]) / "model"))
+    for task, length in ((other.name, 16), (names["task"], 6)):
+        np.testing.assert_allclose(
+            friendliness(task, names["trial"], length),
+            friendliness(task, outside, length),
+            rtol=1e-5,
+        )
+
+
 def test_a_sparse_teacher_is_smaller_by_its_mask(names: dict[str, str]):
     params = MaskParams(sparsity=0.25, round_to=1)
     run = done(plans.prune(names["task"], names["teacher"], names["scores"], params, 16))
