@@ -73,7 +73,7 @@ class TrainParams(Params):
     )
 
 
-class FinetuneParams(Params):
+class FineTuningParams(Params):
     """Training on the gold labels alone: nothing to choose."""
 
 

@@ -35,7 +35,7 @@ def title(recipe: Recipe) -> str:
             size = f"{student['layers']} layers" if student["choice"] in LAYERED else ""
             source = recipe.inputs["teacher"].split("#")[0]
             words = [f"Student of {source}", student["choice"], size]
-            if recipe.method == "finetune":
+            if recipe.method == "fine_tuning":
                 words[0] = "Student without teacher"
             return ", ".join(word for word in [*words, f"seed {recipe.seed}"] if word)
         case "score":
@@ -82,6 +82,12 @@ def curves(run_id: str) -> pd.DataFrame:
     """Logged numbers: columns step, name, value; names like ``loss/soft`` and ``selection/mcc``."""
     rows = [(event.step, event.name, event.value) for event in store.events(run_id)]
     return pd.DataFrame(rows, columns=["step", "name", "value"])
+
+
+def findings(run: Run) -> pd.DataFrame:
+    """What a method found out about some training examples, before and after; empty if nothing."""
+    path = run.folder / "findings.parquet"
+    return pd.read_parquet(path) if path.exists() else pd.DataFrame({"when": []})
 
 
 def probe_table(run: Run) -> pd.DataFrame:
