@@ -163,5 +163,5 @@ def _tasks(command: argparse.ArgumentParser) -> None:
 def _bench(command: argparse.ArgumentParser) -> None:
     command.add_argument("--teacher", help="run id or folder (default: a demo-sized teacher)")
     command.add_argument("--task", default="demo/sentiment")
-    command.add_argument("--only", choices=["scores", "masks", "distillation"])
+    command.add_argument("--only", choices=["scores", "masks", "distillation", "methods"])
     _columns(command)
