@@ -84,6 +84,42 @@ def curves(run_id: str) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["step", "name", "value"])
 
 
+def notes(run_id: str) -> pd.DataFrame:
+    """What a method noted: columns step, kind, name, value, from names like ``weight/response``."""
+    logged = curves(run_id)
+    parts = logged["name"].str.split("/", n=1)
+    named = logged.assign(kind=parts.str[0], name=parts.str[-1])
+    return named[~named["kind"].isin(["loss", "selection"])][["step", "kind", "name", "value"]]
+
+
+def stages(noted: pd.DataFrame, last: int) -> pd.DataFrame:
+    """Stages from the notes of their beginnings: columns name, from, to, in optimiser steps."""
+    begins = noted.sort_values("step").drop_duplicates("step", keep="last")
+    ends = [*begins["step"].iloc[1:], max(last, int(begins["step"].max()) + 1)]
+    return pd.DataFrame({"name": begins["name"], "from": begins["step"], "to": ends})
+
+
+def agreement(found: pd.DataFrame) -> pd.DataFrame:
+    """Means of a method's findings by layer: columns measure, layer, when, value."""
+    measures = [name for name in found if name not in ("when", "row", "layer", "text")]
+    long = found.melt(["when", "layer"], measures, "measure", "value").dropna(subset="value")
+    means = long.groupby(["measure", "layer", "when"], sort=False)["value"].mean().reset_index()
+    return means.astype({"layer": int})
+
+
+def instances(found: pd.DataFrame) -> pd.DataFrame:
+    """One row per example: its text, who teaches it, and each teacher's probability and loss."""
+    wide = found.pivot(index="row", columns="teacher", values=["probability", "teacher_loss"])
+    wide.columns = [f"{_COLUMN[kind]} {teacher}" for kind, teacher in wide.columns]
+    firsts = found.groupby("row")[["text", "label", "student_loss"]].first()
+    chosen = found[found["chosen"].astype(bool)].groupby("row")["teacher"]
+    taught = chosen.agg(lambda teachers: ", ".join(str(each) for each in teachers))
+    return firsts.assign(taught_by=taught).join(wide).reset_index()
+
+
+_COLUMN = {"probability": "probability of teacher", "teacher_loss": "loss of teacher"}
+
+
 def findings(run: Run) -> pd.DataFrame:
     """What a method found out about some training examples, before and after; empty if nothing."""
     path = run.folder / "findings.parquet"

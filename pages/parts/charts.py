@@ -37,6 +37,52 @@ def lines(logged: pd.DataFrame, dots: bool) -> Any:
     return legible(chart.properties(height=230))
 
 
+def named_lines(logged: pd.DataFrame, title: str, begin: int | None = None) -> Any:
+    """A method's numbers over optimiser steps, with a rule where its last course begins.
+
+    Columns: step, name, value.
+    """
+    chart = alt.Chart(logged, padding=0).mark_line(strokeWidth=2, point={"size": 14})
+    chart = chart.encode(
+        x=alt.X("step:Q", title="optimiser step", axis=alt.Axis(tickMinStep=1, grid=False)),
+        y=alt.Y("value:Q", title=title, scale=alt.Scale(zero=False)),
+        color=alt.Color("name:N", legend=LEGEND),
+        strokeDash=alt.StrokeDash("name:N", legend=LEGEND),
+        tooltip=["name", "step", alt.Tooltip("value", format=".4f")],
+    )
+    if not begin:
+        return legible(chart.properties(height=230))
+    rule = alt.Chart(pd.DataFrame({"step": [begin]})).mark_rule(strokeWidth=2, color=ink())
+    return legible((chart + rule.encode(x="step:Q")).properties(height=230))
+
+
+def timeline(spans: pd.DataFrame) -> Any:
+    """Stages as bars from step to step. Columns: name, from, to."""
+    names = list(dict.fromkeys(spans["name"]))
+    chart = alt.Chart(spans, padding=0).mark_bar(size=20, cornerRadius=3)
+    chart = chart.encode(
+        x=alt.X("from:Q", title="optimiser step", axis=alt.Axis(tickMinStep=1)),
+        x2="to:Q",
+        y=alt.Y("name:N", sort=names, axis=NAMED),
+        color=alt.Color("name:N", sort=names, legend=None),
+        tooltip=["name", "from", "to"],
+    )
+    return legible(chart.properties(height=34 * len(names) + 40))
+
+
+def before_and_after(means: pd.DataFrame, title: str) -> Any:
+    """One measure by layer, before and after the training. Columns: layer, when, value."""
+    chart = alt.Chart(means, padding=0).mark_bar()
+    chart = chart.encode(
+        x=alt.X("layer:O", title="student layer (1 = bottom)", axis=alt.Axis(labelAngle=0)),
+        xOffset=alt.XOffset("when:N", sort=["before", "after"]),
+        y=alt.Y("value:Q", title=title.replace("_", " ")),
+        color=alt.Color("when:N", sort=["before", "after"], legend=LEGEND),
+        tooltip=["layer", "when", alt.Tooltip("value", format=".4f")],
+    )
+    return legible(chart.properties(height=230))
+
+
 def dots(points: pd.DataFrame, means: pd.DataFrame, title: str) -> Any:
     """Every seed as a dot, the mean as a bar, its interval as a line.
 
