@@ -7,9 +7,8 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from sparsekd import store
+from sparsekd import roles, store
 from sparsekd.errors import NotFound
-from sparsekd.plans import REPORTED, ROLES
 from sparsekd.records import Plan, Progress, Recipe, Run, State
 
 STAGES = {
@@ -147,7 +146,7 @@ def plan_progress(plan: Plan, runs: dict[str, Run] | None = None) -> Progress:
         return Progress("done" if done == len(plan.steps) else "", done, len(plan.steps))
     role = next(step.role for step in plan.steps if step.recipe.run_id == active.id)
     return Progress(
-        f"{ROLES[role]}: {active.progress.phase}",
+        f"{roles.title(role)}: {active.progress.phase}",
         done,
         len(plan.steps),
         active.progress.examples_per_second,
@@ -171,7 +170,7 @@ def study_rows(plan: Plan) -> list[dict[str, Any]]:
             "run": step.recipe.run_id,
         }
         for step in plan.steps
-        if step.role in REPORTED and _done(runs.get(step.recipe.run_id))
+        if roles.reported(step.role) and _done(runs.get(step.recipe.run_id))
         for split, metrics in runs[step.recipe.run_id].outcome.metrics.items()
         if split != "selection"
     ]
@@ -199,13 +198,13 @@ def summary(frame: pd.DataFrame, split: str, metric: str) -> pd.DataFrame:
     """Per role: mean over seeds, its 95 % t interval (NaN for one seed), seeds, parameters."""
     chosen = frame[(frame["split"] == split) & (frame["metric"] == metric)]
     rows = []
-    for role in [role for role in ROLES if role in set(chosen["role"])]:
+    for role in chosen["role"].unique():
         group = chosen[chosen["role"] == role]
         low, high = interval(group["value"].to_numpy())
         rows.append(
             {
                 "role": role,
-                "what": ROLES[role],
+                "what": roles.title(role),
                 "mean": group["value"].mean(),
                 "low": low,
                 "high": high,
@@ -218,14 +217,14 @@ def summary(frame: pd.DataFrame, split: str, metric: str) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=columns)
 
 
-def interval(values: np.ndarray) -> tuple[float, float]:
-    """Two-sided 95 % Student t interval of the mean; NaN for fewer than two values."""
+def interval(values: np.ndarray, confidence: float = CONFIDENCE) -> tuple[float, float]:
+    """Two-sided Student t interval of the mean, 95 % unless told; NaN for less than two values."""
     if len(values) < 2:
         return float("nan"), float("nan")
     mean, error = float(np.mean(values)), float(stats.sem(values))
     if error == 0:
         return mean, mean
-    low, high = stats.t.interval(CONFIDENCE, len(values) - 1, loc=mean, scale=error)
+    low, high = stats.t.interval(confidence, len(values) - 1, loc=mean, scale=error)
     return float(low), float(high)
 
 
@@ -243,7 +242,7 @@ def comparisons(frame: pd.DataFrame, split: str, metric: str) -> pd.DataFrame:
         rows.append(
             {
                 "control": control,
-                "what": ROLES[control],
+                "what": roles.title(control),
                 "difference": float(np.mean(differences)) if len(differences) else float("nan"),
                 "low": low,
                 "high": high,
@@ -255,12 +254,14 @@ def comparisons(frame: pd.DataFrame, split: str, metric: str) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=columns)
 
 
-def verdict(differences: np.ndarray, lower_is_better: bool = False) -> str:
+def verdict(
+    differences: np.ndarray, lower_is_better: bool = False, confidence: float = CONFIDENCE
+) -> str:
     """better, worse or inconclusive, in words: fewer than five paired seeds prove nothing."""
     seeds = len(differences)
     if seeds < LEAST_SEEDS:
         return f"inconclusive: {seeds} of at least {LEAST_SEEDS} seeds"
-    low, high = interval(-differences if lower_is_better else differences)
+    low, high = interval(-differences if lower_is_better else differences, confidence)
     if low > 0:
         return "better"
     if high < 0:

@@ -83,8 +83,10 @@ def before_and_after(means: pd.DataFrame, title: str) -> Any:
     return legible(chart.properties(height=230))
 
 
-def dots(points: pd.DataFrame, means: pd.DataFrame, title: str) -> Any:
-    """Every seed as a dot, the mean as a bar, its interval as a line.
+def dots(
+    points: pd.DataFrame, means: pd.DataFrame, title: str, baseline: float | None = None
+) -> Any:
+    """Every seed as a dot, the mean as a bar, its interval as a line; dashes at a baseline's mean.
 
     Columns: points what, seed, value, parameters; means what, mean, low, high, seeds.
     """
@@ -99,6 +101,9 @@ def dots(points: pd.DataFrame, means: pd.DataFrame, title: str) -> Any:
     ticks = alt.Chart(means).mark_tick(thickness=3, size=22, color=ink())
     circles = alt.Chart(points).mark_circle(size=90, opacity=0.75)
     layers = [rules.encode(x=across("low"), x2="high:Q", y=rows)] if len(known) else []
+    if baseline is not None:
+        at = alt.Chart(pd.DataFrame({"mean": [baseline]})).mark_rule(strokeDash=[4, 4], color=ink())
+        layers.append(at.encode(x=across("mean")))
     layers += [
         ticks.encode(
             x=across("mean"), y=rows, tooltip=["what", alt.Tooltip("mean", format=".4f"), "seeds"]
@@ -109,7 +114,8 @@ def dots(points: pd.DataFrame, means: pd.DataFrame, title: str) -> Any:
             tooltip=["what", "seed", alt.Tooltip("value", format=".4f"), "parameters"],
         ),
     ]
-    return legible(alt.layer(*layers).properties(height=46 * len(means) + 20))
+    height = 46 if len(means) < 9 else 30
+    return legible(alt.layer(*layers).properties(height=height * len(means) + 20))
 
 
 def confusions(cells: pd.DataFrame, names: list[str]) -> Any:

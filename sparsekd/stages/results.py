@@ -45,5 +45,7 @@ def save_findings(
     table, frame = pd.DataFrame(found), splits.frames["train"]
     columns = [frame[name] for name in ("text", "pair") if name in frame]
     texts = columns[0].str.cat(columns[1:], sep=" | ").to_numpy()
+    if "label" in table and splits.card.labels:
+        table["label"] = [splits.card.labels[int(label)] for label in table["label"]]
     table["text"] = texts[drawn(len(frame), train_examples)][table["row"]]
     replace(desk.folder / "findings.parquet", lambda path: table.to_parquet(path))
