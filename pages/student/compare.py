@@ -92,8 +92,8 @@ def _pair(models: dict[str, Run]) -> tuple[str, str]:
     chosen = []
     begin = {"first": "student, ", "second": "trial_student, "}
     if not any(name.startswith("student, ") for name in names):
-        usual = ("vanilla, ", "fine_tuning, ")
-        ways = [n for n in names if roles.competes(n.split(",")[0]) and not n.startswith(usual)]
+        least = ("vanilla, ", "fine_tuning, ")
+        ways = [n for n in names if roles.competes(n.split(",")[0]) and not n.startswith(least)]
         begin = {"first": (ways or names)[0], "second": "vanilla, "}
     for place, (role, start) in zip(st.columns(2), begin.items(), strict=True):
         usual = next((name for name in names if name.startswith(start)), names[-1])

@@ -4,6 +4,7 @@ import streamlit as st
 
 from pages.parts import (
     budget,
+    contestform,
     controls,
     forms,
     frame,
