@@ -1,14 +1,19 @@
 """Which runs a request needs, in order. StarK is such an order of work, not a loss."""
 
 import shlex
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sparsekd.catalog import find
+from sparsekd.catalog import Card, find
 from sparsekd.errors import BadInput
 from sparsekd.parameters import (
-    FinetuneParams,
+    AblateParams,
+    AttributeParams,
+    ExportParams,
+    FineTuningParams,
     MaskParams,
+    MeasureParams,
     Params,
     ProbeParams,
     ScoreParams,
@@ -42,7 +47,7 @@ REPORTED = (
 def finetune(task: str, checkpoint: str, train: TrainParams, seed: int = 0) -> Recipe:
     """A teacher: a checkpoint trained on the task's gold labels."""
     params = {"train": train.values()}
-    return Recipe("finetune", task, "finetune", {"checkpoint": checkpoint}, params, seed)
+    return Recipe("finetune", task, "fine_tuning", {"checkpoint": checkpoint}, params, seed)
 
 
 def distil(
@@ -54,18 +59,43 @@ def distil(
     student: StudentParams,
     init: str = "",
     seed: int = 0,
+    others: Sequence[str] = (),
 ) -> Recipe:
-    """A student of `teacher`; its first weights come from `init`, by default the same model.
+    """A student of one teacher or several; its first weights come from `init`, else from `teacher`.
 
     A student of a sparse teacher starts from the dense one: that is the rewinding.
+
+    Raises:
+        BadInput: too few or too many teachers for the method, or one of them twice.
     """
+    check_teachers(find(method), [teacher, *others])
     params = {
         "train": train.values(),
         "method": method_params.values(),
         "student": student.values(),
     }
     inputs = {"teacher": teacher, "init": init or teacher}
+    inputs |= {f"teacher_{number}": name for number, name in enumerate(others, start=2)}
     return Recipe("distil", task, method, inputs, params, seed)
+
+
+def check_teachers(card: Card, teachers: Sequence[str]) -> None:
+    """Refuse a number of teachers that the method cannot use.
+
+    Raises:
+        BadInput: with the number it takes. A method without teachers ignores the one whose
+            layers its student starts from.
+    """
+    count = len(teachers)
+    least, most = max(1, card.least_teachers), max(1, card.most_teachers)
+    if not least <= count <= most:
+        wanted = f"{least}" if least == most else f"{least} to {most}"
+        raise BadInput(
+            f"{card.title} learns from {wanted} teacher{'s' if most > 1 else ''}, not {count}.",
+            "Name each one: --teacher A --teacher B." if most > 1 else "Choose one teacher.",
+        )
+    if len(set(teachers)) < count:
+        raise BadInput("A teacher is named twice.", "Name different teachers.")
 
 
 def score(task: str, teacher: str, student: str, params: ScoreParams, max_length: int) -> Recipe:
@@ -95,6 +125,51 @@ def probe(
     """The masked teacher's quality and distance to the trial student, over λ and sparsity."""
     inputs = {"teacher": teacher, "student": student, "scores": scores}
     return Recipe("probe", task, "", inputs, {"probe": params.values(), "max_length": max_length})
+
+
+def export(task: str, model: str, params: ExportParams, mask: str = "") -> Recipe:
+    """A model to use elsewhere, first pruned by a kept mask where one is named."""
+    inputs = {"model": model} | ({"mask": mask} if mask else {})
+    return Recipe("export", task, params.format, inputs, {"export": params.values()})
+
+
+def measure(
+    task: str, model: str, params: MeasureParams, device: str, mask: str = "", repeat: int = 0
+) -> Recipe:
+    """Speed and size of a model dense, masked and pruned; `repeat` asks for a new measurement.
+
+    The device decides the result, so it is part of the recipe.
+    """
+    inputs = {"model": model} | ({"mask": mask} if mask else {})
+    values = {"measure": params.values(), "device": device}
+    return Recipe("measure", task, "", inputs, values, repeat)
+
+
+def ablate(
+    task: str,
+    teacher: str,
+    params: AblateParams,
+    max_length: int,
+    student: str = "",
+    scores: str = "",
+) -> Recipe:
+    """Each head, and each group of neurons, of `teacher` removed alone.
+
+    A student adds the distance to it; scores rank the neurons, which else their weights do.
+    """
+    given = {"student": student, "scores": scores}
+    inputs = {"teacher": teacher} | {role: name for role, name in given.items() if name}
+    values = params.values() | ({} if scores else {"lam": AblateParams().lam})
+    return Recipe("ablate", task, "", inputs, {"ablate": values, "max_length": max_length})
+
+
+def attribute(task: str, teacher: str, params: AttributeParams, max_length: int) -> Recipe:
+    """Attributions of every head and neuron of `teacher`, to be compared with scores."""
+    values = params.values()
+    if params.kind != "conductance":
+        values["steps"] = AttributeParams().steps  # it takes none: the same run whatever is asked
+    made = {"attribute": values, "max_length": max_length}
+    return Recipe("attribute", task, params.kind, {"teacher": teacher}, made)
 
 
 @dataclass(frozen=True)
@@ -145,7 +220,7 @@ def _one_seed(study: Study, teacher: str, seed: int) -> list[Step]:
         params = study.mask.model_copy(update={"kind": kind})
         return prune(study.task, teacher, scores.run_id, params, length, seed)
 
-    plain = student_of(teacher, "finetune", FinetuneParams())
+    plain = student_of(teacher, "fine_tuning", FineTuningParams())
     trial = student_of(teacher, study.method, study.method_params)
     scores = score(study.task, teacher, trial.run_id, study.score, length)
     sparse, chance = pruned("scores"), pruned("random")

@@ -7,7 +7,9 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, Literal, Self
 
-Stage = Literal["finetune", "distil", "score", "prune", "probe"]
+Stage = Literal[
+    "finetune", "distil", "score", "prune", "probe", "export", "measure", "ablate", "attribute"
+]
 
 DEMO_CHECKPOINT = "demo:"  # in a recipe: a small BERT that has learned nothing yet
 
@@ -31,8 +33,8 @@ RESUMABLE = {State.FAILED, State.CANCELLED, State.INTERRUPTED}
 class Recipe:
     """Everything that decides the result of one run, and nothing else.
 
-    `inputs` maps a role (teacher, student, scores, checkpoint, init) to a run id, or to a model
-    from outside: ``folder:<path>#<fingerprint>``, ``hub:<id>`` or ``demo:``.
+    `inputs` maps a role (teacher, teacher_2, …, student, scores, checkpoint, init) to a run id, or
+    to a model from outside: ``folder:<path>#<fingerprint>``, ``hub:<id>`` or ``demo:``.
     """
 
     stage: Stage
@@ -51,6 +53,12 @@ class Recipe:
     def needs(self) -> list[str]:
         """The ids of the runs whose results this one starts from."""
         return [name for name in self.inputs.values() if ":" not in name]
+
+    @property
+    def teachers(self) -> list[str]:
+        """The references of all teachers, the first one first."""
+        roles = ["teacher", *(f"teacher_{number}" for number in range(2, len(self.inputs) + 1))]
+        return [self.inputs[role] for role in roles if role in self.inputs]
 
     def to_json(self) -> str:
         """Canonical text: sorted keys, no spaces."""

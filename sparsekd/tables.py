@@ -18,6 +18,14 @@ STAGES = {
     "score": "Scoring",
     "prune": "Pruning",
     "probe": "Probing masks",
+    "ablate": "Ablation",
+    "attribute": "Attribution",
+    "export": "Export",
+    "measure": "Measuring speed",
+}
+ATTRIBUTIONS = {
+    "conductance": "Conductance",
+    "gradient_activation": "Gradient × activation",
 }
 CONTROLS = ("trial_student", "random_mask_student", "plain_student")
 LEAST_SEEDS = 5
@@ -35,7 +43,7 @@ def title(recipe: Recipe) -> str:
             size = f"{student['layers']} layers" if student["choice"] in LAYERED else ""
             source = recipe.inputs["teacher"].split("#")[0]
             words = [f"Student of {source}", student["choice"], size]
-            if recipe.method == "finetune":
+            if recipe.method == "fine_tuning":
                 words[0] = "Student without teacher"
             return ", ".join(word for word in [*words, f"seed {recipe.seed}"] if word)
         case "score":
@@ -46,6 +54,22 @@ def title(recipe: Recipe) -> str:
             return f"Teacher pruned by {mask['sparsity']:.0%}, {how}"
         case "probe":
             return "Sparsity curve of the masked teacher"
+        case "attribute" | "ablate" | "export" | "measure":
+            return _about_one_model(recipe)
+
+
+def _about_one_model(recipe: Recipe) -> str:
+    params = recipe.params
+    model = (recipe.inputs.get("teacher") or recipe.inputs["model"]).split("#")[0]
+    match recipe.stage:
+        case "attribute":
+            return f"{ATTRIBUTIONS[recipe.method]} of the units of {model}"
+        case "ablate":
+            return f"Ablation of {model} on {params['ablate']['split']}"
+        case "export":
+            return f"{model} as {recipe.method}"
+        case _:
+            return f"Speed of {model} on {params['device']}"
 
 
 LAYERED = {"bottom", "every", "top", "random"}
@@ -82,6 +106,12 @@ def curves(run_id: str) -> pd.DataFrame:
     """Logged numbers: columns step, name, value; names like ``loss/soft`` and ``selection/mcc``."""
     rows = [(event.step, event.name, event.value) for event in store.events(run_id)]
     return pd.DataFrame(rows, columns=["step", "name", "value"])
+
+
+def findings(run: Run) -> pd.DataFrame:
+    """What a method found out about some training examples, before and after; empty if nothing."""
+    path = run.folder / "findings.parquet"
+    return pd.read_parquet(path) if path.exists() else pd.DataFrame({"when": []})
 
 
 def probe_table(run: Run) -> pd.DataFrame:

@@ -45,7 +45,7 @@ def test_a_model_reference_changes_with_its_weights(home: Path):
 
 
 def test_runs_hub_ids_and_the_demo_are_told_apart():
-    run = store.create(Recipe("finetune", "demo/sentiment", "finetune", {"checkpoint": "demo:"}))
+    run = store.create(Recipe("finetune", "demo/sentiment", "fine_tuning", {"checkpoint": "demo:"}))
     scores = store.create(Recipe("score", "demo/sentiment"))
     assert references.model(run.id[:6]) == run.id
     assert references.model("google-bert/bert-base-uncased").startswith("hub:")
@@ -57,7 +57,7 @@ def test_runs_hub_ids_and_the_demo_are_told_apart():
 
 
 def test_a_pruned_teacher_descends_from_the_dense_one_and_its_checkpoint():
-    dense = store.create(Recipe("finetune", "t", "finetune", {"checkpoint": "hub:bert"}))
+    dense = store.create(Recipe("finetune", "t", "fine_tuning", {"checkpoint": "hub:bert"}))
     sparse = store.create(Recipe("prune", "t", "scores", {"teacher": dense.id}))
     student = store.create(Recipe("distil", "t", "m", {"teacher": sparse.id, "init": dense.id}))
     assert references.dense(sparse.id) == references.dense(dense.id) == dense.id

@@ -21,7 +21,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def recipe(seed: int = 0, **inputs: str) -> Recipe:
-    return Recipe("finetune", "demo/sentiment", "finetune", inputs, {"train": {}}, seed)
+    return Recipe("finetune", "demo/sentiment", "fine_tuning", inputs, {"train": {}}, seed)
 
 
 def test_the_same_recipe_is_the_same_run():

@@ -12,10 +12,10 @@ from sparsekd.errors import BadInput, Cancelled, Incompatible, Unavailable
 from sparsekd.evaluation import evaluate, predict
 from sparsekd.knowledge.losses import squared_error
 from sparsekd.methods.base import Method, Progress
-from sparsekd.methods.finetune import Finetune
+from sparsekd.methods.fine_tuning import FineTuning
 from sparsekd.methods.vanilla import Vanilla
 from sparsekd.models.pruning import prune
-from sparsekd.parameters import FinetuneParams, TrainParams, VanillaParams
+from sparsekd.parameters import FineTuningParams, TrainParams, VanillaParams
 from sparsekd.training import train
 from sparsekd.training.clock import Clock
 from sparsekd.training.lesson import Lesson
@@ -26,14 +26,19 @@ from tests.tiny_data import tiny_card, tiny_data
 CARD, DATA, SELECTION = tiny_card(), tiny_data(20, seed=1), tiny_data(16, seed=2)
 PARAMS = TrainParams(epochs=3, batch_size=6, learning_rate=3e-3)
 STEPS_PER_EPOCH = 4
+DATA_ROWS = np.arange(4)
 
 
 class Watcher(Method):
     """Uses all that the loop offers: every need, a module, chance, memory and rewards."""
 
-    needs = frozenset({"hidden", "attention", "values"})
+    inside = True
+    rehearsals = 1
 
     def prepare(self, setup):
+        kinds = ("cls", "hidden", "attention", "values")
+        self.student_needs = {kind: (1, 2) for kind in kinds}
+        self.teacher_needs = {kind: (1, 3) for kind in kinds}
         widths = [model.config.hidden_size for model in (setup.student, *setup.teachers)]
         self.map = torch.nn.Linear(*widths)
         self.mean = torch.zeros(())
@@ -45,9 +50,9 @@ class Watcher(Method):
     def loss(self, seen, progress):
         student, teacher = seen.student, seen.teachers[0]
         chance = 0.5 + torch.rand(len(seen.rows))
-        hidden = squared_error(self.map(student.hidden[-1][:, 0]), teacher.hidden[-1][:, 0])
-        attention = squared_error(student.attention[0].mean(1), teacher.attention[0].mean(1))
-        values = squared_error(student.values[0].mean((1, 2)), teacher.values[0].mean((1, 2)))
+        hidden = squared_error(self.map(student.hidden[2][:, 0]), teacher.cls[3])
+        attention = squared_error(student.attention[1].mean(1), teacher.attention[1].mean(1))
+        values = squared_error(student.values[1].mean((1, 2)), teacher.values[1].mean((1, 2)))
         return {
             "hidden": chance * hidden / (1 + self.mean),
             "attention": attention.mean(-1),
@@ -59,6 +64,17 @@ class Watcher(Method):
         self.mean = 0.9 * self.mean + 0.1 * signal.terms["hidden"].mean()
         if signal.progress.step % 3 == 0:
             self.mean = self.mean + signal.held_out()["loss"]
+            self.mean = self.mean + signal.review(DATA_ROWS).teachers[0].hidden[1].mean()
+        self.note(signal.progress, {"mean": float(self.mean)})
+
+    def begin(self, course):
+        self.mean = self.mean * 0.5
+
+    def ready(self, progress):
+        return progress.share > 0.5
+
+    def examine(self, seen):
+        return [{"row": int(row)} for row in seen.rows]
 
     def state(self):
         return {"mean": self.mean}
@@ -76,10 +92,10 @@ def lessons(tiny):
     teacher = tiny(layers=3, seed=9)
     logits = [predict(teacher, DATA)]
     return {
-        "finetune": (Finetune(FinetuneParams()), {}),
+        "finetune": (FineTuning(FineTuningParams()), {}),
         "vanilla": (Vanilla(VanillaParams()), {"teacher_logits": logits}),
         "watcher": (
-            Watcher(FinetuneParams()),
+            Watcher(FineTuningParams()),
             {"teacher_logits": logits, "teachers": [teacher]},
         ),
     }
@@ -109,7 +125,7 @@ def countdown(calls):
 def with_interruptions(model_of, lesson, path, gaps):
     """Train, killed after each of `gaps` steps, every time in a fresh model, to the end."""
     for gap in gaps:
-        resume = checkpoint.load(path) if path.exists() else None
+        resume = kept(path)
         with pytest.raises(Cancelled):
             learn(
                 model_of(),
@@ -119,7 +135,12 @@ def with_interruptions(model_of, lesson, path, gaps):
                 resume=resume,
             )
     model = model_of()
-    return model, learn(model, lesson, resume=checkpoint.load(path))
+    return model, learn(model, lesson, resume=kept(path))
+
+
+def kept(path):
+    """The last snapshot; none where the stop came before the first step."""
+    return checkpoint.load(path) if path.exists() else None
 
 
 def test_the_same_training_twice_gives_the_same_weights_and_metrics(tiny, lesson):
@@ -166,7 +187,7 @@ def test_any_snapshot_leads_to_the_same_end(tiny, tmp_path):
 def test_a_student_memorises_its_examples(tiny):
     data, model = tiny_data(32, seed=3), tiny(seed=1)
     params = TrainParams(epochs=40, batch_size=8, learning_rate=3e-3, patience=40)
-    trained = train(model, Finetune(FinetuneParams()), data, data, CARD, params)
+    trained = train(model, FineTuning(FineTuningParams()), data, data, CARD, params)
     losses = [epoch["losses"]["hard"] for epoch in trained.history]
     assert losses[-1] < 0.2 * losses[0]
     assert evaluate(model, data, CARD)[0]["accuracy"] > 0.95
@@ -186,7 +207,7 @@ def test_the_cached_logits_are_those_of_the_batchs_rows(tiny):
     logits = [np.arange(40, dtype=np.float32).reshape(20, 2) * scale for scale in (1, -1)]
     checked = []
 
-    class Diary(Finetune):
+    class Diary(FineTuning):
         def feedback(self, signal):
             for known, given in zip(signal.seen.teachers, logits, strict=True):
                 np.testing.assert_array_equal(known.logits.numpy(), given[signal.seen.rows])
@@ -194,13 +215,15 @@ def test_the_cached_logits_are_those_of_the_batchs_rows(tiny):
             checked.extend(signal.seen.rows)
 
     one = TrainParams(epochs=1, batch_size=6)
-    learn(student(tiny), (Diary(FinetuneParams()), {"teacher_logits": logits}), params=one)
+    learn(student(tiny), (Diary(FineTuningParams()), {"teacher_logits": logits}), params=one)
     assert sorted(checked) == list(range(20))
 
 
 @pytest.mark.parametrize("clip", [1e-3, 1e6])
 def test_a_gradient_longer_than_the_clip_is_shortened_to_it(tiny, clip):
-    lesson = Lesson(student(tiny), Finetune(FinetuneParams()), DATA, CARD, TrainParams(clip=clip))
+    lesson = Lesson(
+        student(tiny), FineTuning(FineTuningParams()), DATA, CARD, TrainParams(clip=clip)
+    )
     lesson.step(np.arange(6), Progress(0, 10, 0))
     # After one step AdamW's first moment is a tenth of the gradient.
     firsts = [each for name, each in moments(lesson.optimiser).items() if name.endswith("/exp_avg")]
@@ -262,11 +285,11 @@ def test_the_model_ends_with_the_weights_of_its_best_epoch(tiny):
 def test_the_order_of_the_first_epoch_is_not_that_of_the_second(tiny):
     rows = []
 
-    class Diary(Finetune):
+    class Diary(FineTuning):
         def feedback(self, signal):
             rows.append(signal.seen.rows)
 
-    learn(student(tiny), (Diary(FinetuneParams()), {}))
+    learn(student(tiny), (Diary(FineTuningParams()), {}))
     epochs = [rows[start : start + STEPS_PER_EPOCH] for start in range(0, 12, STEPS_PER_EPOCH)]
     assert all(sorted(np.concatenate(epoch)) == list(range(20)) for epoch in epochs)
     assert not np.array_equal(np.concatenate(epochs[0]), np.concatenate(epochs[1]))
@@ -286,12 +309,12 @@ def test_it_reports_steps_and_epochs_with_losses_by_name(tiny):
 def test_the_reported_loss_is_the_mean_over_examples_of_unequal_batches(tiny):
     terms = []
 
-    class Diary(Finetune):
+    class Diary(FineTuning):
         def feedback(self, signal):
             terms.append(signal.terms["hard"].double())
 
     one = TrainParams(epochs=1, batch_size=6)
-    trained = learn(student(tiny), (Diary(FinetuneParams()), {}), params=one)
+    trained = learn(student(tiny), (Diary(FineTuningParams()), {}), params=one)
     assert len({len(term) for term in terms}) == 2
     mean = torch.cat(terms).mean().item()
     assert trained.history[0]["losses"]["hard"] == pytest.approx(mean, rel=1e-12)
@@ -345,7 +368,7 @@ def test_nothing_to_learn_from_is_refused(tiny):
 
 def test_a_method_that_looks_inside_needs_the_teachers_themselves(tiny):
     method, material = lessons(tiny)["watcher"]
-    with pytest.raises(Incompatible, match="attention, hidden, values"):
+    with pytest.raises(Incompatible, match="also looks inside them"):
         learn(student(tiny), (method, material | {"teachers": []}))
 
 

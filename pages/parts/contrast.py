@@ -30,7 +30,7 @@ def _flat(step: Step, roles: dict[str, str]) -> dict[str, str]:
     texts = {"stage": recipe.stage, "method": recipe.method or "–"}
     for role, name in recipe.inputs.items():
         texts[role] = roles.get(name, name.split("#")[0])
-    if recipe.method == "finetune":
+    if recipe.method == "fine_tuning":
         texts["teacher"] = "none"
     for group, values in recipe.params.items():
         pairs = values.items() if isinstance(values, dict) else [("", values)]

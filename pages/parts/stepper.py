@@ -95,7 +95,7 @@ def _by_hand() -> list[list[Run]]:
     """The runs of each step where nobody has asked for a whole study."""
     runs = store.runs()
     pruned = {run.id for run in runs if run.recipe.stage == "prune"}
-    taught = [r for r in runs if r.recipe.stage == "distil" and r.recipe.method != "finetune"]
+    taught = [r for r in runs if r.recipe.stage == "distil" and r.recipe.method != "fine_tuning"]
     return [
         [run for run in runs if run.recipe.stage == "finetune"],
         [run for run in taught if run.recipe.inputs["teacher"] not in pruned],

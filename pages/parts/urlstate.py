@@ -21,6 +21,7 @@ RunId = Annotated[str, Field(pattern=r"^([0-9a-f]{4,12})?$")]
 Word = Annotated[str, Field(max_length=60, pattern=r"^[\w .:/+-]*$")]
 Share = Annotated[float, Field(ge=0, le=1)]
 Index = Annotated[int, Field(ge=0, le=100_000)]
+Sentence = Annotated[str, Field(max_length=400)]
 
 
 class UrlState(BaseModel):
@@ -52,6 +53,10 @@ class UrlState(BaseModel):
     layer: Index | None = None
     index: Index | None = None
     full: bool = False
+    view: Literal["why", "does", "ablation", "fidelity", "tokens", "masks"] = "why"
+    text: Sentence = ""
+    pair: Sentence = ""
+    masked: bool = False
     state: Word = ""
     stage: Word = ""
 

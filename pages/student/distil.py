@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from pages.parts import budget, controls, forms, frame, live, students, tasks, urlstate
+from pages.parts import budget, controls, exportview, forms, frame, live, students, tasks, urlstate
 from sparsekd import catalog, jobs, plans, store, tables
 from sparsekd.errors import BadInput
 from sparsekd.parameters import MaskParams, ScoreParams, StudentParams, TrainParams
@@ -50,6 +50,8 @@ def show_students(runs: list[Run]) -> Run:
         ):
             st.session_state["distil.clone"] = chosen
             st.rerun()
+    if run.state is State.DONE:
+        exportview.show(run)
     return run
 
 

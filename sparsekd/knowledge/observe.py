@@ -1,100 +1,153 @@
 """One model's view of one batch: only what was asked for, and never silently less."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
+import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from sparsekd.data import Batch
 from sparsekd.errors import Incompatible, unknown
 from sparsekd.models import architectures
+from sparsekd.models.gates import cls_only
 
-KINDS = ("hidden", "attention", "values")
+Kind = Literal["cls", "hidden", "attention", "scores", "values"]
+KINDS: tuple[Kind, ...] = ("cls", "hidden", "attention", "scores", "values")
+OF_HEADS = ("attention", "scores", "values")
+Needs = Mapping[Kind, tuple[int, ...]]
+"""Which layers' knowledge of each kind; 1 is the bottom layer, 0 the embeddings' output."""
+Layers = Mapping[int, Tensor]
 
 
 @dataclass(frozen=True)
 class Knowledge:
-    """What a model knows of a batch; a kind that was not asked for is an empty tuple.
+    """What a model knows of a batch, by layer (1 = bottom); what was not asked for is not there.
 
-    `hidden` begins with the embeddings' output; `attention` are probabilities after the softmax
-    (in training after their dropout, too); `values` are the heads' value vectors.
+    `cls` and `hidden` also know layer 0, the embeddings' output. `attention` are the
+    probabilities before any dropout, `scores` the same before the softmax, with padded keys left
+    as they are; `values` are the heads' value vectors.
 
-    Shapes: logits (B, C); hidden L + 1 times (B, T, D); attention L times (B, H, T, T); values
-    L times (B, H, T, D / H).
+    Shapes: logits (B, C); cls[k] (B, D); hidden[k] (B, T, D); attention[k], scores[k]
+    (B, H, T, T); values[k] (B, H, T, D / H).
     """
 
     logits: Tensor
-    hidden: tuple[Tensor, ...] = ()
-    attention: tuple[Tensor, ...] = ()
-    values: tuple[Tensor, ...] = ()
+    cls: Layers = field(default_factory=dict)
+    hidden: Layers = field(default_factory=dict)
+    attention: Layers = field(default_factory=dict)
+    scores: Layers = field(default_factory=dict)
+    values: Layers = field(default_factory=dict)
+
+    def of(self, kind: Kind) -> Layers:
+        """One kind of knowledge by its name."""
+        found: Layers = getattr(self, kind)
+        return found
 
 
-def observe(model: PreTrainedModel, batch: Batch, needs: frozenset[str] = frozenset()) -> Knowledge:
+def observe(model: PreTrainedModel, batch: Batch, needs: Needs | None = None) -> Knowledge:
     """Run the model on a batch and keep the logits and what `needs` names.
 
+    Attention is computed from the query and key projections that pass by: the model itself may
+    go on using fused attention, which keeps no probabilities.
+
     Raises:
-        NotFound: a need is not one of "hidden", "attention", "values".
-        Incompatible: the model does not give what was asked for.
+        NotFound: a need is none of the known kinds.
+        Incompatible: a layer that the model does not have, or that has no heads left.
     """
-    for need in needs.difference(KINDS):
-        raise unknown("kind of knowledge", need, KINDS)
-    with _values(model, "values" in needs) as values:
-        seen = model(
-            **batch.inputs(model),
-            output_hidden_states="hidden" in needs,
-            output_attentions="attention" in needs,
-        )
-    depth = len(architectures.blocks(model)) if needs else 0
+    needs = needs or {}
+    _check(model, needs)
+    inside = bool(needs.get("cls") or needs.get("hidden"))
+    with _projections(model, needs) as passed:
+        seen = model(**batch.inputs(model), output_hidden_states=inside)
+    states = seen.hidden_states if inside else ()
     return Knowledge(
         logits=seen.logits.float(),
-        hidden=_complete("hidden", seen.hidden_states, depth + 1) if "hidden" in needs else (),
-        attention=_complete("attention", seen.attentions, depth) if "attention" in needs else (),
-        values=tuple(values),
+        cls={layer: states[layer][:, 0].float() for layer in needs.get("cls", ())},
+        hidden={layer: states[layer].float() for layer in needs.get("hidden", ())},
+        **_of_heads(model, passed, batch.attention_mask, needs),
     )
 
 
 @contextmanager
-def showing(models: Iterable[PreTrainedModel], needs: frozenset[str]) -> Iterator[None]:
-    """Let the models compute attention so that it can be read, if `needs` names it.
-
-    Fused attention (sdpa) is faster, but keeps no probabilities and does not say so.
-    """
-    before = [(model, model.config._attn_implementation) for model in models]
-    try:
-        for model, _ in before if "attention" in needs else ():
-            model.set_attn_implementation("eager")
+def sparing(model: PreTrainedModel, needs: Needs) -> Iterator[None]:
+    """Compute the last layer for [CLS] alone where nobody asks for its other hidden states."""
+    with ExitStack() as around:
+        if len(architectures.blocks(model)) not in needs.get("hidden", ()):
+            around.enter_context(cls_only(model))
         yield
-    finally:
-        for model, implementation in before:
-            model.set_attn_implementation(implementation)
 
 
-def _complete(kind: str, found: tuple[Tensor, ...] | None, count: int) -> tuple[Tensor, ...]:
-    tensors = tuple(each for each in found or () if each is not None)
-    if len(tensors) != count:
-        raise Incompatible(
-            f"The model gave {kind} of {len(tensors)} layers, not of {count}.",
-            'Set its attention to "eager": fused attention keeps no probabilities.'
-            if kind == "attention"
-            else "Choose a method that does not need it.",
-        )
-    return tensors
+def check_kinds(kinds: Mapping[Any, Any]) -> None:
+    """Refuse a kind of knowledge that no model shows.
+
+    Raises:
+        NotFound: with the nearest name.
+    """
+    for kind in set(kinds).difference(KINDS):
+        raise unknown("kind of knowledge", str(kind), KINDS)
+
+
+def _check(model: PreTrainedModel, needs: Needs) -> None:
+    check_kinds(needs)
+    if not needs:
+        return
+    layers = architectures.layers(model)
+    for kind, wanted in needs.items():
+        for layer in wanted:
+            if not int(kind in OF_HEADS) <= layer <= len(layers):
+                raise Incompatible(
+                    f"There is no layer {layer} to read: the model has {len(layers)}.",
+                    "Choose fewer layers, or a deeper model.",
+                )
+            if kind in OF_HEADS and not layers[layer - 1].heads:
+                raise Incompatible(
+                    f"Layer {layer} has no heads left, so it has no {kind} to show.",
+                    "Choose a lower sparsity for the heads, or a method that does not read heads.",
+                )
 
 
 @contextmanager
-def _values(model: PreTrainedModel, wanted: bool) -> Iterator[list[Tensor]]:
-    """Collect the value projections of one forward pass, split by head."""
-    found: list[Tensor] = []
+def _projections(model: PreTrainedModel, needs: Needs) -> Iterator[dict[tuple[str, int], Tensor]]:
+    """Collect query, key and value projections of the wanted layers in one forward pass."""
+    found: dict[tuple[str, int], Tensor] = {}
+    related = {*needs.get("attention", ()), *needs.get("scores", ())}
+    wanted = [(role, layer) for layer in sorted(related) for role in ("query", "key")]
+    wanted += [("value", layer) for layer in needs.get("values", ())]
+    layers = architectures.layers(model) if wanted else []
     with ExitStack() as hooks:
-        for layer in architectures.layers(model) if wanted else ():
-            size = layer.head_size
+        for role, layer in wanted:
+            site: nn.Linear = getattr(layers[layer - 1], role)
+            size = layers[layer - 1].head_size
 
-            def keep(_site: nn.Module, _inputs: Any, out: Tensor, size: int = size) -> None:
-                heads = out.shape[-1] // size
-                found.append(out.view(*out.shape[:2], heads, size).transpose(1, 2))
+            def keep(
+                _site: nn.Module, _inputs: Any, out: Tensor,
+                place: tuple[str, int] = (role, layer), size: int = size,
+            ) -> None:  # fmt: skip
+                split = out.view(*out.shape[:2], out.shape[-1] // size, size)
+                found[place] = split.transpose(1, 2)
 
-            hooks.callback(layer.value.register_forward_hook(keep).remove)
+            hooks.callback(site.register_forward_hook(keep).remove)
         yield found
+
+
+def _of_heads(
+    model: PreTrainedModel, passed: dict[tuple[str, int], Tensor], mask: Tensor, needs: Needs
+) -> dict[str, Layers]:
+    scale = architectures.head_size(model.config) ** -0.5 if passed else 1.0
+    related = {*needs.get("attention", ()), *needs.get("scores", ())}
+    scores = {
+        layer: (passed["query", layer] @ passed["key", layer].mT).float() * scale
+        for layer in related
+    }
+    hidden = ~mask.bool()[:, None, None, :]
+    return {
+        "attention": {
+            layer: torch.softmax(scores[layer].masked_fill(hidden, -torch.inf), dim=-1)
+            for layer in needs.get("attention", ())
+        },
+        "scores": {layer: scores[layer] for layer in needs.get("scores", ())},
+        "values": {layer: passed["value", layer].float() for layer in needs.get("values", ())},
+    }

@@ -105,6 +105,27 @@ def trained(reference: str, card: TaskCard) -> Loaded:
     return model, tokenizer
 
 
+def readable(
+    names: list[str], card: TaskCard, tokenizer: PreTrainedTokenizerBase
+) -> list[PreTrainedModel]:
+    """Teachers to look inside: they must read the very tokens that the student reads.
+
+    Raises:
+        Incompatible: one reads text through another tokenizer.
+    """
+    found = []
+    for name in names:
+        teacher, own = trained(name, card)
+        if own.get_vocab() != tokenizer.get_vocab():
+            raise Incompatible(
+                f"The teacher {name.split('#')[0]} reads text through another tokenizer than the "
+                "student, so their tokens cannot be compared.",
+                "Choose a teacher of the student's family, or a method that compares logits.",
+            )
+        found.append(teacher)
+    return found
+
+
 def some(encoded: Encoded, examples: int) -> Encoded:
     """The same `examples` rows for everyone, drawn by seed 0; 0 means all."""
     if not examples or examples >= len(encoded):

@@ -15,7 +15,7 @@ from sparsekd.parameters import ScoreParams, StudentParams, TrainParams
 from sparsekd.records import Event, Outcome
 from sparsekd.stages import inputs
 from sparsekd.stages.desk import Desk
-from sparsekd.stages.results import deliver
+from sparsekd.stages.results import deliver, save_findings
 from sparsekd.tasks import TaskCard
 from sparsekd.training import Trained, train
 from sparsekd.units import Mask
@@ -85,9 +85,9 @@ def _learn(
     desk.report("tokenising", 0, 1, now=True)
     splits = inputs.Splits(card, tokenizer, params.max_length)
     data = inputs.some(splits["train"], params.train_examples)
-    names = [recipe.inputs["teacher"]] if method_card.least_teachers else []
+    names = recipe.teachers if method_card.least_teachers else []
     answers = [inputs.teacher_logits(name, card, params, desk) for name in names]
-    teachers = [inputs.trained(name, card)[0] for name in names] if method.needs else []
+    teachers = inputs.readable(names, card, tokenizer) if method.inside else []
     state = desk.folder / "checkpoint.safetensors"
     result = train(
         model,
@@ -107,6 +107,7 @@ def _learn(
         resume=_resumed(desk, state),
     )
     facts = _facts(result, data)
+    save_findings(desk, result.findings)
     outcome = deliver(desk, model, splits, facts)
     state.unlink(missing_ok=True)
     return outcome
@@ -123,16 +124,23 @@ def _resumed(desk: Desk, state: Path) -> checkpoint.Snapshot | None:
 
 def _heard(desk: Desk, event: dict[str, Any]) -> None:
     """Turn what the training loop says into progress and logged numbers."""
+    if event["kind"] == "teacher":
+        desk.report("teachers' inner states", event["done"], event["total"])
+        return
     step = event["step"]
     numbers = {f"loss/{name}": value for name, value in event["losses"].items()}
     if event["kind"] == "epoch":
         numbers |= {f"selection/{name}": value for name, value in event["metrics"].items()}
     speed = event["examples_per_second"]
+    phase = f"epoch {event['epoch'] + 1} of {event['epochs']}"
+    if event["course"] < event["rehearsals"]:
+        phase = f"rehearsal {event['course'] + 1} of {event['rehearsals']}, {phase}"
+    noted = [Event(place, name, value) for place, name, value in event["notes"]]
     desk.report(
-        f"epoch {event['epoch'] + 1} of {event['epochs']}",
+        phase,
         step,
         event["steps"],
-        [Event(step, name, value) for name, value in numbers.items()],
+        [*noted, *(Event(step, name, value) for name, value in numbers.items())],
         speed,
         event["eta"],
         now=True,
@@ -144,6 +152,8 @@ def _facts(result: Trained, data: Encoded) -> dict[str, Any]:
         "best_epoch": result.best_epoch + 1,
         "epochs": len(result.history),
         "steps": result.steps,
+        "rehearsal_steps": result.rehearsal_steps,
+        "held_out_passes": result.held_out_passes,
         "training_seconds": round(result.seconds, 3),
         "training_examples": len(data),
         "examples_per_second": len(result.history) * len(data) / max(result.seconds, 1e-9),

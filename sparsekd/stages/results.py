@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+import pandas as pd
 from transformers import PreTrainedModel
 
 from sparsekd.evaluation import evaluate
@@ -33,3 +34,10 @@ def save_shape(desk: Desk, model: PreTrainedModel) -> None:
     """Write the sizes of a model, from which pages count parameters and FLOPs."""
     sizes = json.dumps(architectures.shape(model).to_json())
     replace(desk.folder / "shape.json", lambda path: path.write_text(sizes, encoding="utf-8"))
+
+
+def save_findings(desk: Desk, rows: list[dict[str, Any]]) -> None:
+    """Write what a method found out about some training examples, if anything."""
+    if rows:
+        table = pd.DataFrame(rows)
+        replace(desk.folder / "findings.parquet", lambda path: table.to_parquet(path))

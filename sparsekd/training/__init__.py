@@ -8,11 +8,11 @@ from transformers import PreTrainedModel
 
 from sparsekd.checkpoint import Snapshot
 from sparsekd.data import Encoded
+from sparsekd.errors import Cancelled
 from sparsekd.evaluation import Logits, Report, ignore
-from sparsekd.knowledge.observe import showing
+from sparsekd.knowledge.observe import sparing
 from sparsekd.memory import enough_memory
 from sparsekd.methods.base import Method
-from sparsekd.models.gates import cls_only
 from sparsekd.parameters import TrainParams
 from sparsekd.tasks import TaskCard
 from sparsekd.training.course import Course, Trained
@@ -43,15 +43,16 @@ def train(
 ) -> Trained:
     """Train `model` in place by `method` until the planned steps or the patience are used up.
 
-    Batches are bucketed by length, padded to their own longest; where the method needs logits
-    alone, the last layer is computed for [CLS] only. Same arguments, same result on a CPU,
-    whether or not it was interrupted and resumed in between.
+    Batches are bucketed by length, padded to their own longest; where the method does not ask
+    for its hidden states, the last layer is computed for [CLS] only. Same arguments, same result
+    on a CPU, whether or not it was interrupted and resumed in between.
 
     Args:
         selection: Decides the best epoch and the patience, by the card's first metric, ties by
             the lower loss; no example of it is in `data`.
         teacher_logits, teachers: See `Lesson`.
-        report: Hears {kind: "step"} about twice a second and {kind: "epoch"} after each epoch.
+        report: Hears {kind: "teacher"} while what teachers show is kept, {kind: "step"} about
+            twice a second and {kind: "epoch"} after each epoch.
         stop: Asked before every step.
         save: Given a snapshot at epoch ends, every `save_every` seconds, and before stopping;
             it must be written or copied before the call returns.
@@ -64,15 +65,22 @@ def train(
     device = torch.device(device)
     with enough_memory(MEMORY_HINT), ExitStack() as around:
         around.enter_context(torch.random.fork_rng(_indices(device)))
-        around.enter_context(showing([model, *teachers], method.needs))
-        lesson = Lesson(model, method, data, card, params, seed, device, teacher_logits, teachers)
-        if not method.needs:
-            around.enter_context(cls_only(model))
+        lesson = Lesson(
+            model, method, data, card, params, seed, device, teacher_logits, teachers,
+            len(selection), lambda done, of: _remembering(report, stop, done, of),
+        )  # fmt: skip
+        around.enter_context(sparing(model, method.student_needs))
         course = Course(lesson, selection, card, report, save, save_every)
         if resume:
             course.restore(resume)
         course.run(stop)
         return course.result()
+
+
+def _remembering(report: Report, stop: Callable[[], bool], done: int, of: int) -> None:
+    report({"kind": "teacher", "done": done, "total": of})
+    if stop():
+        raise Cancelled("Stopped before the first step.", "Resume the run to begin again.")
 
 
 def _indices(device: torch.device) -> list[int]:

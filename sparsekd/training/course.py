@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from copy import deepcopy
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from sparsekd.checkpoint import Snapshot
-from sparsekd.data import Encoded, bucketed
+from sparsekd.data import Encoded
 from sparsekd.errors import BadInput, Cancelled, Incompatible
 from sparsekd.evaluation import Report, evaluate, ignore
 from sparsekd.methods.base import Progress, Seen, Signal
@@ -21,13 +21,17 @@ from sparsekd.training.clock import Clock
 from sparsekd.training.lesson import Lesson
 from sparsekd.training.optimisation import moments, set_moments, step_size
 
+PROBE = 128  # training examples that a method is asked to tell about
+
 
 @dataclass(frozen=True)
 class Trained:
     """How a training went; the model itself now holds the weights of `best_epoch` (from 0).
 
     `metrics` are those of the selection split at that epoch; `history` has one entry per epoch
-    {epoch, step, losses, metrics, best}.
+    {epoch, step, losses, metrics, best}. `steps` counts the student's own optimiser steps,
+    `rehearsal_steps` those of the students before it, `held_out_passes` what the method asked of
+    the selection split. `findings` are the rows of `Method.examine`, each with its `when`.
     """
 
     metrics: dict[str, float]
@@ -35,6 +39,9 @@ class Trained:
     steps: int
     seconds: float
     history: list[dict[str, Any]]
+    rehearsal_steps: int = 0
+    held_out_passes: int = 0
+    findings: list[dict[str, Any]] = field(default_factory=list)
 
 
 @dataclass
@@ -47,15 +54,20 @@ class Standing:
     best_epoch: int = -1
     history: list[dict[str, Any]] = field(default_factory=list)
     seen: dict[str, int] = field(default_factory=dict)
+    passes: int = 0
 
     @property
     def stale(self) -> int:
-        """Epochs since the best one."""
-        return len(self.history) - 1 - self.best_epoch
+        """Epochs since the best one, once there is one."""
+        return len(self.history) - 1 - self.best_epoch if self.best else 0
 
 
 class Course:
-    """A lesson repeated over epochs, judged on the selection split after each."""
+    """A lesson repeated over epochs, judged on the selection split after each.
+
+    Where the method asks for rehearsals, the same course is gone through before, each time with
+    the first weights and a fresh optimiser, and nothing is judged.
+    """
 
     def __init__(
         self,
@@ -71,8 +83,14 @@ class Course:
         self.now = Standing()
         self.sums: dict[str, Tensor] = {}
         self.best_weights: dict[str, Tensor] = {}
-        self.per_epoch = -(-len(lesson.data) // lesson.params.batch_size)
-        self.steps = self.per_epoch * lesson.params.epochs
+        self.per_epoch = lesson.per_epoch
+        self.length = self.per_epoch * lesson.params.epochs
+        self.rehearsals = lesson.method.rehearsals
+        self.steps = self.length * (self.rehearsals + 1)
+        weights = self.weights() if self.rehearsals else {}
+        self.first = {name: tensor.detach().clone() for name, tensor in weights.items()}
+        self.probe = probe_rows(len(lesson.data))
+        self.before = lesson.examine(self.probe)
         self.batches: list[NDArray[np.int64]] = []
         self.clock = Clock()
 
@@ -93,29 +111,44 @@ class Course:
         start = time.monotonic()
         self.step()
         ended = self.now.step % self.per_epoch == 0
-        if ended:
+        judged = ended and self.now.step > self.length * self.rehearsals
+        if judged:
             self.judge()
         self.now.seconds += time.monotonic() - start
         if ended or self.clock.report_due():
-            self.tell(ended)
+            self.tell(judged)
+        if ended and not judged:
+            self.forget()
         if self.clock.save_due(self.save_every, ended):
             self.keep()
 
     def step(self) -> None:
         """Learn from the next batch and let the method hear of it."""
-        epoch, place = divmod(self.now.step, self.per_epoch)
+        progress = self.progress()
+        if progress.step == 0:
+            self.begin(progress.course)
+        place = progress.step % self.per_epoch
         if place == 0 or not self.batches:
-            self.batches = self.order(epoch)
-        progress = Progress(self.now.step, self.steps, epoch)
+            self.batches = self.lesson.order(progress.epoch, progress.course)
         seen, terms = self.lesson.step(self.batches[place], progress)
-        self.lesson.method.feedback(Signal(seen, terms, progress, self.held_out))
+        signal = Signal(seen, terms, progress, self.asked, self.lesson.review)
+        self.lesson.method.feedback(signal)
         self.count(seen, terms)
         self.now.step += 1
 
-    def order(self, epoch: int) -> list[NDArray[np.int64]]:
-        """The batches of one epoch, a function of the seed and the epoch alone."""
-        rng = np.random.default_rng([self.lesson.seed, epoch])
-        return bucketed(self.lesson.data.lengths, self.lesson.params.batch_size, rng)
+    def progress(self) -> Progress:
+        """Where the next step stands in its course."""
+        course, step = divmod(self.now.step, self.length)
+        return Progress(step, self.length, step // self.per_epoch, course)
+
+    def begin(self, course: int) -> None:
+        """Start a course; every one after the first with the first one's weights."""
+        if course:
+            self.lesson.optimiser.state.clear()
+            self.lesson.model.load_state_dict(_part(self.first, "model"))
+            for name, module in self.lesson.extra.items():
+                module.load_state_dict(_part(self.first, f"extra/{name}"))
+        self.lesson.method.begin(course)
 
     def count(self, seen: Seen, terms: dict[str, Tensor]) -> None:
         """Add up the terms where they are: reading them at every step would wait for the GPU."""
@@ -141,6 +174,11 @@ class Course:
                 )
         return means
 
+    def asked(self) -> dict[str, float]:
+        """The method asks how the student is doing; it is counted."""
+        self.now.passes += 1
+        return self.held_out()
+
     def held_out(self) -> dict[str, float]:
         """Metrics and mean loss of the student as it is, on the selection split."""
         return evaluate(self.lesson.model, self.selection, self.card, self.lesson.device)[0]
@@ -151,13 +189,24 @@ class Course:
         metrics = self.held_out()
         self.clock.evaluated(start)
         epoch = len(self.now.history)
-        best = not self.now.best or self.rank(metrics) > self.rank(self.now.best)
+        best = self.counts(epoch) and (
+            not self.now.best or self.rank(metrics) > self.rank(self.now.best)
+        )
         if best:
             self.now.best, self.now.best_epoch = metrics, epoch
             weights = self.lesson.model.state_dict()
             self.best_weights = {name: each.detach().clone() for name, each in weights.items()}
         entry = {"epoch": epoch, "step": self.now.step, "losses": losses, "metrics": metrics}
         self.now.history.append(entry | {"best": best})
+        self.forget()
+
+    def counts(self, epoch: int) -> bool:
+        """A staged method's student counts from its last stage on; after the last step, always."""
+        done = Progress((epoch + 1) * self.per_epoch, self.length, epoch, self.rehearsals)
+        return self.lesson.method.ready(done) or done.step == done.steps
+
+    def forget(self) -> None:
+        """Begin the means of an epoch."""
         self.sums, self.now.seen = {}, {}
 
     def rank(self, metrics: dict[str, float]) -> tuple[float, float]:
@@ -165,15 +214,20 @@ class Course:
         return metrics[self.card.metrics[0]], -metrics["loss"]
 
     def tell(self, ended: bool) -> None:
-        """Report progress, and at the end of an epoch its verdict."""
+        """Report progress, what the method noted, and at the end of an epoch its verdict."""
         params, step = self.lesson.params, self.now.step
+        course, place = divmod(step - 1, self.length)
+        notes, self.lesson.method.notes = self.lesson.method.notes, []
         event = {
             "kind": "epoch" if ended else "step",
             "step": step,
             "steps": self.steps,
-            "epoch": (step - 1) // self.per_epoch,
+            "epoch": place // self.per_epoch,
             "epochs": params.epochs,
-            "learning_rate": step_size(step - 1, self.steps, params),
+            "course": course,
+            "rehearsals": self.rehearsals,
+            "notes": notes,
+            "learning_rate": step_size(place, self.length, params),
             **self.clock.pace(self.steps - step),
         }
         verdict = self.now.history[-1] if ended else {"losses": self.losses()}
@@ -182,6 +236,8 @@ class Course:
     def keep(self) -> None:
         """Hand out a snapshot, unless it would keep a training that has already diverged."""
         self.losses()
+        if self.lesson.method.notes:
+            self.tell(ended=False)
         start = time.monotonic()
         self.save(self.snapshot())
         self.clock.saved(start)
@@ -190,19 +246,19 @@ class Course:
         """Everything the rest of the run depends on."""
         lesson = self.lesson
         parts: dict[str, dict[str, Tensor]] = {
-            "model": lesson.model.state_dict(),
             "best": self.best_weights,
             "optimiser": moments(lesson.optimiser),
             "sums": self.sums,
             "method": lesson.method.state(),
         }
-        parts |= {f"extra/{name}": each.state_dict() for name, each in lesson.extra.items()}
-        tensors = {
-            f"{part}/{name}": tensor
-            for part, content in parts.items()
-            for name, tensor in content.items()
-        }
+        tensors = _named(parts) | self.weights()
         return Snapshot(tensors, asdict(self.now) | {"steps": self.steps, "seed": lesson.seed})
+
+    def weights(self) -> dict[str, Tensor]:
+        """The student's weights, and those of the modules that learn with it."""
+        parts = {"model": self.lesson.model.state_dict()}
+        extra = self.lesson.extra.items()
+        return _named(parts | {f"extra/{name}": each.state_dict() for name, each in extra})
 
     def restore(self, snapshot: Snapshot) -> None:
         """Go on from a snapshot of the same run.
@@ -226,7 +282,8 @@ class Course:
         lesson.method.restore(snapshot.part("method"))
         self.best_weights = self.placed(snapshot.part("best"))
         self.sums = self.placed(snapshot.part("sums"))
-        self.batches = self.order(self.now.step // self.per_epoch)
+        progress = self.progress()
+        self.batches = self.lesson.order(progress.epoch, progress.course)
 
     def placed(self, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
         """The tensors on this lesson's device."""
@@ -236,5 +293,30 @@ class Course:
         """Give the model its best weights and say how it went."""
         self.lesson.model.load_state_dict(self.best_weights)
         self.lesson.model.eval()
-        now = self.now
-        return Trained(now.best, now.best_epoch, now.step, now.seconds, now.history)
+        now, rehearsed = self.now, self.length * self.rehearsals
+        told = {"before": self.before, "after": self.lesson.examine(self.probe)}
+        return Trained(
+            now.best,
+            now.best_epoch,
+            now.step - rehearsed,
+            now.seconds,
+            now.history,
+            rehearsed,
+            now.passes,
+            [{"when": when} | row for when, rows in told.items() for row in rows],
+        )
+
+
+def probe_rows(rows: int) -> NDArray[np.int64]:
+    """The training examples that a method is asked to tell about: drawn by seed 0."""
+    return np.random.default_rng(0).permutation(rows)[:PROBE]
+
+
+def _named(parts: Mapping[str, Mapping[str, Tensor]]) -> dict[str, Tensor]:
+    """Parts of tensors as one: "part/name"."""
+    return {f"{part}/{name}": each for part, of in parts.items() for name, each in of.items()}
+
+
+def _part(tensors: Mapping[str, Tensor], name: str) -> dict[str, Tensor]:
+    prefix = f"{name}/"
+    return {key.removeprefix(prefix): t for key, t in tensors.items() if key.startswith(prefix)}

@@ -1,17 +1,22 @@
 """One contract for every method on the menu."""
 
+from copy import deepcopy
+
 import pytest
 import torch
 
 from sparsekd import catalog
 from sparsekd.catalog import METHODS
+from sparsekd.errors import Cancelled
+from sparsekd.evaluation import predict
 from sparsekd.knowledge import observe
-from sparsekd.knowledge.observe import KINDS, showing
 from sparsekd.methods import Method, Progress, Seen, Setup
-from sparsekd.parameters import Params
+from sparsekd.parameters import Params, TrainParams
+from sparsekd.training import train
 from tests.tiny_data import padded, tiny_card, tiny_data
 
 MIDWAY = Progress(step=3, steps=8, epoch=0)
+COURSE = [Progress(step, 8, epoch=step // 4) for step in range(8)]
 
 
 @pytest.fixture(params=list(METHODS.values()), ids=list(METHODS))
@@ -32,13 +37,20 @@ class Scene:
         count = card.least_teachers
         self.teachers = tuple(tiny(labels=classes, layers=4, seed=2 + k) for k in range(count))
         self.method = catalog.load(card)(card.params())
-        self.method.prepare(Setup(self.student, tiny_card(classes), count, self.teachers))
+        inside = self.teachers if self.method.inside else ()
+        self.method.prepare(
+            Setup(
+                self.student, tiny_card(classes), count, inside,
+                steps=8, rows=64, selection_rows=64,
+            )
+        )  # fmt: skip
+        self.method.begin(0)
         self.batch = tiny_data(5, classes).batch(range(5))
 
     def terms(self, batch, progress=MIDWAY):
-        needs = self.method.needs
-        with showing([self.student, *self.teachers], needs):
-            student = observe(self.student, batch, needs)
+        student = observe(self.student, batch, self.method.student_needs)
+        with torch.no_grad():
+            needs = self.method.teacher_needs
             taught = tuple(observe(each, batch, needs) for each in self.teachers)
         seen = Seen(student, taught, batch.labels, batch.attention_mask, batch.rows)
         return self.method.loss(seen, progress)
@@ -62,29 +74,32 @@ def test_every_parameter_has_a_default_and_help(card):
     assert all(field.description for field in card.params.model_fields.values())
 
 
-def test_it_needs_only_what_a_model_can_show(card):
-    assert catalog.load(card).needs <= set(KINDS)
+def test_what_it_needs_of_teachers_is_shown_only_where_it_looks_inside(scene):
+    assert scene.method.inside or not scene.method.teacher_needs
 
 
 def test_each_term_is_named_finite_and_one_value_per_example(scene):
-    terms = scene.terms(scene.batch)
-    assert terms
-    for name, term in terms.items():
-        assert isinstance(name, str)
-        assert term.shape == (5,)
-        assert term.isfinite().all()
+    for progress in COURSE:
+        terms = scene.terms(scene.batch, progress)
+        assert terms
+        for name, term in terms.items():
+            assert isinstance(name, str)
+            assert term.shape == (5,)
+            assert term.isfinite().all()
 
 
 def test_each_term_has_a_gradient_into_the_student(scene):
-    for term in scene.terms(scene.batch).values():
-        gradients = torch.autograd.grad(
-            term.sum(), list(scene.student.parameters()), retain_graph=True, allow_unused=True
-        )
-        assert any(each is not None and each.abs().max() > 0 for each in gradients)
+    for progress in COURSE:
+        for term in scene.terms(scene.batch, progress).values():
+            gradients = torch.autograd.grad(
+                term.sum(), list(scene.student.parameters()), retain_graph=True, allow_unused=True
+            )
+            assert any(each is not None and each.abs().max() > 0 for each in gradients)
 
 
-def test_the_output_matrix_learns(scene):
-    sum(scene.terms(scene.batch).values()).mean().backward()
+def test_the_output_matrix_learns_at_some_time(scene):
+    for progress in COURSE:
+        sum(scene.terms(scene.batch, progress).values()).mean().backward()
     assert max(each.grad.abs().max() for each in scene.student.classifier.parameters()) > 0
 
 
@@ -108,3 +123,42 @@ def test_what_it_remembers_survives_an_interruption(scene):
     assert scene.method.state().keys() == state.keys()
     for name, tensor in scene.method.state().items():
         assert torch.equal(tensor, state[name])
+
+
+def test_a_training_by_it_ends_with_a_judged_student(card, tiny):
+    teachers = [tiny(layers=4, seed=2 + number) for number in range(card.least_teachers)]
+    method, data = catalog.load(card)(card.params()), tiny_data(24, seed=1)
+    logits = [predict(teacher, data) for teacher in teachers]
+    trained = train(
+        tiny(layers=2, seed=1), method, data, tiny_data(64, seed=2), tiny_card(),
+        TrainParams(epochs=4, batch_size=4, learning_rate=1e-3), teacher_logits=logits,
+        teachers=teachers if method.inside else (),
+    )  # fmt: skip
+    assert trained.steps == 24
+    assert trained.rehearsal_steps == 24 * method.rehearsals
+    assert 0 <= trained.metrics["accuracy"] <= 1
+    assert all(row["when"] in ("before", "after") for row in trained.findings)
+
+
+def test_an_interrupted_training_by_it_ends_as_if_it_never_was(card, tiny):
+    teachers = [tiny(layers=4, seed=2 + number) for number in range(card.least_teachers)]
+    data = tiny_data(24, seed=1)
+    logits = [predict(teacher, data) for teacher in teachers]
+
+    def learn(**more):
+        method, student = catalog.load(card)(card.params()), tiny(layers=2, seed=1)
+        end = train(
+            student, method, data, tiny_data(64, seed=2), tiny_card(),
+            TrainParams(epochs=2, batch_size=4, learning_rate=1e-3), teacher_logits=logits,
+            teachers=teachers if method.inside else (), **more,
+        )  # fmt: skip
+        return student, end
+
+    whole, straight = learn()
+    snapshots, stop = [], iter([*[False] * 7, True])
+    with pytest.raises(Cancelled):
+        learn(stop=lambda: next(stop), save=lambda snapshot: snapshots.append(deepcopy(snapshot)))
+    broken, pieces = learn(resume=snapshots[-1])
+    for name, weight in whole.state_dict().items():
+        assert torch.equal(weight, broken.state_dict()[name]), name
+    assert straight.history == pieces.history

@@ -8,9 +8,9 @@ import torch
 from sparsekd.errors import BadInput, Incompatible
 from sparsekd.knowledge import Knowledge, observe
 from sparsekd.methods import Progress, Seen, Setup
-from sparsekd.methods.finetune import Finetune
+from sparsekd.methods.fine_tuning import FineTuning
 from sparsekd.methods.vanilla import Vanilla
-from sparsekd.parameters import FinetuneParams, VanillaParams
+from sparsekd.parameters import FineTuningParams, VanillaParams
 from tests.tiny_data import tiny_card, tiny_data
 
 START = Progress(0, 10, 0)
@@ -41,7 +41,7 @@ def test_a_regression_is_half_way_to_teacher_and_label():
 
 def test_an_alpha_of_zero_leaves_the_loss_and_gradient_of_fine_tuning():
     gradients = []
-    for method in (Vanilla(VanillaParams(alpha=0)), Finetune(FinetuneParams())):
+    for method in (Vanilla(VanillaParams(alpha=0)), FineTuning(FineTuningParams())):
         student = STUDENT.clone().requires_grad_()
         loss = sum(method.loss(seen(student, TEACHER, LABELS), START).values())
         gradients.append(torch.autograd.grad(loss.mean(), student)[0])

@@ -6,7 +6,7 @@ from sparsekd.knowledge.losses import task_loss
 from sparsekd.methods.base import Method, Progress, Seen
 
 
-class Finetune(Method):
+class FineTuning(Method):
     """The task loss; teachers are not looked at."""
 
     def loss(self, seen: Seen, progress: Progress) -> dict[str, Tensor]:
