@@ -6,7 +6,17 @@ from importlib import import_module
 from typing import Any
 
 from sparsekd.errors import unknown
-from sparsekd.parameters import FineTuningParams, Params, VanillaParams
+from sparsekd.parameters import (
+    FineTuningParams,
+    InternalParams,
+    KnowledgeSelectionParams,
+    MiniLMParams,
+    Params,
+    PKDParams,
+    TeacherSelectionParams,
+    TinyBERTParams,
+    VanillaParams,
+)
 
 
 @dataclass(frozen=True)
@@ -21,7 +31,8 @@ class Variant:
 class Card:
     """One line of a menu, and where its code lives ("module:Class").
 
-    `variants` stand beside the method in comparisons, each under "name:variant".
+    `variants` stand beside the method in comparisons, each under "name:variant". A student needs
+    `least_layers`, and where a method `divides`, a number of layers that divides the teacher's.
     """
 
     name: str
@@ -33,6 +44,8 @@ class Card:
     least_teachers: int = 1
     most_teachers: int = 1
     variants: Mapping[str, Variant] = field(default_factory=dict)
+    least_layers: int = 1
+    divides: bool = False
 
 
 METHODS: dict[str, Card] = {
@@ -56,6 +69,82 @@ METHODS: dict[str, Card] = {
             summary="The teacher's softened class probabilities mixed with the gold labels.",
             params=VanillaParams,
             code="sparsekd.methods.vanilla:Vanilla",
+        ),
+        Card(
+            name="pkd",
+            title="Patient distillation (PKD)",
+            source="Sun et al., EMNLP 2019, arXiv 1908.09355",
+            summary="Vanilla distillation, and the [CLS] vectors of intermediate layers.",
+            params=PKDParams,
+            code="sparsekd.methods.pkd:PKD",
+            variants={"last": Variant("PKD, the teacher's last layers", {"match": "last"})},
+        ),
+        Card(
+            name="tinybert",
+            title="TinyBERT (task stages)",
+            source="Jiao et al., Findings of EMNLP 2020, arXiv 1909.10351",
+            summary="First attention scores and hidden states, then the soft labels. Without "
+            "TinyBERT's general distillation and augmented data.",
+            params=TinyBERTParams,
+            code="sparsekd.methods.tinybert:TinyBERT",
+        ),
+        Card(
+            name="minilm",
+            title="MiniLM-style relations",
+            source="Wang et al., NeurIPS 2020, arXiv 2002.10957",
+            summary="Vanilla distillation, and the last layer's attention and value relations.",
+            params=MiniLMParams,
+            code="sparsekd.methods.minilm:MiniLM",
+        ),
+        Card(
+            name="internal",
+            title="Internal representations",
+            source="Aguilar et al., AAAI 2020, arXiv 1910.03723",
+            summary="Attention and [CLS] vectors layer by layer, bottom-up, then the soft labels.",
+            params=InternalParams,
+            code="sparsekd.methods.internal:Internal",
+            variants={
+                "stacked": Variant("Internal, stacked (SID)", {"schedule": "stacked"}),
+                "all": Variant("Internal, all at once", {"schedule": "all"}),
+                "gold": Variant("Internal, soft and gold labels", {"labels": "soft_and_gold"}),
+            },
+        ),
+        Card(
+            name="knowledge_selection",
+            title="Knowledge selection",
+            source="Wang et al., Findings of EMNLP 2022, arXiv 2302.00444",
+            summary="An actor–critic weighs four kinds of knowledge as the training goes on: gold "
+            "labels, responses, features and relations.",
+            params=KnowledgeSelectionParams,
+            code="sparsekd.methods.knowledge_selection:KnowledgeSelection",
+            least_layers=2,
+            divides=True,
+            variants={
+                "hard": Variant("Knowledge selection, each kind on or off", {"action": "hard"}),
+                "uniform": Variant("All four kinds alike", {"choose": "uniform"}),
+                "random_soft": Variant("Four kinds, weights by chance", {"choose": "random"}),
+                "random_hard": Variant(
+                    "Four kinds, on or off by chance", {"choose": "random", "action": "hard"}
+                ),
+            },
+        ),
+        Card(
+            name="teacher_selection",
+            title="Reinforced teacher selection",
+            source="Yuan et al., AAAI 2021, arXiv 2012.06048",
+            summary="A policy chooses which of several teachers teach each training instance.",
+            params=TeacherSelectionParams,
+            code="sparsekd.methods.teacher_selection:TeacherSelection",
+            least_teachers=2,
+            most_teachers=8,
+            variants={
+                "ensemble": Variant("All teachers alike", {"choose": "all"}),
+                "random": Variant("One random teacher per batch", {"choose": "random"}),
+                "learned_weights": Variant("Fixed learned weights", {"choose": "weights"}),
+                "oracle": Variant("Best teacher per instance (oracle)", {"choose": "oracle"}),
+                "r2": Variant("Reward 2: also nearness to the chosen", {"reward": "r2"}),
+                "r3": Variant("Reward 3: also held-out accuracy", {"reward": "r3"}),
+            },
         ),
     )
 }

@@ -5,7 +5,15 @@ The forms of the dashboard, the options of the command line and the checks all r
 
 from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from sparsekd.errors import BadInput, unknown
 
@@ -89,6 +97,230 @@ class VanillaParams(Params):
     alpha: float = Field(
         0.5, ge=0, le=1, description="Weight of the soft labels; 1 − α goes to the gold labels."
     )
+
+
+class PKDParams(VanillaParams):
+    """Vanilla distillation, and the [CLS] vectors of intermediate layers.
+
+    Source: Sun et al., EMNLP 2019, arXiv 1908.09355.
+    """
+
+    match: Literal["skip", "last"] = Field(
+        "skip",
+        description="Which of the teacher's layers the student's match: every few (skip), or the "
+        "last ones below the top (last).",
+    )
+    beta: float = Field(
+        100.0, gt=0, le=1e5, description="β: weight of the [CLS] distance (published: 10 to 1000)."
+    )
+
+
+class TinyBERTParams(Params):
+    """First the inner states, then the soft labels.
+
+    Source: Jiao et al., Findings of EMNLP 2020, arXiv 1909.10351; the share is ours.
+    """
+
+    inner_share: float = Field(
+        0.5, gt=0, lt=1, description="Share of the steps that stage 1, the inner states, takes."
+    )
+    temperature: float = Field(
+        1.0, ge=1, le=20, description="Softens both distributions in stage 2."
+    )
+
+
+class MiniLMParams(VanillaParams):
+    """Vanilla distillation, and the relations of the last layer.
+
+    Source: Wang et al., NeurIPS 2020, arXiv 2002.10957; the mixture is ours.
+    """
+
+    relation_weight: float = Field(
+        1.0, gt=0, le=1000, description="Weight of the attention and of the value relations."
+    )
+
+
+class InternalParams(Params):
+    """Attention and [CLS] vectors of matched layers, by a schedule.
+
+    Source: Aguilar et al., AAAI 2020, arXiv 1910.03723; weights and shares are ours.
+    """
+
+    schedule: Literal["progressive", "stacked", "all"] = Field(
+        "progressive",
+        description="One layer at a time, bottom-up, then the soft labels (progressive, PID); the "
+        "same with lower layers' losses kept (stacked, SID); everything at every step (all).",
+    )
+    labels: Literal["soft", "soft_and_gold"] = Field(
+        "soft", description="The teacher's probabilities alone, or the gold labels as well."
+    )
+    attention_weight: float = Field(
+        1.0, ge=0, le=1000, description="Weight of the KL of attention rows; 0 leaves it out."
+    )
+    cls_weight: float = Field(
+        1.0, ge=0, le=1000, description="Weight of 1 − the cosine of [CLS]; 0 leaves it out."
+    )
+    last_share: float | None = Field(
+        None,
+        gt=0,
+        lt=1,
+        description="Share of the steps for the soft labels at the end (progressive, stacked); "
+        "empty: as long as each layer's stage.",
+    )
+    temperature: float = Field(
+        1.0, ge=1, le=20, description="Softens both distributions; 1 is the published loss."
+    )
+
+    @model_validator(mode="after")
+    def _something_inside(self) -> Self:
+        if not (self.attention_weight or self.cls_weight):
+            raise ValueError("attention_weight and cls_weight are both 0: nothing is inside")
+        return self
+
+
+class TeacherSelectionParams(Params):
+    """A policy chooses, for each training instance, which of several teachers teach it.
+
+    Source: Yuan et al., AAAI 2021, arXiv 2012.06048; no official code, so most values are ours.
+    """
+
+    choose: Literal["policy", "all", "random", "weights", "oracle"] = Field(
+        "policy",
+        description="Who teaches an instance: whom the learned policy chooses, all alike, one "
+        "random teacher per batch, all by fixed learned weights, or the one with the smallest "
+        "loss on the gold label (an oracle).",
+    )
+    reward: Literal["r1", "r2", "r3"] = Field(
+        "r1",
+        description="r1: −cross-entropy; r2: −cross-entropy − distance to the chosen teachers, "
+        "which also favours teachers that the student resembles already, useful or not; r3: r2 "
+        "and held-out accuracy, mixed by gamma (it costs passes over the selection split).",
+    )
+    alpha: float = Field(
+        0.5, ge=0, le=1, description="Weight of the gold labels; 1 − α goes to the teachers."
+    )
+    temperature: float = Field(
+        2.0, ge=1, le=20, description="Softens student and teachers; 1 is the formula as noted."
+    )
+    pretrain: float = Field(
+        0.2,
+        ge=0,
+        lt=1,
+        description="Share of the steps in which all teachers teach alike, before the policy (or "
+        "the weights) are learned; one step at least.",
+    )
+    look_ahead: float = Field(
+        0.5,
+        gt=0,
+        le=10,
+        description="A reward is read after a step of this size on the student's own logits.",
+    )
+    credit: Literal["instance", "batch"] = Field(
+        "instance", description="Each choice earns its own instance's reward, or its batch's mean."
+    )
+    gamma: float = Field(
+        0.5, ge=0, le=1, description="Share of the losses in r3; 1 − γ goes to the accuracy."
+    )
+    reward_every: int = Field(
+        50, ge=1, le=100_000, description="Steps between two readings of held-out accuracy (r3)."
+    )
+    selector_examples: int = Field(
+        2000, ge=1, description="Training examples on which the selector is pre-trained, at most."
+    )
+    selector_passes: int = Field(
+        20, ge=1, le=1000, description="Passes over them, the student being fixed."
+    )
+    selector_rate: float = Field(0.02, gt=0, le=1, description="Step size of the policy's Adam.")
+    baseline_decay: float = Field(
+        0.95, ge=0, lt=1, description="Decay of the moving average that rewards are compared with."
+    )
+
+
+class KnowledgeSelectionParams(Params):
+    """Which kinds of knowledge are let through, and how the selector learns to choose them.
+
+    Source: Wang et al., Findings of EMNLP 2022, arXiv 2302.00444; the numbers are ours.
+    """
+
+    choose: Literal["actor", "uniform", "random"] = Field(
+        "actor",
+        description="Who sets the weights: the trained actor, or a control: all kinds alike, or "
+        "chance at every step (neither control has episodes).",
+    )
+    action: Literal["soft", "hard"] = Field(
+        "soft", description="Weights between 0 and 1, or each kind on or off."
+    )
+    episodes: int = Field(
+        4,
+        ge=2,
+        le=1000,
+        description="Trainings of a fresh student in which the actor learns, before the one that "
+        "counts; each costs as much as that one. What a phase gains is measured against the same "
+        "phase of the others, so there are at least two.",
+    )
+    phases: int = Field(
+        7,
+        ge=1,
+        le=100_000,
+        description="Phases of an episode: an action holds for one, and each ends with a reward "
+        "pass over the selection split.",
+    )
+    explorations: int = Field(
+        2, ge=0, le=1000, description="First episodes in which every action is drawn by chance."
+    )
+    noise: float = Field(
+        1.0,
+        ge=0,
+        le=10,
+        description="Spread of what is added to the actor's outputs, before the sigmoid, in the "
+        "episodes after those.",
+    )
+    bonus: float = Field(
+        0.1,
+        ge=0,
+        le=100,
+        description="Weight of the exploration bonus; 1 is as much as a typical phase gains.",
+    )
+    discount: float = Field(
+        0.5, ge=0, lt=1, description="γ: what the next phase's worth counts in this one's."
+    )
+    caution: float = Field(
+        0.03,
+        ge=0,
+        le=10,
+        description="Holds soft weights near ½, unless the critic is sure enough; 0 lets them run "
+        "to 0 and 1.",
+    )
+    updates: int = Field(
+        20, ge=1, le=10_000, description="Steps of actor and critic after each phase."
+    )
+    width: int = Field(64, ge=1, le=4096, description="Hidden units of actor and critic.")
+    selector_rate: float = Field(
+        3e-3, gt=0, le=1, description="Adam's step size for actor and critic."
+    )
+    temperature: float = Field(
+        2.0, ge=1, le=20, description="Softens both distributions of the response loss."
+    )
+    decay: float = Field(
+        0.99,
+        ge=0,
+        le=1,
+        description="How slowly the running mean that divides a loss follows it; 1 averages all "
+        "steps so far.",
+    )
+    embeddings: bool = Field(
+        False, description="Relate the embeddings' output to the first layer too."
+    )
+
+    @property
+    def rehearsals(self) -> int:
+        """Trainings before the one that counts: the episodes, where an actor learns."""
+        return self.episodes if self.choose == "actor" else 0
+
+    @property
+    def reward_passes(self) -> int:
+        """Passes over the selection split: one before each episode's phases, one after each."""
+        return self.rehearsals * (self.phases + 1)
 
 
 class StudentParams(Params):

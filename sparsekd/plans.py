@@ -21,27 +21,8 @@ from sparsekd.parameters import (
     TrainParams,
     VanillaParams,
 )
-from sparsekd.records import DEMO_CHECKPOINT, Plan, Recipe, Step
-from sparsekd.tasks.demo import DEMO_STUDENT, DEMO_TEACHER
-
-ROLES = {
-    "teacher": "Teacher",
-    "plain_student": "Student without teacher",
-    "trial_student": "Trial student (dense teacher)",
-    "scores": "Scores",
-    "sparse_teacher": "Sparse teacher",
-    "student": "Student of the sparse teacher",
-    "random_mask_teacher": "Randomly masked teacher",
-    "random_mask_student": "Student of a randomly masked teacher",
-}
-REPORTED = (
-    "teacher",
-    "plain_student",
-    "trial_student",
-    "sparse_teacher",
-    "student",
-    "random_mask_student",
-)
+from sparsekd.records import DEMO_CHECKPOINT, DEMO_CHECKPOINTS, Plan, Recipe, Step
+from sparsekd.tasks.demo import DEMO_STUDENT, DEMO_TEACHERS
 
 
 def finetune(task: str, checkpoint: str, train: TrainParams, seed: int = 0) -> Recipe:
@@ -238,11 +219,12 @@ def _one_seed(study: Study, teacher: str, seed: int) -> list[Step]:
 def defaults(checkpoint: str) -> tuple[TrainParams, TrainParams, StudentParams]:
     """How teacher and students are trained unless asked otherwise, and what a student is.
 
-    The demo model, which starts from nothing, needs a larger step size than a checkpoint does.
+    A demo model, which starts from nothing, needs a larger step size than a checkpoint does.
     """
-    if checkpoint != DEMO_CHECKPOINT:
+    if checkpoint not in DEMO_CHECKPOINTS:
         return TrainParams(), TrainParams(), StudentParams()
-    teacher, student = TrainParams.of(DEMO_TEACHER["train"]), TrainParams.of(DEMO_STUDENT["train"])
+    teacher = TrainParams.of(DEMO_TEACHERS[checkpoint]["train"])
+    student = TrainParams.of(DEMO_STUDENT["train"])
     return teacher, student, StudentParams(layers=DEMO_STUDENT["layers"])
 
 
@@ -260,35 +242,39 @@ def command(plan: Plan) -> str:
     own, students, shape = defaults(checkpoint)
     words = ["python", "-m", "sparsekd", "study", "--task", plan.task]
     if checkpoint != DEMO_CHECKPOINT:
-        words += ["--teacher", _typed(checkpoint)]
+        words += ["--teacher", typed(checkpoint)]
     seeds = sorted({step.seed for step in plan.steps if step.role == "student"})
     words += ["--seeds", str(len(seeds))] if len(seeds) > 1 else []
     words += ["--method", student.method] if student.method != "vanilla" else []
     method = find(student.method).params()
-    words += _options("student-", student.params["student"], shape.values())
-    words += _options("", recipes["sparse_teacher"].params["mask"], MaskParams().values())
-    words += _options("", student.params["method"], method.values())
-    words += _options("", student.params["train"], students.values())
+    words += options("student-", student.params["student"], shape.values())
+    words += options("", recipes["sparse_teacher"].params["mask"], MaskParams().values())
+    words += options("", student.params["method"], method.values())
+    words += options("", student.params["train"], students.values())
     # What is said of the students is said of the teacher too, unless it has words of its own.
-    common = own.changed(_changed(student.params["train"], students.values()))
-    words += _options("teacher-", teacher.params["train"], common.values())
-    words += _options("score-", recipes["scores"].params["score"], ScoreParams().values())
+    common = own.changed(changed(student.params["train"], students.values()))
+    words += options("teacher-", teacher.params["train"], common.values())
+    words += options("score-", recipes["scores"].params["score"], ScoreParams().values())
     return shlex.join(words)
 
 
-def _changed(values: dict[str, Any], usual: dict[str, Any]) -> dict[str, Any]:
+def changed(values: dict[str, Any], usual: dict[str, Any]) -> dict[str, Any]:
+    """Those of the values that are not the usual ones."""
     return {name: values[name] for name in usual if values[name] != usual[name]}
 
 
-def _options(prefix: str, values: dict[str, Any], usual: dict[str, Any]) -> list[str]:
+def options(prefix: str, values: dict[str, Any], usual: dict[str, Any]) -> list[str]:
+    """The words that set what is not as usual."""
     return [
         word
-        for name, value in _changed(values, usual).items()
+        for name, value in changed(values, usual).items()
         for word in (f"--{prefix}{name.replace('_', '-')}", f"{value}")
     ]
 
 
-def _typed(checkpoint: str) -> str:
+def typed(checkpoint: str) -> str:
     """A stored reference as a person would type it."""
+    if checkpoint in DEMO_CHECKPOINTS:
+        return checkpoint
     kind, _, rest = checkpoint.partition(":")
     return rest.rpartition("#")[0] if kind == "folder" else rest or checkpoint

@@ -11,7 +11,9 @@ Stage = Literal[
     "finetune", "distil", "score", "prune", "probe", "export", "measure", "ablate", "attribute"
 ]
 
-DEMO_CHECKPOINT = "demo:"  # in a recipe: a small BERT that has learned nothing yet
+# In a recipe: small models that have learned nothing yet, of two architectures and tokenizers.
+DEMO_CHECKPOINT, DEMO_DISTILBERT = "demo:", "demo:distilbert"
+DEMO_CHECKPOINTS = {DEMO_CHECKPOINT: "Demo BERT", DEMO_DISTILBERT: "Demo DistilBERT"}
 
 
 class State(StrEnum):
@@ -34,7 +36,8 @@ class Recipe:
     """Everything that decides the result of one run, and nothing else.
 
     `inputs` maps a role (teacher, teacher_2, …, student, scores, checkpoint, init) to a run id, or
-    to a model from outside: ``folder:<path>#<fingerprint>``, ``hub:<id>`` or ``demo:``.
+    to a model from outside: ``folder:<path>#<fingerprint>``, ``hub:<id>`` or one of
+    `DEMO_CHECKPOINTS`.
     """
 
     stage: Stage
@@ -151,6 +154,7 @@ class Plan:
     title: str
     task: str
     steps: tuple[Step, ...]
+    kind: Literal["study", "comparison"] = "study"
 
     @property
     def id(self) -> str:
@@ -167,4 +171,4 @@ class Plan:
         """Read what `to_json` wrote."""
         raw = json.loads(text)
         steps = tuple(Step(step["role"], Recipe(**step["recipe"])) for step in raw["steps"])
-        return cls(raw["title"], raw["task"], steps)
+        return cls(raw["title"], raw["task"], steps, raw.get("kind", "study"))

@@ -8,7 +8,7 @@ from pathlib import Path
 from sparsekd import store
 from sparsekd.errors import BadInput, NotFound, unknown
 from sparsekd.files import disk_trouble
-from sparsekd.records import DEMO_CHECKPOINT, Recipe, Run
+from sparsekd.records import DEMO_CHECKPOINTS, Recipe, Run
 from sparsekd.tasks import TASKS, TaskCard, local
 
 MODEL_STAGES = ("finetune", "distil", "prune")
@@ -65,13 +65,16 @@ def task(
 
 
 def model(text: str) -> str:
-    """A model by run id, `demo:`, local folder or hub id, as a recipe stores it.
+    """A model by run id, demo checkpoint, local folder or hub id, as a recipe stores it.
 
     Raises:
-        NotFound: no such run or folder; BadInput: a run without a model, or no checkpoint.
+        NotFound: no such run, demo checkpoint or folder; BadInput: a run without a model, or no
+            checkpoint.
     """
-    if text == DEMO_CHECKPOINT or text.startswith(("hub:", "folder:")):
+    if text in DEMO_CHECKPOINTS or text.startswith(("hub:", "folder:")):
         return text
+    if text.startswith("demo:"):
+        raise unknown("demo checkpoint", text, DEMO_CHECKPOINTS)
     path = _directory(text)
     if path:
         return f"folder:{path.resolve()}#{fingerprint(path)}"
@@ -92,8 +95,14 @@ def model(text: str) -> str:
 
 def finetuned(text: str) -> Recipe | None:
     """The recipe behind the id of a fine-tuning run; None where `text` names something else."""
-    run = None if text == DEMO_CHECKPOINT or _directory(text) else _run(text)
+    run = None if text in DEMO_CHECKPOINTS or _directory(text) else _run(text)
     return run.recipe if run is not None and run.recipe.stage == "finetune" else None
+
+
+def made(text: str) -> Recipe | None:
+    """The recipe behind a run id that left a model; None where `text` names something else."""
+    run = None if text in DEMO_CHECKPOINTS or _directory(text) else _run(text)
+    return run.recipe if run is not None and run.recipe.stage in MODEL_STAGES else None
 
 
 def dense(reference: str) -> str:

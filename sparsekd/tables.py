@@ -7,9 +7,8 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from sparsekd import store
+from sparsekd import roles, store
 from sparsekd.errors import NotFound
-from sparsekd.plans import REPORTED, ROLES
 from sparsekd.records import Plan, Progress, Recipe, Run, State
 
 STAGES = {
@@ -108,6 +107,42 @@ def curves(run_id: str) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["step", "name", "value"])
 
 
+def notes(run_id: str) -> pd.DataFrame:
+    """What a method noted: columns step, kind, name, value, from names like ``weight/response``."""
+    logged = curves(run_id)
+    parts = logged["name"].str.split("/", n=1)
+    named = logged.assign(kind=parts.str[0], name=parts.str[-1])
+    return named[~named["kind"].isin(["loss", "selection"])][["step", "kind", "name", "value"]]
+
+
+def stages(noted: pd.DataFrame, last: int) -> pd.DataFrame:
+    """Stages from the notes of their beginnings: columns name, from, to, in optimiser steps."""
+    begins = noted.sort_values("step").drop_duplicates("step", keep="last")
+    ends = [*begins["step"].iloc[1:], max(last, int(begins["step"].max()) + 1)]
+    return pd.DataFrame({"name": begins["name"], "from": begins["step"], "to": ends})
+
+
+def agreement(found: pd.DataFrame) -> pd.DataFrame:
+    """Means of a method's findings by layer: columns measure, layer, when, value."""
+    measures = [name for name in found if name not in ("when", "row", "layer", "text")]
+    long = found.melt(["when", "layer"], measures, "measure", "value").dropna(subset="value")
+    means = long.groupby(["measure", "layer", "when"], sort=False)["value"].mean().reset_index()
+    return means.astype({"layer": int})
+
+
+def instances(found: pd.DataFrame) -> pd.DataFrame:
+    """One row per example: its text, who teaches it, and each teacher's probability and loss."""
+    wide = found.pivot(index="row", columns="teacher", values=["probability", "teacher_loss"])
+    wide.columns = [f"{_COLUMN[kind]} {teacher}" for kind, teacher in wide.columns]
+    firsts = found.groupby("row")[["text", "label", "student_loss"]].first()
+    chosen = found[found["chosen"].astype(bool)].groupby("row")["teacher"]
+    taught = chosen.agg(lambda teachers: ", ".join(str(each) for each in teachers))
+    return firsts.assign(taught_by=taught).join(wide).reset_index()
+
+
+_COLUMN = {"probability": "probability of teacher", "teacher_loss": "loss of teacher"}
+
+
 def findings(run: Run) -> pd.DataFrame:
     """What a method found out about some training examples, before and after; empty if nothing."""
     path = run.folder / "findings.parquet"
@@ -135,7 +170,7 @@ def plan_progress(plan: Plan, runs: dict[str, Run] | None = None) -> Progress:
         return Progress("done" if done == len(plan.steps) else "", done, len(plan.steps))
     role = next(step.role for step in plan.steps if step.recipe.run_id == active.id)
     return Progress(
-        f"{ROLES[role]}: {active.progress.phase}",
+        f"{roles.title(role)}: {active.progress.phase}",
         done,
         len(plan.steps),
         active.progress.examples_per_second,
@@ -159,7 +194,7 @@ def study_rows(plan: Plan) -> list[dict[str, Any]]:
             "run": step.recipe.run_id,
         }
         for step in plan.steps
-        if step.role in REPORTED and _done(runs.get(step.recipe.run_id))
+        if roles.reported(step.role) and _done(runs.get(step.recipe.run_id))
         for split, metrics in runs[step.recipe.run_id].outcome.metrics.items()
         if split != "selection"
     ]
@@ -187,13 +222,13 @@ def summary(frame: pd.DataFrame, split: str, metric: str) -> pd.DataFrame:
     """Per role: mean over seeds, its 95 % t interval (NaN for one seed), seeds, parameters."""
     chosen = frame[(frame["split"] == split) & (frame["metric"] == metric)]
     rows = []
-    for role in [role for role in ROLES if role in set(chosen["role"])]:
+    for role in chosen["role"].unique():
         group = chosen[chosen["role"] == role]
         low, high = interval(group["value"].to_numpy())
         rows.append(
             {
                 "role": role,
-                "what": ROLES[role],
+                "what": roles.title(role),
                 "mean": group["value"].mean(),
                 "low": low,
                 "high": high,
@@ -206,14 +241,14 @@ def summary(frame: pd.DataFrame, split: str, metric: str) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=columns)
 
 
-def interval(values: np.ndarray) -> tuple[float, float]:
-    """Two-sided 95 % Student t interval of the mean; NaN for fewer than two values."""
+def interval(values: np.ndarray, confidence: float = CONFIDENCE) -> tuple[float, float]:
+    """Two-sided Student t interval of the mean, 95 % unless told; NaN for less than two values."""
     if len(values) < 2:
         return float("nan"), float("nan")
     mean, error = float(np.mean(values)), float(stats.sem(values))
     if error == 0:
         return mean, mean
-    low, high = stats.t.interval(CONFIDENCE, len(values) - 1, loc=mean, scale=error)
+    low, high = stats.t.interval(confidence, len(values) - 1, loc=mean, scale=error)
     return float(low), float(high)
 
 
@@ -231,7 +266,7 @@ def comparisons(frame: pd.DataFrame, split: str, metric: str) -> pd.DataFrame:
         rows.append(
             {
                 "control": control,
-                "what": ROLES[control],
+                "what": roles.title(control),
                 "difference": float(np.mean(differences)) if len(differences) else float("nan"),
                 "low": low,
                 "high": high,
@@ -243,12 +278,14 @@ def comparisons(frame: pd.DataFrame, split: str, metric: str) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=columns)
 
 
-def verdict(differences: np.ndarray, lower_is_better: bool = False) -> str:
+def verdict(
+    differences: np.ndarray, lower_is_better: bool = False, confidence: float = CONFIDENCE
+) -> str:
     """better, worse or inconclusive, in words: fewer than five paired seeds prove nothing."""
     seeds = len(differences)
     if seeds < LEAST_SEEDS:
         return f"inconclusive: {seeds} of at least {LEAST_SEEDS} seeds"
-    low, high = interval(-differences if lower_is_better else differences)
+    low, high = interval(-differences if lower_is_better else differences, confidence)
     if low > 0:
         return "better"
     if high < 0:

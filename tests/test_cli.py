@@ -134,6 +134,16 @@ def test_a_probe_shows_the_controls_beside_the_scores(place: Path, study: dict[s
         (["study", "--task", "glue/sst2"], "needs a checkpoint", "--teacher"),
         (["finetune", "--task", "demo/sentiment", "--checkpoint", "/nowhere"], "no folder", "hub"),
         (["distil", "--task", "demo/sentiment", "--teacher", "0123456789ab"], "no run", "Known"),
+        (
+            ["distil", "--task", "glue/rte", "--teacher", "hub/a", "--method", "teacher_selection"],
+            "2 to 8 teachers, not 1",
+            "--teacher A --teacher B",
+        ),
+        (
+            ["distil", "--task", "demo/sentiment", "--teacher", "hub/one", "--teacher", "hub/two"],
+            "learns from 1 teacher, not 2",
+            "Choose one",
+        ),
         (["runs", "show", "abcd"], "no run", "Known"),
         (["mask", "--scores", "/none.npz", "--out", "/tmp/x"], "no file", "scores.npz"),
         (["study"], "required: --task", "--help"),

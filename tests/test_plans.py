@@ -92,6 +92,7 @@ def test_a_study_without_seeds_is_refused():
 
 
 def test_the_demo_has_its_own_settings_a_checkpoint_the_published_ones():
+    assert plans.defaults("demo:") == plans.defaults("demo:distilbert")
     demo = plans.demo_study()
     published, _, _ = plans.defaults("folder:/x#1")
     assert (published.learning_rate, published.batch_size, published.epochs) == (3e-5, 16, 10)

@@ -50,6 +50,9 @@ def test_runs_hub_ids_and_the_demo_are_told_apart():
     assert references.model(run.id[:6]) == run.id
     assert references.model("google-bert/bert-base-uncased").startswith("hub:")
     assert references.model("demo:") == "demo:"
+    assert references.model("demo:distilbert") == "demo:distilbert"
+    with pytest.raises(NotFound, match="Did you mean demo:distilbert"):
+        references.model("demo:distillbert")
     assert references.finetuned(run.id) == run.recipe
     assert references.finetuned("google-bert/bert-base-uncased") is None
     with pytest.raises(BadInput, match="leaves no model"):

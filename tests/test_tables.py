@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sparsekd import plans, store, tables
+from sparsekd import plans, roles, store, tables
 from sparsekd.records import Outcome, Plan, State
 
 
@@ -90,7 +90,7 @@ def finish(plan: Plan, roles: set[str]) -> None:
 def test_rows_are_the_six_reported_roles_on_data_that_chose_nothing(plan: Plan):
     finish(plan, {step.role for step in plan.steps})
     rows = tables.study_rows(plan)
-    assert [row["role"] for row in rows] == list(plans.REPORTED)
+    assert [row["role"] for row in rows] == list(roles.REPORTED)
     assert {row["split"] for row in rows} == {"validation"}
     assert set(rows[0]) >= {"role", "method", "seed", "split", "metrics", "parameters", "seconds"}
 

@@ -37,8 +37,56 @@ def lines(logged: pd.DataFrame, dots: bool) -> Any:
     return legible(chart.properties(height=230))
 
 
-def dots(points: pd.DataFrame, means: pd.DataFrame, title: str) -> Any:
-    """Every seed as a dot, the mean as a bar, its interval as a line.
+def named_lines(logged: pd.DataFrame, title: str, begin: int | None = None) -> Any:
+    """A method's numbers over optimiser steps, with a rule where its last course begins.
+
+    Columns: step, name, value.
+    """
+    chart = alt.Chart(logged, padding=0).mark_line(strokeWidth=2, point={"size": 14})
+    chart = chart.encode(
+        x=alt.X("step:Q", title="optimiser step", axis=alt.Axis(tickMinStep=1, grid=False)),
+        y=alt.Y("value:Q", title=title, scale=alt.Scale(zero=False)),
+        color=alt.Color("name:N", legend=LEGEND),
+        strokeDash=alt.StrokeDash("name:N", legend=LEGEND),
+        tooltip=["name", "step", alt.Tooltip("value", format=".4f")],
+    )
+    if not begin:
+        return legible(chart.properties(height=230))
+    rule = alt.Chart(pd.DataFrame({"step": [begin]})).mark_rule(strokeWidth=2, color=ink())
+    return legible((chart + rule.encode(x="step:Q")).properties(height=230))
+
+
+def timeline(spans: pd.DataFrame) -> Any:
+    """Stages as bars from step to step. Columns: name, from, to."""
+    names = list(dict.fromkeys(spans["name"]))
+    chart = alt.Chart(spans, padding=0).mark_bar(size=20, cornerRadius=3)
+    chart = chart.encode(
+        x=alt.X("from:Q", title="optimiser step", axis=alt.Axis(tickMinStep=1)),
+        x2="to:Q",
+        y=alt.Y("name:N", sort=names, axis=NAMED),
+        color=alt.Color("name:N", sort=names, legend=None),
+        tooltip=["name", "from", "to"],
+    )
+    return legible(chart.properties(height=34 * len(names) + 40))
+
+
+def before_and_after(means: pd.DataFrame, title: str) -> Any:
+    """One measure by layer, before and after the training. Columns: layer, when, value."""
+    chart = alt.Chart(means, padding=0).mark_bar()
+    chart = chart.encode(
+        x=alt.X("layer:O", title="student layer (1 = bottom)", axis=alt.Axis(labelAngle=0)),
+        xOffset=alt.XOffset("when:N", sort=["before", "after"]),
+        y=alt.Y("value:Q", title=title.replace("_", " ")),
+        color=alt.Color("when:N", sort=["before", "after"], legend=LEGEND),
+        tooltip=["layer", "when", alt.Tooltip("value", format=".4f")],
+    )
+    return legible(chart.properties(height=230))
+
+
+def dots(
+    points: pd.DataFrame, means: pd.DataFrame, title: str, baseline: float | None = None
+) -> Any:
+    """Every seed as a dot, the mean as a bar, its interval as a line; dashes at a baseline's mean.
 
     Columns: points what, seed, value, parameters; means what, mean, low, high, seeds.
     """
@@ -53,6 +101,9 @@ def dots(points: pd.DataFrame, means: pd.DataFrame, title: str) -> Any:
     ticks = alt.Chart(means).mark_tick(thickness=3, size=22, color=ink())
     circles = alt.Chart(points).mark_circle(size=90, opacity=0.75)
     layers = [rules.encode(x=across("low"), x2="high:Q", y=rows)] if len(known) else []
+    if baseline is not None:
+        at = alt.Chart(pd.DataFrame({"mean": [baseline]})).mark_rule(strokeDash=[4, 4], color=ink())
+        layers.append(at.encode(x=across("mean")))
     layers += [
         ticks.encode(
             x=across("mean"), y=rows, tooltip=["what", alt.Tooltip("mean", format=".4f"), "seeds"]
@@ -63,7 +114,8 @@ def dots(points: pd.DataFrame, means: pd.DataFrame, title: str) -> Any:
             tooltip=["what", "seed", alt.Tooltip("value", format=".4f"), "parameters"],
         ),
     ]
-    return legible(alt.layer(*layers).properties(height=46 * len(means) + 20))
+    height = 46 if len(means) < 9 else 30
+    return legible(alt.layer(*layers).properties(height=height * len(means) + 20))
 
 
 def confusions(cells: pd.DataFrame, names: list[str]) -> Any:

@@ -7,7 +7,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from pages.parts.frame import Outputs
-from sparsekd.plans import REPORTED, ROLES
+from sparsekd import roles
 from sparsekd.records import Plan, Step
 from sparsekd.tasks.cards import TaskCard
 
@@ -16,20 +16,20 @@ def differences(plan: Plan) -> pd.DataFrame:
     """Parameters in which the students of the first seed differ, one column per student."""
     firsts: dict[str, Step] = {}
     for step in plan.steps:
-        if step.role in REPORTED and step.recipe.stage == "distil":
+        if roles.reported(step.role) and step.recipe.stage == "distil":
             firsts.setdefault(step.role, step)
-    roles = {step.recipe.run_id: ROLES[step.role] for step in plan.steps}
-    flat = {ROLES[role]: _flat(step, roles) for role, step in firsts.items()}
+    titles = {step.recipe.run_id: roles.title(step.role) for step in plan.steps}
+    flat = {roles.title(role): _flat(step, titles) for role, step in firsts.items()}
     table = pd.DataFrame(flat).fillna("–")
     differs = table.nunique(axis=1) > 1
     return table[differs].rename_axis("parameter").reset_index()
 
 
-def _flat(step: Step, roles: dict[str, str]) -> dict[str, str]:
+def _flat(step: Step, titles: dict[str, str]) -> dict[str, str]:
     recipe = step.recipe
     texts = {"stage": recipe.stage, "method": recipe.method or "–"}
     for role, name in recipe.inputs.items():
-        texts[role] = roles.get(name, name.split("#")[0])
+        texts[role] = titles.get(name, name.split("#")[0])
     if recipe.method == "fine_tuning":
         texts["teacher"] = "none"
     for group, values in recipe.params.items():

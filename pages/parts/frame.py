@@ -12,9 +12,8 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from pages.parts import urlstate
-from sparsekd import jobs, references, store, tables
+from sparsekd import jobs, references, roles, store, tables
 from sparsekd.errors import SparseKDError
-from sparsekd.plans import ROLES
 from sparsekd.records import Plan, Recipe, Run, State
 from sparsekd.tasks.cards import TaskCard
 
@@ -160,9 +159,9 @@ def titles() -> Callable[[Recipe], str]:
     for plan in store.plans():
         several = len({step.seed for step in plan.steps}) > 1
         for step in plan.steps:
-            seeded = several and step.role not in ("teacher", "scores")
+            seeded = several and step.recipe.stage not in ("finetune", "score")
             seed = f", seed {step.seed}" if seeded else ""
-            parts.setdefault(step.recipe.run_id, f"{ROLES[step.role]}{seed}")
+            parts.setdefault(step.recipe.run_id, f"{roles.title(step.role)}{seed}")
     return lambda recipe: parts.get(recipe.run_id) or tables.title(recipe)
 
 

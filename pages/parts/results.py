@@ -7,8 +7,7 @@ import pandas as pd
 import streamlit as st
 
 from pages.parts import frame
-from sparsekd import tables
-from sparsekd.plans import ROLES
+from sparsekd import roles, tables
 from sparsekd.records import Plan
 from sparsekd.tasks.metrics import METRICS
 
@@ -94,14 +93,14 @@ def sentence(asked: Question, row: pd.Series) -> str:
 
 def against_words(control: str) -> str:
     """A control inside a sentence."""
-    words = ROLES[control]
+    words = roles.title(control)
     return f"the {words[0].lower()}{words[1:]}"
 
 
 def plain_role(name: str) -> str:
     """ "student, seed 0" in words."""
     role, _, seed = name.partition(", ")
-    return f"{ROLES[role]}, {seed}"
+    return f"{roles.title(role)}, {seed}"
 
 
 def _trust(asked: Question, row: pd.Series) -> str:
@@ -167,7 +166,7 @@ def dots(asked: Question, key: str) -> None:
     from pages.parts import charts
 
     means = asked.summary()
-    points = asked.chosen.assign(what=asked.chosen["role"].map(ROLES))
+    points = asked.chosen.assign(what=asked.chosen["role"].map(roles.title))
     spoken = "; ".join(f"{row.what} {row.mean:.3f}" for row in means.itertuples())
     st.altair_chart(
         charts.dots(points, means, asked.title),

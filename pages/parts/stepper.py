@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import streamlit as st
 
 from pages.parts import frame, live, urlstate
-from sparsekd import jobs, store
+from sparsekd import jobs, roles, store
 from sparsekd.records import UNFINISHED, Plan, Run, State
 
 NOT_YET = ":material/radio_button_unchecked:"
@@ -62,6 +62,32 @@ STOPS = (
 )
 
 
+def stops(plan: Plan | None) -> tuple[Stop, ...]:
+    """The steps of a StarK study, or those of a comparison of methods."""
+    if plan is None or plan.kind == "study":
+        return STOPS
+    parts = dict.fromkeys(step.role for step in plan.steps)
+    teachers = tuple(r for r in parts if r == "teacher" or roles.teacher_number(r))
+    ways = tuple(role for role in parts if roles.competes(role))
+    between = tuple(role for role in parts if role not in (*teachers, *ways))
+    found = (
+        Stop("Fine-tune", teachers, "pages/teacher/finetune.py", "The teachers, made once."),
+        Stop(
+            "On the way",
+            between,
+            "pages/runs/overview.py",
+            "Trial students, scores, sparse teachers and assistants that some methods need.",
+        ),
+        Stop(
+            f"Compare {len(ways)} ways",
+            ways,
+            "pages/student/compare.py",
+            "One student by each way and seed, on the same data and budget.",
+        ),
+    )
+    return tuple(stop for stop in found if stop.roles)
+
+
 @dataclass(frozen=True)
 class Stand:
     """How far one step of a study is."""
@@ -107,10 +133,10 @@ def _by_hand() -> list[list[Run]]:
 
 
 def steps(plan: Plan | None, with_links: bool = True) -> None:
-    """The six steps, each with its state; the first that is not done comes next."""
+    """The steps, each with its state; the first that is not done comes next."""
     found = stands(plan)
     after = next((i for i, stand in enumerate(found) if stand.state is not State.DONE), None)
-    for place, (stop, stand) in enumerate(zip(STOPS, found, strict=True)):
+    for place, (stop, stand) in enumerate(zip(stops(plan), found, strict=True)):
         icon, words = _words(stand, comes_next=place == after)
         label = f"{stop.title} · {words}" if words else stop.title
         if with_links:
@@ -122,7 +148,7 @@ def steps(plan: Plan | None, with_links: bool = True) -> None:
 
 def next_stop(plan: Plan | None) -> Stop | None:
     """The first step that is not done; None after the last."""
-    pairs = zip(STOPS, stands(plan), strict=True)
+    pairs = zip(stops(plan), stands(plan), strict=True)
     return next((stop for stop, stand in pairs if stand.state is not State.DONE), None)
 
 

@@ -19,6 +19,7 @@ SHARED = ("study", "scores", "lam", "sparsity", "neuron_sparsity", "round_to", "
 
 RunId = Annotated[str, Field(pattern=r"^([0-9a-f]{4,12})?$")]
 Word = Annotated[str, Field(max_length=60, pattern=r"^[\w .:/+-]*$")]
+Words = Annotated[str, Field(max_length=4000, pattern=r"^[\w:,]*$")]
 Share = Annotated[float, Field(ge=0, le=1)]
 Index = Annotated[int, Field(ge=0, le=100_000)]
 Sentence = Annotated[str, Field(max_length=400)]
@@ -38,6 +39,8 @@ class UrlState(BaseModel):
     second: RunId = ""
     task: Word = ""
     method: Word = ""
+    methods: Words = ""
+    against: Word = ""
     split: Word = ""
     metric: Word = ""
     lam: Share = MASK.lam

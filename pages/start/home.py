@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from pages.parts import controls, frame, live, results, stepper, urlstate
+from pages.parts import contest, controls, frame, live, results, stepper, urlstate
 from sparsekd import jobs, plans, store, tables
 from sparsekd.records import Plan, Run, State
 
@@ -69,18 +69,26 @@ def study_section(plan: Plan) -> None:
     asked = results.reported(plan)
     if asked is None:
         return
-    results.verdict(asked)
-    left, right = st.columns([6, 5], gap="large")
-    with left:
-        results.models(asked, "home.models", brief=True)
-    with right:
-        results.dots(asked, "home.dots")
+    if plan.kind == "comparison":
+        contest.show(plan, asked, "home", brief=True)
+    else:
+        study_result(asked)
     st.page_link(
         "pages/student/compare.py",
         label="Compare example by example",
         icon=":material/balance:",
         query_params=urlstate.link(study=plan.id),
     )
+
+
+def study_result(asked: results.Question) -> None:
+    """The verdict, the models, every seed."""
+    results.verdict(asked)
+    left, right = st.columns([6, 5], gap="large")
+    with left:
+        results.models(asked, "home.models", brief=True)
+    with right:
+        results.dots(asked, "home.dots")
 
 
 def progress(plan: Plan) -> None:

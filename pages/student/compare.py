@@ -1,10 +1,9 @@
-"""Compare: did it help? One study's models side by side, and the evidence to take away."""
+"""Compare: did it help? One study's or comparison's models side by side, and the evidence."""
 
 import streamlit as st
 
-from pages.parts import contrast, frame, live, results, stepper, urlstate
-from sparsekd import plans
-from sparsekd.plans import REPORTED
+from pages.parts import contest, contrast, frame, live, results, stepper, urlstate
+from sparsekd import plans, repeating, roles
 from sparsekd.records import Plan, Run, State
 from sparsekd.tasks.cards import TaskCard
 
@@ -80,7 +79,7 @@ def _models(plan: Plan) -> dict[str, Run]:
     found = {}
     for step in plan.steps:
         run = runs.get(step.recipe.run_id)
-        if step.role in REPORTED and run is not None and run.state is State.DONE:
+        if roles.reported(step.role) and run is not None and run.state is State.DONE:
             found[f"{step.role}, seed {step.seed}"] = run
     return found
 
@@ -92,6 +91,10 @@ def _pair(models: dict[str, Run]) -> tuple[str, str]:
     state = urlstate.read()
     chosen = []
     begin = {"first": "student, ", "second": "trial_student, "}
+    if not any(name.startswith("student, ") for name in names):
+        usual = ("vanilla, ", "fine_tuning, ")
+        ways = [n for n in names if roles.competes(n.split(",")[0]) and not n.startswith(usual)]
+        begin = {"first": (ways or names)[0], "second": "vanilla, "}
     for place, (role, start) in zip(st.columns(2), begin.items(), strict=True):
         usual = next((name for name in names if name.startswith(start)), names[-1])
         wanted = by_run.get(getattr(state, role), usual)
@@ -125,12 +128,10 @@ def page(plan: Plan) -> None:
 
 def evidence(plan: Plan, asked: results.Question) -> None:
     """Verdict, dots, table, parameters, examples, the command."""
-    results.verdict(asked)
-    results.dots(asked, "compare.dots")
-    results.models(asked, "compare.models")
-    comparisons = asked.comparisons()
-    if not comparisons.empty:
-        frame.table(comparisons, "comparisons", "compare.pairs", "The comparisons as a table")
+    if plan.kind == "comparison":
+        contest.show(plan, asked, "compare")
+    else:
+        study(asked)
     st.subheader("What differs between them", anchor=False)
     st.caption("Everything else is the same: task, data, budget, first weights, number of tries.")
     st.dataframe(contrast.differences(plan), width="stretch", hide_index=True, key="differences")
@@ -140,16 +141,27 @@ def evidence(plan: Plan, asked: results.Question) -> None:
         with frame.errors_in_words():
             wins_and_losses(plan, card, asked.split)
     st.subheader("Repeat it", anchor=False)
-    st.code(plans.command(plan), language="bash", wrap_lines=True)
+    words = repeating.command(plan) if plan.kind == "comparison" else plans.command(plan)
+    st.code(words, language="bash", wrap_lines=True)
+
+
+def study(asked: results.Question) -> None:
+    """The student of the sparse teacher against its controls."""
+    results.verdict(asked)
+    results.dots(asked, "compare.dots")
+    results.models(asked, "compare.models")
+    comparisons = asked.comparisons()
+    if not comparisons.empty:
+        frame.table(comparisons, "comparisons", "compare.pairs", "The comparisons as a table")
 
 
 frame.question("Compare", "Did it help? The students of one study, on data that chose nothing.")
-study = frame.current_study()
-if study is None:
+chosen = frame.current_study()
+if chosen is None:
     frame.nothing_yet(
         "No study yet. The demo study takes about two minutes.", "pages/start/home.py",
         "Run the demo study",
     )  # fmt: skip
 else:
     with frame.errors_in_words():
-        page(study)
+        page(chosen)

@@ -1,8 +1,20 @@
-"""Distil: teach a student, or ask for the whole StarK study with its controls."""
+"""Distil: teach a student, ask for the whole StarK study, or compare methods."""
 
 import streamlit as st
 
-from pages.parts import budget, controls, exportview, forms, frame, live, students, tasks, urlstate
+from pages.parts import (
+    budget,
+    controls,
+    exportview,
+    forms,
+    frame,
+    live,
+    methodviews,
+    students,
+    tasks,
+    teachers,
+    urlstate,
+)
 from sparsekd import catalog, jobs, plans, store, tables
 from sparsekd.errors import BadInput
 from sparsekd.parameters import MaskParams, ScoreParams, StudentParams, TrainParams
@@ -10,7 +22,7 @@ from sparsekd.records import Plan, Recipe, Run, State
 from sparsekd.tasks.cards import TaskCard
 from sparsekd.tasks.metrics import METRICS
 
-ONE, STUDY = "One student", "The whole study, with controls"
+ONE, STUDY, COMPARE = "One student", "The whole study, with controls", "Compare methods"
 TRAINING = ("epochs", "learning_rate", "batch_size", "max_length", "train_examples")
 MOST_SEEDS = 20
 
@@ -37,6 +49,7 @@ def show_students(runs: list[Run]) -> Run:
         now = store.get(chosen)
         live.run_state(now)
         live.curves(now, f"student.{chosen}")
+        methodviews.show(now, f"student.{chosen}")
 
     show_metrics(run)
     live.poll(draw, [run], f"student.{chosen}")
@@ -78,15 +91,19 @@ def new_student() -> None:
     cloned = _cloned()
     mark = cloned.id if cloned else ""
     way = st.segmented_control(
-        "What to run", [ONE, STUDY], default=ONE, required=True, key=f"distil.way.{mark}"
+        "What to run", [ONE, STUDY, COMPARE], default=ONE, required=True, key=f"distil.way.{mark}"
     )
+    if way == COMPARE:
+        contestform.show()
+        return
     st.markdown("##### 1. Method")
     card = choose_method(cloned, study=way == STUDY)
     method_values = forms.ask(
         card.params, f"distil.{card.name}.{mark}", cloned.recipe.params["method"] if cloned else {}
     )
     st.markdown("##### 2. Teacher")
-    teacher = choose_teacher(cloned, dense_only=way == STUDY)
+    teacher = teachers.choose(cloned, dense_only=way == STUDY)
+    others = teachers.further(teacher, card, cloned)
     task = frame.task_card(teacher.recipe.task)
     if task is None:
         raise BadInput(
@@ -116,10 +133,12 @@ def new_student() -> None:
             task.name, teacher.id, scores.id, mask, scores.recipe.params["max_length"]
         )
         source, recipes = pruned.run_id, [pruned]
-    init = dense(teacher)
+    init = teachers.dense(teacher)
     for seed in seeds:
         recipes.append(
-            plans.distil(task.name, card.name, source, train, method_params, student, init, seed)
+            plans.distil(
+                task.name, card.name, source, train, method_params, student, init, seed, others
+            )
         )
     launch(recipes, task, train)
 
@@ -138,8 +157,8 @@ def _cloned() -> Run | None:
 
 
 def choose_method(cloned: Run | None, study: bool) -> catalog.Card:
-    """A card from the menu of methods; a study has its own control without a teacher."""
-    names = [n for n, card in catalog.METHODS.items() if card.least_teachers or not study]
+    """A card from the menu of methods; a study has one teacher, and its own control without."""
+    names = [n for n, card in catalog.METHODS.items() if card.least_teachers == 1 or not study]
     wanted = cloned.recipe.method if cloned else "vanilla"
     name = st.radio(
         "Method",
@@ -151,37 +170,6 @@ def choose_method(cloned: Run | None, study: bool) -> catalog.Card:
         label_visibility="collapsed",
     )
     return catalog.METHODS[name]
-
-
-def choose_teacher(cloned: Run | None, dense_only: bool) -> Run:
-    """A finished teacher, dense or already pruned."""
-    found = store.runs("finetune", [State.DONE])
-    if not dense_only:
-        found += store.runs("prune", [State.DONE])
-    names, title = {run.id: run for run in found}, frame.titles()
-    wanted = cloned.recipe.inputs["teacher"] if cloned else urlstate.read().teacher
-    return names[
-        st.selectbox(
-            "Teacher",
-            list(names),
-            list(names).index(wanted) if wanted in names else 0,
-            format_func=lambda name: _teacher_words(names[name], title(names[name].recipe)),
-            key=f"distil.teacher.{dense_only}.{cloned.id if cloned else ''}",
-            help="The student's first layers come from the dense teacher, also where a sparse "
-            "one teaches: that is the rewinding.",
-        )
-    ]
-
-
-def _teacher_words(run: Run, title: str) -> str:
-    metrics = next((m for s, m in run.outcome.metrics.items() if s != "selection"), {})
-    best = next((f"{name} {value:.3f}" for name, value in metrics.items()), "")
-    return f"{title} · {run.recipe.task} · {best} · {run.id}"
-
-
-def dense(teacher: Run) -> str:
-    """The model whose layers a student starts with: a pruned teacher's own dense teacher."""
-    return teacher.recipe.inputs["teacher"] if teacher.recipe.stage == "prune" else teacher.id
 
 
 def choose_mask(teacher: Run, way: str) -> tuple[MaskParams, Run | None]:
@@ -227,7 +215,7 @@ def _defaults(teacher: Run, cloned: Run | None) -> tuple[dict[str, object], dict
     """Training and student parameters to start from: the clone's, or those that fit the teacher."""
     if cloned:
         return cloned.recipe.params["train"], cloned.recipe.params["student"]
-    origin = store.get(dense(teacher)).recipe
+    origin = store.get(teachers.dense(teacher)).recipe
     _, train, student = plans.defaults(origin.inputs["checkpoint"])
     return train.values(), student.values()
 

@@ -6,12 +6,13 @@ import streamlit as st
 from pages.parts import budget, controls, forms, frame, live, models, quality, tasks, urlstate
 from sparsekd import jobs, plans, store
 from sparsekd.parameters import TrainParams
-from sparsekd.records import DEMO_CHECKPOINT, Run, State
+from sparsekd.records import DEMO_CHECKPOINTS, Run, State
 from sparsekd.tasks.cards import TaskCard
 from sparsekd.tasks.metrics import METRICS
 
 FIRST = ("epochs", "learning_rate", "batch_size", "max_length", "train_examples")
-DEMO, HUB, FOLDER = "Demo model (from scratch)", "Model from the hub", "A folder on this machine"
+HUB, FOLDER = "Model from the hub", "A folder on this machine"
+DEMOS = {f"{title} (from scratch)": name for name, title in DEMO_CHECKPOINTS.items()}
 
 
 def teachers_table(runs: list[Run]) -> pd.DataFrame:
@@ -24,7 +25,7 @@ def _row(run: Run) -> dict[str, object]:
     checkpoint = run.recipe.inputs["checkpoint"].split("#")[0]
     return {
         "task": run.recipe.task,
-        "checkpoint": "demo model" if checkpoint == DEMO_CHECKPOINT else checkpoint,
+        "checkpoint": DEMO_CHECKPOINTS.get(checkpoint, checkpoint),
         "state": run.state.value,
         **metrics,
         "parameters": run.outcome.facts.get("parameters"),
@@ -87,13 +88,13 @@ def answer(run: Run, card: TaskCard) -> None:
 
 def choose_checkpoint(card: TaskCard) -> str | None:
     """The model to start from, as a recipe stores it; None while it is not named."""
-    kinds = [DEMO] if card.origin == "demo" else []
+    kinds = list(DEMOS) if card.origin == "demo" else []
     kinds += [HUB, FOLDER] if frame.local_visitors() else [HUB]
     kind = st.pills(
         "Start from", kinds, default=kinds[0], required=True, key=f"checkpoint.kind.{kinds[0]}"
     )
-    if kind == DEMO:
-        return DEMO_CHECKPOINT
+    if kind in DEMOS:
+        return DEMOS[kind]
     example = "google-bert/bert-base-uncased" if kind == HUB else "/models/my-bert"
     text = st.text_input(
         "Hub id" if kind == HUB else "Checkpoint folder",
@@ -120,7 +121,7 @@ def new_teacher() -> None:
         return
     st.markdown("##### 3. The training")
     defaults, _, _ = plans.defaults(checkpoint)
-    key = f"finetune.{checkpoint == DEMO_CHECKPOINT}"
+    key = f"finetune.{checkpoint in DEMO_CHECKPOINTS}"
     values = forms.ask(TrainParams, key, defaults.values(), FIRST, columns=5)
     seed = int(st.number_input("Seed", 0, 2**31 - 1, 0, key="finetune.seed", width=160))
     with frame.errors_in_words():

@@ -9,6 +9,7 @@ from typing import Any
 from tqdm import tqdm
 
 from sparsekd import catalog, jobs, masking, plans, references, store, tables
+from sparsekd.cli import comparing
 from sparsekd.cli.follow import follow
 from sparsekd.cli.options import given
 from sparsekd.cli.telling import print_json, run_facts, say, tell
@@ -81,9 +82,9 @@ def finetune(args: Namespace) -> None:
 
 
 def distil(args: Namespace) -> None:
-    """A student of a dense or sparse teacher."""
+    """A student of a dense or sparse teacher, or of several."""
     card = _task(args)
-    teacher = references.model(args.teacher)
+    teacher, *others = map(references.model, args.teacher)
     _, students, student = plans.defaults(references.origin(teacher))
     method = catalog.find(args.method)
     recipe = plans.distil(
@@ -95,8 +96,15 @@ def distil(args: Namespace) -> None:
         student.changed(_student(args)),
         references.model(args.init) if args.init else references.dense(teacher),
         args.seed,
+        others,
     )
     _run(args, recipe, "student")
+
+
+def compare(args: Namespace) -> None:
+    """Any methods side by side: the same task, student, seeds and budget for all."""
+    args.seeds = _at_least_one(args.seeds)
+    comparing.compare(args, _task(args))
 
 
 def score(args: Namespace) -> None:

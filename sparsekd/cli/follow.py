@@ -6,23 +6,24 @@ from collections.abc import Sequence
 
 from tqdm import tqdm
 
-from sparsekd import jobs, store
+from sparsekd import jobs, roles, store
 from sparsekd.errors import Cancelled, SparseKDError
-from sparsekd.plans import ROLES
 from sparsekd.records import RESUMABLE, Run, State, Step
 
 PAUSE = 0.25
 
 
-def follow(steps: Sequence[Step]) -> dict[str, Run]:
+def follow(steps: Sequence[Step], whole: bool = False) -> dict[str, Run]:
     """Wait until every run has ended; Ctrl-C cancels them, and the same command resumes.
+
+    With `whole`, a run that fails stops only those that start from it.
 
     Raises:
         SparseKDError: a run failed, with its message and hint.
         Cancelled: somebody stopped a run.
     """
     try:
-        return _follow(steps)
+        return _follow(steps, whole)
     except KeyboardInterrupt as stop:
         for step in reversed(steps):
             if store.get(step.recipe.run_id).state in (State.QUEUED, State.RUNNING):
@@ -30,20 +31,27 @@ def follow(steps: Sequence[Step]) -> dict[str, Run]:
         raise Cancelled("Stopped; what is done is kept.", "The same command goes on.") from stop
 
 
-def _follow(steps: Sequence[Step]) -> dict[str, Run]:
-    screen = _Screen(steps)
+def _follow(steps: Sequence[Step], whole: bool) -> dict[str, Run]:
+    screen = _Screen(steps, whole)
     while True:
         runs = store.several(step.recipe.run_id for step in steps)
         screen.show(runs)
         for run in runs.values():
-            if run.state in RESUMABLE:
+            if run.state in RESUMABLE and not whole:
                 screen.close()
                 raise _ended(run)
-        if all(run.state is State.DONE for run in runs.values()):
+        if all(_rests(run) for run in runs.values()):
             screen.close()
             return runs
         jobs.wake_if_asleep()
         time.sleep(PAUSE)
+
+
+def _rests(run: Run) -> bool:
+    """Whether nothing more will happen to a run by itself."""
+    if run.state is State.QUEUED:
+        return jobs.blocker(run) is not None
+    return run.state is not State.RUNNING
 
 
 def _ended(run: Run) -> SparseKDError:
@@ -56,8 +64,8 @@ def _ended(run: Run) -> SparseKDError:
 class _Screen:
     """What has been shown so far, so that each thing is shown once."""
 
-    def __init__(self, steps: Sequence[Step]) -> None:
-        self.steps = steps
+    def __init__(self, steps: Sequence[Step], whole: bool = False) -> None:
+        self.steps, self.whole = steps, whole
         self.seen: dict[str, State] = {}
         self.alive = sys.stderr.isatty()
         self.bar: tqdm[None] | None = None
@@ -75,12 +83,15 @@ class _Screen:
     def _changed(self, place: int, step: Step, run: Run) -> None:
         self.seen[run.id] = run.state
         if run.state in (State.RUNNING, State.DONE):
-            words = f"[{place}/{len(self.steps)}] {ROLES.get(step.role, step.role)}: {run.state}"
+            words = f"[{place}/{len(self.steps)}] {roles.title(step.role)}: {run.state}"
             if run.state is State.DONE:
                 words += f" ({run.seconds:.1f} s) {_numbers(run)}"
                 self.close()
             if not self.alive or run.state is State.DONE:
                 print(words.rstrip(), file=sys.stderr, flush=True)
+        elif self.whole and run.state in RESUMABLE:  # otherwise the error ends everything
+            self.close()
+            print(_ended(run), file=sys.stderr, flush=True)
 
     def _move(self, place: int, step: Step, run: Run) -> None:
         progress = run.progress
@@ -89,7 +100,7 @@ class _Screen:
         rate = progress.examples_per_second
         speed = f", {rate:,.0f} examples/s" if rate else ""
         left = f", {progress.eta:.0f} s left" if progress.eta is not None else ""
-        name = ROLES.get(step.role, step.role)
+        name = roles.title(step.role)
         self.bar.set_description_str(
             f"[{place}/{len(self.steps)}] {name}: {progress.phase}{speed}{left}", refresh=False
         )

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from types import ModuleType
 
-from sparsekd import catalog
+from sparsekd import catalog, ways
 from sparsekd.cli import ablation, attribution, commands, export, fidelity, history
 from sparsekd.cli.options import Parser, add_params
 from sparsekd.parameters import (
@@ -18,6 +18,7 @@ from sparsekd.parameters import (
     StudentParams,
     TrainParams,
 )
+from sparsekd.records import DEMO_CHECKPOINTS
 
 LENGTH = TrainParams.model_fields["max_length"].default
 
@@ -42,6 +43,7 @@ def parser(method: str = "vanilla") -> argparse.ArgumentParser:
     _study(add("study"), method)
     _finetune(add("finetune"))
     _distil(add("distil"), method)
+    _compare(add("compare"))
     _score(add("score"))
     _mask(add("mask"))
     _prune(add("prune"))
@@ -108,21 +110,59 @@ def _method(command: argparse.ArgumentParser, method: str) -> None:
 
 def _finetune(command: argparse.ArgumentParser) -> None:
     _task(command)
-    command.add_argument("--checkpoint", help="local folder or hub id; demo tasks have their own")
+    own = ", ".join(DEMO_CHECKPOINTS)
+    command.add_argument("--checkpoint", help=f"local folder or hub id; demo tasks also: {own}")
     _seed_and_out(command)
     add_params(command, TrainParams)
 
 
 def _distil(command: argparse.ArgumentParser, method: str) -> None:
     _task(command)
-    command.add_argument("--teacher", required=True, help="run id or folder of a trained model")
     command.add_argument(
-        "--init", help="whose layers the student gets (default: the dense teacher)"
+        "--teacher",
+        required=True,
+        action="append",
+        help="run id or folder of a trained model; give it again for each further teacher",
+    )
+    command.add_argument(
+        "--init", help="whose layers the student gets (default: the first teacher's, dense)"
     )
     _seed_and_out(command)
     add_params(command, StudentParams, "student-")
     _method(command, method)
     add_params(command, TrainParams)
+
+
+def _compare(command: argparse.ArgumentParser) -> None:
+    _task(command)
+    command.add_argument(
+        "--methods",
+        required=True,
+        help=f"all, or names with commas between: {', '.join(ways.menu())}; vanilla:teacher_2 … "
+        "are the further teachers alone; any method of one teacher may have a :sparse_teacher too",
+    )
+    command.add_argument(
+        "--teacher",
+        action="append",
+        help="fine-tuning run, local checkpoint or hub id; give it again for each further teacher; "
+        "a checkpoint named twice is fine-tuned twice (default on demo tasks: both demo models)",
+    )
+    command.add_argument("--seeds", type=int, default=1, help="number of seeds; five for a claim")
+    command.add_argument(
+        "--set",
+        action="append",
+        metavar="METHOD.PARAMETER=VALUE",
+        help="a parameter of one method, such as vanilla.alpha=0.7",
+    )
+    command.add_argument(
+        "--assistant-layers", type=int, default=0, help="of the assistant; 0 = half way between"
+    )
+    _device(command)
+    add_params(command, StudentParams, "student-")
+    add_params(command, MaskParams, without=("kind",))
+    add_params(command, TrainParams)
+    add_params(command, TrainParams, "teacher-")
+    add_params(command, ScoreParams, "score-")
 
 
 def _score(command: argparse.ArgumentParser) -> None:
@@ -225,5 +265,6 @@ def _tasks(command: argparse.ArgumentParser) -> None:
 def _bench(command: argparse.ArgumentParser) -> None:
     command.add_argument("--teacher", help="run id or folder (default: a demo-sized teacher)")
     command.add_argument("--task", default="demo/sentiment")
-    command.add_argument("--only", choices=["scores", "masks", "distillation", "ablation"])
+    kinds = ["scores", "masks", "distillation", "methods", "ablation"]
+    command.add_argument("--only", choices=kinds)
     _columns(command)

@@ -3,6 +3,15 @@
 from sparsekd.data.batches import Batch, bucketed, packed
 from sparsekd.data.encoding import Encoded, encode
 from sparsekd.data.loading import load
-from sparsekd.data.words import demo_tokenizer
+from sparsekd.data.words import demo_piece_tokenizer, demo_tokenizer
 
-__all__ = ["Batch", "Encoded", "bucketed", "demo_tokenizer", "encode", "load", "packed"]
+__all__ = [
+    "Batch",
+    "Encoded",
+    "bucketed",
+    "demo_piece_tokenizer",
+    "demo_tokenizer",
+    "encode",
+    "load",
+    "packed",
+]

@@ -1,4 +1,4 @@
-"""The tokenizer of the demo tasks: one token per word of the grammars."""
+"""The tokenizers of the demo tasks: one token per word of the grammars, or one or two pieces."""
 
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
 from transformers import PreTrainedTokenizerFast
@@ -6,25 +6,45 @@ from transformers import PreTrainedTokenizerFast
 from sparsekd.tasks.demo import NAMES, vocabulary
 
 SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
+STEM = 4  # letters of a word's first piece
 
 
 def demo_tokenizer() -> PreTrainedTokenizerFast:
     """A BERT-like uncased tokenizer of all demo words; any other word is [UNK]."""
-    words = sorted({word for name in NAMES for word in vocabulary(name)})
-    ids = {word: number for number, word in enumerate((*SPECIAL, *words))}
+    inputs = ["input_ids", "token_type_ids", "attention_mask"]
+    return _tokenizer(_words(), "[CLS] $A [SEP] $B:1 [SEP]:1", inputs)
+
+
+def demo_piece_tokenizer() -> PreTrainedTokenizerFast:
+    """A DistilBERT-like tokenizer of all demo words: longer ones as stem and ending, no segments.
+
+    A word's whole ending is the longest match behind its stem, so that no two words of a text
+    read alike.
+    """
+    words = _words()
+    pieces = {word[:STEM] for word in words} | {f"##{w[STEM:]}" for w in words if w[STEM:]}
+    return _tokenizer(pieces, "[CLS] $A [SEP] $B [SEP]", ["input_ids", "attention_mask"])
+
+
+def _words() -> set[str]:
+    return {word for name in NAMES for word in vocabulary(name)}
+
+
+def _tokenizer(pieces: set[str], pair: str, inputs: list[str]) -> PreTrainedTokenizerFast:
+    ids = {word: number for number, word in enumerate((*SPECIAL, *sorted(pieces)))}
     tokenizer = Tokenizer(models.WordPiece(ids, unk_token="[UNK]", max_input_chars_per_word=100))
     tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     tokenizer.decoder = decoders.WordPiece()
     tokenizer.post_processor = processors.TemplateProcessing(
         single="[CLS] $A [SEP]",
-        pair="[CLS] $A [SEP] $B:1 [SEP]:1",
+        pair=pair,
         special_tokens=[("[CLS]", ids["[CLS]"]), ("[SEP]", ids["[SEP]"])],
     )
     return PreTrainedTokenizerFast(
         tokenizer_object=tokenizer,
         model_max_length=512,
-        model_input_names=["input_ids", "token_type_ids", "attention_mask"],
+        model_input_names=inputs,
         pad_token="[PAD]",
         unk_token="[UNK]",
         cls_token="[CLS]",

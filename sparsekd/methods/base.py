@@ -24,7 +24,7 @@ class Setup:
 
     `teachers` holds the models only where the method looks `inside` them; `teacher_count` counts
     them either way. `steps` are the optimiser steps of one course, `rows` and `selection_rows`
-    the examples of the training data and of the selection split.
+    the examples of the training data and of the selection split, `batch_size` those of a step.
     """
 
     student: PreTrainedModel
@@ -35,6 +35,7 @@ class Setup:
     steps: int = 1
     rows: int = 1
     selection_rows: int = 1
+    batch_size: int = 1
 
 
 @dataclass(frozen=True)

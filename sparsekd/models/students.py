@@ -8,6 +8,7 @@ from torch import nn
 from transformers import (
     AutoModelForSequenceClassification,
     BertConfig,
+    DistilBertConfig,
     PreTrainedModel,
     PreTrainedTokenizerBase,
 )
@@ -101,8 +102,7 @@ def random_bert(
     Raises:
         BadInput: the hidden size is not a multiple of the heads.
     """
-    if hidden % heads:
-        raise BadInput(f"{heads} heads cannot share {hidden} columns.", "Choose a multiple.")
+    _check_heads(hidden, heads)
     config = BertConfig(
         vocab_size=vocabulary,
         hidden_size=hidden,
@@ -118,6 +118,49 @@ def random_bert(
     model = _drawn(config, seed)
     name_labels(model, labels, regression)
     return model
+
+
+def random_distilbert(
+    layers: int,
+    hidden: int,
+    heads: int,
+    intermediate: int,
+    vocabulary: int,
+    labels: tuple[str, ...],
+    regression: bool,
+    seed: int,
+    positions: int = 128,
+    dropout: float = 0.1,
+    initializer_range: float = 0.02,
+) -> PreTrainedModel:
+    """A DistilBERT that has learned nothing yet, in eval mode: the same seed, the same weights.
+
+    Raises:
+        BadInput: the hidden size is not a multiple of the heads.
+    """
+    _check_heads(hidden, heads)
+    config = DistilBertConfig(
+        vocab_size=vocabulary,
+        dim=hidden,
+        n_layers=layers,
+        n_heads=heads,
+        hidden_dim=intermediate,
+        max_position_embeddings=positions,
+        num_labels=1 if regression else len(labels),
+        dropout=dropout,
+        attention_dropout=dropout,
+        seq_classif_dropout=dropout,
+        initializer_range=initializer_range,
+        pad_token_id=0,
+    )
+    model = _drawn(config, seed)
+    name_labels(model, labels, regression)
+    return model
+
+
+def _check_heads(hidden: int, heads: int) -> None:
+    if hidden % heads:
+        raise BadInput(f"{heads} heads cannot share {hidden} columns.", "Choose a multiple.")
 
 
 def _pruned(teacher: PreTrainedModel, mask: UnitMask | None) -> PreTrainedModel:

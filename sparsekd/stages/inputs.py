@@ -12,17 +12,17 @@ import pandas as pd
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from sparsekd import references, store
-from sparsekd.data import Encoded, demo_tokenizer, encode, load
+from sparsekd.data import Encoded, demo_piece_tokenizer, demo_tokenizer, encode, load
 from sparsekd.errors import BadInput, Incompatible, unknown
 from sparsekd.evaluation import Logits, predict
 from sparsekd.files import replace
 from sparsekd.models import checkpoints, loading, students
 from sparsekd.models.classifiers import answers, fit_classifier, labels_of
 from sparsekd.parameters import TrainParams
-from sparsekd.records import DEMO_CHECKPOINT
+from sparsekd.records import DEMO_CHECKPOINTS, DEMO_DISTILBERT
 from sparsekd.stages.desk import Desk
 from sparsekd.tasks import TaskCard
-from sparsekd.tasks.demo import DEMO_TEACHER
+from sparsekd.tasks.demo import DEMO_TEACHERS
 
 Loaded = tuple[PreTrainedModel, PreTrainedTokenizerBase]
 
@@ -61,9 +61,9 @@ class Splits:
 
 
 def checkpoint(reference: str, card: TaskCard, seed: int) -> Loaded:
-    """A model to fine-tune: the demo BERT, a local checkpoint, a hub id, or a finished run's."""
-    if reference == DEMO_CHECKPOINT:
-        return _demo(card, seed)
+    """A model to fine-tune: a demo model, a local checkpoint, a hub id, or a finished run's."""
+    if reference in DEMO_CHECKPOINTS:
+        return _demo(reference, card, seed)
     return loading.load(str(place(reference)), card.labels, card.regression, seed)
 
 
@@ -73,10 +73,12 @@ def place(reference: str) -> Path:
     return checkpoints.locate(rest) if kind == "hub" else references.folder(reference)
 
 
-def _demo(card: TaskCard, seed: int) -> Loaded:
-    tokenizer = demo_tokenizer()
-    shape = {name: value for name, value in DEMO_TEACHER.items() if name != "train"}
-    model = students.random_bert(
+def _demo(reference: str, card: TaskCard, seed: int) -> Loaded:
+    in_pieces = reference == DEMO_DISTILBERT
+    tokenizer = demo_piece_tokenizer() if in_pieces else demo_tokenizer()
+    draw = students.random_distilbert if in_pieces else students.random_bert
+    shape = {name: value for name, value in DEMO_TEACHERS[reference].items() if name != "train"}
+    model = draw(
         **shape,
         vocabulary=len(tokenizer),
         labels=card.labels,
@@ -128,10 +130,17 @@ def readable(
 
 def some(encoded: Encoded, examples: int) -> Encoded:
     """The same `examples` rows for everyone, drawn by seed 0; 0 means all."""
-    if not examples or examples >= len(encoded):
-        return encoded
-    rows = np.random.default_rng(0).choice(len(encoded), examples, replace=False)
-    return encoded.select(np.sort(rows))
+    return encoded.select(drawn(len(encoded), examples)) if examples else encoded
+
+
+def drawn(rows: int, examples: int) -> np.ndarray:
+    """Which rows those are, in the data's order.
+
+    Shapes: -> (min(rows, examples),), or all rows where `examples` is 0.
+    """
+    if not examples or examples >= rows:
+        return np.arange(rows)
+    return np.sort(np.random.default_rng(0).choice(rows, examples, replace=False))
 
 
 def teacher_logits(reference: str, card: TaskCard, params: TrainParams, desk: Desk) -> Logits:

@@ -107,7 +107,7 @@ def _learn(
         resume=_resumed(desk, state),
     )
     facts = _facts(result, data)
-    save_findings(desk, result.findings)
+    save_findings(desk, splits, result.findings, params.train_examples)
     outcome = deliver(desk, model, splits, facts)
     state.unlink(missing_ok=True)
     return outcome

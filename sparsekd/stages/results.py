@@ -11,7 +11,7 @@ from sparsekd.files import replace
 from sparsekd.models import architectures, loading
 from sparsekd.records import Outcome
 from sparsekd.stages.desk import Desk
-from sparsekd.stages.inputs import Splits, passing, save_array
+from sparsekd.stages.inputs import Splits, drawn, passing, save_array
 
 
 def deliver(desk: Desk, model: PreTrainedModel, splits: Splits, facts: dict[str, Any]) -> Outcome:
@@ -36,8 +36,16 @@ def save_shape(desk: Desk, model: PreTrainedModel) -> None:
     replace(desk.folder / "shape.json", lambda path: path.write_text(sizes, encoding="utf-8"))
 
 
-def save_findings(desk: Desk, rows: list[dict[str, Any]]) -> None:
-    """Write what a method found out about some training examples, if anything."""
-    if rows:
-        table = pd.DataFrame(rows)
-        replace(desk.folder / "findings.parquet", lambda path: table.to_parquet(path))
+def save_findings(
+    desk: Desk, splits: Splits, found: list[dict[str, Any]], train_examples: int
+) -> None:
+    """Write what a method found out about some training examples, if anything, with their text."""
+    if not found:
+        return
+    table, frame = pd.DataFrame(found), splits.frames["train"]
+    columns = [frame[name] for name in ("text", "pair") if name in frame]
+    texts = columns[0].str.cat(columns[1:], sep=" | ").to_numpy()
+    if "label" in table and splits.card.labels:
+        table["label"] = [splits.card.labels[int(label)] for label in table["label"]]
+    table["text"] = texts[drawn(len(frame), train_examples)][table["row"]]
+    replace(desk.folder / "findings.parquet", lambda path: table.to_parquet(path))

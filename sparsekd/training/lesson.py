@@ -74,7 +74,7 @@ class Lesson:
             Setup(
                 model, card, len(teacher_logits), self.teachers, self.device,
                 steps=self.per_epoch * params.epochs, rows=len(data),
-                selection_rows=selection_rows,
+                selection_rows=selection_rows, batch_size=params.batch_size,
             )
         )  # fmt: skip
         self.recalls = self.remember(hear)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from sparsekd import jobs, plans, store
+from sparsekd import jobs, plans, roles, store
 from sparsekd.parameters import TrainParams
 from sparsekd.records import State
 from tests.browser.conftest import Server, serving, settled
@@ -72,5 +72,5 @@ def test_the_demo_study_is_pressed_reloaded_and_watched_to_its_end(
     page.get_by_role("button", name="Show the demo study").wait_for(timeout=STUDY * 1000)
     (plan,) = store.plans()
     assert {store.get(step.recipe.run_id).state for step in plan.steps} == {State.DONE}
-    page.get_by_text(plans.ROLES["random_mask_student"]).first.wait_for()
+    page.get_by_text(roles.ROLES["random_mask_student"]).first.wait_for()
     page.locator("[data-testid=stPlotlyChart], [data-testid=stVegaLiteChart]").first.wait_for()

@@ -5,12 +5,12 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from transformers import AutoTokenizer, BertConfig, PreTrainedTokenizerFast
+from transformers import AutoTokenizer, BertConfig, DistilBertConfig, PreTrainedTokenizerFast
 
-from sparsekd.data import Encoded, demo_tokenizer, encode, load
+from sparsekd.data import Encoded, demo_piece_tokenizer, demo_tokenizer, encode, load
 from sparsekd.errors import BadInput, NotFound, Unavailable
 from sparsekd.tasks import find
-from sparsekd.tasks.demo import NAMES
+from sparsekd.tasks.demo import NAMES, vocabulary
 
 TOKENIZER = demo_tokenizer()
 PAIRS = pd.DataFrame(
@@ -93,11 +93,30 @@ def test_a_tokenizer_without_padding_is_refused():
         encode(PAIRS, bare, 64)
 
 
+@pytest.mark.parametrize("tokenizer", [TOKENIZER, demo_piece_tokenizer()])
 @pytest.mark.parametrize("name", NAMES)
-def test_the_demo_tokenizer_knows_every_demo_word(name):
+def test_the_demo_tokenizers_know_every_demo_word(name, tokenizer):
     frames = load(find(name))
-    unknown = TOKENIZER.unk_token_id
-    assert all(unknown not in encode(frame, TOKENIZER, 512).ids for frame in frames.values())
+    unknown = tokenizer.unk_token_id
+    assert all(unknown not in encode(frame, tokenizer, 512).ids for frame in frames.values())
+
+
+def test_no_two_demo_words_have_the_same_pieces():
+    words = sorted({word for name in NAMES for word in vocabulary(name)})
+    pieces = demo_piece_tokenizer()(words, add_special_tokens=False)["input_ids"]
+    assert len({tuple(each) for each in pieces}) == len(words)
+    assert {len(each) for each in pieces} == {1, 2}
+    assert [len(each) for each in pieces] == [1 + (len(word) > 4) for word in words]
+
+
+def test_the_tokenizer_in_pieces_is_read_back_and_has_no_segments(tmp_path):
+    pieces = demo_piece_tokenizer()
+    pieces.save_pretrained(tmp_path)
+    DistilBertConfig(vocab_size=len(pieces)).save_pretrained(tmp_path)
+    again = AutoTokenizer.from_pretrained(tmp_path)
+    text, pair = PAIRS["text"][1], PAIRS["pair"][1]
+    assert again(text, pair)["input_ids"] == pieces(text, pair)["input_ids"]
+    assert "token_type_ids" not in again(text, pair)
 
 
 def test_the_demo_tokenizer_is_read_back_beside_a_bert_configuration(tmp_path):

@@ -57,7 +57,7 @@ def test_a_student_equal_to_its_teacher_loses_only_the_teachers_entropy(tiny):
     p = torch.softmax(view.logits / 2, 1).tolist()
     entropy = [-4 * sum(share * math.log(share) for share in row) for row in p]
     torch.testing.assert_close(terms["soft"].tolist(), entropy, rtol=1e-5, atol=1e-6)
-    assert terms["hard"].tolist() == [0.0] * 6
+    assert set(terms) == {"soft"}
 
 
 @pytest.mark.parametrize("count", [0, 2])

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from streamlit.testing.v1 import AppTest
 
-from sparsekd import jobs, plans, store
+from sparsekd import jobs, plans, roles, store
 from sparsekd.records import Outcome, Plan, State
 
 from .conftest import ROOT, fill_plan, finish, sample_plan, table
@@ -62,7 +62,7 @@ def test_the_result_has_six_models_a_verdict_and_its_doubt(open_page: Open, stud
     app = open_page()
 
     assert "One seed proves nothing" in app.info[0].value
-    assert list(table(app, "parameters")["what"]) == [plans.ROLES[role] for role in plans.REPORTED]
+    assert list(table(app, "parameters")["what"]) == [roles.ROLES[role] for role in roles.REPORTED]
 
 
 def test_a_failed_run_says_why(open_page: Open, home: Path) -> None:

@@ -123,7 +123,7 @@ def test_visitors_from_elsewhere_are_not_asked_for_paths(
     app = open_page(FINETUNE)
 
     assert "A folder on this machine" not in app.button_group(key="task.origin").options
-    kinds = app.button_group(key="checkpoint.kind.Demo model (from scratch)").options
+    kinds = app.button_group(key="checkpoint.kind.Demo BERT (from scratch)").options
     assert "A folder on this machine" not in kinds
 
 
@@ -209,6 +209,26 @@ def test_the_whole_study_reuses_the_teacher(open_page: Open, study: Plan) -> Non
     assert latest.steps[0].recipe == study.steps[0].recipe
     masks = [s.recipe.params["mask"]["sparsity"] for s in latest.steps if "mask" in s.recipe.params]
     assert masks == [0.6, 0.6]
+
+
+def test_a_method_of_several_teachers_asks_for_further_ones(open_page: Open, study: Plan) -> None:
+    app = open_page(DISTIL)
+    app.radio(key="distil.method.False.").set_value("teacher_selection").run()
+    teacher, sparse = study.steps[0].recipe.run_id, study.steps[4].recipe.run_id
+    further = app.multiselect(key=f"distil.further.{teacher}.teacher_selection.")
+    assert len(further.value) == 1
+    assert not any(option.endswith(teacher) for option in further.options)
+
+    further.set_value([sparse]).run()
+    app.button(key="distil.go").click().run()
+
+    assert not app.exception
+    (student,) = (run.recipe for run in store.queued())
+    assert student.inputs == {"teacher": teacher, "teacher_2": sparse, "init": teacher}
+
+    further = app.multiselect(key=f"distil.further.{teacher}.teacher_selection.")
+    further.set_value([]).run()
+    assert "learns from at least 2 teachers; 1 is chosen" in app.error[0].value
 
 
 def test_a_clone_begins_with_the_runs_own_parameters(open_page: Open, study: Plan) -> None:

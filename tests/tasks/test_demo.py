@@ -268,6 +268,6 @@ def test_an_unknown_demo_task_names_the_known():
 
 
 def test_the_recommended_settings_are_training_parameters():
-    for settings in (demo.DEMO_TEACHER, demo.DEMO_STUDENT):
+    for settings in (*demo.DEMO_TEACHERS.values(), demo.DEMO_STUDENT):
         assert TrainParams.of(settings["train"]).max_length == 64
     assert demo.DEMO_STUDENT["layers"] < demo.DEMO_TEACHER["layers"] == demo.DEMO_TEACHER["heads"]

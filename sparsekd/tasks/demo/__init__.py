@@ -11,6 +11,7 @@ from typing import Any
 import pandas as pd
 
 from sparsekd.errors import unknown
+from sparsekd.records import DEMO_CHECKPOINT, DEMO_DISTILBERT
 from sparsekd.tasks.cards import TaskCard
 from sparsekd.tasks.demo import acceptability, grammar, inference, sentiment, similarity
 
@@ -38,6 +39,11 @@ DEMO_TEACHER: dict[str, Any] = {
     "dropout": 0.0,
     "initializer_range": 0.05,
     "train": _TRAINING | {"epochs": 8, "learning_rate": 4e-4, "patience": 8},
+}
+# What `--checkpoint` names on a demo task. The second reads the words in pieces.
+DEMO_TEACHERS: dict[str, dict[str, Any]] = {
+    DEMO_CHECKPOINT: DEMO_TEACHER,
+    DEMO_DISTILBERT: DEMO_TEACHER | {"layers": 3},
 }
 # The teacher's bottom layer and its classifier: too shallow for nested scopes.
 DEMO_STUDENT: dict[str, Any] = {

@@ -1,0 +1,54 @@
+"""Distances between hidden states of matched layers, and between the flows from layer to layer."""
+
+import torch
+from torch import Tensor
+
+from sparsekd.errors import Incompatible
+
+
+def every_nth(student: int, teacher: int) -> tuple[int, ...]:
+    """The teacher's layers (1 = bottom) that a student's layers 1, 2, … match, the last the last.
+
+    Raises:
+        Incompatible: the teacher's layers cannot be shared out evenly.
+    """
+    if teacher % student:
+        fitting = [str(count) for count in range(1, teacher + 1) if teacher % count == 0]
+        raise Incompatible(
+            f"The teacher has {teacher} layers, the student {student}.",
+            f"Choose {', '.join(fitting[:-1])}{' or ' * (len(fitting) > 1)}{fitting[-1]} "
+            "layers for the student.",
+        )
+    return tuple(range(teacher // student, teacher + 1, teacher // student))
+
+
+def state_distance(student: Tensor, teacher: Tensor, mask: Tensor) -> Tensor:
+    """Mean over real tokens and dimensions of the squared difference of two hidden states.
+
+    Shapes: student, teacher (B, T, D), mask (B, T) -> (B,).
+    """
+    per_token = (student.float() - teacher.float()).square().mean(-1)
+    return (per_token * mask).sum(-1) / mask.sum(-1)
+
+
+def flow(first: Tensor, second: Tensor, mask: Tensor) -> Tensor:
+    """Flow of solution G = XᵀY / n from one layer's states X to another's Y over n real tokens.
+
+    Shapes: first, second (B, T, D), mask (B, T) -> (B, D, D).
+    Source: Yim et al., CVPR 2017 (flow-of-solution matrix); used by Wang et al., Findings of
+    EMNLP 2022, arXiv 2302.00444.
+    """
+    real = mask.unsqueeze(-1).to(first.dtype)
+    # Both sides are masked: what stands in a padded place may be anything, even no number.
+    first, second = (torch.where(real.bool(), each, 0.0) for each in (first, second))
+    return (first.mT @ second) / real.sum(1, keepdim=True)
+
+
+def flow_distance(student: tuple[Tensor, Tensor], teacher: tuple[Tensor, Tensor],
+                  mask: Tensor) -> Tensor:  # fmt: skip
+    """Mean squared difference of two flow-of-solution matrices.
+
+    Shapes: each of both pairs (B, T, D), mask (B, T) -> (B,).
+    """
+    difference = flow(*student, mask) - flow(*teacher, mask)
+    return difference.float().square().mean((1, 2))

@@ -1,0 +1,85 @@
+"""Distances between inner representations of two models: one value per example.
+
+Where two layers have different numbers of heads, the heads of each side are averaged first.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+LEAST = 1e-12  # of a probability whose logarithm is taken
+
+
+def attention_kl(student: Tensor, teacher: Tensor, mask: Tensor) -> Tensor:
+    """KL(teacher || student) of attention rows, in nats, averaged over heads and real queries.
+
+    Shapes: student, teacher (B, H, T, T) probabilities, mask (B, T) -> (B,).
+    Source: Aguilar et al., AAAI 2020, arXiv 1910.03723.
+    """
+    student, teacher = paired(student, teacher)
+    # What is kept of teachers is rounded and 0 in padded places: there it adds nothing.
+    rows = torch.xlogy(teacher, teacher) - teacher * student.clamp_min(LEAST).log()
+    return _over_queries(rows.sum(-1), mask)
+
+
+def score_distance(student: Tensor, teacher: Tensor, mask: Tensor) -> Tensor:
+    """Mean squared difference of attention scores before the softmax, over pairs of real tokens.
+
+    Shapes: student, teacher (B, H, T, T), mask (B, T) -> (B,).
+    Source: Jiao et al., Findings of EMNLP 2020, arXiv 1909.10351.
+    """
+    student, teacher = paired(student, teacher)
+    real = mask.to(student.dtype)[:, None, None]
+    squares = torch.where(real.bool(), student - teacher, 0.0).square()
+    return _over_queries(squares.sum(-1) / real.sum(-1), mask)
+
+
+def value_relation_kl(student: Tensor, teacher: Tensor, mask: Tensor) -> Tensor:
+    """KL(teacher || student) of value relations softmax(V·Vᵀ/√d), d the size of a head.
+
+    Shapes: student (B, H, T, d), teacher (B, H', T, d'), mask (B, T) -> (B,).
+    Source: Wang et al., NeurIPS 2020, arXiv 2002.10957.
+    """
+    return attention_kl(_relation(student, mask), _relation(teacher, mask), mask)
+
+
+def cls_cosine(student: Tensor, teacher: Tensor) -> Tensor:
+    """1 − the cosine of two [CLS] vectors: 0 in the same direction, 2 in opposite ones.
+
+    Shapes: student, teacher (B, D) -> (B,).
+    Source: Aguilar et al., AAAI 2020, arXiv 1910.03723.
+    """
+    return 1 - F.cosine_similarity(student, teacher, dim=-1)
+
+
+def cls_distance(student: Tensor, teacher: Tensor) -> Tensor:
+    """Mean squared difference of two [CLS] vectors of length 1.
+
+    Shapes: student, teacher (B, D) -> (B,).
+    Source: Sun et al., EMNLP 2019, arXiv 1908.09355 (patient distillation).
+    """
+    return (F.normalize(student, dim=-1) - F.normalize(teacher, dim=-1)).square().mean(-1)
+
+
+def paired(student: Tensor, teacher: Tensor) -> tuple[Tensor, Tensor]:
+    """Heads one to one, or their means where the two sides have different numbers of them.
+
+    Shapes: student (B, H, …), teacher (B, H', …) -> both (B, H, …) or both (B, 1, …).
+    """
+    if student.shape[1] == teacher.shape[1]:
+        return student, teacher
+    return student.mean(1, keepdim=True), teacher.mean(1, keepdim=True)
+
+
+def _relation(values: Tensor, mask: Tensor) -> Tensor:
+    scores = values @ values.mT / values.shape[-1] ** 0.5
+    return torch.softmax(scores.masked_fill(~mask.bool()[:, None, None], -torch.inf), dim=-1)
+
+
+def _over_queries(rows: Tensor, mask: Tensor) -> Tensor:
+    """Mean over heads and over real query tokens.
+
+    Shapes: rows (B, H, T), mask (B, T) -> (B,).
+    """
+    real = torch.where(mask.bool()[:, None], rows, 0.0)
+    return real.mean(1).sum(-1) / mask.sum(-1)

@@ -1,0 +1,136 @@
+"""Internal representations: attention and [CLS] vectors, layer by layer, then the soft labels."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from torch import Tensor, nn
+
+from sparsekd.knowledge.losses import task_loss
+from sparsekd.knowledge.observe import Kind
+from sparsekd.knowledge.relations import every_nth
+from sparsekd.knowledge.representations import attention_kl, cls_cosine
+from sparsekd.methods.base import Method, Progress, Seen, Setup, Signal
+from sparsekd.methods.layers import depth, maps_between
+from sparsekd.methods.vanilla import one_teacher, soft_labels
+from sparsekd.parameters import InternalParams
+
+
+class Internal(Method):
+    """KL of attention rows and 1 − cosine of [CLS] vectors at matched layers, by a schedule.
+
+    Student layer k of m matches teacher layer k·L_T/m. All at once: every layer's losses and the
+    soft labels at every step. Progressive: one layer's losses at a time, bottom-up, then the soft
+    labels alone. Stacked: as progressive, but lower layers' losses stay. The student is judged
+    in the last stage only.
+
+    Decided here, where the source is open: every stage has the same share of one total budget
+    (or `last_share` goes to the soft labels); attention is averaged over heads, and heads are
+    averaged before where their numbers differ, as after pruning; [CLS] goes through a learned
+    linear map where widths differ; a layer that pruning left without heads has no attention, and
+    is refused.
+
+    Source: Aguilar et al., AAAI 2020, arXiv 1910.03723.
+    """
+
+    params: InternalParams
+    inside = True
+
+    def prepare(self, setup: Setup) -> None:
+        """Match layers, build maps between widths.
+
+        Raises:
+            Incompatible: not one teacher, or layers that cannot be matched.
+        """
+        one_teacher("Internal distillation", setup)
+        student, teacher = depth(setup.student), depth(setup.teachers[0])
+        self.layers = dict(enumerate(every_nth(student, teacher), start=1))
+        weights: dict[Kind, float] = {
+            "attention": self.params.attention_weight,
+            "cls": self.params.cls_weight,
+        }
+        self.weights = {kind: weight for kind, weight in weights.items() if weight}
+        self.student_needs = {kind: tuple(self.layers) for kind in self.weights}
+        self.teacher_needs = {kind: tuple(self.layers.values()) for kind in self.weights}
+        maps = maps_between(setup, self.layers) if "cls" in self.weights else nn.ModuleDict()
+        self.maps = maps.to(setup.device)
+
+    def modules(self) -> dict[str, nn.Module]:
+        """Linear maps from the student's width to the teacher's, where they differ."""
+        return {"maps": self.maps} if len(self.maps) else {}
+
+    def stage(self, progress: Progress) -> int:
+        """Which stage a step belongs to: 0 … m − 1 for the layers, m for the soft labels."""
+        layers = len(self.layers)
+        last = self.params.last_share
+        last = 1 / (layers + 1) if last is None else last
+        if progress.share >= 1 - last:
+            return layers
+        return int(progress.share / (1 - last) * layers)
+
+    def active(self, progress: Progress) -> Iterator[int]:
+        """The student's layers whose losses count at this step."""
+        stage, schedule = self.stage(progress), self.params.schedule
+        for place, layer in enumerate(self.layers):
+            together = schedule == "all"
+            alone = schedule == "progressive" and place == stage
+            stacked = schedule == "stacked" and place <= stage < len(self.layers)
+            if together or alone or stacked:
+                yield layer
+
+    def loss(self, seen: Seen, progress: Progress) -> dict[str, Tensor]:
+        """The active layers' terms; the soft (and gold) labels' in their stage."""
+        terms = {
+            f"{kind}/{layer}": weight * self.distance(kind, layer, seen)
+            for layer in self.active(progress)
+            for kind, weight in self.weights.items()
+        }
+        if self.ready(progress):
+            terms["soft"] = soft_labels(seen, self.params.temperature)
+            if self.params.labels == "soft_and_gold":
+                terms["hard"] = task_loss(seen.student.logits, seen.labels)
+        return terms
+
+    def distance(self, kind: str, layer: int, seen: Seen) -> Tensor:
+        """One layer's distance to the teacher's matched layer, unweighted.
+
+        Shapes: -> (B,).
+        """
+        student, teacher, match = seen.student, seen.teachers[0], self.layers[layer]
+        if kind == "attention":
+            return attention_kl(student.attention[layer], teacher.attention[match], seen.mask)
+        vector = student.cls[layer]
+        vector = self.maps[str(layer)](vector) if len(self.maps) else vector
+        return cls_cosine(vector, teacher.cls[match])
+
+    def ready(self, progress: Progress) -> bool:
+        """In the stage of the soft labels; all at once, always."""
+        return self.params.schedule == "all" or self.stage(progress) == len(self.layers)
+
+    def feedback(self, signal: Signal) -> None:
+        """Note where a stage begins."""
+        now = signal.progress
+        before = Progress(now.step - 1, now.steps, now.epoch)
+        if now.step == 0 or self.stage(now) != self.stage(before):
+            self.note(now, {f"stage/{self.name_of(self.stage(now))}": self.stage(now)})
+
+    def name_of(self, stage: int) -> str:
+        """What teaches in a stage, in words."""
+        if self.params.schedule == "all":
+            return "all layers and soft labels"
+        if stage == len(self.layers):
+            return "soft labels"
+        first = 1 if self.params.schedule == "stacked" else stage + 1
+        return f"layer {first}" if first == stage + 1 else f"layers {first} to {stage + 1}"
+
+    def examine(self, seen: Seen) -> list[dict[str, Any]]:
+        """Each example's distance to the teacher, layer by layer, active or not."""
+        names = {"attention": "attention_kl", "cls": "cls_cosine"}
+        told = []
+        for layer in self.layers:
+            found = {
+                names[kind]: self.distance(kind, layer, seen).tolist() for kind in self.weights
+            }
+            for place, row in enumerate(seen.rows):
+                values = {name: column[place] for name, column in found.items()}
+                told.append({"row": int(row), "layer": layer} | values)
+        return told

@@ -1,0 +1,313 @@
+"""Knowledge selection: an actor–critic weighs four kinds of knowledge as the training goes on."""
+
+from itertools import pairwise
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from sparsekd.errors import Incompatible
+from sparsekd.knowledge.losses import kl, squared_error, task_loss
+from sparsekd.knowledge.relations import every_nth, flow_distance, state_distance
+from sparsekd.methods.actor_critic import ActorCritic, Learner, Memory, novelty
+from sparsekd.methods.base import Method, Progress, Seen, Setup, Signal
+from sparsekd.models import architectures
+from sparsekd.parameters import KnowledgeSelectionParams
+
+KINDS = ("fine_tuning", "response", "feature", "relation")
+NOTED = 200  # steps of a course whose weights and losses are logged, at most
+LEAST = 1e-8  # of a running mean: a loss that is 0 stays 0
+FAINTEST = 1e-4  # of a soft weight: no kind vanishes altogether
+
+States = dict[int, tuple[Tensor, Tensor]]
+
+
+class KnowledgeSelection(Method):
+    """Fine-tuning, response, feature and relation losses, each times a weight in [0, 1].
+
+    Each loss is divided by its running mean over the course before it is weighed. A selector
+    sees the batch's mean last-layer [CLS] of student and teacher after each step and decides the
+    weights of what follows, so that an example's loss does not depend on its company; a course's
+    first step, which nothing precedes, weighs all kinds alike. In the rehearsals the decision
+    holds for a phase, is paid by how much the held-out loss fell over the phase and by how new it
+    was, and the selector learns; in the course that counts it is frozen and decides at every step.
+
+    Open in the sources and decided here: temperature and T² of the response loss; features are
+    matched at every (L_T/L_S)-th layer, by mean squared difference over real tokens; relations
+    join consecutive matched layers; the running mean; one reward pass before an episode's first
+    phase and one after each; the first episodes draw weights at random. The teacher's hidden
+    states are all that is read, so a physically pruned teacher serves like any other. In a
+    regression fine-tuning and response are squared errors.
+
+    Source: Wang et al., Findings of EMNLP 2022, arXiv 2302.00444.
+    """
+
+    params: KnowledgeSelectionParams
+    inside = True
+
+    @property
+    def rehearsals(self) -> int:
+        """One course per episode; only an actor has to learn."""
+        return self.params.rehearsals
+
+    def prepare(self, setup: Setup) -> None:
+        """Match layers, build maps between widths and the selector.
+
+        Raises:
+            Incompatible: not one teacher, layers that cannot be matched, more phases than steps,
+                or fewer examples to be paid by than a batch has.
+        """
+        if setup.teacher_count != 1:
+            raise Incompatible(
+                f"Knowledge selection learns from one teacher, not {setup.teacher_count}.",
+                "Choose one teacher.",
+            )
+        self.layers = _matched(setup, self.params.embeddings)
+        self.student_needs = {"hidden": tuple(self.layers)}
+        self.teacher_needs = {"hidden": tuple(self.layers.values())}
+        self.device = setup.device
+        student, teacher = (
+            int(model.config.hidden_size) for model in (setup.student, setup.teachers[0])
+        )
+        maps = {str(layer): nn.Linear(student, teacher) for layer in self.layers}
+        self.maps = nn.ModuleDict(maps if student != teacher else {}).to(self.device)
+        if self.rehearsals:
+            self.ends = _phase_ends(setup, self.params.phases)
+            self.learner = self._learner(student, teacher)
+            self.start = torch.zeros(student + teacher, device=self.device)
+            self.before = torch.zeros((), dtype=torch.float64)
+        self.kinds: tuple[str, ...] = KINDS
+        self.begin(0)
+
+    def modules(self) -> dict[str, nn.Module]:
+        """Linear maps from the student's width to the teacher's, where they differ."""
+        return {"maps": self.maps} if len(self.maps) else {}
+
+    def begin(self, course: int) -> None:
+        """A fresh student's losses start afresh, and no kind is preferred yet."""
+        self.means = torch.zeros(len(KINDS), device=self.device)
+        self.counts = torch.zeros_like(self.means)
+        equal = 1.0 if self.params.action == "hard" else 0.5
+        self.take(torch.full((len(KINDS),), equal, device=self.device))
+
+    def take(self, action: Tensor) -> None:
+        """Hold an action from now on; a kind that a hard one leaves out is not computed."""
+        if self.params.action == "soft":
+            self.action, self.kinds = action.clamp_min(FAINTEST), KINDS
+            return
+        chosen = zip(KINDS, action.tolist(), strict=True)
+        self.action, self.kinds = action, tuple(kind for kind, on in chosen if on)
+
+    # --- losses ------------------------------------------------------------------------------
+
+    def loss(self, seen: Seen, progress: Progress) -> dict[str, Tensor]:
+        """The chosen kinds' losses, divided by their running means, times their weights."""
+        factors = (self.action / self.scales()).unbind()
+        named = dict(zip(KINDS, factors, strict=True))
+        return {kind: named[kind] * raw for kind, raw in self.raw(seen, self.kinds).items()}
+
+    def raw(self, seen: Seen, kinds: tuple[str, ...] = KINDS) -> dict[str, Tensor]:
+        """The losses of some kinds as they are.
+
+        Shapes: each (B,).
+        """
+        inner = {"feature", "relation"}.intersection(kinds)
+        states = self.states(seen) if inner else {}
+        return {kind: self.distance(kind, seen, states) for kind in kinds}
+
+    def states(self, seen: Seen) -> States:
+        """Student's (mapped) and teacher's hidden states by the student's layer."""
+        return {
+            layer: (
+                self.maps[str(layer)](seen.student.hidden[layer])
+                if len(self.maps)
+                else seen.student.hidden[layer],
+                seen.teachers[0].hidden[match],
+            )
+            for layer, match in self.layers.items()
+        }
+
+    def distance(self, kind: str, seen: Seen, states: States) -> Tensor:
+        """The loss of one kind.
+
+        Shapes: -> (B,).
+        """
+        student, teacher = seen.student.logits, seen.teachers[0].logits
+        if kind == "fine_tuning":
+            return task_loss(student, seen.labels)
+        if kind == "response":
+            if seen.regression:
+                return squared_error(student, teacher)
+            return kl(student, teacher, self.params.temperature)
+        pairs = [states[layer] for layer in sorted(states)]
+        if kind == "feature":  # the embeddings' output belongs to no layer
+            each = [state_distance(*states[layer], seen.mask) for layer in states if layer]
+        else:
+            each = [
+                flow_distance((low[0], high[0]), (low[1], high[1]), seen.mask)
+                for low, high in pairwise(pairs)
+            ]
+        return torch.stack(each).mean(0)
+
+    def scales(self) -> Tensor:
+        """What each kind is divided by: its running mean, 1 until it has been seen.
+
+        Shapes: -> (kinds,).
+        """
+        return torch.where(self.counts > 0, self.means.clamp_min(LEAST), 1.0)
+
+    # --- what a step leads to ----------------------------------------------------------------
+
+    def feedback(self, signal: Signal) -> None:
+        """Keep the running means; decide what the next step weighs."""
+        self.measure(signal)
+        step, course = signal.progress.step, signal.progress.course
+        if self.params.choose == "random":
+            self.take(self.random())
+        elif self.params.choose == "actor" and course == self.rehearsals:
+            self.take(self.learner.act(summary(signal.seen)))
+        elif self.params.choose == "actor" and step in self.ends:
+            self.turn(signal)
+
+    def measure(self, signal: Signal) -> None:
+        """Follow each kind's loss: the mean of what came before, then a moving average."""
+        places = [KINDS.index(kind) for kind in signal.terms]
+        weighed = torch.stack([term.float().mean() for term in signal.terms.values()])
+        scaled = weighed / self.action[places]
+        raw = scaled * self.scales()[places]
+        self.tell(signal.progress, list(signal.terms), raw, scaled)
+        self.counts[places] += 1
+        share = (1 / self.counts[places]).clamp_min(1 - self.params.decay)
+        self.means[places] += share * (raw - self.means[places])
+
+    def tell(self, progress: Progress, kinds: list[str], raw: Tensor, scaled: Tensor) -> None:
+        """Log weights and losses at some steps of the course."""
+        if progress.step % -(-progress.steps // NOTED):
+            return
+        values = dict(zip((f"weight/{kind}" for kind in KINDS), self.action.tolist(), strict=True))
+        for name, losses in (("raw", raw), ("scaled", scaled)):
+            told = zip(kinds, losses.tolist(), strict=True)
+            values |= {f"{name}/{kind}": value for kind, value in told}
+        self.note(progress, values)
+
+    def turn(self, signal: Signal) -> None:
+        """A phase ends: pay for its action, learn from it, and choose the next phase's."""
+        state, loss = summary(signal.seen), signal.held_out()["loss"]
+        over = signal.progress.step == signal.progress.steps - 1
+        if signal.progress.step:
+            self.pay(signal.progress, float(self.before) - loss, state, over)
+            self.learner.learn(self.params.updates)
+        self.start, self.before = state, torch.tensor(loss, dtype=torch.float64)
+        if over:
+            return
+        exploring = signal.progress.course < self.params.explorations
+        chosen = self.random() if exploring else self.learner.act(state, self.params.noise)
+        self.take(chosen)
+
+    def pay(self, progress: Progress, gain: float, state: Tensor, over: bool) -> None:
+        """Remember what the phase's action gained; the total is in units of the gains so far."""
+        memory, hard = self.learner.memory, self.params.action == "hard"
+        bonus = self.params.bonus * novelty(self.action, memory.of["actions"], hard)
+        memory.add(
+            states=self.start, actions=self.action, phases=self.ends.index(progress.step) - 1,
+            gains=gain, bonuses=bonus, after=state, last=float(over),
+        )  # fmt: skip
+        total = float(memory.rewards()[-1])
+        self.note(progress, {"reward/gain": gain, "reward/bonus": bonus, "reward/total": total})
+
+    def random(self) -> Tensor:
+        """Any soft weights, or any choice of one kind and more, all equally likely.
+
+        Shapes: -> (kinds,).
+        """
+        if self.params.action == "soft":
+            return torch.rand(len(KINDS)).to(self.device)
+        number = int(torch.randint(1, 2 ** len(KINDS), ()))
+        return torch.tensor([float(number >> place & 1) for place in range(len(KINDS))]).to(
+            self.device
+        )
+
+    def examine(self, seen: Seen) -> list[dict[str, Any]]:
+        """How far the student is from label and teacher in each kind, example by example."""
+        losses = {kind: each.tolist() for kind, each in self.raw(seen).items()}
+        return [
+            {"row": int(row), "kind": kind, "loss": losses[kind][place]}
+            for place, row in enumerate(seen.rows)
+            for kind in KINDS
+        ]
+
+    # --- interruptions -----------------------------------------------------------------------
+
+    def state(self) -> dict[str, Tensor]:
+        """The action held, the running means, and all of the selector."""
+        own = {"action": self.action, "means": self.means, "counts": self.counts}
+        if not self.rehearsals:
+            return own
+        own |= {"start": self.start, "before": self.before}
+        return own | {f"learner/{name}": each for name, each in self.learner.state().items()}
+
+    def restore(self, state: dict[str, Tensor]) -> None:
+        """Take back what `state` gave."""
+        own = {name: each.clone() for name, each in state.items() if "/" not in name}
+        self.means, self.counts = (own[name].to(self.device) for name in ("means", "counts"))
+        self.take(own["action"].to(self.device))
+        if not self.rehearsals:
+            return
+        self.start, self.before = own["start"].to(self.device), own["before"]
+        start = "learner/"
+        learner = {key.removeprefix(start): t for key, t in state.items() if key.startswith(start)}
+        self.learner.restore(learner)
+
+    def _learner(self, student: int, teacher: int) -> Learner:
+        params = self.params
+        networks = ActorCritic(
+            (student, teacher), len(KINDS), params.width, hard=params.action == "hard"
+        ).to(self.device)
+        memory = Memory(student + teacher, len(KINDS), self.device)
+        return Learner(networks, memory, params.selector_rate, params.discount, params.caution)
+
+
+def summary(seen: Seen) -> Tensor:
+    """The selector's state: the batch's mean last-layer [CLS] of the student and of the teacher.
+
+    Shapes: -> (S,), S both widths together.
+    """
+    views = (seen.student.hidden, seen.teachers[0].hidden)
+    return torch.cat([view[max(view)][:, 0].detach().float().mean(0) for view in views])
+
+
+def _matched(setup: Setup, embeddings: bool) -> dict[int, int]:
+    """The teacher's layer of each of the student's; 0 is the embeddings' output."""
+    student, teacher = (
+        len(architectures.blocks(model)) for model in (setup.student, setup.teachers[0])
+    )
+    found = dict(enumerate(every_nth(student, teacher), start=1))
+    if embeddings:
+        return {0: 0} | found
+    if student == 1:
+        raise Incompatible(
+            "A student of one layer has no relation between layers to learn.",
+            "Choose two layers or more, or set embeddings, which relates them to the layer.",
+        )
+    return found
+
+
+def _phase_ends(setup: Setup, phases: int) -> tuple[int, ...]:
+    """The steps after which a pass over the selection split is paid for: the first, and each
+    phase's last; the phases share out the other steps evenly."""
+    after_first = setup.steps - 1
+    if phases > after_first:
+        raise Incompatible(
+            f"{phases} phases do not fit into a course of {setup.steps} steps, whose first step "
+            "precedes all phases.",
+            f"Choose at most {after_first} phases, or train longer."
+            if after_first
+            else "Train longer.",
+        )
+    if setup.selection_rows < setup.batch_size:
+        raise Incompatible(
+            f"The selection split has {setup.selection_rows} examples, a batch "
+            f"{setup.batch_size}: too few to tell what a step is worth.",
+            "Lower batch_size, or use a task with more training examples.",
+        )
+    return tuple(phase * after_first // phases for phase in range(phases + 1))

@@ -1,0 +1,45 @@
+"""MiniLM-style relations of the last layer, beside vanilla distillation."""
+
+from torch import Tensor
+
+from sparsekd.knowledge.representations import attention_kl, value_relation_kl
+from sparsekd.methods.base import Progress, Seen, Setup
+from sparsekd.methods.layers import depth
+from sparsekd.methods.vanilla import Vanilla
+from sparsekd.parameters import MiniLMParams
+
+
+class MiniLM(Vanilla):
+    """Vanilla distillation + KL of the last layers' attention and of their value relations.
+
+    MiniLM itself distils before any task is known; here its two losses stand beside the task's
+    soft and gold labels (decided here). Widths may differ: relations are compared, not values.
+    Where head counts differ, as after pruning, heads are averaged first.
+
+    Source: Wang et al., NeurIPS 2020, arXiv 2002.10957.
+    """
+
+    title = "MiniLM-style distillation"
+    params: MiniLMParams
+    inside = True
+
+    def prepare(self, setup: Setup) -> None:
+        """Read the last layer of both.
+
+        Raises:
+            Incompatible: not one teacher.
+        """
+        super().prepare(setup)
+        self.student_layer, self.teacher_layer = depth(setup.student), depth(setup.teachers[0])
+        self.student_needs = dict.fromkeys(("attention", "values"), (self.student_layer,))
+        self.teacher_needs = dict.fromkeys(("attention", "values"), (self.teacher_layer,))
+
+    def loss(self, seen: Seen, progress: Progress) -> dict[str, Tensor]:
+        """Vanilla's terms and the two relations."""
+        student, teacher = seen.student, seen.teachers[0]
+        ours, theirs = self.student_layer, self.teacher_layer
+        attention = attention_kl(student.attention[ours], teacher.attention[theirs], seen.mask)
+        values = value_relation_kl(student.values[ours], teacher.values[theirs], seen.mask)
+        inner = {"attention": attention, "values": values}
+        weight = self.params.relation_weight
+        return super().loss(seen, progress) | {name: weight * each for name, each in inner.items()}

@@ -1,0 +1,69 @@
+"""TinyBERT's two task stages: first the inner states, then the soft labels."""
+
+from torch import Tensor, nn
+
+from sparsekd.knowledge.relations import every_nth, state_distance
+from sparsekd.knowledge.representations import score_distance
+from sparsekd.methods.base import Method, Progress, Seen, Setup, Signal
+from sparsekd.methods.layers import depth, maps_between
+from sparsekd.methods.vanilla import one_teacher, soft_labels
+from sparsekd.parameters import TinyBERTParams
+
+
+class TinyBERT(Method):
+    """Stage 1: attention scores and hidden states, embeddings included; stage 2: soft labels.
+
+    The task-specific half of TinyBERT alone: there is no general distillation before and no
+    augmented data. Layer k of m matches teacher layer k·L_T/m, the embeddings' output the
+    embeddings' output. Decided here: the share of stage 1 in one total budget; heads are averaged
+    where their numbers differ, as after pruning; maps only where widths differ.
+
+    Source: Jiao et al., Findings of EMNLP 2020, arXiv 1909.10351.
+    """
+
+    params: TinyBERTParams
+    inside = True
+
+    def prepare(self, setup: Setup) -> None:
+        """Match layers, build maps between widths.
+
+        Raises:
+            Incompatible: not one teacher, or layers that cannot be matched.
+        """
+        one_teacher("TinyBERT", setup)
+        matches = every_nth(depth(setup.student), depth(setup.teachers[0]))
+        self.layers = {0: 0} | dict(enumerate(matches, start=1))
+        ours, theirs = tuple(self.layers), tuple(self.layers.values())
+        self.student_needs = {"hidden": ours, "scores": ours[1:]}
+        self.teacher_needs = {"hidden": theirs, "scores": theirs[1:]}
+        self.maps = maps_between(setup, self.layers).to(setup.device)
+
+    def modules(self) -> dict[str, nn.Module]:
+        """Linear maps from the student's width to the teacher's, where they differ."""
+        return {"maps": self.maps} if len(self.maps) else {}
+
+    def ready(self, progress: Progress) -> bool:
+        """In stage 2, that of the soft labels."""
+        return progress.share >= self.params.inner_share
+
+    def loss(self, seen: Seen, progress: Progress) -> dict[str, Tensor]:
+        """One stage's terms."""
+        if self.ready(progress):
+            return {"soft": soft_labels(seen, self.params.temperature)}
+        student, teacher, terms = seen.student, seen.teachers[0], {}
+        for layer, match in self.layers.items():
+            state = student.hidden[layer]
+            state = self.maps[str(layer)](state) if len(self.maps) else state
+            terms[f"hidden/{layer}"] = state_distance(state, teacher.hidden[match], seen.mask)
+            if layer:
+                ours, theirs = student.scores[layer], teacher.scores[match]
+                terms[f"scores/{layer}"] = score_distance(ours, theirs, seen.mask)
+        return terms
+
+    def feedback(self, signal: Signal) -> None:
+        """Note where a stage begins."""
+        now = signal.progress
+        before = Progress(now.step - 1, now.steps, now.epoch)
+        if now.step == 0 or self.ready(now) != self.ready(before):
+            name = "soft labels" if self.ready(now) else "inner states"
+            self.note(now, {f"stage/{name}": float(self.ready(now))})

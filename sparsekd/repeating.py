@@ -1,0 +1,105 @@
+"""The command line that repeats a comparison: only what differs from the defaults."""
+
+import shlex
+from typing import Any
+
+from sparsekd import comparisons, plans, references, roles, standings
+from sparsekd.parameters import MaskParams, ScoreParams, VanillaParams
+from sparsekd.records import DEMO_CHECKPOINTS, Plan, Recipe
+from sparsekd.sizes import depth
+from sparsekd.ways import read
+
+
+def command(plan: Plan) -> str:
+    """The words, read off the plan's own recipes."""
+    names, recipes = standings.compared(plan), _firsts(plan)
+    student = recipes[names[0]]
+    train, shape = comparisons.usual(references.origin(recipes["teacher"].inputs["checkpoint"]))
+    words = ["python", "-m", "sparsekd", "compare", "--task", plan.task]
+    words += ["--methods", ",".join(names), *_teachers(plan, student.params["train"])]
+    seeds = 1 + max(step.seed for step in plan.steps if roles.competes(step.role))
+    words += ["--seeds", str(seeds)] if seeds > 1 else []
+    words += plans.options("student-", student.params["student"], shape.values())
+    words += plans.options("", student.params["train"], train.values())
+    words += [*_masks(recipes), *_assistant(recipes, student), *_changes(recipes)]
+    return shlex.join(words)
+
+
+def _firsts(plan: Plan) -> dict[str, Recipe]:
+    """The recipe of each role, that of the first seed where there are several."""
+    return {step.role: step.recipe for step in reversed(plan.steps)}
+
+
+def _teachers(plan: Plan, students: dict[str, Any]) -> list[str]:
+    """Each teacher: by its checkpoint where the command line would train the same, else by id."""
+    recipes = [
+        step.recipe
+        for step in plan.steps
+        if step.role == "teacher" or roles.teacher_number(step.role)
+    ]
+    origins = [recipe.inputs.get("checkpoint", "") for recipe in recipes]
+    same = [
+        recipe == _made(recipe, students, origins[:place].count(origins[place]))
+        for place, recipe in enumerate(recipes)
+    ]
+    if all(same) and origins == list(DEMO_CHECKPOINTS)[: len(origins)]:
+        return []
+    names = [
+        plans.typed(origin) if known else recipe.run_id
+        for recipe, origin, known in zip(recipes, origins, same, strict=True)
+    ]
+    return [word for name in names for word in ("--teacher", name)]
+
+
+def _made(teacher: Recipe, students: dict[str, Any], seed: int) -> Recipe | None:
+    """What the command line would make of a teacher's checkpoint; None for no fine-tuning."""
+    if teacher.stage != "finetune":
+        return None
+    checkpoint = teacher.inputs["checkpoint"]
+    own, usual, _ = plans.defaults(references.origin(checkpoint))
+    train = own.changed(plans.changed(students, usual.values()))
+    return plans.finetune(teacher.task, checkpoint, train, seed)
+
+
+def _masks(recipes: dict[str, Recipe]) -> list[str]:
+    """λ, sparsity and scoring, where a sparse or masked teacher was made."""
+    words: list[str] = []
+    made = [recipes[role] for role in ("sparse_teacher", "random_mask_teacher") if role in recipes]
+    for recipe in made[:1]:
+        params = recipe.params["mask"]
+        words += plans.options("", params, MaskParams().values() | {"kind": params["kind"]})
+    if "scores" in recipes:
+        words += plans.options("score-", recipes["scores"].params["score"], ScoreParams().values())
+    return words
+
+
+def _assistant(recipes: dict[str, Recipe], student: Recipe) -> list[str]:
+    """The assistant's layers, where they are not half way between."""
+    if "assistant" not in recipes:
+        return []
+    layers = recipes["assistant"].params["student"]["layers"]
+    return [] if layers == _half_way(recipes, student) else ["--assistant-layers", str(layers)]
+
+
+def _half_way(recipes: dict[str, Recipe], student: Recipe) -> int | None:
+    teacher = depth(recipes["teacher"])
+    shape = student.params["student"]
+    if teacher is None or shape["choice"] not in comparisons.LAYERED:
+        return None
+    return int(teacher + shape["layers"]) // 2
+
+
+def _changes(recipes: dict[str, Recipe]) -> list[str]:
+    """The parameters of methods that are not as the catalogue has them."""
+    found: dict[str, None] = {}
+    for role, recipe in recipes.items():
+        if roles.competes(role):
+            way = read(role)
+            usual, method = way.params({}).values(), way.method
+        elif role in ("trial_student", "assistant"):
+            usual, method = VanillaParams().values(), "vanilla"
+        else:
+            continue
+        changed = plans.changed(recipe.params["method"], usual)
+        found |= {f"{method}.{name}={value}": None for name, value in changed.items()}
+    return [word for text in found for word in ("--set", text)]

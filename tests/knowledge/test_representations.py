@@ -1,0 +1,121 @@
+"""Distances between inner states against hand-computed values and slow loops."""
+
+import math
+
+import pytest
+import torch
+
+from sparsekd.knowledge import observe
+from sparsekd.knowledge.representations import (
+    attention_kl,
+    cls_cosine,
+    cls_distance,
+    paired,
+    score_distance,
+    value_relation_kl,
+)
+from tests.tiny_data import padded, tiny_data
+
+BATCH = tiny_data(4).batch(range(4))
+ALL = {"attention": (1,), "scores": (1,), "values": (1,)}
+
+
+def of_heads(name, student, teacher, mask):
+    kind = {attention_kl: "attention", score_distance: "scores", value_relation_kl: "values"}[name]
+    return name(student.of(kind)[1], teacher.of(kind)[1], mask)
+
+
+LOSSES = pytest.mark.parametrize("loss", [attention_kl, score_distance, value_relation_kl])
+
+
+def test_attention_kl_of_one_row_by_hand():
+    teacher = torch.tensor([[[[0.5, 0.5], [1.0, 0.0]]]])
+    student = torch.tensor([[[[0.25, 0.75], [0.5, 0.5]]]])
+    first = 0.5 * math.log(0.5 / 0.25) + 0.5 * math.log(0.5 / 0.75)
+    found = attention_kl(student, teacher, torch.ones(1, 2))
+    assert found.item() == pytest.approx((first + math.log(2)) / 2)
+    half = attention_kl(student, teacher, torch.tensor([[1, 0]]))
+    assert half.item() == pytest.approx(first)
+
+
+def test_score_distance_by_hand():
+    student, teacher = torch.zeros(1, 2, 2, 2), torch.zeros(1, 2, 2, 2)
+    teacher[0, 0] = torch.tensor([[2.0, 0.0], [0.0, 4.0]])
+    assert score_distance(student, teacher, torch.ones(1, 2)).item() == pytest.approx(20 / 8)
+    # Only the pair of the one real token with itself is left: 4, averaged over two heads.
+    assert score_distance(student, teacher, torch.tensor([[1, 0]])).item() == pytest.approx(2)
+
+
+def test_value_relations_agree_with_a_loop_over_heads_and_tokens(tiny):
+    views = [observe(tiny(seed=seed), BATCH, ALL) for seed in (1, 2)]
+    found = value_relation_kl(views[0].values[1], views[1].values[1], BATCH.attention_mask)
+    for row in range(len(BATCH)):
+        length = int(BATCH.attention_mask[row].sum())
+        total = 0.0
+        for head in range(3):
+            rows = []
+            for view in views:
+                values = view.values[1][row, head, :length]
+                rows.append(torch.softmax(values @ values.T / math.sqrt(8), -1))
+            student, teacher = rows
+            total += (teacher * (teacher.log() - student.log())).sum().item() / length
+        assert found[row].item() == pytest.approx(total / 3, rel=1e-4)
+
+
+def test_cosine_and_distance_of_cls_vectors_by_hand():
+    one, other = torch.tensor([[3.0, 4.0]]), torch.tensor([[4.0, 3.0]])
+    assert cls_cosine(one, other).item() == pytest.approx(1 - 24 / 25)
+    assert cls_cosine(one, -one).item() == pytest.approx(2)
+    assert cls_distance(one, other).item() == pytest.approx((0.2**2 + 0.2**2) / 2)
+    assert cls_distance(one, 7 * one).item() == pytest.approx(0, abs=1e-12)
+
+
+@LOSSES
+def test_equal_models_are_at_distance_zero(tiny, loss):
+    view = observe(tiny(), BATCH, ALL)
+    found = of_heads(loss, view, view, BATCH.attention_mask)
+    torch.testing.assert_close(found, torch.zeros(4), rtol=0, atol=1e-6)
+
+
+@LOSSES
+def test_padding_changes_nothing(tiny, loss):
+    wide = padded(BATCH, 4)
+    found = [
+        of_heads(
+            loss,
+            observe(tiny(seed=1), batch, ALL),
+            observe(tiny(seed=2), batch, ALL),
+            batch.attention_mask,
+        )
+        for batch in (BATCH, wide)
+    ]
+    torch.testing.assert_close(*found, rtol=1e-4, atol=1e-6)
+
+
+@LOSSES
+def test_what_stands_in_padded_places_does_not_matter(tiny, loss):
+    """What is kept of teachers is zero there; what is computed again is not."""
+    views = [observe(tiny(seed=seed), BATCH, ALL) for seed in (1, 2)]
+    plain = of_heads(loss, *views, BATCH.attention_mask)
+    real = BATCH.attention_mask.bool()[:, None, :, None]
+    teacher = views[1]
+    for kind in ALL:
+        teacher.of(kind)[1].mul_(real)
+    torch.testing.assert_close(of_heads(loss, *views, BATCH.attention_mask), plain)
+
+
+@LOSSES
+def test_different_head_counts_are_averaged(tiny, loss):
+    few, many = tiny(heads=2, seed=1), tiny(heads=4, seed=2)
+    views = [observe(model, BATCH, ALL) for model in (few, many)]
+    found = of_heads(loss, *views, BATCH.attention_mask)
+    assert found.shape == (4,)
+    assert found.isfinite().all() and found.min() > 0
+
+
+def test_heads_are_paired_one_to_one_or_averaged():
+    two, three = torch.rand(1, 2, 4, 4), torch.rand(1, 3, 4, 4)
+    assert all(torch.equal(*pair) for pair in zip(paired(two, two), (two, two), strict=True))
+    one, other = paired(two, three)
+    torch.testing.assert_close(one[:, 0], two.mean(1))
+    torch.testing.assert_close(other[:, 0], three.mean(1))

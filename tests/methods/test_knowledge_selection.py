@@ -1,0 +1,370 @@
+"""Knowledge selection: its four losses, what weighs them, and what its rewards cost."""
+
+from copy import deepcopy
+
+import numpy as np
+import pytest
+import torch
+
+from sparsekd import checkpoint
+from sparsekd.catalog import METHODS
+from sparsekd.errors import BadInput, Cancelled, Incompatible
+from sparsekd.evaluation import predict
+from sparsekd.knowledge import observe
+from sparsekd.knowledge.losses import kl, task_loss
+from sparsekd.knowledge.relations import flow
+from sparsekd.methods import Progress, Seen, Setup, Signal
+from sparsekd.methods.knowledge_selection import FAINTEST, KINDS, KnowledgeSelection, summary
+from sparsekd.models.pruning import prune
+from sparsekd.parameters import KnowledgeSelectionParams, TrainParams
+from sparsekd.training import train
+from sparsekd.units import Mask
+from tests.tiny_data import tiny_card, tiny_data
+
+CARD, DATA, SELECTION = tiny_card(), tiny_data(24, seed=1), tiny_data(20, seed=2)
+TRAINING = TrainParams(epochs=2, batch_size=4, learning_rate=1e-3)  # 12 steps
+START = Progress(0, 12, 0)
+
+
+def method(student, teacher, classes=2, **values):
+    made = KnowledgeSelection(KnowledgeSelectionParams.of(values))
+    made.prepare(
+        Setup(
+            student, tiny_card(classes), 1, (teacher,), steps=12, rows=24,
+            selection_rows=20, batch_size=4,
+        )
+    )  # fmt: skip
+    return made
+
+
+def view(made, student, teacher, classes=2):
+    batch = tiny_data(5, classes).batch(range(5))
+    seen = observe(student, batch, made.student_needs)
+    with torch.no_grad():
+        taught = observe(teacher, batch, made.teacher_needs)
+    return Seen(seen, (taught,), batch.labels, batch.attention_mask, batch.rows)
+
+
+def signal(seen, terms, progress=START):
+    def never(*_):
+        raise AssertionError("no reward is due")
+
+    return Signal(seen, terms, progress, never, never)
+
+
+def learn(tiny, values, teacher_options=None, **more):
+    """A short training; the method, what came of it, and what was noted."""
+    teacher = tiny(layers=4, seed=2, **(teacher_options or {}))
+    student, made = tiny(layers=2, seed=1), KnowledgeSelection(KnowledgeSelectionParams.of(values))
+    noted = []
+    end = train(
+        student, made, DATA, SELECTION, CARD, TRAINING,
+        teacher_logits=[predict(teacher, DATA)], teachers=[teacher],
+        report=lambda event: noted.extend(event.get("notes", [])), **more,
+    )  # fmt: skip
+    return student, made, end, noted
+
+
+# --- the four losses ---------------------------------------------------------------------------
+
+
+def test_each_kinds_loss_is_that_of_its_formula(tiny):
+    student, teacher = tiny(layers=2, seed=1), tiny(layers=4, seed=2)
+    made = method(student, teacher)
+    seen = view(made, student, teacher)
+    raw, taught = made.raw(seen), seen.teachers[0]
+    torch.testing.assert_close(raw["fine_tuning"], task_loss(seen.student.logits, seen.labels))
+    torch.testing.assert_close(raw["response"], kl(seen.student.logits, taught.logits, 2.0))
+    for example in range(5):
+        real = seen.mask[example].bool()
+        pairs = [
+            (seen.student.hidden[mine][example, real], taught.hidden[theirs][example, real])
+            for mine, theirs in ((1, 2), (2, 4))
+        ]
+        apart = sum((one - other).square().mean() for one, other in pairs) / 2
+        torch.testing.assert_close(raw["feature"][example], apart)
+        (low, low_taught), (high, high_taught) = pairs
+        gap = (low.T @ high - low_taught.T @ high_taught) / real.sum()
+        torch.testing.assert_close(raw["relation"][example], gap.square().mean())
+
+
+def test_a_student_equal_to_its_teacher_has_only_the_labels_to_learn(tiny):
+    model = tiny(layers=2, seed=1)
+    made = method(model, model)
+    seen = view(made, model, model)
+    raw = made.raw(seen)
+    assert raw["fine_tuning"].min() > 0
+    for kind in ("response", "feature", "relation"):
+        torch.testing.assert_close(raw[kind], torch.zeros(5), rtol=0, atol=1e-6)
+
+
+def test_a_regression_has_squared_errors(tiny):
+    student, teacher = tiny(labels=1, layers=2, seed=1), tiny(labels=1, layers=4, seed=2)
+    made = method(student, teacher, classes=1)
+    seen = view(made, student, teacher, classes=1)
+    raw, taught = made.raw(seen), seen.teachers[0].logits[:, 0]
+    mine = seen.student.logits[:, 0]
+    torch.testing.assert_close(raw["fine_tuning"], (mine - seen.labels) ** 2)
+    torch.testing.assert_close(raw["response"], (mine - taught) ** 2)
+
+
+def test_the_embeddings_may_be_related_to_the_first_layer(tiny):
+    student, teacher = tiny(layers=1, seed=1), tiny(layers=2, seed=2)
+    made = method(student, teacher, embeddings=True)
+    seen = view(made, student, teacher)
+    mine = flow(seen.student.hidden[0], seen.student.hidden[1], seen.mask)
+    theirs = flow(seen.teachers[0].hidden[0], seen.teachers[0].hidden[2], seen.mask)
+    raw = made.raw(seen)
+    torch.testing.assert_close(raw["relation"], (mine - theirs).square().mean((1, 2)))
+    assert made.layers == {0: 0, 1: 2}
+
+
+def test_where_widths_differ_a_map_learns_with_the_student(tiny):
+    student, teacher = tiny(layers=2, hidden=12, seed=1), tiny(layers=4, seed=2)
+    made = method(student, teacher)
+    terms = made.loss(view(made, student, teacher), START)
+    terms["relation"].sum().backward()
+    maps = made.modules()["maps"]
+    assert [each.weight.shape for each in maps.values()] == [(24, 12), (24, 12)]
+    assert all(each.weight.grad.abs().max() > 0 for each in maps.values())
+
+
+def test_models_of_one_width_need_no_map(tiny):
+    assert method(tiny(layers=2), tiny(layers=4)).modules() == {}
+
+
+def test_a_physically_pruned_teacher_serves_too(tiny):
+    heads, neurons = np.ones((4, 3), dtype=bool), np.ones((4, 20), dtype=bool)
+    heads[1], heads[2, 0], neurons[0, :7] = False, False, False
+    student, teacher = tiny(layers=2, seed=1), prune(tiny(layers=4, seed=2), Mask(heads, neurons))
+    made = method(student, teacher)
+    assert all(each.isfinite().all() for each in made.raw(view(made, student, teacher)).values())
+
+
+# --- weights and scales ------------------------------------------------------------------------
+
+
+def test_a_term_is_its_loss_over_its_running_mean_times_its_weight(tiny):
+    student, teacher = tiny(layers=2, seed=1), tiny(layers=4, seed=2)
+    made = method(student, teacher, choose="uniform", decay=0.75)
+    seen = view(made, student, teacher)
+    raw = made.raw(seen)
+    made.means, made.counts = torch.tensor([2.0, 4.0, 5.0, 8.0]), torch.ones(4)
+    made.take(torch.tensor([0.1, 0.2, 0.5, 0.8]))
+    terms = made.loss(seen, START)
+    for kind, share in zip(KINDS, (0.05, 0.05, 0.1, 0.1), strict=True):
+        torch.testing.assert_close(terms[kind], share * raw[kind])
+
+
+def test_running_means_begin_as_means_and_then_follow_the_loss(tiny):
+    student, teacher = tiny(layers=2, seed=1), tiny(layers=4, seed=2)
+    made = method(student, teacher, choose="uniform", decay=0.75)
+    seen = view(made, student, teacher)
+    expected = None
+    for step in range(7):
+        losses = [float(10 * place + step) for place in range(1, 5)]
+        factors = (made.action / made.scales()).tolist()
+        terms = {
+            kind: torch.full((5,), factor * loss)
+            for kind, factor, loss in zip(KINDS, factors, losses, strict=True)
+        }
+        made.feedback(signal(seen, terms, Progress(step, 12, 0)))
+        share = max(1 / (step + 1), 0.25)
+        before = expected or [0.0] * 4
+        expected = [old + share * (new - old) for old, new in zip(before, losses, strict=True)]
+    assert made.means.tolist() == pytest.approx(expected, rel=1e-5)
+
+
+def test_a_fresh_student_starts_with_all_kinds_alike_and_no_means(tiny):
+    made = method(tiny(layers=2), tiny(layers=4))
+    made.take(torch.tensor([0.9, 0.1, 0.3, 0.2]))
+    made.counts += 3
+    made.begin(1)
+    assert made.action.tolist() == [0.5] * 4
+    assert made.scales().tolist() == [1.0] * 4
+
+
+def test_a_kind_that_a_hard_action_leaves_out_is_not_there(tiny):
+    student, teacher = tiny(layers=2, seed=1), tiny(layers=4, seed=2)
+    made = method(student, teacher, action="hard")
+    made.take(torch.tensor([1.0, 0.0, 1.0, 0.0]))
+    assert set(made.loss(view(made, student, teacher), START)) == {"fine_tuning", "feature"}
+
+
+def test_a_soft_weight_never_vanishes(tiny):
+    made = method(tiny(layers=2), tiny(layers=4))
+    made.take(torch.zeros(4))
+    assert made.action.tolist() == pytest.approx([FAINTEST] * 4)
+
+
+def test_the_selector_sees_the_mean_of_both_models_last_layers(tiny):
+    student, teacher = tiny(layers=2, seed=1), tiny(layers=4, seed=2)
+    made = method(student, teacher)
+    seen = view(made, student, teacher)
+    halves = (seen.student.hidden[2], seen.teachers[0].hidden[4])
+    expected = torch.cat([each[:, 0].mean(0) for each in halves])
+    torch.testing.assert_close(summary(seen), expected)
+
+
+# --- controls ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", METHODS["knowledge_selection"].variants)
+def test_every_variant_trains(tiny, name):
+    values = METHODS["knowledge_selection"].variants[name].values
+    _, made, end, _ = learn(tiny, {"episodes": 2, "updates": 2} | dict(values))
+    assert end.steps == 12
+    assert end.held_out_passes == made.params.reward_passes
+
+
+def test_the_uniform_control_weighs_all_kinds_alike_at_every_step(tiny):
+    *_, noted = learn(tiny, {"choose": "uniform"})
+    weights = [value for _, name, value in noted if name.startswith("weight/")]
+    assert len(weights) == 12 * 4
+    assert set(weights) == {0.5}
+
+
+@pytest.mark.parametrize("action", ["soft", "hard"])
+def test_random_controls_draw_anew_at_every_step(tiny, action):
+    *_, noted = learn(tiny, {"choose": "random", "action": action})
+    steps = {}
+    for step, name, value in noted:
+        if name.startswith("weight/"):
+            steps.setdefault(step, []).append(value)
+    drawn = list(steps.values())[1:]
+    assert len({tuple(each) for each in drawn}) > 4
+    assert all(any(each) for each in drawn)
+    assert {value in (0.0, 1.0) for each in drawn for value in each} == {action == "hard"}
+
+
+def test_a_hard_draw_reaches_every_choice_but_none(tiny):
+    made = method(tiny(layers=2), tiny(layers=4), choose="random", action="hard")
+    torch.manual_seed(0)
+    found = {tuple(made.random().tolist()) for _ in range(400)}
+    assert len(found) == 15
+    assert (0.0,) * 4 not in found
+
+
+# --- episodes, phases, rewards -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("episodes, phases", [(2, 1), (2, 3), (3, 11)])
+def test_rewards_cost_the_stated_number_of_passes(tiny, episodes, phases):
+    _, made, end, noted = learn(tiny, {"episodes": episodes, "phases": phases, "updates": 1})
+    assert end.held_out_passes == episodes * (phases + 1) == made.params.reward_passes
+    assert end.rehearsal_steps == 12 * episodes == 12 * made.params.rehearsals
+    paid = [step for step, name, _ in noted if name == "reward/gain"]
+    assert len(paid) == episodes * phases
+    assert max(paid) < end.rehearsal_steps
+
+
+def test_an_action_holds_for_a_phase_and_is_chosen_at_every_step_at_the_end(tiny):
+    *_, noted = learn(tiny, {"episodes": 2, "phases": 3, "updates": 3})
+    first = [value for _, name, value in noted if name == "weight/feature"]
+    # Step 0 weighs alike; the phases end after steps 3, 7 and 11.
+    assert first[0] == first[12] == first[24] == 0.5
+    for start, end in ((1, 4), (4, 8), (8, 12), (13, 16)):
+        assert len(set(first[start:end])) == 1
+    assert len({first[1], first[4], first[8]}) == 3
+    assert len(set(first[25:])) == 11
+
+
+def test_a_phases_gain_is_how_much_the_held_out_loss_fell_over_it(tiny):
+    student, teacher = tiny(layers=2, seed=1), tiny(layers=4, seed=2)
+    made = method(student, teacher, phases=3, updates=1, bonus=0.0)
+    seen, losses = view(made, student, teacher), iter([5.0, 4.0, 2.0, 2.5])
+    for step in range(12):
+        terms = {kind: each.detach() for kind, each in made.loss(seen, START).items()}
+        made.feedback(
+            Signal(seen, terms, Progress(step, 12, 0), lambda: {"loss": next(losses)}, view)
+        )
+    memory = made.learner.memory.of
+    assert memory["gains"].tolist() == [1.0, 2.0, -0.5]
+    assert memory["last"].tolist() == [0.0, 0.0, 1.0]
+    assert memory["phases"].tolist() == [0.0, 1.0, 2.0]
+    assert next(losses, None) is None
+
+
+def test_the_selector_learns_in_the_rehearsals_and_is_frozen_after_them(tiny):
+    kept = {}
+
+    def save(snapshot):
+        kept[snapshot.facts["step"]] = deepcopy(snapshot.part("method"))
+
+    _, made, _, _ = learn(tiny, {"episodes": 2, "updates": 3}, save=save, save_every=0.0)
+    networks = [name for name in made.state() if name.startswith("learner/network")]
+    assert not all(torch.equal(kept[12][name], kept[24][name]) for name in networks)
+    for name, tensor in made.state().items():
+        if name.startswith("learner/"):
+            assert torch.equal(tensor, kept[24][name]), name
+
+
+@pytest.mark.parametrize("stopped", [5, 12, 19, 24, 29])
+@pytest.mark.parametrize("values", [{}, {"action": "hard"}])
+def test_an_interruption_anywhere_changes_nothing(tiny, tmp_path, stopped, values):
+    values = {"episodes": 2, "phases": 4, "updates": 3} | values
+    whole, _, straight, _ = learn(tiny, values)
+    path = tmp_path / "state.safetensors"
+    stops = iter([*[False] * stopped, True])
+    with pytest.raises(Cancelled):
+        learn(
+            tiny, values, stop=lambda: next(stops),
+            save=lambda snapshot: checkpoint.save(snapshot, path),
+        )  # fmt: skip
+    broken, _, pieces, _ = learn(tiny, values, resume=checkpoint.load(path))
+    assert straight.history == pieces.history
+    assert straight.held_out_passes == pieces.held_out_passes
+    for name, weight in whole.state_dict().items():
+        assert torch.equal(weight, broken.state_dict()[name]), name
+
+
+def test_what_it_finds_out_is_every_kinds_loss_for_every_example(tiny):
+    _, _, end, _ = learn(tiny, {"choose": "uniform"})
+    assert len(end.findings) == 2 * 24 * 4
+    assert {row["kind"] for row in end.findings} == set(KINDS)
+
+
+# --- refusals ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("count", [0, 2])
+def test_it_refuses_anything_but_one_teacher(tiny, count):
+    made = KnowledgeSelection(KnowledgeSelectionParams())
+    with pytest.raises(Incompatible, match=f"not {count}"):
+        made.prepare(Setup(tiny(), CARD, count, tuple(tiny() for _ in range(count))))
+
+
+def test_it_refuses_layers_that_do_not_divide(tiny):
+    with pytest.raises(Incompatible, match="teacher has 4 layers, the student 3"):
+        method(tiny(layers=3), tiny(layers=4))
+
+
+def test_it_refuses_one_layer_which_has_no_relations(tiny):
+    with pytest.raises(Incompatible, match="set embeddings"):
+        method(tiny(layers=1), tiny(layers=2))
+
+
+def test_it_refuses_more_phases_than_steps(tiny):
+    with pytest.raises(Incompatible, match="at most 11 phases"):
+        method(tiny(layers=2), tiny(layers=4), phases=12)
+
+
+def test_it_refuses_a_selection_split_smaller_than_a_batch(tiny):
+    made = KnowledgeSelection(KnowledgeSelectionParams())
+    setup = Setup(
+        tiny(layers=2), CARD, 1, (tiny(layers=4),), steps=12, selection_rows=7, batch_size=8
+    )
+    with pytest.raises(Incompatible, match="7 examples, a batch 8"):
+        made.prepare(setup)
+
+
+@pytest.mark.parametrize("values", [{"phases": 0}, {"episodes": 1}, {"action": "firm"}])
+def test_values_that_make_no_sense_are_refused(values):
+    with pytest.raises(BadInput, match=next(iter(values))):
+        KnowledgeSelectionParams.of(values)
+
+
+def test_the_controls_cost_no_rewards():
+    for choose in ("uniform", "random"):
+        params = KnowledgeSelectionParams.of({"choose": choose})
+        assert (params.rehearsals, params.reward_passes) == (0, 0)

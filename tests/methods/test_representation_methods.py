@@ -1,0 +1,248 @@
+"""Methods that match layers: which, when, with what gradient, and what they refuse."""
+
+import numpy as np
+import pytest
+import torch
+
+from sparsekd.errors import BadInput, Incompatible
+from sparsekd.knowledge import observe
+from sparsekd.knowledge.losses import soft_cross_entropy
+from sparsekd.knowledge.representations import attention_kl, cls_cosine, cls_distance
+from sparsekd.methods import Progress, Seen, Setup
+from sparsekd.methods.internal import Internal
+from sparsekd.methods.minilm import MiniLM
+from sparsekd.methods.pkd import PKD
+from sparsekd.methods.tinybert import TinyBERT
+from sparsekd.models.pruning import prune
+from sparsekd.parameters import InternalParams, MiniLMParams, PKDParams, TinyBERTParams
+from sparsekd.units import Mask
+from tests.tiny_data import tiny_card, tiny_data
+
+BATCH = tiny_data(5).batch(range(5))
+METHODS = {
+    "internal": (Internal, InternalParams),
+    "pkd": (PKD, PKDParams),
+    "tinybert": (TinyBERT, TinyBERTParams),
+    "minilm": (MiniLM, MiniLMParams),
+}
+EVERY = pytest.mark.parametrize("name", METHODS)
+
+
+def built(name, student, *teachers, **params):
+    kind, declared = METHODS[name]
+    method = kind(declared(**params))
+    method.prepare(Setup(student, tiny_card(), len(teachers), teachers, steps=12))
+    return method
+
+
+def seen_by(method, student, teacher):
+    with torch.no_grad():
+        taught = observe(teacher, BATCH, method.teacher_needs)
+    view = observe(student, BATCH, method.student_needs)
+    return Seen(view, (taught,), BATCH.labels, BATCH.attention_mask, BATCH.rows)
+
+
+def names(method, seen, step, steps=12):
+    return set(method.loss(seen, Progress(step, steps, 0)))
+
+
+# --- internal representations ----------------------------------------------------------------
+
+
+def internal(tiny, **params):
+    student, teacher = tiny(layers=3, seed=1), tiny(layers=6, seed=2)
+    method = built("internal", student, teacher, **params)
+    return method, seen_by(method, student, teacher), student
+
+
+def test_layer_k_of_m_matches_every_nth_layer(tiny):
+    method, _, _ = internal(tiny)
+    assert method.layers == {1: 2, 2: 4, 3: 6}
+
+
+def test_a_layers_terms_are_the_published_losses(tiny):
+    method, seen, _ = internal(tiny, attention_weight=2.0, cls_weight=3.0)
+    terms = method.loss(seen, Progress(3, 12, 0))
+    student, teacher = seen.student, seen.teachers[0]
+    kl = attention_kl(student.attention[2], teacher.attention[4], seen.mask)
+    torch.testing.assert_close(terms["attention/2"], 2 * kl)
+    torch.testing.assert_close(terms["cls/2"], 3 * cls_cosine(student.cls[2], teacher.cls[4]))
+
+
+def test_progressive_goes_bottom_up_and_ends_with_the_soft_labels(tiny):
+    method, seen, _ = internal(tiny, schedule="progressive")
+    told = [names(method, seen, step) for step in range(12)]
+    layers = [{f"attention/{layer}", f"cls/{layer}"} for layer in (1, 2, 3)]
+    assert told == [each for each in layers for _ in range(3)] + [{"soft"}] * 3
+
+
+def test_stacked_keeps_the_lower_layers_until_the_soft_labels(tiny):
+    method, seen, _ = internal(tiny, schedule="stacked", cls_weight=0)
+    told = [names(method, seen, step) for step in (0, 3, 6, 9)]
+    one, two, three = ({f"attention/{k}" for k in range(1, top + 1)} for top in (1, 2, 3))
+    assert told == [one, two, three, {"soft"}]
+
+
+def test_all_at_once_is_the_same_at_every_step(tiny):
+    method, seen, _ = internal(tiny, schedule="all", attention_weight=0, labels="soft_and_gold")
+    for step in (0, 5, 11):
+        assert names(method, seen, step) == {"cls/1", "cls/2", "cls/3", "soft", "hard"}
+
+
+def test_in_progressive_only_layers_up_to_the_active_one_learn(tiny):
+    method, seen, student = internal(tiny, schedule="progressive")
+    loss = sum(method.loss(seen, Progress(3, 12, 0)).values()).sum()
+    loss.backward()
+    learned = [
+        max(
+            0.0 if weight.grad is None else weight.grad.abs().max().item()
+            for weight in layer.parameters()
+        )
+        for layer in student.bert.encoder.layer
+    ]
+    assert learned[0] > 0 and learned[1] > 0 and learned[2] == 0
+    assert student.classifier.weight.grad is None
+
+
+def test_the_share_of_the_last_stage_can_be_set(tiny):
+    method, seen, _ = internal(tiny, last_share=0.5)
+    told = [names(method, seen, step) == {"soft"} for step in range(12)]
+    assert told == [False] * 6 + [True] * 6
+
+
+def test_the_student_is_judged_in_the_last_stage_only(tiny):
+    staged, _, _ = internal(tiny)
+    at_once, _, _ = internal(tiny, schedule="all")
+    places = [Progress(step, 12, 0) for step in (0, 8, 9, 12)]
+    assert [staged.ready(place) for place in places] == [False, False, True, True]
+    assert all(at_once.ready(place) for place in places)
+
+
+def test_an_equal_student_loses_nothing_inside(tiny):
+    model = tiny(layers=3)
+    method = built("internal", model, model, schedule="all")
+    terms = method.loss(seen_by(method, model, model), Progress(0, 12, 0))
+    for name, term in terms.items():
+        if name != "soft":
+            torch.testing.assert_close(term, torch.zeros(5), rtol=0, atol=1e-5)
+
+
+def test_agreement_is_told_for_every_example_and_layer(tiny):
+    method, seen, _ = internal(tiny)
+    rows = method.examine(seen)
+    assert {(row["row"], row["layer"]) for row in rows} == {
+        (row, layer) for row in range(5) for layer in (1, 2, 3)
+    }
+    one = next(row for row in rows if (row["row"], row["layer"]) == (3, 2))
+    kl = attention_kl(seen.student.attention[2], seen.teachers[0].attention[4], seen.mask)
+    assert one["attention_kl"] == pytest.approx(kl[3].item())
+
+
+def test_nothing_inside_is_refused():
+    with pytest.raises(BadInput, match="nothing is inside"):
+        InternalParams.of({"attention_weight": 0, "cls_weight": 0})
+
+
+# --- baselines -------------------------------------------------------------------------------
+
+
+def test_patient_distillation_leaves_the_top_layers_to_the_soft_labels(tiny):
+    student, teacher = tiny(layers=3, seed=1), tiny(layers=6, seed=2)
+    assert built("pkd", student, teacher).layers == {1: 2, 2: 4}
+    assert built("pkd", student, teacher, match="last").layers == {1: 4, 2: 5}
+
+
+def test_the_patient_term_is_beta_times_the_mean_over_layers(tiny):
+    student, teacher = tiny(layers=3, seed=1), tiny(layers=6, seed=2)
+    method = built("pkd", student, teacher, beta=10.0)
+    seen = seen_by(method, student, teacher)
+    ours, theirs = seen.student.cls, seen.teachers[0].cls
+    mean = (cls_distance(ours[1], theirs[2]) + cls_distance(ours[2], theirs[4])) / 2
+    torch.testing.assert_close(method.loss(seen, Progress(0, 12, 0))["patient"], 10 * mean)
+
+
+def test_patience_needs_a_layer_in_between(tiny):
+    with pytest.raises(Incompatible, match="no intermediate layer"):
+        built("pkd", tiny(layers=1), tiny(layers=4))
+
+
+def test_tinybert_turns_from_inner_states_to_soft_labels(tiny):
+    student, teacher = tiny(layers=2, seed=1), tiny(layers=4, seed=2)
+    method = built("tinybert", student, teacher, inner_share=0.75)
+    seen = seen_by(method, student, teacher)
+    inner = {"hidden/0", "hidden/1", "hidden/2", "scores/1", "scores/2"}
+    assert [names(method, seen, step) for step in (0, 8, 9)] == [inner, inner, {"soft"}]
+    assert not method.ready(Progress(8, 12, 0)) and method.ready(Progress(9, 12, 0))
+    logits = seen.student.logits, seen.teachers[0].logits
+    soft = method.loss(seen, Progress(9, 12, 0))["soft"]
+    torch.testing.assert_close(soft, soft_cross_entropy(*logits, temperature=1.0))
+
+
+def test_hidden_states_are_compared_over_real_tokens_alone(tiny):
+    student, teacher = tiny(layers=2, seed=1), tiny(layers=4, seed=2)
+    method = built("tinybert", student, teacher)
+    seen = seen_by(method, student, teacher)
+    term = method.loss(seen, Progress(0, 12, 0))["hidden/1"]
+    for row in range(5):
+        length = int(BATCH.attention_mask[row].sum())
+        ours, theirs = seen.student.hidden[1], seen.teachers[0].hidden[2]
+        by_hand = (ours[row, :length] - theirs[row, :length]).square().mean().item()
+        assert term[row].item() == pytest.approx(by_hand, rel=1e-4)
+
+
+def test_minilm_reads_the_last_layers_only(tiny):
+    method = built("minilm", tiny(layers=2), tiny(layers=5))
+    assert method.student_needs == {"attention": (2,), "values": (2,)}
+    assert method.teacher_needs == {"attention": (5,), "values": (5,)}
+
+
+# --- all of them -----------------------------------------------------------------------------
+
+
+@EVERY
+@pytest.mark.parametrize("count", [0, 2])
+def test_it_refuses_anything_but_one_teacher(tiny, name, count):
+    teachers = [tiny(layers=4, seed=number) for number in range(count)]
+    with pytest.raises(Incompatible, match=f"not {count}"):
+        built(name, tiny(), *teachers)
+
+
+@pytest.mark.parametrize("name", ["internal", "tinybert", "pkd"])
+def test_layers_that_do_not_divide_are_refused_with_those_that_do(tiny, name):
+    with pytest.raises(Incompatible, match="The teacher has 4 layers, the student 3") as error:
+        built(name, tiny(layers=3), tiny(layers=4))
+    assert "1, 2 or 4" in error.value.hint
+
+
+@EVERY
+def test_widths_and_heads_may_differ(tiny, name):
+    student, teacher = tiny(layers=2, hidden=16, heads=2), tiny(layers=4, hidden=24, heads=3)
+    method = built(name, student, teacher)
+    for step in range(12):
+        for term in method.loss(seen_by(method, student, teacher), Progress(step, 12, 0)).values():
+            assert term.shape == (5,) and term.isfinite().all()
+    maps = [each for module in method.modules().values() for each in module.values()]
+    assert all((each.in_features, each.out_features) == (16, 24) for each in maps)
+
+
+@EVERY
+def test_a_pruned_teacher_with_fewer_heads_teaches(tiny, name):
+    student, teacher = tiny(layers=2, seed=1), tiny(layers=4, seed=2)
+    heads = np.ones((4, 3), dtype=bool)
+    heads[1, :2] = heads[3, 0] = False
+    sparse = prune(teacher, Mask(heads, np.ones((4, 20), dtype=bool)))
+    method = built(name, student, sparse)
+    for step in (0, 11):
+        for term in method.loss(seen_by(method, student, sparse), Progress(step, 12, 0)).values():
+            assert term.isfinite().all()
+
+
+@pytest.mark.parametrize("name", ["internal", "tinybert", "minilm"])
+def test_a_layer_without_heads_has_no_attention_to_pass_on(tiny, name):
+    heads = np.ones((4, 3), dtype=bool)
+    heads[3] = False
+    sparse = prune(tiny(layers=4), Mask(heads, np.ones((4, 20), dtype=bool)))
+    student = tiny(layers=2)
+    method = built(name, student, sparse)
+    with pytest.raises(Incompatible, match="Layer 4 has no heads left"):
+        seen_by(method, student, sparse)

@@ -1,0 +1,393 @@
+"""Reinforced teacher selection: its formulas by hand, its schedule, and that the policy learns."""
+
+import math
+from copy import deepcopy
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from sparsekd.errors import Cancelled, Incompatible
+from sparsekd.knowledge import Knowledge
+from sparsekd.methods import Progress, Seen, Setup, Signal
+from sparsekd.methods.teacher_rewards import ahead, reward
+from sparsekd.methods.teacher_selection import TeacherSelection
+from sparsekd.parameters import TeacherSelectionParams, TrainParams
+from sparsekd.training import train
+from tests.tiny_data import tiny_card, tiny_data
+
+START, LATE = Progress(0, 100, 0), Progress(60, 100, 0)
+STUDENT = [[0.2, -0.4], [1.5, 0.3], [0.0, 0.0]]
+TEACHERS = [[[1.0, 0.0], [-2.0, 2.0], [3.0, 0.5]], [[0.0, 1.0], [0.5, 0.5], [-1.0, 2.0]]]
+LABELS = [0, 1, 1]
+WIDTH = 24
+
+
+def softmax(logits, temperature=1.0):
+    powers = [math.exp(each / temperature) for each in logits]
+    return [power / sum(powers) for power in powers]
+
+
+def cross_entropy(logits, label):
+    return -math.log(softmax(logits)[label])
+
+
+def divergence(student, teacher, temperature=2.0):
+    p, q = softmax(teacher, temperature), softmax(student, temperature)
+    return temperature**2 * sum(a * math.log(a / b) for a, b in zip(p, q, strict=True))
+
+
+def prepared(tiny, card=None, steps=100, teachers=2, seed=0, **params):
+    method = TeacherSelection(TeacherSelectionParams(**params))
+    torch.manual_seed(seed)
+    card = card or tiny_card()
+    student = tiny(labels=card.classes)
+    method.prepare(Setup(student, card, teachers, steps=steps, rows=3, selection_rows=64))
+    method.begin(0)
+    return method
+
+
+def seen(student=STUDENT, teachers=TEACHERS, labels=LABELS, rows=(0, 1, 2), cls=None):
+    rows, labels = np.asarray(rows), torch.tensor(labels)
+    cls = torch.zeros(len(rows), WIDTH) if cls is None else cls
+    views = tuple(Knowledge(torch.tensor(each)) for each in teachers)
+    own = Knowledge(torch.tensor(student), cls={2: cls})
+    return Seen(own, views, labels, torch.ones(len(rows), 3, dtype=torch.int64), rows)
+
+
+def values(terms):
+    return {name: term.tolist() for name, term in terms.items()}
+
+
+def sure(method, *odds):
+    """A policy that does not read its state."""
+    method.policy.weight.data.zero_()
+    method.policy.bias.data.copy_(torch.tensor(odds))
+
+
+def test_before_the_policy_all_teachers_teach_alike(tiny):
+    method = prepared(tiny)
+    sure(method, -50.0, 50.0)
+    terms = values(method.loss(seen(), START))
+    for row in range(3):
+        distances = [divergence(STUDENT[row], teacher[row]) for teacher in TEACHERS]
+        assert terms["soft"][row] == pytest.approx(0.5 * sum(distances) / 2, rel=1e-5)
+        hard = 0.5 * cross_entropy(STUDENT[row], LABELS[row])
+        assert terms["hard"][row] == pytest.approx(hard, rel=1e-5)
+
+
+def test_afterwards_only_the_chosen_teachers_do(tiny):
+    method = prepared(tiny, alpha=0.25)
+    sure(method, -50.0, 50.0)
+    terms = values(method.loss(seen(), LATE))
+    soft = [0.75 * divergence(STUDENT[row], TEACHERS[1][row]) for row in range(3)]
+    assert terms["soft"] == pytest.approx(soft, rel=1e-5)
+
+
+def test_where_nobody_is_chosen_the_likeliest_teacher_teaches(tiny):
+    method = prepared(tiny)
+    sure(method, -40.0, -50.0)
+    terms = values(method.loss(seen(), LATE))
+    soft = [0.5 * divergence(STUDENT[row], TEACHERS[0][row]) for row in range(3)]
+    assert terms["soft"] == pytest.approx(soft, rel=1e-5)
+
+
+def test_teachers_that_agree_with_the_student_leave_half_the_task_loss(tiny):
+    terms = values(prepared(tiny).loss(seen(teachers=[STUDENT, STUDENT]), LATE))
+    assert terms["soft"] == pytest.approx([0.0] * 3, abs=1e-7)
+    hard = [0.5 * cross_entropy(*pair) for pair in zip(STUDENT, LABELS, strict=True)]
+    assert terms["hard"] == pytest.approx(hard, rel=1e-5)
+
+
+def test_a_regression_has_squared_errors(tiny):
+    method = prepared(tiny, tiny_card(1))
+    view = seen([[2.0]], [[[1.0]], [[4.0]]], [5.0], rows=(0,))
+    assert values(method.loss(view, START)) == {"soft": [0.5 * (1 + 4) / 2], "hard": [4.5]}
+    sure(method, 50.0, -50.0)
+    assert values(method.loss(view, LATE)) == {"soft": [0.5], "hard": [4.5]}
+
+
+@pytest.mark.parametrize(("alpha", "kept"), [(0, {"soft"}), (1, {"hard"})])
+def test_a_weight_of_zero_leaves_its_term_out(tiny, alpha, kept):
+    assert prepared(tiny, alpha=alpha).loss(seen(), LATE).keys() == kept
+
+
+def test_the_state_is_the_students_cls_the_teachers_probabilities_and_its_loss(tiny):
+    cls = torch.arange(3 * WIDTH, dtype=torch.float32).view(3, WIDTH)
+    states = prepared(tiny).instances(seen(cls=cls)).states
+    assert states.shape == (3, 2, WIDTH + 2 + 1)
+    for row in range(3):
+        for teacher in range(2):
+            logits = TEACHERS[teacher][row]
+            wanted = [*(cls[row] / math.sqrt(WIDTH)).tolist(), *softmax(logits)]
+            wanted.append(cross_entropy(logits, LABELS[row]))
+            assert states[row, teacher].tolist() == pytest.approx(wanted, rel=1e-5)
+
+
+def test_an_instance_chooses_the_same_teachers_in_any_company_and_others_at_other_steps(tiny):
+    method = prepared(tiny)
+    whole = method.chosen(method.instances(seen()), 60)[0]
+    turned = seen(STUDENT[::-1], [each[::-1] for each in TEACHERS], LABELS[::-1], (2, 1, 0))
+    assert torch.equal(whole, method.chosen(method.instances(turned), 60)[0].flip(0))
+    found = method.instances(seen())
+    drawn = torch.stack([method.chosen(found, step)[0] for step in range(20, 100)])
+    assert 0.35 < drawn.mean() < 0.65
+    assert (drawn != drawn[0]).any()
+
+
+def test_another_seed_chooses_otherwise(tiny):
+    found = [prepared(tiny, seed=seed, steps=1000) for seed in (0, 1)]
+    view = found[0].instances(seen())
+    first, second = (
+        torch.stack([method.chosen(view, step)[0] for step in range(500, 540)]) for method in found
+    )
+    assert not torch.equal(first, second)
+
+
+def test_random_is_one_teacher_per_batch_and_each_has_its_turn(tiny):
+    method = prepared(tiny, choose="random", teachers=2)
+    view, taught = method.instances(seen()), set()
+    for step in range(30):
+        actions, shares = method.chosen(view, step)
+        assert torch.equal(actions, shares)
+        assert (actions == actions[0]).all()
+        assert actions[0].sum() == 1
+        taught.add(int(actions[0].argmax()))
+    assert taught == {0, 1}
+
+
+def test_the_oracle_is_the_teacher_with_the_smallest_loss_on_the_gold_label(tiny):
+    method = prepared(tiny, choose="oracle")
+    actions, _ = method.chosen(method.instances(seen()), 0)
+    best = [
+        min((0, 1), key=lambda teacher: cross_entropy(TEACHERS[teacher][row], LABELS[row]))
+        for row in range(3)
+    ]
+    assert actions.argmax(1).tolist() == best
+    assert len(set(best)) == 2
+
+
+def test_the_uniform_ensemble_stays_one_throughout(tiny):
+    method = prepared(tiny, choose="all")
+    assert values(method.loss(seen(), START)) == values(method.loss(seen(), LATE))
+    assert method.student_needs == {}
+
+
+# --- schedule and learning -------------------------------------------------------------------
+
+
+def signal(method, view, step, held_out=None):
+    progress = Progress(step, 100, 0)
+    return Signal(view, {}, progress, held_out or _never, lambda rows: picked(view, rows))
+
+
+def _never():
+    raise AssertionError("the selection split was read")
+
+
+def picked(view, rows):
+    """Some rows of a view, as a review would show them."""
+    place = torch.from_numpy(np.asarray(rows))
+    own = Knowledge(view.student.logits[place], cls={2: view.student.cls[2][place]})
+    taught = tuple(Knowledge(each.logits[place]) for each in view.teachers)
+    return Seen(own, taught, view.labels[place], view.mask[place], np.asarray(rows))
+
+
+def test_the_selector_learns_at_the_end_of_the_pre_training_and_then_at_every_step(tiny):
+    method, moved = prepared(tiny, pretrain=0.1), []
+    for step in range(13):
+        before = method.policy.bias.detach().clone()
+        method.feedback(signal(method, seen(), step))
+        moved.append(not torch.equal(before, method.policy.bias.detach()))
+    assert moved == [False] * 9 + [True] * 4
+    assert [method.ready(Progress(step, 100, 0)) for step in (5, 10, 11)] == [False, False, True]
+
+
+def test_a_reward_is_read_where_one_step_of_the_students_logits_leads(tiny):
+    method = prepared(tiny, look_ahead=0.3, alpha=0.4)
+    found, shares = method.instances(seen()), torch.tensor([[1.0, 0.0], [0.5, 0.5], [0.0, 1.0]])
+    moved = ahead(found, shares, method.params)
+    for row in range(3):
+        own, soft = softmax(STUDENT[row]), softmax(STUDENT[row], 2)
+        wanted = []
+        for c in range(2):
+            gold = float(c == LABELS[row])
+            taught = sum(
+                share * softmax(teacher[row], 2)[c]
+                for share, teacher in zip(shares[row].tolist(), TEACHERS, strict=True)
+            )
+            slope = 0.4 * (own[c] - gold) + 0.6 * 2 * (soft[c] - taught)
+            wanted.append(STUDENT[row][c] - 0.3 * slope)
+        assert moved[row].tolist() == pytest.approx(wanted, rel=1e-5)
+    first = [-cross_entropy(STUDENT[row], LABELS[row]) for row in range(3)]
+    assert reward(found.student, found, shares, method.params).tolist() == pytest.approx(first)
+    second = TeacherSelectionParams(reward="r2")
+    both = [
+        first[row]
+        - sum(
+            share * divergence(STUDENT[row], teacher[row])
+            for share, teacher in zip(shares[row].tolist(), TEACHERS, strict=True)
+        )
+        for row in range(3)
+    ]
+    assert reward(found.student, found, shares, second).tolist() == pytest.approx(both, rel=1e-5)
+
+
+def test_the_baseline_is_the_reward_without_the_step_and_the_usual_gain(tiny):
+    method = prepared(tiny, baseline_decay=0.5)
+    found = method.instances(seen())
+    one = torch.tensor([[1.0, 0.0]] * 3)
+    before = sum(-cross_entropy(STUDENT[row], LABELS[row]) for row in range(3)) / 3
+    first, base = method.learn(found, one, one)
+    assert base.item() == pytest.approx(before, rel=1e-5)
+    second, base = method.learn(found, one, one)
+    assert second.item() == first.item()
+    assert base.item() == pytest.approx(first.item(), rel=1e-5)
+
+
+@pytest.mark.parametrize(("credit", "passes"), [("instance", 20), ("batch", 400)])
+def test_the_policy_comes_to_choose_the_teacher_that_helps(tiny, credit, passes):
+    """Teacher 1 knows the labels, teacher 2 says the opposite."""
+    drawn = np.random.default_rng(0)
+    labels = drawn.integers(0, 2, 64)
+    right = np.where(np.eye(2)[labels] > 0, 2.0, -2.0).tolist()
+    wrong = (-np.asarray(right)).tolist()
+    student = drawn.normal(size=(64, 2)).astype(np.float32).tolist()
+    view = seen(student, [right, wrong], labels.tolist(), range(64), torch.zeros(64, WIDTH))
+    method = prepared(tiny, pretrain=0.1, credit=credit, selector_passes=passes)
+    method.rows = 64
+    method.feedback(signal(method, view, 9))
+    told = pd.DataFrame(method.examine(view))
+    chosen = told.groupby("teacher")["chosen"].mean()
+    assert chosen[1] >= 0.9
+    assert chosen[2] <= 0.1
+
+
+def test_the_fixed_weights_are_the_likeliest_on_a_fine_grid(tiny):
+    method = prepared(tiny, choose="weights", pretrain=0.1)
+    method.rows = 40
+    drawn = np.random.default_rng(1)
+    logits = drawn.normal(size=(2, 40, 2)).astype(np.float32)
+    labels = drawn.integers(0, 2, 40)
+    logits[0, np.arange(40), labels] += 0.7
+    view = seen(logits[0].tolist(), logits.tolist(), labels.tolist(), range(40))
+    method.feedback(signal(method, view, 9))
+    p = [[softmax(logits[k, i])[labels[i]] for i in range(40)] for k in range(2)]
+
+    def likelihood(w):
+        return sum(math.log(w * a + (1 - w) * b) for a, b in zip(*p, strict=True))
+
+    best = max((w / 1000 for w in range(1001)), key=likelihood)
+    assert 0.5 < best < 1
+    assert method.weights.tolist() == pytest.approx([best, 1 - best], abs=2e-3)
+    _, shares = method.chosen(method.instances(view), 50)
+    assert torch.equal(shares, method.weights.expand(40, -1))
+
+
+def test_accuracy_is_read_once_in_so_many_steps_and_moves_the_policy(tiny):
+    method = prepared(tiny, reward="r3", gamma=0.0, pretrain=0.1, reward_every=5)
+    readings = iter([0.5, 0.9])
+    biases = []
+    for step in range(10, 20):
+        found = signal(method, seen(), step, lambda: {"accuracy": next(readings)})
+        method.feedback(found)
+        biases.append(method.policy.bias.detach().clone())
+    assert next(readings, None) is None
+    assert all(torch.equal(bias, torch.zeros(2)) for bias in biases[:9])
+    assert not torch.equal(biases[9], torch.zeros(2))
+
+
+# --- whole trainings -------------------------------------------------------------------------
+
+CARD, DATA, SELECTION = tiny_card(), tiny_data(128, seed=1), tiny_data(64, seed=2)
+TRAINING = TrainParams(epochs=6, batch_size=16, learning_rate=2e-3)
+
+
+def answers(labels, seed):
+    """The logits of a teacher that has learned these labels by heart."""
+    noise = np.random.default_rng([seed, 7]).normal(size=(len(labels), 2))
+    return (4 * np.eye(2)[labels] + noise).astype(np.float32)
+
+
+def learn(tiny, teachers, seed=0, training=TRAINING, more=None, **params):
+    method = TeacherSelection(TeacherSelectionParams(**params))
+    student = tiny(layers=1, seed=seed)
+    end = train(
+        student, method, DATA, SELECTION, CARD, training, seed=seed, teacher_logits=teachers,
+        **(more or {}),
+    )  # fmt: skip
+    return student, end
+
+
+@pytest.mark.parametrize("place", [1, 2])
+def test_of_a_good_teacher_and_one_of_shuffled_labels_the_good_one_is_chosen(tiny, place):
+    shuffled = np.random.default_rng(3).permutation(DATA.labels)
+    teachers = [answers(DATA.labels, 1), answers(shuffled, 2)]
+    _, end = learn(tiny, teachers if place == 1 else teachers[::-1], seed=place)
+    told = pd.DataFrame(end.findings)
+    after = told[told["when"] == "after"].groupby("teacher")["chosen"].mean()
+    assert after[place] >= 0.9
+    assert after[3 - place] <= 0.5
+
+
+def test_accuracy_costs_the_stated_number_of_passes(tiny):
+    teachers = [answers(DATA.labels, seed) for seed in (1, 2)]
+    training = TRAINING.changed({"epochs": 2})
+    costs = [
+        learn(tiny, teachers, training=training, reward=reward, reward_every=5)[1].held_out_passes
+        for reward in ("r1", "r3")
+    ]
+    assert costs == [0, (16 - 3) // 5]
+
+
+@pytest.mark.parametrize(
+    "params",
+    [{"reward": "r3", "reward_every": 6, "credit": "batch"}, {"choose": "weights"},
+     {"choose": "random"}, {"reward": "r2"}],
+)  # fmt: skip
+def test_an_interruption_changes_nothing(tiny, params):
+    teachers = [answers(DATA.labels, 1), answers(1 - DATA.labels, 2)]
+    training = TRAINING.changed({"epochs": 2})
+    whole, straight = learn(tiny, teachers, training=training, **params)
+    kept, stop = [], iter([*[False] * 13, True])
+    more = {"stop": lambda: next(stop), "save": lambda snapshot: kept.append(deepcopy(snapshot))}
+    with pytest.raises(Cancelled):
+        learn(tiny, teachers, training=training, more=more, **params)
+    broken, pieces = learn(tiny, teachers, training=training, more={"resume": kept[-1]}, **params)
+    for name, weight in whole.state_dict().items():
+        assert torch.equal(weight, broken.state_dict()[name]), name
+    told = pd.DataFrame(straight.findings), pd.DataFrame(pieces.findings)
+    # What is told of the time before the first step was told before the interruption.
+    assert not len(told[0]) or told[0].query("when == 'after'").equals(
+        told[1].query("when == 'after'")
+    )
+
+
+def test_it_tells_who_teaches_an_instance_and_why(tiny):
+    rows = prepared(tiny).examine(seen())
+    assert [(row["row"], row["teacher"]) for row in rows] == [
+        (row, teacher) for row in range(3) for teacher in (1, 2)
+    ]
+    assert rows[1]["teacher_loss"] == pytest.approx(cross_entropy(TEACHERS[1][0], 0), rel=1e-5)
+    assert rows[2]["student_loss"] == pytest.approx(cross_entropy(STUDENT[1], 1), rel=1e-5)
+    assert all(row["probability"] == 0.5 and row["chosen"] for row in rows)
+    assert [row["label"] for row in rows] == [0.0, 0.0, 1.0, 1.0, 1.0, 1.0]
+
+
+def test_it_refuses_a_single_teacher(tiny):
+    with pytest.raises(Incompatible, match="two or more, not 1"):
+        prepared(tiny, teachers=1)
+
+
+def test_it_refuses_to_read_a_reward_off_fewer_examples_than_a_batch(tiny):
+    method = TeacherSelection(TeacherSelectionParams(reward="r3"))
+    with pytest.raises(Incompatible, match="has 7 examples, a batch 8"):
+        method.prepare(
+            Setup(tiny(), tiny_card(), 2, steps=100, selection_rows=7, batch_size=8)
+        )  # fmt: skip
+
+
+def test_it_refuses_accuracy_that_would_never_be_read(tiny):
+    with pytest.raises(Incompatible, match="8 steps follow the pre-training"):
+        prepared(tiny, steps=10, reward="r3", reward_every=9)
