@@ -20,6 +20,7 @@ PAGES = {
         ("teacher/finetune", "Fine-tune", "school", "finetune"),
         ("teacher/scores", "Scores", "grid_on", "scores"),
         ("teacher/mask", "Mask", "content_cut", "mask"),
+        ("teacher/explain", "Explain", "frame_inspect", "explain"),
     ],
     "Student": [
         ("student/distil", "Distil", "science", "distil"),

@@ -21,9 +21,11 @@ __all__ = [
     "curve_counts",
     "decide",
     "from_scores",
+    "going",
     "knowledgeableness",
     "normalised",
     "random_mask",
+    "rounded",
 ]
 
 Flat = NDArray[np.float64]
@@ -85,10 +87,10 @@ def decide(
     """
     heads, neurons = checked(heads, "head scores"), checked(neurons, "neuron scores")
     same_layers(heads, neurons)
-    kept_heads = ~lowest(heads, removed(heads.size, share(sparsity, "sparsity")))
+    kept_heads = ~going(heads, removed(heads.size, share(sparsity, "sparsity")))
     share_of_neurons = sparsity if neuron_sparsity is None else neuron_sparsity
-    going = lowest(neurons, removed(neurons.size, share(share_of_neurons, "neuron sparsity")))
-    kept_neurons = ~_rounded(neurons, going, _multiple(round_to))
+    of_neurons = removed(neurons.size, share(share_of_neurons, "neuron sparsity"))
+    kept_neurons = ~going(neurons, of_neurons, round_to)
     _refuse_empty(kept_heads, "heads", sparsity)
     _refuse_empty(kept_neurons, "neurons", share_of_neurons)
     return Mask(kept_heads, kept_neurons)
@@ -138,6 +140,14 @@ def removed(pool: int, sparsity: float) -> int:
     return round(sparsity * pool)
 
 
+def going(values: Matrix, count: int, round_to: int = 1) -> Flags:
+    """True for the units of one pool that go: the `count` lowest, then rounded in each layer.
+
+    Shapes: (L, U) -> (L, U).
+    """
+    return _rounded(values, lowest(values, count), _multiple(round_to))
+
+
 def lowest(values: Matrix, count: int) -> Flags:
     """True for the `count` lowest values; among equals the first by (layer, index).
 
@@ -166,8 +176,14 @@ def curve_counts(heads: Matrix, neurons: Matrix, round_to: int = 8) -> tuple[Fla
     """
     sparsities = np.arange(101) / 100
     kept_heads = heads.shape[1] - _going_per_layer(heads, sparsities)
-    going = _nearest(_going_per_layer(neurons, sparsities), _multiple(round_to), neurons.shape[1])
-    return sparsities, kept_heads, neurons.shape[1] - going
+    gone = rounded(_going_per_layer(neurons, sparsities), round_to, neurons.shape[1])
+    return sparsities, kept_heads, neurons.shape[1] - gone
+
+
+def rounded(counts: Counts, round_to: int, width: int) -> Counts:
+    """Units that go in a layer of `width`: the nearest multiple, half to even, at most all."""
+    nearest = np.rint(counts / _multiple(round_to)).astype(np.int64) * round_to
+    return np.minimum(nearest, width)
 
 
 def share(value: float, name: str, hint: str = "") -> float:
@@ -189,16 +205,11 @@ def _multiple(round_to: int) -> int:
     return round_to
 
 
-def _nearest(counts: Counts, round_to: int, width: int) -> Counts:
-    nearest = np.rint(counts / round_to).astype(np.int64) * round_to
-    return np.minimum(nearest, width)
-
-
-def _rounded(values: Matrix, going: Flags, round_to: int) -> Flags:
-    """The lowest of each layer, as many as `going` has there, rounded."""
+def _rounded(values: Matrix, chosen: Flags, round_to: int) -> Flags:
+    """The lowest of each layer, as many as `chosen` has there, rounded."""
     if round_to == 1:
-        return going
-    counts = _nearest(going.sum(axis=1), round_to, values.shape[1])
+        return chosen
+    counts = rounded(chosen.sum(axis=1), round_to, values.shape[1])
     return np.stack([lowest(row, int(n)) for row, n in zip(values, counts, strict=True)])
 
 

@@ -10,6 +10,7 @@ from pydantic import (
     ConfigDict,
     Field,
     ValidationError,
+    ValidationInfo,
     field_validator,
     model_validator,
 )
@@ -427,3 +428,84 @@ class ProbeParams(Params):
         if any(not 0 <= value <= 1 for value in values):
             raise ValueError("every value must lie between 0 and 1")
         return values
+
+
+class ExportParams(Params):
+    """As what a model is taken elsewhere."""
+
+    format: Literal["pruned", "gated", "onnx"] = Field(
+        "pruned",
+        description="pruned: the smaller weights with a loader; gated: full size with zeros, for "
+        "plain from_pretrained; onnx: the smaller model for onnxruntime.",
+    )
+
+
+class MeasureParams(Params):
+    """At which sizes a model's speed is measured."""
+
+    batch_sizes: tuple[int, ...] = Field(
+        (1, 32), min_length=1, max_length=8, description="Texts per forward pass (1 to 1024)."
+    )
+    tokens: tuple[int, ...] = Field(
+        (32, 128), min_length=1, max_length=8, description="Tokens per text (2 to 8192)."
+    )
+    rounds: int = Field(
+        15, ge=3, le=1000, description="Times that every variant is timed, in turn with the others."
+    )
+
+    @field_validator("batch_sizes", "tokens")
+    @classmethod
+    def _in_range(cls, values: tuple[int, ...], info: ValidationInfo) -> tuple[int, ...]:
+        least, most = (1, 1024) if info.field_name == "batch_sizes" else (2, 8192)
+        if any(not least <= value <= most for value in values):
+            raise ValueError(f"every value must lie between {least} and {most}")
+        return values
+
+
+class AblateParams(Params):
+    """Which units are removed one at a time, and on which examples that is measured."""
+
+    split: str = Field(
+        "selection",
+        description="Examples that measure; 'selection' is carved from the training data, so that "
+        "the reported data chooses nothing.",
+    )
+    examples: int = Field(
+        500, ge=8, le=100_000, description="At most so many examples, drawn by seed 0."
+    )
+    neuron_groups: int = Field(
+        8,
+        ge=1,
+        le=4096,
+        description="Groups into which each layer's neurons are ranked; each is removed whole.",
+    )
+    neuron_layer: int | None = Field(
+        None, ge=0, le=95, description="Remove the neurons of this layer (0 = bottom) singly too."
+    )
+    lam: float = Field(
+        0.5,
+        ge=0,
+        le=1,
+        description="λ of the scores that rank the neurons; without scores, their weights do.",
+    )
+
+
+class AttributeParams(Params):
+    """How captum's attributions of heads and neurons are measured.
+
+    Source: Dhamdhere, Sundararajan, Yan, ICLR 2019, arXiv 1805.12233 (conductance).
+    """
+
+    kind: Literal["conductance", "gradient_activation"] = Field(
+        "conductance",
+        description="conductance follows the path from the text with its words masked to the "
+        "text; gradient_activation looks at the text alone.",
+    )
+    split: str = Field(
+        "selection",
+        description="Examples that attribute; 'selection' is carved from the training data.",
+    )
+    examples: int = Field(128, ge=1, le=100_000, description="The split's first so many.")
+    steps: int = Field(
+        8, ge=1, le=256, description="Points on the path, at each a forward and a backward pass."
+    )

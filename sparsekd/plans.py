@@ -8,8 +8,12 @@ from typing import Any
 from sparsekd.catalog import Card, find
 from sparsekd.errors import BadInput
 from sparsekd.parameters import (
+    AblateParams,
+    AttributeParams,
+    ExportParams,
     FineTuningParams,
     MaskParams,
+    MeasureParams,
     Params,
     ProbeParams,
     ScoreParams,
@@ -102,6 +106,51 @@ def probe(
     """The masked teacher's quality and distance to the trial student, over λ and sparsity."""
     inputs = {"teacher": teacher, "student": student, "scores": scores}
     return Recipe("probe", task, "", inputs, {"probe": params.values(), "max_length": max_length})
+
+
+def export(task: str, model: str, params: ExportParams, mask: str = "") -> Recipe:
+    """A model to use elsewhere, first pruned by a kept mask where one is named."""
+    inputs = {"model": model} | ({"mask": mask} if mask else {})
+    return Recipe("export", task, params.format, inputs, {"export": params.values()})
+
+
+def measure(
+    task: str, model: str, params: MeasureParams, device: str, mask: str = "", repeat: int = 0
+) -> Recipe:
+    """Speed and size of a model dense, masked and pruned; `repeat` asks for a new measurement.
+
+    The device decides the result, so it is part of the recipe.
+    """
+    inputs = {"model": model} | ({"mask": mask} if mask else {})
+    values = {"measure": params.values(), "device": device}
+    return Recipe("measure", task, "", inputs, values, repeat)
+
+
+def ablate(
+    task: str,
+    teacher: str,
+    params: AblateParams,
+    max_length: int,
+    student: str = "",
+    scores: str = "",
+) -> Recipe:
+    """Each head, and each group of neurons, of `teacher` removed alone.
+
+    A student adds the distance to it; scores rank the neurons, which else their weights do.
+    """
+    given = {"student": student, "scores": scores}
+    inputs = {"teacher": teacher} | {role: name for role, name in given.items() if name}
+    values = params.values() | ({} if scores else {"lam": AblateParams().lam})
+    return Recipe("ablate", task, "", inputs, {"ablate": values, "max_length": max_length})
+
+
+def attribute(task: str, teacher: str, params: AttributeParams, max_length: int) -> Recipe:
+    """Attributions of every head and neuron of `teacher`, to be compared with scores."""
+    values = params.values()
+    if params.kind != "conductance":
+        values["steps"] = AttributeParams().steps  # it takes none: the same run whatever is asked
+    made = {"attribute": values, "max_length": max_length}
+    return Recipe("attribute", task, params.kind, {"teacher": teacher}, made)
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,9 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, Literal, Self
 
-Stage = Literal["finetune", "distil", "score", "prune", "probe"]
+Stage = Literal[
+    "finetune", "distil", "score", "prune", "probe", "export", "measure", "ablate", "attribute"
+]
 
 # In a recipe: small models that have learned nothing yet, of two architectures and tokenizers.
 DEMO_CHECKPOINT, DEMO_DISTILBERT = "demo:", "demo:distilbert"

@@ -17,6 +17,14 @@ STAGES = {
     "score": "Scoring",
     "prune": "Pruning",
     "probe": "Probing masks",
+    "ablate": "Ablation",
+    "attribute": "Attribution",
+    "export": "Export",
+    "measure": "Measuring speed",
+}
+ATTRIBUTIONS = {
+    "conductance": "Conductance",
+    "gradient_activation": "Gradient × activation",
 }
 CONTROLS = ("trial_student", "random_mask_student", "plain_student")
 LEAST_SEEDS = 5
@@ -45,6 +53,22 @@ def title(recipe: Recipe) -> str:
             return f"Teacher pruned by {mask['sparsity']:.0%}, {how}"
         case "probe":
             return "Sparsity curve of the masked teacher"
+        case "attribute" | "ablate" | "export" | "measure":
+            return _about_one_model(recipe)
+
+
+def _about_one_model(recipe: Recipe) -> str:
+    params = recipe.params
+    model = (recipe.inputs.get("teacher") or recipe.inputs["model"]).split("#")[0]
+    match recipe.stage:
+        case "attribute":
+            return f"{ATTRIBUTIONS[recipe.method]} of the units of {model}"
+        case "ablate":
+            return f"Ablation of {model} on {params['ablate']['split']}"
+        case "export":
+            return f"{model} as {recipe.method}"
+        case _:
+            return f"Speed of {model} on {params['device']}"
 
 
 LAYERED = {"bottom", "every", "top", "random"}

@@ -34,15 +34,15 @@ def chosen_head(shape: tuple[int, ...]) -> tuple[int, int] | None:
 def show(scores: Scores, lam: float, normalise: str) -> None:
     """Choose a unit, and read everything known about it."""
     with st.container(border=True):
-        kind, layer, index = _choose(scores)
-        urlstate.write(unit=kind, layer=layer, index=index)
+        kind, layer, index = choose(scores)
         if layer is None or index is None:
             st.caption("Click a head in a map, or choose layer and number here, to see its card.")
             return
         _card(scores, lam, normalise, kind, layer, index)
 
 
-def _choose(scores: Scores) -> tuple[str, int | None, int | None]:
+def choose(scores: Scores) -> tuple[str, int | None, int | None]:
+    """A head or neuron by kind, layer and number, from the address bar and back into it."""
     layers, heads, neurons = scores.shape
     which, left, right = st.columns([2, 1, 1], vertical_alignment="bottom")
     kind = which.segmented_control(
@@ -60,6 +60,7 @@ def _choose(scores: Scores) -> tuple[str, int | None, int | None]:
         UNITS[str(kind)], range(pool), format_func=lambda number: str(number + 1), index=None,
         key=urlstate.bound("index"), placeholder="choose",
     )  # fmt: skip
+    urlstate.write(unit=kind, layer=layer, index=index)
     return str(kind), layer, index
 
 

@@ -22,6 +22,7 @@ Word = Annotated[str, Field(max_length=60, pattern=r"^[\w .:/+-]*$")]
 Words = Annotated[str, Field(max_length=4000, pattern=r"^[\w:,]*$")]
 Share = Annotated[float, Field(ge=0, le=1)]
 Index = Annotated[int, Field(ge=0, le=100_000)]
+Sentence = Annotated[str, Field(max_length=400)]
 
 
 class UrlState(BaseModel):
@@ -55,6 +56,10 @@ class UrlState(BaseModel):
     layer: Index | None = None
     index: Index | None = None
     full: bool = False
+    view: Literal["why", "does", "ablation", "fidelity", "tokens", "masks"] = "why"
+    text: Sentence = ""
+    pair: Sentence = ""
+    masked: bool = False
     state: Word = ""
     stage: Word = ""
 

@@ -6,6 +6,7 @@ from pages.parts import (
     budget,
     contestform,
     controls,
+    exportview,
     forms,
     frame,
     live,
@@ -63,6 +64,8 @@ def show_students(runs: list[Run]) -> Run:
         ):
             st.session_state["distil.clone"] = chosen
             st.rerun()
+    if run.state is State.DONE:
+        exportview.show(run)
     return run
 
 

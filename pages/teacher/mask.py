@@ -5,7 +5,7 @@ from functools import partial
 
 import streamlit as st
 
-from pages.parts import frame, maskview, probes, scorebook, takeaway
+from pages.parts import exportview, frame, maskview, probes, scorebook, takeaway
 from sparsekd import store
 from sparsekd.costs import ModelShape
 from sparsekd.errors import BadInput
@@ -30,6 +30,7 @@ def main(run: Run) -> None:
         maskview.table(made.mask)
     probes.show(run, params)
     takeaway.show(run, params, made.mask)
+    exportview.apply_saved(exportview.show(run, made.mask))
 
 
 def shape_of(run: Run) -> ModelShape | None:

@@ -1,6 +1,6 @@
 """All benchmarks on one teacher and one task."""
 
-from sparsekd.bench import Row, distillation, methods, scores
+from sparsekd.bench import Row, ablation, distillation, methods, scores
 from sparsekd.models import architectures
 from sparsekd.stages.inputs import Splits, checkpoint, some
 from sparsekd.tasks import TaskCard
@@ -11,7 +11,7 @@ LAYERS = 3  # of the student, where the teacher has more
 
 
 def measure(reference: str, card: TaskCard, only: str | None = None) -> list[Row]:
-    """Rows of the benchmarks called scores, masks, distillation and methods, or of one.
+    """Rows of the benchmarks scores, masks, distillation, methods and ablation, or of one.
 
     The teacher's weights decide no time, so a checkpoint is taken as it is, not fine-tuned.
     """
@@ -28,6 +28,8 @@ def measure(reference: str, card: TaskCard, only: str | None = None) -> list[Row
     if only in (None, "distillation"):
         data = some(splits["train"], EXAMPLES)
         rows += distillation.measure(teacher, data, card, layers)
+    if only in (None, "ablation"):
+        rows += ablation.measure(teacher, splits[card.validation[0]])
     if only in (None, "methods"):
         # Half the teacher's layers, so that every method finds pairs of layers to match.
         half = max(1, len(architectures.blocks(teacher)) // 2)

@@ -2,11 +2,22 @@
 
 import argparse
 from pathlib import Path
+from types import ModuleType
 
 from sparsekd import catalog, ways
-from sparsekd.cli import commands, history
+from sparsekd.cli import ablation, attribution, commands, export, fidelity, history
 from sparsekd.cli.options import Parser, add_params
-from sparsekd.parameters import MaskParams, ProbeParams, ScoreParams, StudentParams, TrainParams
+from sparsekd.parameters import (
+    AblateParams,
+    AttributeParams,
+    ExportParams,
+    MaskParams,
+    MeasureParams,
+    ProbeParams,
+    ScoreParams,
+    StudentParams,
+    TrainParams,
+)
 from sparsekd.records import DEMO_CHECKPOINTS
 
 LENGTH = TrainParams.model_fields["max_length"].default
@@ -21,8 +32,8 @@ def parser(method: str = "vanilla") -> argparse.ArgumentParser:
     )
     menu = root.add_subparsers(metavar="COMMAND", required=True, parser_class=Parser)
 
-    def add(name: str) -> argparse.ArgumentParser:
-        command = history.runs if name == "runs" else getattr(commands, name)
+    def add(name: str, place: ModuleType = commands) -> argparse.ArgumentParser:
+        command = getattr(place, name.replace("-", "_"))
         words = str(command.__doc__).strip()
         child = menu.add_parser(name, help=words, description=words, allow_abbrev=False)
         child.add_argument("--json", action="store_true", help="one JSON value on standard output")
@@ -38,7 +49,14 @@ def parser(method: str = "vanilla") -> argparse.ArgumentParser:
     _prune(add("prune"))
     _probe(add("probe"))
     _evaluate(add("evaluate"))
-    _runs(add("runs"))
+    _ablate(add("ablate", ablation))
+    _attribute(add("attribute", attribution))
+    _export(add("export", export))
+    _latency(add("latency", export))
+    fidelity.fidelity_options(add("fidelity", fidelity))
+    fidelity.explain_unit_options(add("explain-unit", fidelity))
+    fidelity.masks_options(add("masks", fidelity))
+    _runs(add("runs", history))
     _tasks(add("tasks"))
     add("devices")
     _bench(add("bench"))
@@ -184,6 +202,50 @@ def _evaluate(command: argparse.ArgumentParser) -> None:
     command.add_argument("--device", default="auto")
 
 
+def _ablate(command: argparse.ArgumentParser) -> None:
+    _task(command)
+    command.add_argument("--teacher", required=True, help="run id or folder of a trained model")
+    command.add_argument("--student", help="run id or folder: measure the distance to it too")
+    command.add_argument("--scores-run", help="id of a scoring run, whose K ranks the neurons")
+    command.add_argument("--max-length", type=int, default=LENGTH)
+    command.add_argument("--out", type=Path, required=True, help="ablation.npz")
+    _device(command)
+    command.add_argument(
+        "--layer", dest="neuron_layer", type=int, default=argparse.SUPPRESS,
+        help="remove this layer's neurons one by one too (0 = bottom)",
+    )  # fmt: skip
+    add_params(command, AblateParams, without=("neuron_layer",))
+
+
+def _attribute(command: argparse.ArgumentParser) -> None:
+    _task(command)
+    command.add_argument("--teacher", required=True, help="run id or folder of a trained model")
+    command.add_argument("--max-length", type=int, default=LENGTH)
+    command.add_argument("--out", type=Path, required=True, help="conductance.npz")
+    _device(command)
+    add_params(command, AttributeParams)
+
+
+def _export(command: argparse.ArgumentParser) -> None:
+    _model_and_mask(command)
+    command.add_argument("--out", type=Path, required=True, help="a new folder")
+    add_params(command, ExportParams)
+
+
+def _latency(command: argparse.ArgumentParser) -> None:
+    _model_and_mask(command)
+    command.add_argument(
+        "--repeat", type=int, default=0, help="another number measures anew (default: 0)"
+    )
+    _device(command)
+    add_params(command, MeasureParams)
+
+
+def _model_and_mask(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--model", required=True, help="run id or folder of a trained model")
+    command.add_argument("--mask", type=Path, help="mask.npz of a model of the same shape")
+
+
 def _runs(command: argparse.ArgumentParser) -> None:
     actions = command.add_subparsers(dest="action", required=True, parser_class=Parser)
     for name in ("list", "show", "cancel", "resume", "delete"):
@@ -203,5 +265,6 @@ def _tasks(command: argparse.ArgumentParser) -> None:
 def _bench(command: argparse.ArgumentParser) -> None:
     command.add_argument("--teacher", help="run id or folder (default: a demo-sized teacher)")
     command.add_argument("--task", default="demo/sentiment")
-    command.add_argument("--only", choices=["scores", "masks", "distillation", "methods"])
+    kinds = ["scores", "masks", "distillation", "methods", "ablation"]
+    command.add_argument("--only", choices=kinds)
     _columns(command)

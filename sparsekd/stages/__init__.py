@@ -3,8 +3,12 @@
 from collections.abc import Callable
 
 from sparsekd.records import Outcome, Stage
+from sparsekd.stages.ablating import ablate
+from sparsekd.stages.attributing import attribute
 from sparsekd.stages.desk import Desk
+from sparsekd.stages.exporting import export
 from sparsekd.stages.learning import distil, finetune
+from sparsekd.stages.measuring import measure
 from sparsekd.stages.sparsifying import probe, prune, score
 
 STAGES: dict[Stage, Callable[[Desk], Outcome]] = {
@@ -13,6 +17,10 @@ STAGES: dict[Stage, Callable[[Desk], Outcome]] = {
     "score": score,
     "prune": prune,
     "probe": probe,
+    "ablate": ablate,
+    "attribute": attribute,
+    "export": export,
+    "measure": measure,
 }
 
 __all__ = ["STAGES", "Desk"]

@@ -15,6 +15,7 @@ PAGES = (
     "pages/teacher/finetune.py",
     "pages/teacher/scores.py",
     "pages/teacher/mask.py",
+    "pages/teacher/explain.py",
     "pages/student/distil.py",
     "pages/student/compare.py",
     "pages/runs/overview.py",

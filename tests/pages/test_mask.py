@@ -172,7 +172,7 @@ def test_the_commands_on_the_page_are_commands(open_page: Open, study: Plan) -> 
     app = open_page(PAGE, lam="0.25", sparsity="0.4", neuron_sparsity="0.5", v="1")
     commands = [code.value for code in app.code if code.value.startswith("python -m sparsekd")]
 
-    mask, prune = (parser("vanilla").parse_args(c.split()[3:]) for c in commands)
+    mask, prune, _ = (parser("vanilla").parse_args(c.split()[3:]) for c in commands)
     assert (mask.lam, mask.sparsity, mask.neuron_sparsity) == (0.25, 0.4, 0.5)
     assert Path(mask.scores) == scores_run(study).folder / "scores.npz"
     assert prune.teacher == scores_run(study).recipe.inputs["teacher"]

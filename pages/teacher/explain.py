@@ -1,0 +1,155 @@
+"""What does this head or neuron do, and was removing it right?"""
+
+from functools import partial
+
+import streamlit as st
+
+from pages.parts import (
+    ablationview,
+    attentionview,
+    attributionview,
+    fateview,
+    fidelityview,
+    frame,
+    heatmaps,
+    looks,
+    maskdiffview,
+    maskview,
+    scorebook,
+    unitcard,
+    urlstate,
+)
+from sparsekd import store
+from sparsekd.errors import BadInput
+from sparsekd.masking import Scores
+from sparsekd.records import Run
+
+VIEWS = {
+    "why": "Why removed?",
+    "does": "What does it do?",
+    "ablation": "Was it right?",
+    "fidelity": "Can scores be trusted?",
+    "tokens": "Which words count?",
+    "masks": "Masks compared",
+}
+OF_UNIT = ("why", "does")
+
+
+def main(run: Run) -> None:
+    """Everything that follows a slider or a click."""
+    scores = scorebook.load(run)
+    left, right = st.columns([1, 2.2], gap="medium")
+    with left:
+        params = maskview.ask()
+    with right:
+        try:
+            made = maskview.decide(scores, params)
+        except BadInput as error:  # the sliders stay
+            frame.tell(error)
+            return
+        _map(made)
+        kind, layer, index = unitcard.choose(scores)
+    view = st.segmented_control(
+        "Question", list(VIEWS), format_func=lambda name: VIEWS[name], required=True,
+        key=urlstate.bound("view"), label_visibility="collapsed",
+    )  # fmt: skip
+    urlstate.write(view=view)
+    if view in OF_UNIT and (layer is None or index is None):
+        st.info(
+            "Click a head in the map, or choose a layer and a number.", icon=":material/ads_click:"
+        )
+        return
+    with frame.errors_in_words():
+        section(view, run, scores, made, (kind, layer or 0, index or 0))
+
+
+def section(
+    view: str, run: Run, scores: Scores, made: maskview.Decision, unit: tuple[str, int, int]
+) -> None:
+    """The answer to one of the page's questions."""
+    kind, layer, index = unit
+    if view == "why":
+        ablated = next(iter(ablations(run).values()), None)
+        fateview.show(run, unit, made.params.lam, made.params.sparsity, ablated)
+    elif view == "does" and kind == "head":
+        attentionview.of_head(run, layer, index, made.mask)
+    elif view == "does":
+        attentionview.of_neuron(run, layer, index)
+    elif view == "ablation":
+        ablation(run)
+    elif view == "fidelity":
+        fidelity(run)
+    elif view == "tokens":
+        attributionview.show(run, made.mask)
+    else:
+        maskdiffview.section(run)
+
+
+def _map(made: maskview.Decision) -> None:
+    heads = made.mask.heads
+    st.markdown("**Heads** · crossed: goes", help="A click chooses a head.")
+    st.plotly_chart(
+        heatmaps.heads(made.heads, pruned=~heads, chosen=unitcard.chosen_head(heads.shape)),
+        width="stretch", key="explain.heads", config=looks.CONFIG,
+        on_select=partial(unitcard.picked, "explain.heads"), selection_mode="points",
+        alt=f"Map of the heads: {int(heads.sum())} of {heads.size} stay at λ = "
+        f"{made.params.lam:g} and sparsity {made.params.sparsity:.0%}.",
+    )  # fmt: skip
+
+
+def ablations(run: Run) -> dict[str, Run]:
+    """Finished ablations of the scored teacher by id, the newest first."""
+    teacher = run.recipe.inputs["teacher"]
+    if ":" in teacher:
+        return {}
+    return {other.id: other for other in ablationview.finished(store.get(teacher))}
+
+
+def choose_ablation(run: Run) -> Run | None:
+    """The ablation to look at; None before the first."""
+    known = ablations(run)
+    if not known:
+        return None
+    name = st.selectbox(
+        "Ablation", list(known), format_func=lambda name: ablationview.words(known[name]),
+        key="explain.ablation", help="Units of the scored teacher, each removed alone.",
+    )  # fmt: skip
+    return known[name]
+
+
+def ablation(run: Run) -> None:
+    """What removing units really did, and the form that measures it."""
+    teacher = run.recipe.inputs["teacher"]
+    if ":" in teacher:
+        st.info("Ablation runs start from teachers that were fine-tuned here.")
+        return
+    chosen = choose_ablation(run)
+    if chosen is not None:
+        ablationview.show(chosen)
+    ablationview.launch(store.get(teacher))
+
+
+def fidelity(run: Run) -> None:
+    """Every score against the ablation, captum's attributions among them."""
+    chosen = choose_ablation(run)
+    if chosen is None:
+        st.info(
+            "No ablation of this teacher yet: it is the truth that scores are held against.",
+            icon=":material/info:",
+        )
+        ablation(run)
+        return
+    fidelityview.show(run, chosen, attributionview.scores(run))
+    attributionview.launch(run)
+
+
+frame.question("Explain", "What does this head or neuron do, and was removing it right?")
+chosen_run = scorebook.choose()
+if chosen_run is None:
+    frame.nothing_yet(
+        "No scores yet: a mask ranks heads and neurons by them.",
+        "pages/teacher/scores.py",
+        "Measure scores",
+    )
+else:
+    st.fragment(frame.guarded(partial(main, chosen_run)), key="explain")()

@@ -1,0 +1,111 @@
+"""What ablating every head costs, against re-running the whole model for each of them."""
+
+import copy
+import time
+from collections.abc import Callable
+from statistics import median
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from transformers import AutoModelForSequenceClassification, PreTrainedModel
+
+from sparsekd.bench import Row
+from sparsekd.data import Encoded
+from sparsekd.evaluation import predict
+from sparsekd.knowledge.ablation import Removal, ablate, single_heads
+from sparsekd.models import architectures
+from sparsekd.models.gates import gated
+from sparsekd.units import Mask
+
+DEEP = 12  # layers of the usual base model
+TOKENS = 1024  # of a round: one batch of the plain way, of the size that suits processors
+
+
+def measure(
+    teacher: PreTrainedModel, data: Encoded, rounds: int = 3, deep: int = DEEP
+) -> list[Row]:
+    """Time of both ways on the same examples, in turn, round by round; ratios are medians.
+
+    The teacher, and a model of the same width with `deep` layers and random weights where the
+    teacher has fewer: what is shared grows with the depth.
+    """
+    models = [teacher]
+    if len(architectures.blocks(teacher)) < deep:
+        models.append(deeper(teacher, deep))
+    return [_row(model, data, rounds) for model in models]
+
+
+def deeper(teacher: PreTrainedModel, layers: int) -> PreTrainedModel:
+    """A model with the teacher's sizes but another depth; its weights are random."""
+    config = copy.deepcopy(teacher.config)
+    config.num_hidden_layers = layers  # DistilBERT's own name for it follows
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        model: PreTrainedModel = AutoModelForSequenceClassification.from_config(
+            config, dtype=torch.float32
+        )
+    return model.eval().to(teacher.device)
+
+
+def _row(model: PreTrainedModel, data: Encoded, rounds: int) -> Row:
+    removals = single_heads(architectures.shape(model).grid())
+    layers = len(architectures.blocks(model))
+    parts = _parts(data, rounds)
+    _each_anew(model, parts[0], removals[:1])
+    ratios, furthest = [], 0.0
+    for part in parts:
+        # A full run takes as long whichever head is closed: one for each layer stands for all.
+        one_each = removals[:: len(removals) // layers]
+        anew, expected = _timed(_each_anew, model, part, one_each)
+        shared, found = _timed(ablate, model, part, removals)
+        ratios.append(anew * len(removals) / len(one_each) / shared)
+        same = found[:, 1 :: len(removals) // layers]
+        furthest = max(furthest, float(np.abs(same - expected).max()))
+    words = ", ".join(f"{part.lengths.mean():.0f}" for part in parts)
+    return {
+        "what": f"every head of {layers} layers: whole model for each / shared prefix",
+        "ratio": median(ratios),
+        "note": f"{len(removals)} heads, {len(parts)} rounds of {len(parts[0])} texts of {words} "
+        f"tokens on average ({', '.join(f'{ratio:.2f}' for ratio in ratios)}), "
+        f"logits equal to {furthest:.0e}, {torch.get_num_threads()} threads",
+    }
+
+
+def _parts(data: Encoded, rounds: int) -> list[Encoded]:
+    """Neighbours of similar length, shorter and longer ones: neither way has much to pad.
+
+    So it is with a whole split; a few texts of all lengths in one batch would slow the plain way.
+    """
+    order = np.argsort(data.lengths, kind="stable")
+    many = min(max(int(TOKENS / data.lengths.mean()), 1), len(order))
+    centres = len(order) * (np.arange(rounds) + 0.5) / rounds
+    starts = np.clip(centres - many / 2, 0, len(order) - many).astype(int)
+    return [data.select(order[start : start + many]) for start in starts]
+
+
+def _each_anew(
+    model: PreTrainedModel, data: Encoded, removals: list[Removal]
+) -> NDArray[np.float32]:
+    """The product's own evaluation, once for each removal.
+
+    Shapes: -> (N, R, C), N here the number of examples, R removals.
+    """
+    grid, found = architectures.shape(model).grid(), []
+    for removal in removals:
+        mask = Mask.full(grid)
+        mask.heads[removal.layer, list(removal.units)] = False
+        with gated(model, mask):
+            found.append(predict(model, data, model.device))
+    return np.stack(found, axis=1)
+
+
+def _timed(
+    run: Callable[[PreTrainedModel, Encoded, list[Removal]], NDArray[np.float32]],
+    model: PreTrainedModel,
+    data: Encoded,
+    removals: list[Removal],
+) -> tuple[float, NDArray[np.float32]]:
+    start = time.perf_counter()
+    found = run(model, data, removals)
+    return time.perf_counter() - start, found

@@ -1,0 +1,53 @@
+"""The command that removes units one by one."""
+
+from argparse import Namespace
+from typing import Any
+
+import numpy as np
+
+from sparsekd import plans, references, store
+from sparsekd.ablations import Ablation, Kind
+from sparsekd.cli.commands import _copy, _run, _task
+from sparsekd.cli.options import given
+from sparsekd.cli.telling import tell
+from sparsekd.errors import BadInput
+from sparsekd.parameters import AblateParams
+
+
+def ablate(args: Namespace) -> None:
+    """What removing each head, and each group of neurons, really does to task and student."""
+    card = _task(args)
+    recipe = plans.ablate(
+        card.name,
+        references.model(args.teacher),
+        AblateParams.of(given(args, AblateParams)),
+        args.max_length,
+        references.model(args.student) if args.student else "",
+        _scores(args.scores_run) if args.scores_run else "",
+    )
+    run = _run(args, recipe, "ablation", quiet=True)
+    _copy(run.folder / "ablation.npz", args.out)
+    found = Ablation.load(args.out)
+    facts = {"id": run.id, "out": str(args.out), "metric": found.metric} | run.outcome.facts
+    effects = {kind: _worst(found, kind) for kind in found.kinds}
+    words = "\n".join(
+        f"{kind}: {each['dense']:.4f} whole; without head {each['head']} of layer {each['layer']} "
+        f"(both from 0), the one that moves it most, {each['change']:+.4f}"
+        for kind, each in effects.items()
+    )
+    tell(args, facts | {"largest": effects}, f"{words}\nAblation in {args.out}")
+
+
+def _scores(text: str) -> str:
+    run = store.get(text)
+    if run.recipe.stage != "score":
+        raise BadInput(f"Run {run.id} is no scoring run.", "Name one: python -m sparsekd runs list")
+    return run.id
+
+
+def _worst(found: Ablation, kind: Kind) -> dict[str, Any]:
+    """The head whose removal changes a value most, whichever way."""
+    changes = found.heads(kind)
+    layer, head = np.unravel_index(int(np.abs(changes).argmax()), changes.shape)
+    change = float(changes[layer, head])
+    return {"layer": int(layer), "head": int(head), "change": change, "dense": found.whole(kind)}

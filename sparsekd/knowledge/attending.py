@@ -1,0 +1,101 @@
+"""What heads look at, and what neurons answer to; models come in eval mode, as they are loaded."""
+
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from transformers import PreTrainedModel
+
+from sparsekd.data import Batch, Encoded
+from sparsekd.errors import BadInput
+from sparsekd.knowledge.gradients import Pace
+from sparsekd.knowledge.observe import observe
+from sparsekd.memory import enough_memory
+from sparsekd.models import architectures
+
+HINT = "Take a shorter text or fewer examples."
+
+
+def attention(model: PreTrainedModel, batch: Batch) -> tuple[list[Tensor], Tensor]:
+    """Each layer's attention probabilities, bottom first, and the logits.
+
+    A layer that has lost its heads has H = 0.
+
+    Shapes: -> L times (B, H, T, T), (B, C).
+    """
+    layers = architectures.layers(model)
+    with_heads = tuple(number for number, layer in enumerate(layers, start=1) if layer.heads)
+    with enough_memory(HINT), torch.no_grad():
+        seen = observe(model, batch, {"attention": with_heads})
+    empty = seen.logits.new_zeros(len(batch), 0, *[batch.input_ids.shape[1]] * 2)
+    found = [seen.attention.get(number, empty) for number in range(1, len(layers) + 1)]
+    return found, seen.logits
+
+
+def by_unit(found: list[Tensor], places: list[NDArray[np.int64]], heads: int) -> NDArray[Any]:
+    """One example's attention in one array, NaN where a layer has lost a head.
+
+    Args:
+        places: Which head of the whole model each head of a layer is.
+
+    Shapes: found L times (1, H_l, T, T), places L times (H_l,) -> (L, H, T, T).
+    """
+    tokens = found[0].shape[-1]
+    whole = np.full((len(found), heads, tokens, tokens), np.nan, dtype=np.float32)
+    for number, (each, own) in enumerate(zip(found, places, strict=True)):
+        whole[number, own] = each[0].cpu().numpy()
+    return whole
+
+
+def strongest(
+    model: PreTrainedModel, data: Encoded, layer: int, most: int, pace: Pace | None = None
+) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """The tokens at which each neuron of a layer (0 = bottom) is most active.
+
+    Returns:
+        Activations, the highest first, and where they are in the data's flat tokens.
+
+    Shapes: -> (F, K), (F, K), K the lesser of `most` and the number of tokens.
+    Raises:
+        BadInput: the model has no such layer, or no data. Cancelled.
+    """
+    pace = pace or Pace()
+    layers = architectures.layers(model)
+    if not 0 <= layer < len(layers):
+        raise BadInput(f"There is no layer {layer}.", f"The model has {len(layers)}, from 0.")
+    if not len(data):
+        raise BadInput("There are no examples to look through.", "Choose another split.")
+    best = torch.full((layers[layer].neurons, 0), -torch.inf)
+    where = torch.zeros((layers[layer].neurons, 0), dtype=torch.int64)
+    done = 0
+    with enough_memory(HINT), torch.no_grad():
+        for rows in pace.batches(data.lengths, 4 * layers[layer].neurons, model.device):
+            active, flat = _activations(model, layers[layer].neuron_site, data, rows)
+            best, chosen = torch.cat([best, active], dim=1).topk(
+                min(most, best.shape[1] + active.shape[1]), dim=1
+            )
+            where = torch.cat([where, flat.expand(len(where), -1)], dim=1).gather(1, chosen)
+            done += len(rows)
+            pace.told(done, len(data))
+    return best.numpy(), where.numpy()
+
+
+def _activations(
+    model: PreTrainedModel, site: nn.Linear, data: Encoded, rows: NDArray[np.int64]
+) -> tuple[Tensor, Tensor]:
+    """Every neuron at every real token of a batch, and the tokens' flat places.
+
+    Shapes: -> (F, tokens), (tokens,).
+    """
+    seen: list[Tensor] = []
+    hook = site.register_forward_pre_hook(lambda _site, inputs: seen.append(inputs[0]))
+    try:
+        batch = data.batch(rows, model.device)
+        model(**batch.inputs(model))
+    finally:
+        hook.remove()
+    real = batch.attention_mask.bool()
+    places = torch.from_numpy(data.offsets[rows])[:, None] + torch.arange(real.shape[1])
+    return seen[0][real].float().T.cpu(), places[real.cpu()]

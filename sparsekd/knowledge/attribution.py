@@ -1,0 +1,289 @@
+"""Which tokens, heads and neurons made the model answer as it did.
+
+What is explained is the log-odds of one class, log p / (1 − p), for a regression the number
+itself; what it is compared with is the same text with every word replaced by the mask token.
+Models come in eval mode, as they are loaded.
+"""
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from captum.attr import LayerIntegratedGradients
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from sparsekd.data import Batch, Encoded
+from sparsekd.errors import BadInput
+from sparsekd.knowledge.gradients import Pace
+from sparsekd.memory import enough_memory
+from sparsekd.models import architectures
+from sparsekd.models.gates import Taps, cls_only, frozen, tapped
+
+HINT = "Take a shorter text, or fewer examples."
+STEPS = 32
+MOST_STEPS = 128
+CLOSE = 0.01  # of the difference explained: where the delta is larger, steps are doubled
+LEAST = 0.1  # log-odds below which a difference counts as this large
+TOKENS = 2048
+
+Matrix = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class TokenValues:
+    """How much each token moved the output from `start` (every word masked) to `output`.
+
+    `delta` is what the values' sum lacks or exceeds: 0 for an exact integral.
+
+    Shapes: values (T,).
+    """
+
+    values: NDArray[np.float64]
+    output: float
+    start: float
+    delta: float
+    steps: int
+
+
+def log_odds(logits: Tensor, target: Tensor) -> Tensor:
+    """log p / (1 − p) of each example's target class; the number itself for a regression.
+
+    Shapes: logits (B, C), target (B,) -> (B,).
+    """
+    if logits.shape[1] == 1:
+        return logits[:, 0]
+    own = logits.gather(1, target[:, None])
+    others = logits.scatter(1, target[:, None], -torch.inf)
+    return own[:, 0] - others.logsumexp(dim=1)
+
+
+def masked_words(ids: Tensor, tokenizer: PreTrainedTokenizerBase) -> Tensor:
+    """The same ids with every word replaced by the mask token; special tokens stay.
+
+    A padding token in its place would move RoBERTa's positions.
+
+    Shapes: (B, T) -> (B, T).
+    Raises:
+        BadInput: the tokenizer has no mask token.
+    """
+    mask, unknown = tokenizer.mask_token_id, tokenizer.unk_token_id
+    if mask is None:
+        raise BadInput(
+            "The tokenizer has no mask token, with which a text is compared.",
+            "Use the tokenizer of a BERT, RoBERTa, DistilBERT or ELECTRA checkpoint.",
+        )
+    special = torch.tensor([each for each in tokenizer.all_special_ids if each != unknown])
+    return torch.where(torch.isin(ids, special.to(ids)), ids, int(mask))
+
+
+def of_tokens(
+    model: PreTrainedModel, batch: Batch, baseline: Tensor, target: int, steps: int = 0
+) -> TokenValues:
+    """Layer integrated gradients on the embeddings of one example, summed over their columns.
+
+    Args:
+        baseline: The ids to compare with.
+        steps: Points on the path; 0 doubles them until the sum is within 1 % of the difference.
+
+    Shapes: batch (1, T), baseline (1, T).
+    Source: Sundararajan, Taly, Yan, ICML 2017, arXiv 1703.01365; captum's implementation.
+    Raises:
+        BadInput: NaN or infinite attributions. Unavailable: memory ran out.
+    """
+    wanted = torch.tensor([target], device=batch.input_ids.device)
+    tries = [steps] if steps else _doubling(STEPS, MOST_STEPS)
+    with enough_memory(HINT), frozen(model), cls_only(model):
+        for count in tries:
+            found = _integrated(model, batch, baseline, wanted, count)
+            if abs(found.delta) <= CLOSE * max(abs(found.output - found.start), LEAST):
+                break
+    _finite(found.values)
+    return found
+
+
+def _finite(*found: NDArray[Any]) -> None:
+    if not all(np.isfinite(values).all() for values in found):
+        raise BadInput(
+            "The attributions are NaN or infinite.",
+            "The model has diverged: train it again with a lower learning rate.",
+        )
+
+
+def _doubling(first: int, last: int) -> list[int]:
+    return [first * 2**power for power in range((last // first).bit_length())]
+
+
+def _integrated(
+    model: PreTrainedModel, batch: Batch, baseline: Tensor, target: Tensor, steps: int
+) -> TokenValues:
+    def output(ids: Tensor, mask: Tensor, segments: Tensor) -> Tensor:
+        seen = Batch(batch.rows, ids, mask, segments, batch.labels)
+        logits = model(**seen.inputs(model)).logits.float()
+        return log_odds(logits, target.expand(len(ids)))
+
+    beside = (batch.attention_mask, batch.token_type_ids)
+    values, delta = LayerIntegratedGradients(output, model.base_model.embeddings).attribute(
+        batch.input_ids,
+        baselines=baseline,
+        additional_forward_args=beside,
+        n_steps=steps,
+        internal_batch_size=max(1, TOKENS // batch.input_ids.shape[1]),
+        return_convergence_delta=True,
+    )
+    with torch.no_grad():
+        end, start = (float(output(ids, *beside)) for ids in (batch.input_ids, baseline))
+    per_token = values[0].double().sum(dim=-1).cpu().numpy()
+    return TokenValues(per_token, end, start, float(delta), steps)
+
+
+# --- heads and neurons ------------------------------------------------------------------------
+
+
+def gradient_activation(
+    model: PreTrainedModel, data: Encoded, pace: Pace | None = None
+) -> tuple[Matrix, Matrix]:
+    """Mean over examples of |Σ_tokens activation · gradient| of the gold class's log-odds.
+
+    Shapes: -> heads (L, H), neurons (L, F).
+    Raises:
+        Incompatible: layers of different sizes, as after pruning. BadInput: NaN; no examples.
+    """
+
+    def one(batch: Batch, taps: Taps) -> tuple[list[Tensor], list[Tensor]]:
+        return taps.gate_gradients(_slopes(model, batch, taps))
+
+    return _mean_size(model, data, one, pace or Pace(), 1)
+
+
+def conductance(
+    model: PreTrainedModel,
+    data: Encoded,
+    tokenizer: PreTrainedTokenizerBase,
+    steps: int,
+    pace: Pace | None = None,
+) -> tuple[Matrix, Matrix]:
+    """Mean over examples of each unit's |conductance| of the gold class's log-odds.
+
+    The numbers of captum's LayerConductance along the path from the embeddings of the masked
+    text to those of the text, for all layers from one pass instead of one pass per layer.
+
+    Shapes: -> heads (L, H), neurons (L, F).
+    Source: Dhamdhere, Sundararajan, Yan, ICLR 2019, arXiv 1805.12233.
+    Raises:
+        Incompatible: layers of different sizes, as after pruning. BadInput: NaN; no examples.
+    """
+
+    def one(batch: Batch, taps: Taps) -> tuple[list[Tensor], list[Tensor]]:
+        baseline = masked_words(batch.input_ids, tokenizer)
+        return conductances(model, batch, baseline, taps, steps)
+
+    return _mean_size(model, data, one, pace or Pace(), steps + 1)
+
+
+def conductances(
+    model: PreTrainedModel, batch: Batch, baseline: Tensor, taps: Taps, steps: int
+) -> tuple[list[Tensor], list[Tensor]]:
+    """Each example's conductance of every unit, summed over tokens and a head's columns.
+
+    Shapes: baseline (B, T) -> heads[l] (B, H_l), neurons[l] (B, F_l).
+    """
+    end = embeddings(model, batch)
+    start = embeddings(model, _with_ids(batch, baseline))
+    before: list[Tensor] = []
+    slopes: list[Tensor] = []
+    sums: list[Tensor] = []
+    for share in _path(steps + 1):
+        with embedded(model, start + share * (end - start)):
+            following = _slopes(model, batch, taps)
+        now = [tap.detach() for tap in taps.tensors()]
+        if before:
+            moved = [
+                slope * (after - earlier)
+                for slope, after, earlier in zip(slopes, now, before, strict=True)
+            ]
+            sums = [old + new for old, new in zip(sums, moved, strict=True)] if sums else moved
+        before, slopes = now, list(following)
+    layers, size = len(taps.heads), taps.head_size
+    per_column = [each.sum(dim=1) for each in sums]
+    heads = [each.reshape(len(each), -1, size).sum(dim=2) for each in per_column[:layers]]
+    return heads, per_column[layers:]
+
+
+def _path(points: int) -> list[float]:
+    """Shares of the way at which captum evaluates: the nodes of Gauss and Legendre."""
+    nodes, _ = np.polynomial.legendre.leggauss(points)
+    return [float(share) for share in (1 + nodes) / 2]
+
+
+def _slopes(model: PreTrainedModel, batch: Batch, taps: Taps) -> tuple[Tensor, ...]:
+    """Gradients of the gold log-odds by the taps of one forward pass."""
+    with torch.enable_grad():
+        logits = model(**batch.inputs(model)).logits.float()
+        return torch.autograd.grad(log_odds(logits, batch.labels).sum(), taps.tensors())
+
+
+def embeddings(model: PreTrainedModel, batch: Batch) -> Tensor:
+    """What the embeddings hand to the first layer.
+
+    Shapes: -> (B, T, D).
+    """
+    seen: list[Tensor] = []
+    site = model.base_model.embeddings
+    hook = site.register_forward_hook(lambda _site, _inputs, out: seen.append(out))
+    try:
+        with torch.no_grad():
+            model(**batch.inputs(model))
+    finally:
+        hook.remove()
+    return seen[0]
+
+
+@contextmanager
+def embedded(model: PreTrainedModel, values: Tensor) -> Iterator[None]:
+    """Let `values` (B, T, D) take the place of what the embeddings hand on."""
+
+    def instead(_site: nn.Module, _inputs: Any, _out: Tensor) -> Tensor:
+        return values
+
+    hook = model.base_model.embeddings.register_forward_hook(instead)
+    try:
+        yield
+    finally:
+        hook.remove()
+
+
+def _with_ids(batch: Batch, ids: Tensor) -> Batch:
+    return Batch(batch.rows, ids, batch.attention_mask, batch.token_type_ids, batch.labels)
+
+
+def _mean_size(
+    model: PreTrainedModel, data: Encoded, one: Any, pace: Pace, passes: int
+) -> tuple[Matrix, Matrix]:
+    """Mean over examples of the absolute values that `one` gives for a batch.
+
+    Args:
+        passes: Forward and backward passes that a batch takes: its pace.
+    """
+    if not len(data):
+        raise BadInput("There are no examples to attribute.", "Choose another split.")
+    layers, heads, neurons = architectures.shape(model).grid()
+    sums = torch.zeros(layers, heads), torch.zeros(layers, neurons)
+    done = 0
+    with ExitStack() as stack:
+        for guard in (enough_memory(HINT), frozen(model), cls_only(model)):
+            stack.enter_context(guard)
+        taps = stack.enter_context(tapped(model))
+        for rows in pace.batches(data.lengths, 4 * layers * (heads + neurons), model.device):
+            found = one(data.batch(rows, model.device), taps)
+            for total, per_layer in zip(sums, found, strict=True):
+                total += torch.stack([each.abs().sum(dim=0) for each in per_layer]).cpu()
+            done += len(rows)
+            pace.told(done, len(data))
+    of_heads, of_neurons = ((total / len(data)).numpy() for total in sums)
+    _finite(of_heads, of_neurons)
+    return of_heads, of_neurons

@@ -1,0 +1,81 @@
+"""How long forward passes take: the variants in turn, so that a busy machine slows them alike."""
+
+import time
+from collections.abc import Callable, Mapping
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from transformers import PreTrainedModel
+
+from sparsekd.errors import BadInput
+from sparsekd.models import architectures
+
+WARM_UP = 2
+Times = dict[str, NDArray[np.float64]]
+
+
+@torch.inference_mode()
+def times(
+    variants: Mapping[str, PreTrainedModel],
+    batch: int,
+    tokens: int,
+    rounds: int,
+    heard: Callable[[], None],
+) -> Times:
+    """Seconds of each forward pass over the same random texts without padding, round by round.
+
+    Args:
+        variants: Models on one device, of one vocabulary.
+        heard: Called after each round; what it raises ends the measurement.
+
+    Shapes: -> (rounds,) for each variant.
+    Raises:
+        BadInput: texts longer than the models can read.
+    """
+    some = next(iter(variants.values()))
+    inputs = full_inputs(some, batch, tokens)
+    for model in variants.values():
+        for _ in range(WARM_UP):
+            _seconds(model, inputs)
+    spent: dict[str, list[float]] = {name: [] for name in variants}
+    names = list(variants)
+    for turn in range(rounds):
+        first = turn % len(names)  # nobody always follows the same one
+        for name in names[first:] + names[:first]:
+            spent[name].append(_seconds(variants[name], inputs))
+        heard()
+    return {name: np.array(each) for name, each in spent.items()}
+
+
+def full_inputs(model: PreTrainedModel, batch: int, tokens: int) -> dict[str, torch.Tensor]:
+    """Random texts of exactly this length, on the model's device.
+
+    Shapes: -> (B, T).
+    Raises:
+        BadInput: longer than the model's positions.
+    """
+    shape, config = architectures.shape(model), model.config
+    # RoBERTa counts places from behind its padding's id.
+    offset = (config.pad_token_id or 0) + 1 if config.model_type == "roberta" else 0
+    if tokens > shape.positions - offset:
+        raise BadInput(
+            f"{tokens} tokens are more than this model can read ({shape.positions - offset}).",
+            "Measure shorter texts.",
+        )
+    padding = config.pad_token_id or 0
+    drawn = torch.Generator().manual_seed(0)
+    ids = torch.randint(shape.vocabulary - 1, (batch, tokens), generator=drawn)
+    ids += ids >= padding
+    made = {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
+    return {name: each.to(model.device) for name, each in made.items()}
+
+
+def _seconds(model: PreTrainedModel, inputs: dict[str, torch.Tensor]) -> float:
+    start = time.perf_counter()
+    model(**inputs)
+    if model.device.type == "cuda":  # a GPU answers before it is done
+        torch.cuda.synchronize(model.device)
+    elif model.device.type == "mps":
+        torch.mps.synchronize()
+    return time.perf_counter() - start

@@ -1,0 +1,35 @@
+"""The stage that attributes a teacher's answers to its heads and neurons."""
+
+import numpy as np
+
+from sparsekd.knowledge import attribution
+from sparsekd.knowledge.gradients import Pace
+from sparsekd.parameters import AttributeParams
+from sparsekd.records import Outcome
+from sparsekd.stages.desk import Desk
+from sparsekd.stages.results import save_shape
+from sparsekd.stages.sparsifying import _teacher
+from sparsekd.units import Scores
+
+
+def attribute(desk: Desk) -> Outcome:
+    """Conductance, or gradient · activation, as a file of scores whose two halves are the same."""
+    recipe, params = desk.recipe, AttributeParams.of(desk.recipe.params["attribute"])
+    teacher, splits = _teacher(desk)
+    data = splits[params.split]
+    data = data.select(np.arange(min(params.examples, len(data))))
+    pace = Pace(report=lambda done, of: desk.report("attributions", done, of), stop=desk.stop)
+    teacher = teacher.to(desk.device)
+    if params.kind == "conductance":
+        found = attribution.conductance(teacher, data, splits.tokenizer, params.steps, pace)
+    else:
+        found = attribution.gradient_activation(teacher, data, pace)
+    heads, neurons = found
+    made = {"task": recipe.task, "inputs": recipe.inputs, "max_length": splits.max_length}
+    made |= {"attribution": params.values(), "examples": len(data)}
+    scores = Scores(heads, heads, neurons, neurons, made)
+    scores.save(desk.folder / "scores.npz")
+    save_shape(desk, teacher)
+    layers, per_layer, width = scores.shape
+    facts = {"layers": layers, "heads": per_layer, "neurons": width, "examples": len(data)}
+    return Outcome({}, facts)

@@ -1,0 +1,136 @@
+"""The stage that measures speed and size: dense, masked and pruned, side by side."""
+
+import os
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+from safetensors.torch import save_file
+from transformers import PreTrainedModel
+
+from sparsekd import costs, jobs, maskfiles, measurements, references
+from sparsekd.memory import enough_memory
+from sparsekd.models import architectures, checkpoints, exporting, loading
+from sparsekd.models.timing import full_inputs, times
+from sparsekd.parameters import MeasureParams
+from sparsekd.records import Outcome
+from sparsekd.stages.desk import Desk
+from sparsekd.stages.exporting import Source, source
+from sparsekd.stages.inputs import place
+from sparsekd.units import Mask
+
+HINT = "Measure smaller batches or shorter texts."
+Variants = dict[str, PreTrainedModel]
+
+
+def measure(desk: Desk) -> Outcome:
+    """Latency, throughput, speed-up, size and operations at each batch size and length."""
+    recipe = desk.recipe
+    desk.report("loading", 0, 1, now=True)
+    params = MeasureParams.of(recipe.params["measure"])
+    named = recipe.inputs.get("mask")
+    found = source(recipe.inputs["model"], maskfiles.kept(named) if named else None)
+    desk.suit(found.smaller)
+    models = variants(found)
+    proof = _proof(models, found.mask)
+    for tokens in params.tokens:  # refused now, not after the shorter ones
+        full_inputs(found.smaller, 1, tokens)
+    load = os.getloadavg()[0]
+    with enough_memory(HINT):
+        # Not the desk's device: a resumed run may be given another, and the recipe names this one.
+        rows = _rows(desk, models, params, recipe.params["device"])
+    measurements.save(desk.folder, rows)
+    facts = _circumstances(recipe.params["device"], params)
+    return Outcome({}, facts | {"load": load, "checked": proof})
+
+
+def variants(found: Source) -> Variants:
+    """The same model dense, masked and pruned, as far as there are such; in eval mode.
+
+    Masked is the export for plain `from_pretrained`: full size, with zeros.
+    """
+    full = exporting.full_shape(found.smaller.config) == architectures.shape(found.smaller)
+    if found.mask is None and full:
+        return {"dense": found.smaller}
+    dense = {} if found.mask is None else {"dense": _dense(found)}
+    return dense | {"masked": found.wide(), "pruned": found.smaller}
+
+
+def _dense(found: Source) -> PreTrainedModel:
+    model, _ = loading.load_saved(place(references.dense(found.reference)))
+    return model
+
+
+def _proof(models: Variants, mask: Mask | None) -> dict[str, Any] | None:
+    """Whether masked and pruned give one function's logits: the gated dense model's, if known."""
+    if "masked" not in models:
+        return None
+    known = exporting.runner(models["pruned"])
+    if mask is not None:
+        known = exporting.gated_runner(models["dense"], mask)
+    pairs = [
+        exporting.compare(models["pruned"], known, exporting.runner(models[name]))
+        for name in ("masked", "pruned")
+    ]
+    return max(pairs, key=lambda pair: float(pair["largest_difference"]))
+
+
+def _rows(desk: Desk, models: Variants, params: MeasureParams, device: str) -> pd.DataFrame:
+    sizes = {name: _facts(model) for name, model in models.items()}
+    for model in models.values():
+        model.to(device).eval()
+    settings = [(batch, tokens) for tokens in params.tokens for batch in params.batch_sizes]
+    rows, done, total = [], 0, len(settings) * params.rounds
+
+    def heard() -> None:
+        nonlocal done
+        done += 1
+        desk.report("forward passes", done, total)
+        desk.check()
+
+    for batch, tokens in settings:
+        spent = times(models, batch, tokens, params.rounds, heard)
+        first = next(iter(spent.values()))
+        for name, each in spent.items():
+            flops = costs.flops(architectures.shape(models[name]), tokens)
+            setting = {"variant": name, "batch": batch, "tokens": tokens, "flops": flops}
+            rows.append(setting | _speed(each, first, batch) | sizes[name])
+    return pd.DataFrame(rows)
+
+
+def _speed(spent: NDArray[np.float64], first: NDArray[np.float64], batch: int) -> dict[str, float]:
+    low, middle, high = np.quantile(spent, (0.25, 0.5, 0.75))
+    slower, ratio, faster = np.quantile(first / spent, (0.25, 0.5, 0.75))
+    return {
+        "milliseconds": 1e3 * middle,
+        "low": 1e3 * low,
+        "high": 1e3 * high,
+        "examples_per_second": batch / middle,
+        "speedup": ratio,
+        "speedup_low": slower,
+        "speedup_high": faster,
+    }
+
+
+def _facts(model: PreTrainedModel) -> dict[str, int]:
+    """Parameters, and the size of the weights file as it is written."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / checkpoints.WEIGHTS
+        save_file({name: each.contiguous() for name, each in model.state_dict().items()}, path)
+        size = path.stat().st_size
+    return {"parameters": sum(each.numel() for each in model.parameters()), "bytes": size}
+
+
+def _circumstances(device: str, params: MeasureParams) -> dict[str, Any]:
+    known = {each.name: each.words for each in jobs.devices(look=False)}
+    return {
+        "device": device,
+        "device_words": known.get(device, device),
+        "threads": torch.get_num_threads(),
+        "torch": str(torch.__version__),
+        "rounds": params.rounds,
+    }

@@ -1,0 +1,195 @@
+"""What an export says of itself: recipe.json for programs, README.md for people."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+import transformers
+from transformers import PreTrainedModel
+
+import sparsekd
+from sparsekd import costs, store
+from sparsekd.files import replace
+from sparsekd.models import architectures
+from sparsekd.models.classifiers import labels_of
+from sparsekd.models.exporting import full_shape
+from sparsekd.units import Mask
+
+TOKENS = 128  # of the text whose operations the card counts
+USE = {
+    "pruned": "from transformers import AutoTokenizer\n"
+    "from load_pruned import load  # the file beside this one\n\n"
+    "model, tokenizer = load(), AutoTokenizer.from_pretrained('.')\n"
+    "logits = model(**tokenizer('A text.', return_tensors='pt')).logits",
+    "gated": "from transformers import AutoModelForSequenceClassification, AutoTokenizer\n\n"
+    "model = AutoModelForSequenceClassification.from_pretrained('.')\n"
+    "tokenizer = AutoTokenizer.from_pretrained('.')\n"
+    "logits = model(**tokenizer('A text.', return_tensors='pt')).logits",
+    "onnx": "import onnxruntime\nfrom transformers import AutoTokenizer\n\n"
+    "session = onnxruntime.InferenceSession('model.onnx')\n"
+    "tokenizer = AutoTokenizer.from_pretrained('.')\n"
+    "inputs = tokenizer(['A text.'], return_tensors='np')\n"
+    "wanted = [each.name for each in session.get_inputs()]\n"
+    "given = {name: inputs[name].astype('int64') for name in wanted}\n"
+    "(logits,) = session.run(['logits'], given)",
+}
+WHAT = {
+    "pruned": "Removed heads and neurons are gone from the weights. `from_pretrained` alone "
+    "refuses such a model; `load_pruned.py` needs transformers only and runs no remote code.",
+    "gated": "Full size: the weights of removed heads and neurons are zero, so that plain "
+    "`from_pretrained` loads it. It is as slow and as large as the dense model.",
+    "onnx": "A graph from token ids to logits for onnxruntime; batch and length are free.",
+}
+
+
+def facts(
+    model: PreTrainedModel, reference: str, form: str, mask: Mask | None, proof: dict[str, Any]
+) -> dict[str, Any]:
+    """Everything that recipe.json says."""
+    shape, before = architectures.shape(model), full_shape(model.config)
+    labels, regression = labels_of(model.config)
+    return {
+        "format": form,
+        "model": shortened(reference),
+        "recipes": lineage(reference),
+        "mask": shortened(mask.provenance) if mask is not None else None,
+        "labels": None if regression else list(labels),
+        "shape": shape.to_json(),
+        "heads_before": list(before.heads),
+        "neurons_before": list(before.neurons),
+        "parameters": costs.parameters(shape),
+        "parameters_before": costs.parameters(before),
+        "flops": costs.flops(shape, TOKENS),
+        "flops_before": costs.flops(before, TOKENS),
+        "flops_tokens": TOKENS,
+        "checked": proof,
+        "metrics": _metrics(reference),
+        "versions": {
+            "sparsekd": sparsekd.__version__,
+            "torch": str(torch.__version__),
+            "transformers": transformers.__version__,
+        },
+    }
+
+
+def lineage(reference: str) -> dict[str, Any]:
+    """The recipes of a model's run and of all runs before it, by id; a deleted one is null."""
+    found: dict[str, Any] = {}
+    waiting = [] if ":" in reference else [reference]
+    while waiting:
+        name = waiting.pop()
+        run = store.several([name]).get(name)
+        found[name] = shortened(json.loads(run.recipe.to_json())) if run else None
+        waiting += [each for each in run.recipe.needs if each not in found] if run else []
+    return found
+
+
+def shortened(value: Any) -> Any:
+    """The same facts without the places of this machine: a folder's name and fingerprint stay."""
+    if isinstance(value, dict):
+        return {name: shortened(each) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [shortened(each) for each in value]
+    if isinstance(value, str) and value.startswith("folder:"):
+        path, _, fingerprint = value.removeprefix("folder:").rpartition("#")
+        return f"folder:{Path(path).name}#{fingerprint}"
+    return value
+
+
+def write(folder: Path, known: dict[str, Any], evaluated: bool) -> None:
+    """Put recipe.json and README.md into an export.
+
+    Args:
+        evaluated: The model's own metrics are those of what is exported, not of what it was.
+    """
+    recipe = json.dumps(known, indent=2, ensure_ascii=False)
+    replace(folder / "recipe.json", lambda path: path.write_text(recipe, encoding="utf-8"))
+    words = card(known, evaluated)
+    replace(folder / "README.md", lambda path: path.write_text(words, encoding="utf-8"))
+
+
+def card(known: dict[str, Any], evaluated: bool) -> str:
+    """The model card; whatever comes from data stands in code, not in markup."""
+    form, shape = known["format"], known["shape"]
+    smaller = known["parameters"] < known["parameters_before"]
+    parts = [
+        _header(known),
+        f"# {_title(known['shape']['architecture'])} classifier{', pruned' if smaller else ''}",
+        f"Exported by SparseKD as `{form}`. {WHAT[form]}",
+        f"```python\n{USE[form]}\n```",
+        "## What is in it",
+        _sizes(known),
+        _layers(shape, known["heads_before"], known["neurons_before"]),
+        "Labels, in the order of the logits:\n\n"
+        + _json(known["labels"] if known["labels"] is not None else "a number"),
+        "## Checked",
+        f"Before it was handed over, this export was opened as above and gave the model's logits "
+        f"on {known['checked']['texts']} random texts; the largest difference was "
+        f"{known['checked']['largest_difference']:.1e}.",
+        _measured(known["metrics"], evaluated),
+        "## Where it comes from",
+        "`recipe.json` has every step with its parameters and seed. The method is StarK (Yang, "
+        "Zhang, Song, EMNLP 2022, [arXiv 2210.03923](https://arxiv.org/abs/2210.03923)). The "
+        "licence is that of the checkpoint that it started from.",
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _header(known: dict[str, Any]) -> str:
+    base = next(
+        (
+            each.removeprefix("hub:")
+            for recipe in known["recipes"].values()
+            if recipe
+            for each in recipe["inputs"].values()
+            if each.startswith("hub:")
+        ),
+        None,
+    )
+    lines = ["library_name: " + ("onnx" if known["format"] == "onnx" else "transformers")]
+    lines += ["pipeline_tag: text-classification", "tags:", "- sparsekd", "- pruning"]
+    # A JSON string is a YAML string, whatever is in it.
+    lines += [f"base_model: {json.dumps(base)}"] if base else []
+    return "\n".join(["---", *lines, "---"])
+
+
+def _title(architecture: str) -> str:
+    return architectures.ARCHITECTURES[architecture].title
+
+
+def _sizes(known: dict[str, Any]) -> str:
+    return (
+        "| | before | here |\n|---|---:|---:|\n"
+        f"| parameters | {known['parameters_before']:,} | {known['parameters']:,} |\n"
+        f"| operations on {known['flops_tokens']} tokens | {known['flops_before']:,} | "
+        f"{known['flops']:,} |\n\n"
+        "Both count what is not zero; operations are 2 per multiply-add, matrix products only."
+    )
+
+
+def _layers(shape: dict[str, Any], heads: list[int], neurons: list[int]) -> str:
+    rows = [
+        f"| {number} | {kept} of {of} | {own:,} of {width:,} |"
+        for number, (kept, of, own, width) in enumerate(
+            zip(shape["heads"], heads, shape["neurons"], neurons, strict=True), start=1
+        )
+    ]
+    return "\n".join(["| layer | heads | neurons |", "|---:|---:|---:|", *rows])
+
+
+def _measured(metrics: dict[str, Any], evaluated: bool) -> str:
+    if not metrics:
+        return ""
+    words = "Measured" if evaluated else "Measured before the mask was applied, not after"
+    return f"## Quality\n\n{words}:\n\n{_json(metrics)}"
+
+
+def _json(value: Any) -> str:
+    # A fence inside the text would end the block: its signs are written as escapes.
+    text = json.dumps(value, indent=2, ensure_ascii=False).replace("`", "\\u0060")
+    return f"```json\n{text}\n```"
+
+
+def _metrics(reference: str) -> dict[str, Any]:
+    return {} if ":" in reference else store.get(reference).outcome.metrics

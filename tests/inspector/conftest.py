@@ -1,0 +1,75 @@
+"""A store with a task, a teacher, a student and a pruned teacher; inspectors are real processes."""
+
+import json
+import os
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from sparsekd import asking, plans, references, store
+from sparsekd.parameters import MaskParams, StudentParams, TrainParams, VanillaParams
+from sparsekd.records import Recipe, State
+from sparsekd.worker import work
+from tests.workshop import checkpoint_folder, task_folder
+
+QUICK = TrainParams(epochs=1, batch_size=64, learning_rate=3e-3, max_length=16)
+SECONDS = 60
+
+
+def done(recipe: Recipe) -> str:
+    store.create(recipe, "cpu")
+    work(recipe.run_id, "cpu")
+    run = store.get(recipe.run_id)
+    assert run.state is State.DONE, run.outcome.message
+    return run.id
+
+
+def pid() -> int:
+    """The inspector's process, once it has published where it is."""
+    return int(json.loads(asking.address().read_text())["pid"])
+
+
+def end(sign: signal.Signals = signal.SIGTERM) -> None:
+    """End this store's inspector, if there is one, and wait until its lock is free."""
+    if not asking.alive():
+        return
+    with suppress(ProcessLookupError):
+        os.kill(pid(), sign)
+    until = time.monotonic() + SECONDS
+    while asking.alive():
+        assert time.monotonic() < until, "the inspector does not end"
+        time.sleep(0.02)
+    asking.address().unlink(missing_ok=True)  # what a killed one leaves
+
+
+@pytest.fixture(scope="session")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    place = tmp_path_factory.mktemp("inspected")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SPARSEKD_HOME", str(place / "home"))
+        card = references.task(str(task_folder(place / "task")))
+        checkpoint = references.model(str(checkpoint_folder(place / "checkpoint")))
+        teacher = done(plans.finetune(card.name, checkpoint, QUICK))
+        student = done(
+            plans.distil(
+                card.name, "vanilla", teacher, QUICK, VanillaParams(), StudentParams(layers=1)
+            )
+        )
+        params = MaskParams(kind="random", sparsity=0.5, round_to=1)
+        pruned = done(plans.prune(card.name, teacher, "", params, 16, seed=1))
+        names = {"task": card.name, "teacher": teacher, "student": student, "pruned": pruned}
+        (place / "names.json").write_text(json.dumps(names))
+        yield place
+        end()
+
+
+@pytest.fixture
+def names(shop: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """Task, teacher, student and pruned teacher by name, in a store of their own."""
+    monkeypatch.setenv("SPARSEKD_HOME", str(shop / "home"))
+    found: dict[str, str] = json.loads((shop / "names.json").read_text())
+    return found
