@@ -77,6 +77,7 @@ METHODS: dict[str, Card] = {
             summary="Vanilla distillation, and the [CLS] vectors of intermediate layers.",
             params=PKDParams,
             code="sparsekd.methods.pkd:PKD",
+            least_layers=2,
             variants={"last": Variant("PKD, the teacher's last layers", {"match": "last"})},
         ),
         Card(
@@ -87,6 +88,7 @@ METHODS: dict[str, Card] = {
             "TinyBERT's general distillation and augmented data.",
             params=TinyBERTParams,
             code="sparsekd.methods.tinybert:TinyBERT",
+            divides=True,
         ),
         Card(
             name="minilm",
@@ -103,6 +105,7 @@ METHODS: dict[str, Card] = {
             summary="Attention and [CLS] vectors layer by layer, bottom-up, then the soft labels.",
             params=InternalParams,
             code="sparsekd.methods.internal:Internal",
+            divides=True,
             variants={
                 "stacked": Variant("Internal, stacked (SID)", {"schedule": "stacked"}),
                 "all": Variant("Internal, all at once", {"schedule": "all"}),

@@ -110,9 +110,7 @@ class PKDParams(VanillaParams):
         description="Which of the teacher's layers the student's match: every few (skip), or the "
         "last ones below the top (last).",
     )
-    beta: float = Field(
-        100.0, gt=0, le=1e5, description="β: weight of the [CLS] distance (published: 10 to 1000)."
-    )
+    beta: float = Field(100.0, gt=0, le=1e5, description="β: weight of the [CLS] distance.")
 
 
 class TinyBERTParams(Params):

@@ -38,27 +38,33 @@ def _teachers(plan: Plan, students: dict[str, Any]) -> list[str]:
         if step.role == "teacher" or roles.teacher_number(step.role)
     ]
     origins = [recipe.inputs.get("checkpoint", "") for recipe in recipes]
+    own = _own(recipes[0], students)
     same = [
-        recipe == _made(recipe, students, origins[:place].count(origins[place]))
+        recipe.stage == "finetune"
+        and recipe.seed == origins[:place].count(origins[place])
+        and _own(recipe, students) == own
         for place, recipe in enumerate(recipes)
     ]
-    if all(same) and origins == list(DEMO_CHECKPOINTS)[: len(origins)]:
-        return []
     names = [
         plans.typed(origin) if known else recipe.run_id
         for recipe, origin, known in zip(recipes, origins, same, strict=True)
     ]
-    return [word for name in names for word in ("--teacher", name)]
+    words = [word for name in names for word in ("--teacher", name)]
+    if names == list(DEMO_CHECKPOINTS)[: len(names)]:
+        words = []
+    if any(same):
+        pairs = ((f"--teacher-{name.replace('_', '-')}", f"{own[name]}") for name in own)
+        words += [word for pair in pairs for word in pair]
+    return words
 
 
-def _made(teacher: Recipe, students: dict[str, Any], seed: int) -> Recipe | None:
-    """What the command line would make of a teacher's checkpoint; None for no fine-tuning."""
+def _own(teacher: Recipe, students: dict[str, Any]) -> dict[str, Any]:
+    """The training parameters of a teacher that are neither its defaults nor the students'."""
     if teacher.stage != "finetune":
-        return None
-    checkpoint = teacher.inputs["checkpoint"]
-    own, usual, _ = plans.defaults(references.origin(checkpoint))
-    train = own.changed(plans.changed(students, usual.values()))
-    return plans.finetune(teacher.task, checkpoint, train, seed)
+        return {}
+    usual, usual_of_students, _ = plans.defaults(references.origin(teacher.inputs["checkpoint"]))
+    common = usual.changed(plans.changed(students, usual_of_students.values()))
+    return plans.changed(teacher.params["train"], common.values())
 
 
 def _masks(recipes: dict[str, Recipe]) -> list[str]:

@@ -426,3 +426,16 @@ def test_evaluating_and_saving_do_not_slow_the_reported_speed():
     pace = clock.pace(steps_left=3)
     assert pace["examples_per_second"] == pytest.approx(10, rel=0.01)
     assert pace["eta"] == pytest.approx(30, rel=0.01)
+
+
+class Staged(FineTuning):
+    """Its last stage begins exactly where the second of three epochs ends."""
+
+    def ready(self, progress):
+        return progress.step >= 2 * STEPS_PER_EPOCH
+
+
+def test_a_student_is_judged_only_after_its_last_stage_has_taught_it(tiny):
+    trained = learn(student(tiny), (Staged(FineTuningParams()), {}))
+    assert [entry["best"] for entry in trained.history] == [False, False, True]
+    assert trained.best_epoch == 2

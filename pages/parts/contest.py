@@ -197,6 +197,7 @@ def table(
     found = means.drop(columns=["seconds", "parameters"]).merge(paired, on="role", how="left")
     found = found.merge(standings.costs(plan)[["role", *COSTS]], on="role", how="left")
     shown = found.assign(
+        verdict=found["verdict"].str.partition(":")[0].fillna("–"),
         interval=_ranges(found["low"], found["high"], ""),
         gap=_ranges(found["gap_low"], found["gap_high"], "+"),
         wins=[
@@ -204,7 +205,7 @@ def table(
             for wins, seeds in zip(found["wins"], found["seeds"], strict=True)
         ],
     )
-    columns = ["what", "mean", "interval", "difference", "gap", "wins", "verdict", *COSTS, "seeds"]
+    columns = ["what", "mean", "difference", "verdict", *COSTS, "wins", "interval", "gap", "seeds"]
     st.dataframe(
         shown[columns],
         width="stretch",
@@ -225,29 +226,31 @@ def _ranges(low: pd.Series, high: pd.Series, sign: str) -> list[str]:
 def _columns(asked: results.Question) -> dict[str, object]:
     number, text = st.column_config.NumberColumn, st.column_config.TextColumn
     return {
-        "what": text("Method", width=260, pinned=False),
-        "mean": number(asked.title, format="%.3f", help="Mean over seeds."),
+        "what": text("Method", width=230),
+        "mean": number(asked.title, format="%.3f", width=75, help="Mean over seeds."),
         "interval": text("95 % interval", help="Of this mean alone."),
-        "difference": number("Difference", format="%+.3f", help="Paired over seeds."),
-        "gap": text("Its interval", help="Widened for the number of methods (Bonferroni)."),
+        "difference": number(
+            "Difference", format="%+.3f", width=80, help="To the one chosen above, over seeds."
+        ),
+        "gap": text("Of the difference", help="Widened for the number of methods (Bonferroni)."),
         "wins": text("Seeds won", width=85),
-        "verdict": text("Verdict"),
-        "steps": number("Steps", format="%d", help="Optimiser steps of the student itself."),
+        "verdict": text("Verdict", width=90),
+        "steps": number("Steps", format="%d", width=60, help="Optimiser steps of the student itself."),
         "extra_steps": number(
-            "Extra steps", format="%d",
+            "Extra steps", format="%d", width=85,
             help="Optimiser steps of students on the way: rehearsals, trial students, assistants.",
         ),
-        "tries": number("Tries", format="%d", help="Settings tried for the reported number."),
-        "seconds": number("Seconds", format="%.1f", help="Wall time of the student's run."),
+        "tries": number("Tries", format="%d", width=50, help="Settings tried for the reported number."),
+        "seconds": number("Seconds", format="%.1f", width=70, help="Wall time of the student's run."),
         "extra_seconds": number(
-            "Extra seconds", format="%.1f",
+            "Extra seconds", format="%.1f", width=105,
             help="Wall time of what was made for it: trial student, scores, pruning, assistant.",
         ),
         "held_out_passes": number(
-            "Held-out passes", format="%d",
+            "Held-out passes", format="%d", width=120,
             help="Passes over the selection split that the method asked for.",
         ),
-        "seeds": number("Seeds", format="%d"),
+        "seeds": number("Seeds", format="%d", width=60),
     }  # fmt: skip
 
 

@@ -102,7 +102,7 @@ def stands(plan: Plan | None) -> list[Stand]:
     if plan is None:
         return [_stand(runs, max(1, len(runs))) for runs in _by_hand()]
     runs = frame.plan_runs(plan)
-    parts = [[step for step in plan.steps if step.role in stop.roles] for stop in STOPS]
+    parts = [[step for step in plan.steps if step.role in stop.roles] for stop in stops(plan)]
     return [
         _stand([runs[s.recipe.run_id] for s in steps if s.recipe.run_id in runs], len(steps))
         for steps in parts

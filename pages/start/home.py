@@ -61,7 +61,7 @@ def demo_section() -> None:
 def study_section(plan: Plan) -> None:
     """One study: live while it runs, then its result."""
     runs = frame.plan_runs(plan)
-    st.subheader("The study", anchor=False, help="Chosen in the sidebar.")
+    st.subheader(f"The {plan.kind}", anchor=False, help="Chosen in the sidebar.")
     st.text(plan.title)
     if any(run.state is not State.DONE for run in runs.values()):
         live.poll(lambda: progress(plan), runs.values(), "home.progress")

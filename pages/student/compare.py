@@ -155,7 +155,7 @@ def study(asked: results.Question) -> None:
         frame.table(comparisons, "comparisons", "compare.pairs", "The comparisons as a table")
 
 
-frame.question("Compare", "Did it help? The students of one study, on data that chose nothing.")
+frame.question("Compare", "Did it help? Students side by side, on data that chose nothing.")
 chosen = frame.current_study()
 if chosen is None:
     frame.nothing_yet(

@@ -3,23 +3,31 @@
 Where two layers have different numbers of heads, the heads of each side are averaged first.
 """
 
+import math
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-
-LEAST = 1e-12  # of a probability whose logarithm is taken
 
 
 def attention_kl(student: Tensor, teacher: Tensor, mask: Tensor) -> Tensor:
     """KL(teacher || student) of attention rows, in nats, averaged over heads and real queries.
 
-    Shapes: student, teacher (B, H, T, T) probabilities, mask (B, T) -> (B,).
+    Args:
+        student: Scores before the softmax: their logarithm is exact where a probability is not.
+        teacher: Probabilities.
+
+    Shapes: student, teacher (B, H, T, T), mask (B, T) -> (B,).
     Source: Aguilar et al., AAAI 2020, arXiv 1910.03723.
     """
-    student, teacher = paired(student, teacher)
-    # What is kept of teachers is rounded and 0 in padded places: there it adds nothing.
-    rows = torch.xlogy(teacher, teacher) - teacher * student.clamp_min(LEAST).log()
-    return _over_queries(rows.sum(-1), mask)
+    padded = ~mask.bool()[:, None, None]
+    known = torch.log_softmax(student.masked_fill(padded, -torch.inf), dim=-1)
+    # Padded keys add nothing, whatever is kept of the teacher there.
+    known, teacher = known.masked_fill(padded, 0.0), teacher.masked_fill(padded, 0.0)
+    if known.shape[1] != teacher.shape[1]:
+        known = known.logsumexp(1, keepdim=True) - math.log(known.shape[1])
+        teacher = teacher.mean(1, keepdim=True)
+    return _over_queries((torch.xlogy(teacher, teacher) - teacher * known).sum(-1), mask)
 
 
 def score_distance(student: Tensor, teacher: Tensor, mask: Tensor) -> Tensor:
@@ -40,7 +48,9 @@ def value_relation_kl(student: Tensor, teacher: Tensor, mask: Tensor) -> Tensor:
     Shapes: student (B, H, T, d), teacher (B, H', T, d'), mask (B, T) -> (B,).
     Source: Wang et al., NeurIPS 2020, arXiv 2002.10957.
     """
-    return attention_kl(_relation(student, mask), _relation(teacher, mask), mask)
+    padded = ~mask.bool()[:, None, None]
+    theirs = torch.softmax(_relations(teacher).masked_fill(padded, -torch.inf), dim=-1)
+    return attention_kl(_relations(student), theirs, mask)
 
 
 def cls_cosine(student: Tensor, teacher: Tensor) -> Tensor:
@@ -71,9 +81,10 @@ def paired(student: Tensor, teacher: Tensor) -> tuple[Tensor, Tensor]:
     return student.mean(1, keepdim=True), teacher.mean(1, keepdim=True)
 
 
-def _relation(values: Tensor, mask: Tensor) -> Tensor:
-    scores = values @ values.mT / values.shape[-1] ** 0.5
-    return torch.softmax(scores.masked_fill(~mask.bool()[:, None, None], -torch.inf), dim=-1)
+def _relations(values: Tensor) -> Tensor:
+    """Shapes: (B, H, T, d) -> (B, H, T, T)."""
+    scores: Tensor = values @ values.mT / values.shape[-1] ** 0.5
+    return scores
 
 
 def _over_queries(rows: Tensor, mask: Tensor) -> Tensor:

@@ -153,7 +153,7 @@ class Method(ABC):
         """Learn from what a step led to: rewards, policies with optimisers of their own."""
 
     def ready(self, progress: Progress) -> bool:
-        """Whether the student may be judged now; staged methods wait for their last stage."""
+        """Whether the student may be judged after this step; staged methods say from when on."""
         return True
 
     def note(self, progress: Progress, values: dict[str, float]) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from sparsekd.knowledge.losses import task_loss
@@ -14,6 +15,8 @@ from sparsekd.methods.layers import depth, maps_between
 from sparsekd.methods.vanilla import one_teacher, soft_labels
 from sparsekd.parameters import InternalParams
 
+WATCHED = 60  # steps of a course at which every layer's distance is noted, at most
+
 
 class Internal(Method):
     """KL of attention rows and 1 − cosine of [CLS] vectors at matched layers, by a schedule.
@@ -24,10 +27,11 @@ class Internal(Method):
     in the last stage only.
 
     Decided here, where the source is open: every stage has the same share of one total budget
-    (or `last_share` goes to the soft labels); attention is averaged over heads, and heads are
-    averaged before where their numbers differ, as after pruning; [CLS] goes through a learned
-    linear map where widths differ; a layer that pruning left without heads has no attention, and
-    is refused.
+    (or `last_share` goes to the soft labels); progressive is the default, because it is the order
+    that sets this method apart from matching everything at every step; attention is averaged
+    over heads, and heads are averaged before where their numbers differ, as after pruning; [CLS]
+    goes through a learned linear map where widths differ; a layer that pruning left without heads
+    has no attention, and is refused.
 
     Source: Aguilar et al., AAAI 2020, arXiv 1910.03723.
     """
@@ -49,7 +53,8 @@ class Internal(Method):
             "cls": self.params.cls_weight,
         }
         self.weights = {kind: weight for kind, weight in weights.items() if weight}
-        self.student_needs = {kind: tuple(self.layers) for kind in self.weights}
+        ours: dict[Kind, Kind] = {"attention": "scores", "cls": "cls"}
+        self.student_needs = {ours[kind]: tuple(self.layers) for kind in self.weights}
         self.teacher_needs = {kind: tuple(self.layers.values()) for kind in self.weights}
         maps = maps_between(setup, self.layers) if "cls" in self.weights else nn.ModuleDict()
         self.maps = maps.to(setup.device)
@@ -60,12 +65,11 @@ class Internal(Method):
 
     def stage(self, progress: Progress) -> int:
         """Which stage a step belongs to: 0 … m − 1 for the layers, m for the soft labels."""
-        layers = len(self.layers)
-        last = self.params.last_share
-        last = 1 / (layers + 1) if last is None else last
-        if progress.share >= 1 - last:
-            return layers
-        return int(progress.share / (1 - last) * layers)
+        layers, last = len(self.layers), self.params.last_share
+        if last is None:
+            return progress.step * (layers + 1) // progress.steps
+        inner = round((1 - last) * progress.steps)
+        return progress.step * layers // inner if progress.step < inner else layers
 
     def active(self, progress: Progress) -> Iterator[int]:
         """The student's layers whose losses count at this step."""
@@ -97,7 +101,7 @@ class Internal(Method):
         """
         student, teacher, match = seen.student, seen.teachers[0], self.layers[layer]
         if kind == "attention":
-            return attention_kl(student.attention[layer], teacher.attention[match], seen.mask)
+            return attention_kl(student.scores[layer], teacher.attention[match], seen.mask)
         vector = student.cls[layer]
         vector = self.maps[str(layer)](vector) if len(self.maps) else vector
         return cls_cosine(vector, teacher.cls[match])
@@ -107,11 +111,22 @@ class Internal(Method):
         return self.params.schedule == "all" or self.stage(progress) == len(self.layers)
 
     def feedback(self, signal: Signal) -> None:
-        """Note where a stage begins."""
+        """Note where a stage begins, and now and then how far every layer is, active or not."""
         now = signal.progress
+        if now.step % -(-now.steps // WATCHED) == 0:
+            self.note(now, self.watched(signal.seen))
         before = Progress(now.step - 1, now.steps, now.epoch)
         if now.step == 0 or self.stage(now) != self.stage(before):
             self.note(now, {f"stage/{self.name_of(self.stage(now))}": self.stage(now)})
+
+    @torch.no_grad()
+    def watched(self, seen: Seen) -> dict[str, float]:
+        """Each layer's mean distance over a batch."""
+        return {
+            f"watch/{kind} {layer}": self.distance(kind, layer, seen).mean().item()
+            for kind in self.weights
+            for layer in self.layers
+        }
 
     def name_of(self, stage: int) -> str:
         """What teaches in a stage, in words."""

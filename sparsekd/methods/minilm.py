@@ -31,14 +31,14 @@ class MiniLM(Vanilla):
         """
         super().prepare(setup)
         self.student_layer, self.teacher_layer = depth(setup.student), depth(setup.teachers[0])
-        self.student_needs = dict.fromkeys(("attention", "values"), (self.student_layer,))
-        self.teacher_needs = dict.fromkeys(("attention", "values"), (self.teacher_layer,))
+        self.student_needs = {"scores": (self.student_layer,), "values": (self.student_layer,)}
+        self.teacher_needs = {"attention": (self.teacher_layer,), "values": (self.teacher_layer,)}
 
     def loss(self, seen: Seen, progress: Progress) -> dict[str, Tensor]:
         """Vanilla's terms and the two relations."""
         student, teacher = seen.student, seen.teachers[0]
         ours, theirs = self.student_layer, self.teacher_layer
-        attention = attention_kl(student.attention[ours], teacher.attention[theirs], seen.mask)
+        attention = attention_kl(student.scores[ours], teacher.attention[theirs], seen.mask)
         values = value_relation_kl(student.values[ours], teacher.values[theirs], seen.mask)
         inner = {"attention": attention, "values": values}
         weight = self.params.relation_weight

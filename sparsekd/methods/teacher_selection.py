@@ -115,7 +115,7 @@ class TeacherSelection(Method):
 
     def ready(self, progress: Progress) -> bool:
         """A student of all teachers alike is not yet the one that this method makes."""
-        return progress.step > self.pretrained or not self.staged
+        return progress.step >= self.pretrained or not self.staged
 
     # --- who teaches -------------------------------------------------------------------------
 

@@ -201,9 +201,10 @@ class Course:
         self.forget()
 
     def counts(self, epoch: int) -> bool:
-        """A staged method's student counts from its last stage on; after the last step, always."""
-        done = Progress((epoch + 1) * self.per_epoch, self.length, epoch, self.rehearsals)
-        return self.lesson.method.ready(done) or done.step == done.steps
+        """A staged method's student counts once its last stage taught it; at the end, always."""
+        step = (epoch + 1) * self.per_epoch - 1
+        done = Progress(step, self.length, epoch, self.rehearsals)
+        return self.lesson.method.ready(done) or step == self.length - 1
 
     def forget(self) -> None:
         """Begin the means of an epoch."""

@@ -21,8 +21,12 @@ ALL = {"attention": (1,), "scores": (1,), "values": (1,)}
 
 
 def of_heads(name, student, teacher, mask):
-    kind = {attention_kl: "attention", score_distance: "scores", value_relation_kl: "values"}[name]
-    return name(student.of(kind)[1], teacher.of(kind)[1], mask)
+    ours, theirs = {
+        attention_kl: ("scores", "attention"),
+        score_distance: ("scores", "scores"),
+        value_relation_kl: ("values", "values"),
+    }[name]
+    return name(student.of(ours)[1], teacher.of(theirs)[1], mask)
 
 
 LOSSES = pytest.mark.parametrize("loss", [attention_kl, score_distance, value_relation_kl])
@@ -32,10 +36,28 @@ def test_attention_kl_of_one_row_by_hand():
     teacher = torch.tensor([[[[0.5, 0.5], [1.0, 0.0]]]])
     student = torch.tensor([[[[0.25, 0.75], [0.5, 0.5]]]])
     first = 0.5 * math.log(0.5 / 0.25) + 0.5 * math.log(0.5 / 0.75)
-    found = attention_kl(student, teacher, torch.ones(1, 2))
+    scores = student.log() + 7  # a softmax does not see what it adds to a whole row
+    found = attention_kl(scores, teacher, torch.ones(1, 2))
     assert found.item() == pytest.approx((first + math.log(2)) / 2)
-    half = attention_kl(student, teacher, torch.tensor([[1, 0]]))
-    assert half.item() == pytest.approx(first)
+    teacher[..., 1] = 0
+    half = attention_kl(scores, teacher / teacher.sum(-1, keepdim=True), torch.tensor([[1, 0]]))
+    assert half.item() == pytest.approx(0)
+
+
+def test_a_student_that_is_very_wrong_still_learns():
+    scores = torch.tensor([[[[40.0, 0.0]]]], requires_grad=True)
+    teacher = torch.tensor([[[[0.0, 1.0]]]])
+    loss = attention_kl(scores.expand(1, 1, 2, 2), teacher.expand(1, 1, 2, 2), torch.ones(1, 2))
+    (slope,) = torch.autograd.grad(loss.sum(), scores)
+    assert loss.item() == pytest.approx(40)
+    assert slope.flatten().tolist() == pytest.approx([1, -1])
+
+
+def test_heads_are_averaged_as_probabilities():
+    """Two student heads, one of the teacher: the mean of the two is what is compared."""
+    heads = torch.tensor([[[[0.2, 0.8]], [[0.6, 0.4]]]]).expand(1, 2, 2, 2)
+    teacher = torch.tensor([[[[0.4, 0.6]]]]).expand(1, 1, 2, 2)
+    assert attention_kl(heads.log(), teacher, torch.ones(1, 2)).item() == pytest.approx(0, abs=1e-6)
 
 
 def test_score_distance_by_hand():

@@ -64,7 +64,7 @@ def test_a_layers_terms_are_the_published_losses(tiny):
     method, seen, _ = internal(tiny, attention_weight=2.0, cls_weight=3.0)
     terms = method.loss(seen, Progress(3, 12, 0))
     student, teacher = seen.student, seen.teachers[0]
-    kl = attention_kl(student.attention[2], teacher.attention[4], seen.mask)
+    kl = attention_kl(student.scores[2], teacher.attention[4], seen.mask)
     torch.testing.assert_close(terms["attention/2"], 2 * kl)
     torch.testing.assert_close(terms["cls/2"], 3 * cls_cosine(student.cls[2], teacher.cls[4]))
 
@@ -110,10 +110,19 @@ def test_the_share_of_the_last_stage_can_be_set(tiny):
     assert told == [False] * 6 + [True] * 6
 
 
+@pytest.mark.parametrize(("layers", "steps"), [(2, 36), (4, 60), (3, 12), (2, 900), (4, 62)])
+def test_stages_are_as_long_as_one_another(tiny, layers, steps):
+    method = built("internal", tiny(layers=layers), tiny(layers=2 * layers))
+    stages = [method.stage(Progress(step, steps, 0)) for step in range(steps)]
+    lengths = [stages.count(stage) for stage in range(layers + 1)]
+    assert stages == sorted(stages)
+    assert max(lengths) - min(lengths) <= (1 if steps % (layers + 1) else 0)
+
+
 def test_the_student_is_judged_in_the_last_stage_only(tiny):
     staged, _, _ = internal(tiny)
     at_once, _, _ = internal(tiny, schedule="all")
-    places = [Progress(step, 12, 0) for step in (0, 8, 9, 12)]
+    places = [Progress(step, 12, 0) for step in (0, 8, 9, 11)]
     assert [staged.ready(place) for place in places] == [False, False, True, True]
     assert all(at_once.ready(place) for place in places)
 
@@ -134,7 +143,7 @@ def test_agreement_is_told_for_every_example_and_layer(tiny):
         (row, layer) for row in range(5) for layer in (1, 2, 3)
     }
     one = next(row for row in rows if (row["row"], row["layer"]) == (3, 2))
-    kl = attention_kl(seen.student.attention[2], seen.teachers[0].attention[4], seen.mask)
+    kl = attention_kl(seen.student.scores[2], seen.teachers[0].attention[4], seen.mask)
     assert one["attention_kl"] == pytest.approx(kl[3].item())
 
 
@@ -192,7 +201,7 @@ def test_hidden_states_are_compared_over_real_tokens_alone(tiny):
 
 def test_minilm_reads_the_last_layers_only(tiny):
     method = built("minilm", tiny(layers=2), tiny(layers=5))
-    assert method.student_needs == {"attention": (2,), "values": (2,)}
+    assert method.student_needs == {"scores": (2,), "values": (2,)}
     assert method.teacher_needs == {"attention": (5,), "values": (5,)}
 
 
