@@ -116,7 +116,7 @@ def _check_layers(asked: Comparison, way: Way) -> None:
     if student and teacher and card.divides and teacher % student:
         fits = [str(n) for n in range(card.least_layers, teacher + 1) if not teacher % n]
         raise Incompatible(
-            f"{way.name}: the teacher has {teacher} layers, the student {student}.",
+            f"{card.title}: the teacher has {teacher} layers, the student {student}.",
             f"Choose {' or '.join(fits)} layers for the student.",
         )
 

@@ -32,11 +32,7 @@ def _firsts(plan: Plan) -> dict[str, Recipe]:
 
 def _teachers(plan: Plan, students: dict[str, Any]) -> list[str]:
     """Each teacher: by its checkpoint where the command line would train the same, else by id."""
-    recipes = [
-        step.recipe
-        for step in plan.steps
-        if step.role == "teacher" or roles.teacher_number(step.role)
-    ]
+    recipes = [step.recipe for step in plan.steps if roles.teaches(step.role)]
     origins = [recipe.inputs.get("checkpoint", "") for recipe in recipes]
     own = _own(recipes[0], students)
     same = [

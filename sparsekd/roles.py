@@ -68,6 +68,11 @@ def competes(role: str) -> bool:
     return role.partition(":")[0] in METHODS
 
 
+def teaches(role: str) -> bool:
+    """Whether a role is that of a fine-tuned teacher: the first, or a further one."""
+    return role == "teacher" or teacher_number(role) is not None
+
+
 def reported(role: str) -> bool:
     """Whether results speak of a role: teachers and the students that are compared."""
-    return role in REPORTED or competes(role) or teacher_number(role) is not None
+    return role in REPORTED or competes(role) or teaches(role)

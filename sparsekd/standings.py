@@ -101,8 +101,7 @@ def teachers(plan: Plan) -> list[dict[str, Any]]:
             "seconds": round(runs[step.recipe.run_id].seconds, 3),
         }
         for step in plan.steps
-        if (step.role == "teacher" or roles.teacher_number(step.role))
-        and _done(runs.get(step.recipe.run_id))
+        if roles.teaches(step.role) and _done(runs.get(step.recipe.run_id))
     ]
 
 

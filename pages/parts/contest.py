@@ -103,8 +103,8 @@ def verdict(asked: results.Question, gaps: pd.DataFrame, against: str) -> None:
         )
     level = float(gaps["confidence"].iloc[0])
     st.caption(
-        f"Paired over seeds. Each interval is widened to {level:.2%}, so that all of them hold "
-        "together with 95 % (Bonferroni)."
+        f"Paired over seeds. Each interval is widened to {100 * level:.4g} %, so that all of them "
+        "hold together with 95 % (Bonferroni)."
     )
 
 
@@ -211,6 +211,7 @@ def table(
         width="stretch",
         hide_index=True,
         key=key,
+        placeholder="–",
         column_config=_columns(asked),
     )
     frame.download(found, "comparison", f"{key}.csv")
@@ -235,13 +236,13 @@ def _columns(asked: results.Question) -> dict[str, object]:
         "gap": text("Of the difference", help="Widened for the number of methods (Bonferroni)."),
         "wins": text("Seeds won", width=85),
         "verdict": text("Verdict", width=90),
-        "steps": number("Steps", format="%d", width=60, help="Optimiser steps of the student itself."),
+        "steps": number("Steps", format="%d", width=60, help="Optimiser steps of the student."),
         "extra_steps": number(
             "Extra steps", format="%d", width=85,
             help="Optimiser steps of students on the way: rehearsals, trial students, assistants.",
         ),
-        "tries": number("Tries", format="%d", width=50, help="Settings tried for the reported number."),
-        "seconds": number("Seconds", format="%.1f", width=70, help="Wall time of the student's run."),
+        "tries": number("Tries", format="%d", width=50, help="Settings tried for it."),
+        "seconds": number("Seconds", format="%.1f", width=70, help="The student's wall time."),
         "extra_seconds": number(
             "Extra seconds", format="%.1f", width=105,
             help="Wall time of what was made for it: trial student, scores, pruning, assistant.",

@@ -48,12 +48,20 @@ def teaching() -> Comparison:
     chosen: list[str] = st.multiselect(
         "Further teachers",
         list(others),
+        [name for name in _of_study() if name in others],
         format_func=lambda name: f"{title(others[name].recipe)} · {_origin(others[name])} · {name}",
         key=f"contest.further.{first.id}",
         help="For methods that learn from several, and as controls that learn from one of them.",
     )
     recipes = (first.recipe, *(others[name].recipe for name in chosen))
     return Comparison(task, (), recipes)
+
+
+def _of_study() -> list[str]:
+    """The teachers of the chosen study or comparison."""
+    plan = frame.current_study()
+    steps = plan.steps if plan else ()
+    return [step.recipe.run_id for step in steps if roles.teaches(step.role)]
 
 
 def _origin(run: Run) -> str:
@@ -101,12 +109,19 @@ def choose(asked: Comparison, key: str) -> tuple[str, ...]:
         help="What fine-tuning without a teacher and vanilla distillation reach belongs beside "
         "every method.",
     )
-    for reason in dict.fromkeys(left_out.values()):
-        names = [frame.plain(roles.title(n)) for n, why in left_out.items() if why == reason]
-        st.caption(f":material/block: {', '.join(names)}: {frame.plain(reason)}")
+    if left_out:
+        tell_left_out(left_out)
     if not chosen:
         raise BadInput("Nothing is chosen to compare.", "Choose two ways or more.")
     return tuple(chosen)
+
+
+def tell_left_out(left_out: dict[str, str]) -> None:
+    """What does not fit these teachers and this student, and why."""
+    with st.expander(f"{len(left_out)} do not fit", icon=":material/block:"):
+        for reason in dict.fromkeys(left_out.values()):
+            names = [roles.title(name) for name, why in left_out.items() if why == reason]
+            st.markdown(f"- **{frame.plain('; '.join(names))}**: {frame.plain(reason)}")
 
 
 def _of_sparse_teachers() -> list[str]:
@@ -164,6 +179,7 @@ def cost(plan: Plan, task: TaskCard, train: TrainParams) -> None:
     one = budget.cost(
         budget.training_rows(task, None if found is None else len(found["train"])), train
     )
+    st.markdown("**For each seed**")
     st.dataframe(
         costs(plan, one.steps if one else None), width="stretch", hide_index=True,
         key="contest.costs", height="content",

@@ -67,7 +67,7 @@ def stops(plan: Plan | None) -> tuple[Stop, ...]:
     if plan is None or plan.kind == "study":
         return STOPS
     parts = dict.fromkeys(step.role for step in plan.steps)
-    teachers = tuple(r for r in parts if r == "teacher" or roles.teacher_number(r))
+    teachers = tuple(r for r in parts if roles.teaches(r))
     ways = tuple(role for role in parts if roles.competes(role))
     between = tuple(role for role in parts if role not in (*teachers, *ways))
     found = (

@@ -14,7 +14,9 @@ from sparsekd.records import DEMO_CHECKPOINTS, Run, State
 def choose(cloned: Run | None, dense_only: bool) -> Run:
     """A finished teacher, dense or already pruned."""
     names = {run.id: run for run in _finished(dense_only)}
-    wanted = cloned.recipe.inputs["teacher"] if cloned else urlstate.read().teacher
+    study = frame.current_study()
+    usual = study.steps[0].recipe.run_id if study else ""
+    wanted = cloned.recipe.inputs["teacher"] if cloned else urlstate.read().teacher or usual
     title = frame.titles()
     return names[
         st.selectbox(

@@ -7,7 +7,7 @@ import numpy as np
 
 from sparsekd import plans, references, store
 from sparsekd.ablations import Ablation, Kind
-from sparsekd.cli.commands import _copy, _run, _task
+from sparsekd.cli.commands import copy_out, run_one, task_of
 from sparsekd.cli.options import given
 from sparsekd.cli.telling import tell
 from sparsekd.errors import BadInput
@@ -16,7 +16,7 @@ from sparsekd.parameters import AblateParams
 
 def ablate(args: Namespace) -> None:
     """What removing each head, and each group of neurons, really does to task and student."""
-    card = _task(args)
+    card = task_of(args)
     recipe = plans.ablate(
         card.name,
         references.model(args.teacher),
@@ -25,8 +25,8 @@ def ablate(args: Namespace) -> None:
         references.model(args.student) if args.student else "",
         _scores(args.scores_run) if args.scores_run else "",
     )
-    run = _run(args, recipe, "ablation", quiet=True)
-    _copy(run.folder / "ablation.npz", args.out)
+    run = run_one(args, recipe, "ablation", quiet=True)
+    copy_out(run.folder / "ablation.npz", args.out)
     found = Ablation.load(args.out)
     facts = {"id": run.id, "out": str(args.out), "metric": found.metric} | run.outcome.facts
     effects = {kind: _worst(found, kind) for kind in found.kinds}

@@ -3,7 +3,7 @@
 from argparse import Namespace
 
 from sparsekd import plans, references
-from sparsekd.cli.commands import _copy, _run, _task
+from sparsekd.cli.commands import copy_out, run_one, task_of
 from sparsekd.cli.options import given
 from sparsekd.cli.telling import tell
 from sparsekd.parameters import AttributeParams
@@ -11,11 +11,11 @@ from sparsekd.parameters import AttributeParams
 
 def attribute(args: Namespace) -> None:
     """Conductance or gradient × activation of every head and neuron, as a file of scores."""
-    card = _task(args)
+    card = task_of(args)
     params = AttributeParams.of(given(args, AttributeParams))
     recipe = plans.attribute(card.name, references.model(args.teacher), params, args.max_length)
-    run = _run(args, recipe, "attribution", quiet=True)
-    _copy(run.folder / "scores.npz", args.out)
+    run = run_one(args, recipe, "attribution", quiet=True)
+    copy_out(run.folder / "scores.npz", args.out)
     facts = {"id": run.id, "out": str(args.out)} | run.outcome.facts
     words = f"{params.kind.replace('_', ' × ')} of {facts['examples']} examples in {args.out}"
     tell(args, facts, words)

@@ -22,7 +22,7 @@ from sparsekd.tasks import TaskCard
 
 def study(args: Namespace) -> None:
     """The whole StarK study with its controls."""
-    card = _task(args)
+    card = task_of(args)
     plan = plans.stark(wanted(args, card))
     say(f"Study {plan.id}: {plan.title}, {len(plan.steps)} runs")
     jobs.submit_plan(plan, args.device)
@@ -73,17 +73,17 @@ def wanted(args: Namespace, card: TaskCard) -> plans.Study:
 
 def finetune(args: Namespace) -> None:
     """A teacher from a checkpoint."""
-    card = _task(args)
+    card = task_of(args)
     checkpoint = _checkpoint(args.checkpoint, card)
     own, _, _ = plans.defaults(references.origin(checkpoint))
     train = own.changed(given(args, TrainParams))
     recipe = plans.finetune(card.name, checkpoint, train, args.seed)
-    _run(args, recipe, "teacher")
+    run_one(args, recipe, "teacher")
 
 
 def distil(args: Namespace) -> None:
     """A student of a dense or sparse teacher, or of several."""
-    card = _task(args)
+    card = task_of(args)
     teacher, *others = map(references.model, args.teacher)
     _, students, student = plans.defaults(references.origin(teacher))
     method = catalog.find(args.method)
@@ -98,23 +98,23 @@ def distil(args: Namespace) -> None:
         args.seed,
         others,
     )
-    _run(args, recipe, "student")
+    run_one(args, recipe, "student")
 
 
 def compare(args: Namespace) -> None:
     """Any methods side by side: the same task, student, seeds and budget for all."""
     args.seeds = _at_least_one(args.seeds)
-    comparing.compare(args, _task(args))
+    comparing.compare(args, task_of(args))
 
 
 def score(args: Namespace) -> None:
     """Raw scores of every head and neuron, written to a file others may rely on."""
-    card = _task(args)
+    card = task_of(args)
     params = ScoreParams.of(given(args, ScoreParams))
     models = references.model(args.teacher), references.model(args.student)
     recipe = plans.score(card.name, *models, params, args.max_length)
-    run = _run(args, recipe, "scores", quiet=True)
-    _copy(run.folder / "scores.npz", args.out)
+    run = run_one(args, recipe, "scores", quiet=True)
+    copy_out(run.folder / "scores.npz", args.out)
     tell(args, {"id": run.id, "out": str(args.out)}, f"Scores in {args.out}")
 
 
@@ -160,7 +160,7 @@ def probe(args: Namespace) -> None:
     recipe = plans.probe(
         run.recipe.task, inputs["teacher"], inputs["student"], run.id, params, length
     )
-    done = _run(args, recipe, "probe", quiet=True)
+    done = run_one(args, recipe, "probe", quiet=True)
     curve = tables.probe_table(done)
     tell(args, {"id": done.id, "rows": curve.to_dict("records")}, curve.to_string(index=False))
 
@@ -169,7 +169,7 @@ def evaluate(args: Namespace) -> None:
     """One model on one split."""
     from sparsekd.stages.folders import evaluate_model
 
-    card = _task(args)
+    card = task_of(args)
     model = references.model(args.model)
     device = jobs.devices()[0].name if args.device == "auto" else args.device
     jobs.check_device(args.device)
@@ -215,7 +215,7 @@ def bench(args: Namespace) -> None:
     """Ratios of this program's speed to plain versions of the same work."""
     from sparsekd.bench.suite import measure
 
-    card = _task(args)
+    card = task_of(args)
     teacher = references.model(args.teacher) if args.teacher else DEMO_CHECKPOINT
     rows = measure(teacher, card, args.only)
     lines = [f"{row['ratio']:8.2f} ×  {row['what']}   {row['note']}" for row in rows]
@@ -225,7 +225,7 @@ def bench(args: Namespace) -> None:
 # --- shared ----------------------------------------------------------------------------------
 
 
-def _task(args: Namespace) -> TaskCard:
+def task_of(args: Namespace) -> TaskCard:
     card = _card(args)
     say(_describe(card))
     return card
@@ -268,7 +268,7 @@ def _checkpoint(text: str | None, card: TaskCard) -> str:
     return DEMO_CHECKPOINT
 
 
-def _run(args: Namespace, recipe: Recipe, role: str, quiet: bool = False) -> Run:
+def run_one(args: Namespace, recipe: Recipe, role: str, quiet: bool = False) -> Run:
     jobs.submit([recipe], args.device)
     run = follow([Step(role, recipe)])[recipe.run_id]
     if not quiet:
@@ -287,7 +287,7 @@ def _metrics(run: Run) -> str:
     )
 
 
-def _copy(source: Path, target: Path) -> None:
+def copy_out(source: Path, target: Path) -> None:
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(source, target)

@@ -23,6 +23,7 @@ from transformers import PreTrainedModel
 from sparsekd.data import Batch, Encoded, packed
 from sparsekd.memory import enough_memory
 from sparsekd.models import architectures
+from sparsekd.models.gates import cls_only
 from sparsekd.models.prefix import Call, recorded, resumed
 
 Array = NDArray[np.float32]
@@ -193,7 +194,7 @@ def _at_rest(teacher: PreTrainedModel) -> Iterator[None]:
     with ExitStack() as stack:
         stack.callback(teacher.train, teacher.training)
         teacher.eval()
-        stack.enter_context(_first_token_last(teacher))
+        stack.enter_context(cls_only(teacher))
         yield
 
 
@@ -232,16 +233,3 @@ def _columns(units: tuple[int, ...], each: int, device: torch.device) -> slice |
         return slice(units[0] * each, (units[0] + 1) * each)
     first = torch.tensor(units, device=device)[:, None] * each
     return (first + torch.arange(each, device=device)).flatten()
-
-
-@contextmanager
-def _first_token_last(teacher: PreTrainedModel) -> Iterator[None]:
-    """As `gates.cls_only`, where there may be copies before the axis of examples."""
-
-    def cut(_module: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-        return tuple(each[..., :1, :] for each in inputs)
-
-    with ExitStack() as hooks:
-        for module in architectures.layers(teacher)[-1].cls_cuts:
-            hooks.callback(module.register_forward_pre_hook(cut, prepend=True).remove)
-        yield

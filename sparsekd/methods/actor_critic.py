@@ -148,7 +148,8 @@ class Learner:
         read = self.networks.read(states).detach()
         leaning = self.networks.actor(read)
         value = self.networks.value(read, self.networks.action(leaning))
-        return self.caution * leaning.square().mean() - value.mean()
+        regret: Tensor = self.caution * leaning.square().mean() - value.mean()
+        return regret
 
     def _descend(self, who: str, loss: Tensor) -> None:
         optimiser = self.optimisers[who]

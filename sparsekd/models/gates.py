@@ -193,4 +193,5 @@ def _keep(into: list[Tensor]) -> Callable[[nn.Module, tuple[Tensor, ...]], tuple
 
 
 def _first_row(_module: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-    return tuple(each[:, :1] for each in inputs)
+    """Shapes: (…, T, D) -> (…, 1, D): copies of a batch may stand before the axis of examples."""
+    return tuple(each[..., :1, :] for each in inputs)

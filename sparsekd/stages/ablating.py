@@ -23,7 +23,7 @@ from sparsekd.records import Outcome
 from sparsekd.stages import inputs
 from sparsekd.stages.desk import Desk
 from sparsekd.stages.results import save_shape
-from sparsekd.stages.sparsifying import TEMPERATURE, _left_by, _teacher, distance
+from sparsekd.stages.sparsifying import TEMPERATURE, distance, left_by, teacher_of
 from sparsekd.tasks import TaskCard, metrics
 from sparsekd.units import Scores
 
@@ -33,8 +33,8 @@ Array = NDArray[np.float32]
 def ablate(desk: Desk) -> Outcome:
     """What removing each head, and each group of neurons, does to task and student."""
     params = AblateParams.of(desk.recipe.params["ablate"])
-    teacher, splits = _teacher(desk)
-    rows = _drawn(len(splits[params.split]), params.examples)
+    teacher, splits = teacher_of(desk)
+    rows = inputs.drawn(len(splits[params.split]), params.examples)
     data = splits[params.split].select(rows)
     grid = architectures.shape(teacher).grid()
     _check_layer(params, grid[0])
@@ -46,6 +46,9 @@ def ablate(desk: Desk) -> Outcome:
     values = measured(splits.card, logits, data.labels, student)
     found = _found(values, groups, grid, params, _made_from(desk, params, splits.card, len(data)))
     found.save(desk.folder / "ablation.npz")
+    sizes = magnitude(teacher)
+    by_size = Scores(sizes[0], sizes[0], sizes[1], sizes[1], {"score": "magnitude"})
+    by_size.save(desk.folder / "magnitude.npz")
     save_shape(desk, teacher)
     kept.forget()
     layers, heads, neurons = grid
@@ -167,13 +170,6 @@ def _ranks(desk: Desk, teacher: PreTrainedModel, params: AblateParams) -> NDArra
     return masking.knowledgeableness(found, params.lam)[1]
 
 
-def _drawn(total: int, examples: int) -> NDArray[np.int64]:
-    """The same rows for everyone, drawn by seed 0, in the data's own order."""
-    if examples >= total:
-        return np.arange(total)
-    return np.sort(np.random.default_rng(0).choice(total, examples, replace=False))
-
-
 def _student(desk: Desk, asked: inputs.Splits, split: str, rows: NDArray[np.int64]) -> Array | None:
     """The student's answers to these rows, read where its run left them; None without a student.
 
@@ -182,7 +178,7 @@ def _student(desk: Desk, asked: inputs.Splits, split: str, rows: NDArray[np.int6
     reference = desk.recipe.inputs.get("student")
     if reference is None:
         return None
-    left = _left_by(reference, asked, split)
+    left = left_by(reference, asked, split)
     if left is not None:
         known: Array = inputs.load_array(left)[rows]
         return known

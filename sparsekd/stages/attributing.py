@@ -8,14 +8,14 @@ from sparsekd.parameters import AttributeParams
 from sparsekd.records import Outcome
 from sparsekd.stages.desk import Desk
 from sparsekd.stages.results import save_shape
-from sparsekd.stages.sparsifying import _teacher
+from sparsekd.stages.sparsifying import teacher_of
 from sparsekd.units import Scores
 
 
 def attribute(desk: Desk) -> Outcome:
     """Conductance, or gradient · activation, as a file of scores whose two halves are the same."""
     recipe, params = desk.recipe, AttributeParams.of(desk.recipe.params["attribute"])
-    teacher, splits = _teacher(desk)
+    teacher, splits = teacher_of(desk)
     data = splits[params.split]
     data = data.select(np.arange(min(params.examples, len(data))))
     pace = Pace(report=lambda done, of: desk.report("attributions", done, of), stop=desk.stop)

@@ -35,7 +35,7 @@ TEMPERATURE = 2.0
 def score(desk: Desk) -> Outcome:
     """Raw scores; where it fits, the Jacobian too, from which any other student is scored."""
     recipe, params = desk.recipe, ScoreParams.of(desk.recipe.params["score"])
-    teacher, splits = _teacher(desk)
+    teacher, splits = teacher_of(desk)
     data = splits[params.split]
     student = _student_logits(desk, splits, params.split)
     made_from = {"task": recipe.task, "inputs": recipe.inputs, "max_length": splits.max_length}
@@ -74,7 +74,7 @@ def _scored(
     return dataclasses.replace(found, provenance=found.provenance | made_from), why
 
 
-def _teacher(desk: Desk) -> tuple[PreTrainedModel, inputs.Splits]:
+def teacher_of(desk: Desk) -> tuple[PreTrainedModel, inputs.Splits]:
     """The recipe's teacher, and its task in the teacher's tokens."""
     recipe = desk.recipe
     desk.report("loading", 0, 1, now=True)
@@ -87,7 +87,7 @@ def _teacher(desk: Desk) -> tuple[PreTrainedModel, inputs.Splits]:
 def _student_logits(desk: Desk, asked: inputs.Splits, split: str) -> np.ndarray:
     """The trial student's answers, read off its run where it left them to this very question."""
     reference = desk.recipe.inputs["student"]
-    left = _left_by(reference, asked, split)
+    left = left_by(reference, asked, split)
     if left is not None:
         return inputs.load_array(left)
     student, tokenizer = inputs.trained(reference, asked.card)
@@ -95,7 +95,7 @@ def _student_logits(desk: Desk, asked: inputs.Splits, split: str) -> np.ndarray:
     return predict(student, data, desk.device, inputs.passing(desk, "trial student's answers"))
 
 
-def _left_by(reference: str, asked: inputs.Splits, split: str) -> Path | None:
+def left_by(reference: str, asked: inputs.Splits, split: str) -> Path | None:
     """The answers that a run left on the same task, read at the same length; None without any."""
     if ":" in reference:
         return None
@@ -108,7 +108,7 @@ def _left_by(reference: str, asked: inputs.Splits, split: str) -> Path | None:
 
 def prune(desk: Desk) -> Outcome:
     """The teacher without what a mask removes, as a model of its own."""
-    teacher, splits = _teacher(desk)
+    teacher, splits = teacher_of(desk)
     mask = _mask(desk, teacher, MaskParams.of(desk.recipe.params["mask"]))
     mask.save(desk.folder / "mask.npz")
     return deliver(desk, smaller(teacher, mask), splits, counts(mask))
@@ -146,7 +146,7 @@ def _mask(desk: Desk, teacher: PreTrainedModel, params: MaskParams) -> Mask:
 def probe(desk: Desk) -> Outcome:
     """The masked teacher's quality and distance to the trial student, at each λ and sparsity."""
     params = ProbeParams.of(desk.recipe.params["probe"])
-    teacher, splits = _teacher(desk)
+    teacher, splits = teacher_of(desk)
     data = splits["selection"]
     data = data.select(np.arange(min(params.examples, len(data))))
     student = _student_logits(desk, splits, "selection")[: len(data)]
