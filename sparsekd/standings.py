@@ -54,10 +54,12 @@ def spent(run: Run, runs: dict[str, Run]) -> dict[str, Any]:
     """What a student cost: itself, and what was made for it alone."""
     facts = run.outcome.facts
     before = [runs[name] for name in _on_the_way(run, runs)]
-    students = [other.outcome.facts.get("steps", 0) for other in before]
+    students = [other.outcome.facts for other in before if other.recipe.stage == "distil"]
+    extra = [facts, *students]
     return {
         "steps": facts.get("steps", 0),
-        "extra_steps": facts.get("rehearsal_steps", 0) + sum(students),
+        "extra_steps": sum(each.get("rehearsal_steps", 0) for each in extra)
+        + sum(each.get("steps", 0) for each in students),
         "tries": 1,
         "seconds": round(run.seconds, 3),
         "extra_seconds": round(sum(other.seconds for other in before), 3),

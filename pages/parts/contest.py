@@ -212,6 +212,7 @@ def table(
         hide_index=True,
         key=key,
         placeholder="–",
+        height="content",
         column_config=_columns(asked),
     )
     frame.download(found, "comparison", f"{key}.csv")

@@ -98,7 +98,8 @@ def choose(asked: Comparison, key: str) -> tuple[str, ...]:
     st.session_state.setdefault(place, usual)
     with st.container(horizontal=True):
         for label, names in (("The methods", usual), ("Everything that fits", everything)):
-            if st.button(f"{label} ({len(names)})", key=f"{place}.{label}", type="tertiary"):
+            words, icon = f"{label} ({len(names)})", ":material/playlist_add_check:"
+            if st.button(words, icon=icon, key=f"{place}.{label}", type="tertiary"):
                 st.session_state[place] = names
     options = dict.fromkeys([*everything, *left_out, *_of_sparse_teachers()])
     chosen: list[str] = st.multiselect(

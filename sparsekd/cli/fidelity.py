@@ -41,8 +41,9 @@ def fidelity_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--ablation", type=Path, required=True, help="ablation.npz from `ablate`")
     command.add_argument("--teacher", help="for magnitude (default: the one that was ablated)")
     command.add_argument(
-        "--more", nargs="+", default=[], metavar="NAME=FILE", help="scores from elsewhere"
-    )
+        "--more", nargs="+", action="extend", default=[], metavar="NAME=FILE",
+        help="scores from elsewhere, such as `attribute` writes",
+    )  # fmt: skip
     command.add_argument("--lam", type=float, nargs="+", default=[0.5], help="λ of K")
     command.add_argument(
         "--units", choices=effects.MEASURED, default="head",

@@ -1,25 +1,19 @@
 """Knowledge selection: an actor–critic weighs four kinds of knowledge as the training goes on."""
 
-from itertools import pairwise
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from sparsekd.errors import Incompatible
-from sparsekd.knowledge.losses import kl, squared_error, task_loss
-from sparsekd.knowledge.relations import every_nth, flow_distance, state_distance
 from sparsekd.methods.actor_critic import ActorCritic, Learner, Memory, novelty
 from sparsekd.methods.base import Method, Progress, Seen, Setup, Signal
-from sparsekd.models import architectures
+from sparsekd.methods.kinds import KINDS, Kinds
 from sparsekd.parameters import KnowledgeSelectionParams
 
-KINDS = ("fine_tuning", "response", "feature", "relation")
 NOTED = 200  # steps of a course whose weights and losses are logged, at most
 LEAST = 1e-8  # of a running mean: a loss that is 0 stays 0
 FAINTEST = 1e-4  # of a soft weight: no kind vanishes altogether
-
-States = dict[int, tuple[Tensor, Tensor]]
 
 
 class KnowledgeSelection(Method):
@@ -32,12 +26,10 @@ class KnowledgeSelection(Method):
     holds for a phase, is paid by how much the held-out loss fell over the phase and by how new it
     was, and the selector learns; in the course that counts it is frozen and decides at every step.
 
-    Open in the sources and decided here: temperature and T² of the response loss; features are
-    matched at every (L_T/L_S)-th layer, by mean squared difference over real tokens; relations
-    join consecutive matched layers; the running mean; one reward pass before an episode's first
-    phase and one after each; the first episodes draw weights at random. The teacher's hidden
-    states are all that is read, so a physically pruned teacher serves like any other. In a
-    regression fine-tuning and response are squared errors.
+    Open in the source and decided here, beside what `Kinds` and `ActorCritic` say: the running
+    mean; one reward pass before an episode's first phase and one after each; the first episodes
+    draw weights at random, and noise is added to the actor's in the others. The teacher's hidden
+    states are all that is read of it, so a physically pruned one serves like any other.
 
     Source: Wang et al., Findings of EMNLP 2022, arXiv 2302.00444.
     """
@@ -62,26 +54,23 @@ class KnowledgeSelection(Method):
                 f"Knowledge selection learns from one teacher, not {setup.teacher_count}.",
                 "Choose one teacher.",
             )
-        self.layers = _matched(setup, self.params.embeddings)
-        self.student_needs = {"hidden": tuple(self.layers)}
-        self.teacher_needs = {"hidden": tuple(self.layers.values())}
+        self.knowledge = Kinds(setup, self.params.temperature, self.params.embeddings)
+        layers = self.knowledge.layers
+        self.student_needs = {"hidden": tuple(layers)}
+        self.teacher_needs = {"hidden": tuple(layers.values())}
         self.device = setup.device
-        student, teacher = (
-            int(model.config.hidden_size) for model in (setup.student, setup.teachers[0])
-        )
-        maps = {str(layer): nn.Linear(student, teacher) for layer in self.layers}
-        self.maps = nn.ModuleDict(maps if student != teacher else {}).to(self.device)
         if self.rehearsals:
             self.ends = _phase_ends(setup, self.params.phases)
-            self.learner = self._learner(student, teacher)
-            self.start = torch.zeros(student + teacher, device=self.device)
+            self.learner = self._learner(setup)
+            self.start = torch.zeros(sum(_widths(setup)), device=self.device)
             self.before = torch.zeros((), dtype=torch.float64)
         self.kinds: tuple[str, ...] = KINDS
         self.begin(0)
 
     def modules(self) -> dict[str, nn.Module]:
         """Linear maps from the student's width to the teacher's, where they differ."""
-        return {"maps": self.maps} if len(self.maps) else {}
+        maps = self.knowledge.maps
+        return {"maps": maps} if len(maps) else {}
 
     def begin(self, course: int) -> None:
         """A fresh student's losses start afresh, and no kind is preferred yet."""
@@ -104,50 +93,8 @@ class KnowledgeSelection(Method):
         """The chosen kinds' losses, divided by their running means, times their weights."""
         factors = (self.action / self.scales()).unbind()
         named = dict(zip(KINDS, factors, strict=True))
-        return {kind: named[kind] * raw for kind, raw in self.raw(seen, self.kinds).items()}
-
-    def raw(self, seen: Seen, kinds: tuple[str, ...] = KINDS) -> dict[str, Tensor]:
-        """The losses of some kinds as they are.
-
-        Shapes: each (B,).
-        """
-        inner = {"feature", "relation"}.intersection(kinds)
-        states = self.states(seen) if inner else {}
-        return {kind: self.distance(kind, seen, states) for kind in kinds}
-
-    def states(self, seen: Seen) -> States:
-        """Student's (mapped) and teacher's hidden states by the student's layer."""
-        return {
-            layer: (
-                self.maps[str(layer)](seen.student.hidden[layer])
-                if len(self.maps)
-                else seen.student.hidden[layer],
-                seen.teachers[0].hidden[match],
-            )
-            for layer, match in self.layers.items()
-        }
-
-    def distance(self, kind: str, seen: Seen, states: States) -> Tensor:
-        """The loss of one kind.
-
-        Shapes: -> (B,).
-        """
-        student, teacher = seen.student.logits, seen.teachers[0].logits
-        if kind == "fine_tuning":
-            return task_loss(student, seen.labels)
-        if kind == "response":
-            if seen.regression:
-                return squared_error(student, teacher)
-            return kl(student, teacher, self.params.temperature)
-        pairs = [states[layer] for layer in sorted(states)]
-        if kind == "feature":  # the embeddings' output belongs to no layer
-            each = [state_distance(*states[layer], seen.mask) for layer in states if layer]
-        else:
-            each = [
-                flow_distance((low[0], high[0]), (low[1], high[1]), seen.mask)
-                for low, high in pairwise(pairs)
-            ]
-        return torch.stack(each).mean(0)
+        losses = self.knowledge.losses(seen, self.kinds)
+        return {kind: named[kind] * raw for kind, raw in losses.items()}
 
     def scales(self) -> Tensor:
         """What each kind is divided by: its running mean, 1 until it has been seen.
@@ -229,7 +176,7 @@ class KnowledgeSelection(Method):
 
     def examine(self, seen: Seen) -> list[dict[str, Any]]:
         """How far the student is from label and teacher in each kind, example by example."""
-        losses = {kind: each.tolist() for kind, each in self.raw(seen).items()}
+        losses = {kind: each.tolist() for kind, each in self.knowledge.losses(seen).items()}
         return [
             {"row": int(row), "kind": kind, "loss": losses[kind][place]}
             for place, row in enumerate(seen.rows)
@@ -258,13 +205,14 @@ class KnowledgeSelection(Method):
         learner = {key.removeprefix(start): t for key, t in state.items() if key.startswith(start)}
         self.learner.restore(learner)
 
-    def _learner(self, student: int, teacher: int) -> Learner:
-        params = self.params
-        networks = ActorCritic(
-            (student, teacher), len(KINDS), params.width, hard=params.action == "hard"
-        ).to(self.device)
-        memory = Memory(student + teacher, len(KINDS), self.device)
-        return Learner(networks, memory, params.selector_rate, params.discount, params.caution)
+    def _learner(self, setup: Setup) -> Learner:
+        params, widths = self.params, _widths(setup)
+        networks = ActorCritic(widths, len(KINDS), params.width, hard=params.action == "hard")
+        memory = Memory(sum(widths), len(KINDS), self.device)
+        return Learner(
+            networks.to(self.device), memory,
+            params.selector_rate, params.discount, params.caution,
+        )  # fmt: skip
 
 
 def summary(seen: Seen) -> Tensor:
@@ -276,20 +224,9 @@ def summary(seen: Seen) -> Tensor:
     return torch.cat([view[max(view)][:, 0].detach().float().mean(0) for view in views])
 
 
-def _matched(setup: Setup, embeddings: bool) -> dict[int, int]:
-    """The teacher's layer of each of the student's; 0 is the embeddings' output."""
-    student, teacher = (
-        len(architectures.blocks(model)) for model in (setup.student, setup.teachers[0])
-    )
-    found = dict(enumerate(every_nth(student, teacher), start=1))
-    if embeddings:
-        return {0: 0} | found
-    if student == 1:
-        raise Incompatible(
-            "A student of one layer has no relation between layers to learn.",
-            "Choose two layers or more, or set embeddings, which relates them to the layer.",
-        )
-    return found
+def _widths(setup: Setup) -> tuple[int, int]:
+    """Hidden sizes of the student and of the teacher."""
+    return int(setup.student.config.hidden_size), int(setup.teachers[0].config.hidden_size)
 
 
 def _phase_ends(setup: Setup, phases: int) -> tuple[int, ...]:

@@ -14,7 +14,8 @@ from sparsekd.knowledge import observe
 from sparsekd.knowledge.losses import kl, task_loss
 from sparsekd.knowledge.relations import flow
 from sparsekd.methods import Progress, Seen, Setup, Signal
-from sparsekd.methods.knowledge_selection import FAINTEST, KINDS, KnowledgeSelection, summary
+from sparsekd.methods.kinds import KINDS
+from sparsekd.methods.knowledge_selection import FAINTEST, KnowledgeSelection, summary
 from sparsekd.models.pruning import prune
 from sparsekd.parameters import KnowledgeSelectionParams, TrainParams
 from sparsekd.training import train
@@ -72,7 +73,7 @@ def test_each_kinds_loss_is_that_of_its_formula(tiny):
     student, teacher = tiny(layers=2, seed=1), tiny(layers=4, seed=2)
     made = method(student, teacher)
     seen = view(made, student, teacher)
-    raw, taught = made.raw(seen), seen.teachers[0]
+    raw, taught = made.knowledge.losses(seen), seen.teachers[0]
     torch.testing.assert_close(raw["fine_tuning"], task_loss(seen.student.logits, seen.labels))
     torch.testing.assert_close(raw["response"], kl(seen.student.logits, taught.logits, 2.0))
     for example in range(5):
@@ -92,7 +93,7 @@ def test_a_student_equal_to_its_teacher_has_only_the_labels_to_learn(tiny):
     model = tiny(layers=2, seed=1)
     made = method(model, model)
     seen = view(made, model, model)
-    raw = made.raw(seen)
+    raw = made.knowledge.losses(seen)
     assert raw["fine_tuning"].min() > 0
     for kind in ("response", "feature", "relation"):
         torch.testing.assert_close(raw[kind], torch.zeros(5), rtol=0, atol=1e-6)
@@ -102,7 +103,7 @@ def test_a_regression_has_squared_errors(tiny):
     student, teacher = tiny(labels=1, layers=2, seed=1), tiny(labels=1, layers=4, seed=2)
     made = method(student, teacher, classes=1)
     seen = view(made, student, teacher, classes=1)
-    raw, taught = made.raw(seen), seen.teachers[0].logits[:, 0]
+    raw, taught = made.knowledge.losses(seen), seen.teachers[0].logits[:, 0]
     mine = seen.student.logits[:, 0]
     torch.testing.assert_close(raw["fine_tuning"], (mine - seen.labels) ** 2)
     torch.testing.assert_close(raw["response"], (mine - taught) ** 2)
@@ -114,9 +115,9 @@ def test_the_embeddings_may_be_related_to_the_first_layer(tiny):
     seen = view(made, student, teacher)
     mine = flow(seen.student.hidden[0], seen.student.hidden[1], seen.mask)
     theirs = flow(seen.teachers[0].hidden[0], seen.teachers[0].hidden[2], seen.mask)
-    raw = made.raw(seen)
+    raw = made.knowledge.losses(seen)
     torch.testing.assert_close(raw["relation"], (mine - theirs).square().mean((1, 2)))
-    assert made.layers == {0: 0, 1: 2}
+    assert made.knowledge.layers == {0: 0, 1: 2}
 
 
 def test_where_widths_differ_a_map_learns_with_the_student(tiny):
@@ -138,7 +139,10 @@ def test_a_physically_pruned_teacher_serves_too(tiny):
     heads[1], heads[2, 0], neurons[0, :7] = False, False, False
     student, teacher = tiny(layers=2, seed=1), prune(tiny(layers=4, seed=2), Mask(heads, neurons))
     made = method(student, teacher)
-    assert all(each.isfinite().all() for each in made.raw(view(made, student, teacher)).values())
+    assert all(
+        each.isfinite().all()
+        for each in made.knowledge.losses(view(made, student, teacher)).values()
+    )
 
 
 # --- weights and scales ------------------------------------------------------------------------
@@ -148,7 +152,7 @@ def test_a_term_is_its_loss_over_its_running_mean_times_its_weight(tiny):
     student, teacher = tiny(layers=2, seed=1), tiny(layers=4, seed=2)
     made = method(student, teacher, choose="uniform", decay=0.75)
     seen = view(made, student, teacher)
-    raw = made.raw(seen)
+    raw = made.knowledge.losses(seen)
     made.means, made.counts = torch.tensor([2.0, 4.0, 5.0, 8.0]), torch.ones(4)
     made.take(torch.tensor([0.1, 0.2, 0.5, 0.8]))
     terms = made.loss(seen, START)

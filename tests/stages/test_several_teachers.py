@@ -70,7 +70,7 @@ def test_a_student_learns_from_two_architectures_with_two_tokenizers(card, tmp_p
     assert run.state is State.DONE, f"{run.outcome.message} {run.outcome.hint}"
     assert run.recipe.teachers == [first, second]
     names = set(tables.curves(run.id)["name"])
-    assert {"share/teacher_1", "share/teacher_2", "reward/total", "baseline"} <= names
+    assert {"share/teacher_1", "share/teacher_2", "reward/total", "reward/baseline"} <= names
     assert {"loss/soft", "loss/hard"} <= names
     assert set(tables.findings(run)["teacher"]) == {1, 2}
 

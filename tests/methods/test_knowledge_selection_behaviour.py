@@ -1,0 +1,70 @@
+"""Knowledge selection as a whole: the actor turns away from a kind that is only noise."""
+
+from copy import deepcopy
+from dataclasses import replace
+
+import numpy as np
+import torch
+
+from sparsekd.evaluation import predict
+from sparsekd.methods.fine_tuning import FineTuning
+from sparsekd.methods.kinds import KINDS
+from sparsekd.methods.knowledge_selection import KnowledgeSelection
+from sparsekd.parameters import FineTuningParams, KnowledgeSelectionParams, TrainParams
+from sparsekd.training import train
+from tests.tiny_data import tiny_card, tiny_data
+
+CARD, DATA, SELECTION = tiny_card(), tiny_data(256, seed=1), tiny_data(400, seed=2)
+
+
+class NoisyResponse(KnowledgeSelection):
+    """The teacher's answers to learn from are drawn by chance at every step."""
+
+    def loss(self, seen, progress):
+        teacher = seen.teachers[0]
+        noise = replace(teacher, logits=3 * torch.randn_like(teacher.logits))
+        return super().loss(replace(seen, teachers=(noise,)), progress)
+
+
+def trained_teacher(tiny):
+    """A model that knows the task: it has seen many examples of it."""
+    teacher = tiny(layers=2, seed=9)
+    params = TrainParams(epochs=8, batch_size=32, learning_rate=2e-3, patience=20)
+    end = train(
+        teacher, FineTuning(FineTuningParams()), tiny_data(2000, seed=5), SELECTION, CARD, params
+    )
+    assert end.metrics["accuracy"] > 0.95
+    return teacher
+
+
+def shaken(model, seed):
+    """The model with noise on every weight: a student that all of the teacher's knowledge helps."""
+    torch.manual_seed(seed)
+    student = deepcopy(model)
+    with torch.no_grad():
+        for weight in student.parameters():
+            weight.add_(0.15 * torch.randn_like(weight))
+    return student
+
+
+def test_a_kind_replaced_by_noise_gets_less_weight_than_every_other(tiny):
+    teacher, noted = trained_teacher(tiny), []
+    values = {"episodes": 10, "explorations": 7, "phases": 8}
+    end = train(
+        shaken(teacher, seed=0), NoisyResponse(KnowledgeSelectionParams.of(values)), DATA,
+        SELECTION, CARD, TrainParams(epochs=3, batch_size=16, learning_rate=1e-3),
+        teacher_logits=[predict(teacher, DATA)], teachers=[teacher],
+        report=lambda event: noted.extend(event.get("notes", [])),
+    )  # fmt: skip
+    assert end.held_out_passes == 10 * (8 + 1)
+    weights = {
+        kind: np.mean(
+            [
+                value
+                for step, name, value in noted
+                if name == f"weight/{kind}" and step > end.rehearsal_steps
+            ]
+        )
+        for kind in KINDS
+    }
+    assert all(weights["response"] < weights[kind] for kind in KINDS if kind != "response")

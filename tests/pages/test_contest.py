@@ -1,0 +1,213 @@
+"""Comparisons on the pages: what is asked for is queued, and what is shown is so."""
+
+from collections.abc import Callable
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from sparsekd import comparisons, plans, roles, store
+from sparsekd.records import Outcome, Plan, State
+
+from .conftest import DEMO_TRAINING, SKILL, fill_plan, table
+
+Open = Callable[..., AppTest]
+COMPARE, DISTIL = "pages/student/compare.py", "pages/student/distil.py"
+NAMES = ("fine_tuning", "vanilla", "vanilla:sparse_teacher", "vanilla:random_mask")
+SKILLS = {
+    "teacher_2": 0.9,
+    "fine_tuning": 0.7,
+    "vanilla": 0.8,
+    "vanilla:sparse_teacher": 0.95,
+    "vanilla:random_mask": 0.8,
+}
+
+
+def comparison(seeds: int = 2, methods: tuple[str, ...] = NAMES) -> Plan:
+    """Four ways to teach a demo student."""
+    teachers = tuple(
+        plans.finetune("demo/sentiment", name, DEMO_TRAINING)
+        for name in ("demo:", "demo:distilbert")
+    )
+    _, student = comparisons.usual("demo:")
+    asked = comparisons.Comparison(
+        "demo/sentiment", methods, teachers, DEMO_TRAINING, student, seeds=tuple(range(seeds))
+    )
+    return comparisons.plan(asked)
+
+
+@pytest.fixture
+def skills(monkeypatch: pytest.MonkeyPatch) -> None:
+    """How good the hand-written models of a comparison are."""
+    for role, skill in SKILLS.items():
+        monkeypatch.setitem(SKILL, role, skill)
+
+
+@pytest.fixture
+def compared(home: object, skills: None) -> Plan:
+    return fill_plan(comparison())
+
+
+# --- the result ------------------------------------------------------------------------------
+
+
+def test_few_seeds_are_said_to_prove_nothing(open_page: Open, compared: Plan) -> None:
+    app = open_page(COMPARE)
+
+    assert "the best mean, Vanilla distillation, sparse teacher" in app.info[0].value
+    assert "2 seeds prove nothing" in app.info[0].value
+
+
+def test_the_table_has_every_way_with_its_costs_the_best_first(
+    open_page: Open, compared: Plan
+) -> None:
+    shown = table(open_page(COMPARE), "extra_steps").set_index("what")
+
+    assert set(shown.index) == {roles.title(name) for name in NAMES}
+    assert list(shown["mean"]) == sorted(shown["mean"], reverse=True)
+    costs = shown[["steps", "extra_steps", "tries"]]
+    assert list(costs.loc[roles.title("vanilla:sparse_teacher")]) == [400, 400, 1]
+    assert list(costs.loc["Vanilla distillation"]) == [400, 0, 1]
+
+
+def test_every_seed_stands_there_as_a_number(open_page: Open, compared: Plan) -> None:
+    shown = table(open_page(COMPARE), "seed 1").set_index("method")
+
+    for step in compared.steps:
+        if roles.competes(step.role):
+            accuracy = store.get(step.recipe.run_id).outcome.metrics["validation"]["accuracy"]
+            assert shown.loc[roles.title(step.role), f"seed {step.seed}"] == accuracy
+
+
+def test_another_baseline_changes_the_differences_and_stands_in_the_address(
+    open_page: Open, compared: Plan
+) -> None:
+    app = open_page(COMPARE)
+    before = table(app, "difference").set_index("what")["difference"]
+
+    app.selectbox(key="compare.against").select("fine_tuning").run()
+
+    after = table(app, "difference").set_index("what")["difference"]
+    assert app.query_params["against"] == "fine_tuning"
+    assert after["Vanilla distillation"] == pytest.approx(-before["Fine-tuning without a teacher"])
+
+
+def test_hiding_some_leaves_the_verdicts_of_the_others(open_page: Open, compared: Plan) -> None:
+    whole = table(open_page(COMPARE), "gap").set_index("what")
+
+    app = open_page(COMPARE, v="1", methods="vanilla,vanilla:sparse_teacher")
+
+    shown = table(app, "gap").set_index("what")
+    assert len(shown) == 2
+    name = roles.title("vanilla:sparse_teacher")
+    assert shown.loc[name, "gap"] == whole.loc[name, "gap"]
+
+
+def test_five_seeds_make_a_verdict_and_say_how_wide(open_page: Open, skills: None) -> None:
+    fill_plan(comparison(seeds=5))
+
+    app = open_page(COMPARE)
+
+    assert "Better than vanilla distillation" in app.success[0].value
+    assert "sparse teacher (+" in app.success[0].value
+    assert "Worse than vanilla distillation" in app.warning[0].value
+    # Three differences: each at 1 − 0.05/3.
+    assert "98.33 %" in " ".join(caption.value for caption in app.caption)
+
+
+def test_a_way_that_failed_is_told_with_its_reason(open_page: Open, skills: None) -> None:
+    plan = fill_plan(comparison(seeds=1), until="scores")
+    scores = next(step.recipe.run_id for step in plan.steps if step.role == "scores")
+    store.finish(scores, State.FAILED, Outcome(message="The disk is full.", hint="Free it."), 1)
+
+    app = open_page(COMPARE)
+
+    told = app.warning[0].value.replace("\\", "")
+    assert "Vanilla distillation, sparse teacher" in told
+    assert "The disk is full. Free it." in told
+
+
+def test_home_runs_and_distil_show_a_comparison(open_page: Open, compared: Plan) -> None:
+    home = open_page()
+    assert "2 seeds prove nothing" in home.info[0].value
+    assert "The comparison" in [header.value for header in home.subheader]
+
+    runs = table(open_page("pages/runs/overview.py"), "what")
+    assert f"{roles.title('vanilla:random_mask')}, seed 1" in set(runs["what"])
+    open_page(DISTIL)
+
+
+def test_its_command_line_stands_at_the_end(open_page: Open, compared: Plan) -> None:
+    said = open_page(COMPARE).code[-1].value
+
+    assert said.startswith("python -m sparsekd compare --task demo/sentiment --methods fine_tuning")
+    assert "--seeds 2" in said
+
+
+# --- the form --------------------------------------------------------------------------------
+
+
+def opened(open_page: Open) -> AppTest:
+    app = open_page(DISTIL)
+    return app.button_group(key="distil.way.").set_value("Compare methods").run()
+
+
+def form_key(plan: Plan) -> str:
+    return f"contest.{plan.steps[0].recipe.run_id}"
+
+
+def test_the_form_queues_the_comparison_that_it_shows(open_page: Open, study: Plan) -> None:
+    app = opened(open_page)
+    assert not app.exception
+    key = form_key(study)
+    app.multiselect(key=f"{key}.methods.1").set_value(["vanilla", "vanilla:random_mask"]).run()
+    app.number_input(key=f"{key}.seeds").set_value(2).run()
+
+    app.button(key="contest.go").click().run()
+
+    train, student = comparisons.usual("demo:")
+    expected = comparisons.plan(
+        comparisons.Comparison(
+            "demo/sentiment", ("vanilla", "vanilla:random_mask"), (study.steps[0].recipe,),
+            train, student, seeds=(0, 1),
+        )
+    )  # fmt: skip
+    assert store.plans()[0] == expected
+    assert {run.recipe.stage for run in store.queued()} == {"distil", "prune"}
+
+
+def test_the_cost_is_known_before_the_launch(open_page: Open, study: Plan) -> None:
+    app = opened(open_page)
+    key = form_key(study)
+    names = ["vanilla", "vanilla:sparse_teacher", "knowledge_selection"]
+    app.multiselect(key=f"{key}.methods.1").set_value(names).run()
+    app.number_input(key=f"{key}.knowledge_selection.episodes").set_value(3).run()
+    app.number_input(key=f"{key}.knowledge_selection.phases").set_value(5).run()
+
+    costs = table(app, "reward passes").set_index("method")
+
+    assert costs.loc["Vanilla distillation", "extra trainings"] == 0
+    assert costs.loc[roles.title("vanilla:sparse_teacher"), "extra trainings"] == 1
+    selection = costs.loc[roles.title("knowledge_selection")]
+    assert (selection["extra trainings"], selection["reward passes"]) == (3, 3 * (5 + 1))
+    assert selection["extra steps"] == 3 * selection["steps"]
+
+
+def test_what_does_not_fit_is_told_and_not_launched(open_page: Open, study: Plan) -> None:
+    app = opened(open_page)
+    key = form_key(study)
+    app.multiselect(key=f"{key}.methods.1").set_value(["vanilla", "teacher_selection"]).run()
+
+    assert "2 to 8 teachers, not 1" in app.error[0].value
+    assert not [button for button in app.button if button.key == "contest.go"]
+
+
+def test_everything_that_fits_is_one_press_away(open_page: Open, study: Plan) -> None:
+    app = opened(open_page)
+    place = f"{form_key(study)}.methods.1"
+
+    app.button(key=f"{place}.Everything that fits").click().run()
+
+    assert not app.exception
+    chosen = app.multiselect(key=place).value
+    assert {"knowledge_selection:hard", "vanilla:assistant"} <= set(chosen)
+    assert not any(name in ("teacher_selection", "vanilla:teacher_2") for name in chosen)
