@@ -124,10 +124,10 @@ METHODS: dict[str, Card] = {
             divides=True,
             variants={
                 "hard": Variant("Knowledge selection, each kind on or off", {"action": "hard"}),
-                "uniform": Variant("All four kinds alike", {"choose": "uniform"}),
-                "random_soft": Variant("Four kinds, weights by chance", {"choose": "random"}),
+                "uniform": Variant("Knowledge selection, all kinds alike", {"choose": "uniform"}),
+                "random_soft": Variant("Knowledge selection, random weights", {"choose": "random"}),
                 "random_hard": Variant(
-                    "Four kinds, on or off by chance", {"choose": "random", "action": "hard"}
+                    "Knowledge selection, random on or off", {"choose": "random", "action": "hard"}
                 ),
             },
         ),
@@ -141,12 +141,16 @@ METHODS: dict[str, Card] = {
             least_teachers=2,
             most_teachers=8,
             variants={
-                "ensemble": Variant("All teachers alike", {"choose": "all"}),
-                "random": Variant("One random teacher per batch", {"choose": "random"}),
-                "learned_weights": Variant("Fixed learned weights", {"choose": "weights"}),
-                "oracle": Variant("Best teacher per instance (oracle)", {"choose": "oracle"}),
-                "r2": Variant("Reward 2: also nearness to the chosen", {"reward": "r2"}),
-                "r3": Variant("Reward 3: also held-out accuracy", {"reward": "r3"}),
+                "ensemble": Variant("Teacher selection, all alike (ensemble)", {"choose": "all"}),
+                "random": Variant("Teacher selection, random per batch", {"choose": "random"}),
+                "learned_weights": Variant(
+                    "Teacher selection, fixed learned weights", {"choose": "weights"}
+                ),
+                "oracle": Variant(
+                    "Teacher selection, best per instance (oracle)", {"choose": "oracle"}
+                ),
+                "r2": Variant("Teacher selection, reward 2 (and nearness)", {"reward": "r2"}),
+                "r3": Variant("Teacher selection, reward 3 (and held-out)", {"reward": "r3"}),
             },
         ),
     )

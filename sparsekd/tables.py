@@ -115,6 +115,15 @@ def notes(run_id: str) -> pd.DataFrame:
     return named[~named["kind"].isin(["loss", "selection"])][["step", "kind", "name", "value"]]
 
 
+def last_step(run: Run) -> int:
+    """The last optimiser step that a run has logged, or will take as far as it has said."""
+    facts = run.outcome.facts
+    if "steps" in facts:
+        return int(facts["steps"] + facts.get("rehearsal_steps", 0))
+    logged = int(curves(run.id)["step"].max())
+    return max(logged, run.progress.total if "epoch" in run.progress.phase else 0)
+
+
 def stages(noted: pd.DataFrame, last: int) -> pd.DataFrame:
     """Stages from the notes of their beginnings: columns name, from, to, in optimiser steps."""
     begins = noted.sort_values("step").drop_duplicates("step", keep="last")

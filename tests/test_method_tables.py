@@ -4,7 +4,7 @@ import pandas as pd
 
 from sparsekd import plans, store, tables
 from sparsekd.parameters import StudentParams, TrainParams, VanillaParams
-from sparsekd.records import Event, Progress
+from sparsekd.records import Event, Outcome, Progress, State
 
 
 def test_notes_are_told_apart_from_losses_by_their_kind(tmp_path, monkeypatch):
@@ -69,3 +69,17 @@ def test_an_instance_says_who_teaches_it_and_why():
     assert table["probability of teacher 2"].tolist() == [0.2, 0.7]
     assert table["loss of teacher 1"].tolist() == [0.1, 0.3]
     assert table["text"].tolist() == ["a", "b"]
+
+
+def test_the_last_step_is_that_of_the_training_not_of_the_evaluation(tmp_path, monkeypatch):
+    monkeypatch.setenv("SPARSEKD_HOME", str(tmp_path))
+    recipe = plans.distil("t", "vanilla", "hub:a", TrainParams(), VanillaParams(), StudentParams())
+    run = store.create(recipe)
+    store.report(run.id, Progress("epoch 1 of 2", 10, 40), [Event(10, "loss/soft", 0.5)])
+    assert tables.last_step(store.get(run.id)) == 40
+    store.report(run.id, Progress("evaluation on validation", 500, 1000), [])
+    assert tables.last_step(store.get(run.id)) == 10
+    with store.held(run.id):
+        facts = {"steps": 40, "rehearsal_steps": 80}
+        store.finish(run.id, State.DONE, Outcome(facts=facts), 1.0)
+    assert tables.last_step(store.get(run.id)) == 120

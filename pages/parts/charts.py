@@ -25,7 +25,7 @@ def legible(chart: Any) -> Any:
 
 def lines(logged: pd.DataFrame, dots: bool) -> Any:
     """Values over optimiser steps, one line per name, told apart by colour and by dash."""
-    data = logged.assign(name=logged["name"].str.split("/").str[-1])
+    data = logged.assign(name=logged["name"].str.split("/", n=1).str[-1])
     chart = alt.Chart(data, padding=0).mark_line(point=dots, strokeWidth=2)
     chart = chart.encode(
         x=alt.X("step:Q", title="optimiser step", axis=alt.Axis(tickMinStep=1, grid=False)),

@@ -84,7 +84,7 @@ def numbers(run: Run, key: str) -> None:
             with place:
                 st.markdown(f"**{view.title}**", help=view.help)
                 chart = (
-                    charts.timeline(tables.stages(part, _last_step(run)))
+                    charts.timeline(tables.stages(part, tables.last_step(run)))
                     if kind == "stage"
                     else charts.named_lines(part, view.axis, begin)
                 )
@@ -99,10 +99,6 @@ def numbers(run: Run, key: str) -> None:
             "the line marks where the student that counts begins."
         )
     frame.table(logged, f"method-{run.id}", f"{key}.notes")
-
-
-def _last_step(run: Run) -> int:
-    return max(run.progress.total, run.progress.done, 1)
 
 
 # --- findings --------------------------------------------------------------------------------
