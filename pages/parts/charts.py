@@ -6,7 +6,7 @@ import altair as alt
 import pandas as pd
 import streamlit as st
 
-LEGEND = alt.Legend(orient="top", title=None, offset=2, symbolSize=80)
+LEGEND = alt.Legend(orient="top", title=None, offset=2, symbolSize=80, columns=3)
 NAMED = alt.Axis(labelLimit=260, title=None)
 UNIT = alt.Scale(domain=[0, 1])
 INKS = {"light": "#3f474b", "dark": "#c3cbcf"}  # contrast with the background: 9 : 1 and more
@@ -42,7 +42,7 @@ def named_lines(logged: pd.DataFrame, title: str, begin: int | None = None) -> A
 
     Columns: step, name, value.
     """
-    chart = alt.Chart(logged, padding=0).mark_line(strokeWidth=2, point={"size": 14})
+    chart = alt.Chart(logged).mark_line(strokeWidth=2, point={"size": 14})
     chart = chart.encode(
         x=alt.X("step:Q", title="optimiser step", axis=alt.Axis(tickMinStep=1, grid=False)),
         y=alt.Y("value:Q", title=title, scale=alt.Scale(zero=False)),
@@ -50,10 +50,11 @@ def named_lines(logged: pd.DataFrame, title: str, begin: int | None = None) -> A
         strokeDash=alt.StrokeDash("name:N", legend=LEGEND),
         tooltip=["name", "step", alt.Tooltip("value", format=".4f")],
     )
-    if not begin:
-        return legible(chart.properties(height=230))
-    rule = alt.Chart(pd.DataFrame({"step": [begin]})).mark_rule(strokeWidth=2, color=ink())
-    return legible((chart + rule.encode(x="step:Q")).properties(height=230))
+    layers = [chart]
+    if begin:
+        rule = alt.Chart(pd.DataFrame({"step": [begin]})).mark_rule(strokeWidth=2, color=ink())
+        layers.append(rule.encode(x="step:Q"))
+    return legible(alt.layer(*layers, padding=0).properties(height=230))
 
 
 def timeline(spans: pd.DataFrame) -> Any:

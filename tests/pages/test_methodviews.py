@@ -1,0 +1,81 @@
+"""What methods note and find out, drawn on the Distil page, whichever method it was."""
+
+from collections.abc import Callable
+
+import pandas as pd
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from pages.parts import methodviews
+from sparsekd import store, tables
+from sparsekd.records import Event, Outcome, Progress, Run, State
+from tests.pages.conftest import fill_plan, sample_plan
+
+DISTIL = "pages/student/distil.py"
+
+
+def student(rehearsal_steps: int, names: list[str]) -> Run:
+    """A finished student whose method has noted numbers of these names."""
+    plan = fill_plan(sample_plan())
+    run_id = next(step.recipe.run_id for step in plan.steps if step.role == "student")
+    run = store.get(run_id)
+    events = [Event(step, name, step / 10) for step in (0, 5, 9) for name in names]
+    store.report(run_id, Progress("epoch 1 of 1", 10, 10), events)
+    facts = run.outcome.facts | {"rehearsal_steps": rehearsal_steps}
+    with store.held(run_id):
+        store.finish(run_id, State.DONE, Outcome(run.outcome.metrics, facts), 9.5)
+    return store.get(run_id)
+
+
+def findings(run: Run, rows: list[dict[str, object]]) -> None:
+    """What a method found out, before and after."""
+    told = [{"when": when} | row for when in ("before", "after") for row in rows]
+    pd.DataFrame(told).to_parquet(run.folder / "findings.parquet")
+
+
+@pytest.mark.parametrize("rehearsal_steps", [0, 8])
+def test_every_kind_of_number_has_its_chart(
+    open_page: Callable[..., AppTest], rehearsal_steps: int
+) -> None:
+    names = [f"{kind}/{name}" for kind in methodviews.VIEWS for name in ("one", "other")]
+    run = student(rehearsal_steps, names)
+    app = open_page(DISTIL, run=run.id)
+    words = "".join(each.value for each in app.markdown)
+    assert not app.exception
+    assert all(view.title in words for view in methodviews.VIEWS.values())
+    told = any("rehearsals with students" in each.value for each in app.caption)
+    assert told == bool(rehearsal_steps)
+
+
+def test_agreement_by_layer_is_drawn_and_tabled(open_page: Callable[..., AppTest]) -> None:
+    run = student(0, ["stage/layer 1"])
+    row = {"row": 3, "layer": 1, "attention_kl": 0.5, "cls_cosine": 0.1, "text": "a film"}
+    findings(run, [row, row | {"layer": 2}])
+    app = open_page(DISTIL, run=run.id)
+    assert not app.exception
+    assert any("Agreement with the teacher" in each.value for each in app.markdown)
+    assert set(tables.agreement(tables.findings(run))["measure"]) == {"attention_kl", "cls_cosine"}
+
+
+def test_text_of_instances_is_shown_as_text(open_page: Callable[..., AppTest]) -> None:
+    run = student(0, ["share/teacher_1", "share/teacher_2"])
+    text = "<b>bold</b> [link](http://x) $x$"
+    rows: list[dict[str, object]] = [
+        {"row": 3, "teacher": teacher, "probability": 0.9, "chosen": teacher == 1, "label": "yes",
+         "teacher_loss": 0.1, "student_loss": 0.2, "text": text}
+        for teacher in (1, 2)
+    ]  # fmt: skip
+    findings(run, rows)
+    app = open_page(DISTIL, run=run.id)
+    assert not app.exception
+    shown = [each.value for each in app.dataframe if "taught_by" in each.value]
+    assert shown[0]["text"].tolist() == [text]
+    assert shown[0]["taught_by"].tolist() == ["1"]
+    assert not any("bold" in each.value for each in app.markdown)
+
+
+def test_a_method_that_notes_nothing_has_no_section(open_page: Callable[..., AppTest]) -> None:
+    run = student(0, [])
+    app = open_page(DISTIL, run=run.id)
+    assert not app.exception
+    assert not any("What the method did" in each.value for each in app.markdown)
