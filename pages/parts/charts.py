@@ -7,6 +7,7 @@ import pandas as pd
 import streamlit as st
 
 LEGEND = alt.Legend(orient="top", title=None, offset=2, symbolSize=80, columns=3)
+FEW = 60  # points of a line that are still told apart
 NAMED = alt.Axis(labelLimit=260, title=None)
 UNIT = alt.Scale(domain=[0, 1])
 INKS = {"light": "#3f474b", "dark": "#c3cbcf"}  # contrast with the background: 9 : 1 and more
@@ -42,7 +43,10 @@ def named_lines(logged: pd.DataFrame, title: str, begin: int | None = None) -> A
 
     Columns: step, name, value.
     """
-    chart = alt.Chart(logged).mark_line(strokeWidth=2, point={"size": 14})
+    few = logged.groupby("name").size().max() <= FEW
+    chart = alt.Chart(logged).mark_line(
+        strokeWidth=2 if few else 1, point={"size": 14} if few else False
+    )
     chart = chart.encode(
         x=alt.X("step:Q", title="optimiser step", axis=alt.Axis(tickMinStep=1, grid=False)),
         y=alt.Y("value:Q", title=title, scale=alt.Scale(zero=False)),
