@@ -69,9 +69,7 @@ def show(run: Run, mask: Mask | None = None) -> Wanted:
     """Exports and measured speed of a run's model; of a scoring run's teacher under `mask`."""
     model = run.recipe.inputs["teacher"] if run.recipe.stage == "score" else run.id
     smaller = mask is not None or run.recipe.stage == "prune"
-    st.subheader(
-        f"Take the {'pruned ' if smaller else ''}model with you", anchor=False, divider="gray"
-    )
+    st.subheader(f"Export the {'pruned ' if smaller else ''}model", anchor=False, divider="gray")
     wanted = Wanted(run.recipe.task, model, mask, f"export.{run.id}")
     body(wanted)
     return wanted

@@ -20,7 +20,7 @@ ZIP_LIMIT = 300 * 2**20  # bytes of a model that a browser gets as one file
 
 def show(run: Run, params: MaskParams, mask: Mask) -> None:
     """The mask as a file, the pruned teacher as a checkpoint, and the commands that make both."""
-    st.subheader("Take it with you", anchor=False, divider="gray")
+    st.subheader("The mask and the sparse teacher", anchor=False, divider="gray")
     left, right = st.columns(2, gap="large")
     with left:
         st.markdown("**The mask**: booleans `heads` (L, H) and `neurons` (L, F), true stays.")
@@ -30,7 +30,9 @@ def show(run: Run, params: MaskParams, mask: Mask) -> None:
         )  # fmt: skip
         st.code(mask_command(run, params), language="bash", wrap_lines=True)
     with right:
-        st.markdown("**The pruned teacher**: a checkpoint without what the mask removes.")
+        st.markdown(
+            "**The sparse teacher**: a run of its own, which is evaluated and can teach students."
+        )
         checkpoint(prune_recipe(run, params))
         scoreruns.companions(run, "prune")
         st.code(prune_command(run), language="bash", wrap_lines=True)
@@ -77,7 +79,7 @@ def checkpoint(recipe: Recipe) -> None:
     run = store.several([recipe.run_id]).get(recipe.run_id)
     if run is None or run.state is not State.DONE:
         if st.button(
-            "Make the pruned checkpoint", icon=":material/content_cut:", key="prune",
+            "Make the sparse teacher", icon=":material/content_cut:", key="prune",
             disabled=run is not None and run.state in (State.QUEUED, State.RUNNING),
         ):  # fmt: skip
             jobs.submit([recipe], frame.device())
