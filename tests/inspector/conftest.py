@@ -17,7 +17,7 @@ from sparsekd.worker import work
 from tests.workshop import checkpoint_folder, task_folder
 
 QUICK = TrainParams(epochs=1, batch_size=64, learning_rate=3e-3, max_length=16)
-SECONDS = 60
+SECONDS = 180
 
 
 def done(recipe: Recipe) -> str:
