@@ -8,6 +8,7 @@ import pandas as pd
 from scipy import stats
 
 from sparsekd import roles, store
+from sparsekd.catalog import METHODS
 from sparsekd.errors import NotFound
 from sparsekd.records import Plan, Progress, Recipe, Run, State
 
@@ -44,6 +45,8 @@ def title(recipe: Recipe) -> str:
             words = [f"Student of {source}", student["choice"], size]
             if recipe.method == "fine_tuning":
                 words[0] = "Student without teacher"
+            elif recipe.method != "vanilla":
+                words.insert(0, METHODS[recipe.method].title)
             return ", ".join(word for word in [*words, f"seed {recipe.seed}"] if word)
         case "score":
             return f"Scores of {recipe.inputs['teacher'].split('#')[0]} for its student"

@@ -8,8 +8,9 @@ import streamlit as st
 
 from pages.parts import frame
 from sparsekd import store
+from sparsekd.catalog import METHODS
 from sparsekd.parameters import TrainParams
-from sparsekd.records import Run, State
+from sparsekd.records import Recipe, Run, State
 from sparsekd.tasks.cards import TaskCard
 from sparsekd.tasks.splits import selection_size
 
@@ -40,6 +41,21 @@ def cost(rows: int | None, train: TrainParams) -> Cost | None:
         return None
     used = min(rows or limit or 0, limit or rows or 0)
     return Cost(math.ceil(used / train.batch_size) * train.epochs, used * train.epochs)
+
+
+def rehearsals(recipe: Recipe) -> int:
+    """Trainings of students that are thrown away, which a method asks for before its own."""
+    return _asked(recipe, "rehearsals")
+
+
+def reward_passes(recipe: Recipe) -> int:
+    """Passes over the selection split, beside those that end an epoch."""
+    return _asked(recipe, "reward_passes")
+
+
+def _asked(recipe: Recipe, name: str) -> int:
+    params = METHODS[recipe.method].params.of(recipe.params["method"])
+    return int(getattr(params, name, 0))
 
 
 def pace(stage: str, task: str) -> tuple[float, int] | None:

@@ -185,7 +185,7 @@ def cost(plan: Plan, task: TaskCard, train: TrainParams) -> None:
         costs(plan, one.steps if one else None), width="stretch", hide_index=True,
         key="contest.costs", height="content",
     )  # fmt: skip
-    trainings = sum(1 + rehearsals(recipe) for recipe in new if recipe.stage == "distil")
+    trainings = sum(1 + budget.rehearsals(recipe) for recipe in new if recipe.stage == "distil")
     words = f"{frame.counted(len(new), 'new run')}, {frame.counted(trainings, 'training')} in all"
     if known:
         words += f" ({len(known)} exist already)"
@@ -199,7 +199,7 @@ def costs(plan: Plan, steps: int | None) -> pd.DataFrame:
     for step in plan.steps:
         if not roles.competes(step.role) or step.seed != plan.steps[-1].seed:
             continue
-        extra = rehearsals(step.recipe) + sum(
+        extra = budget.rehearsals(step.recipe) + sum(
             recipe.stage == "distil" for recipe in _before(step.recipe, recipes)
         )
         rows.append(
@@ -208,7 +208,7 @@ def costs(plan: Plan, steps: int | None) -> pd.DataFrame:
                 "steps": steps,
                 "extra steps": None if steps is None else extra * steps,
                 "extra trainings": extra,
-                "reward passes": _params(step.recipe, "reward_passes"),
+                "reward passes": budget.reward_passes(step.recipe),
             }
         )
     return pd.DataFrame(rows)
@@ -219,16 +219,6 @@ def _before(recipe: Recipe, recipes: dict[str, Recipe]) -> list[Recipe]:
     needed = [recipes[name] for name in recipe.needs if name in recipes]
     deeper = [other for one in needed for other in _before(one, recipes)]
     return list({one.run_id: one for one in [*needed, *deeper]}.values())
-
-
-def rehearsals(recipe: Recipe) -> int:
-    """Trainings of other students that a method asks for before its own."""
-    return _params(recipe, "rehearsals")
-
-
-def _params(recipe: Recipe, name: str) -> int:
-    params = METHODS[recipe.method].params.of(recipe.params["method"])
-    return int(getattr(params, name, 0))
 
 
 def launch(plan: Plan) -> None:

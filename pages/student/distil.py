@@ -240,7 +240,13 @@ def launch(recipes: list[Recipe], task: TaskCard, train: TrainParams) -> None:
     words = frame.counted(len(wanted), "student")
     if len(recipes) > len(wanted):
         words += " and 1 sparse teacher"
-    _estimate(task, train, len(wanted), words)
+    extra, passes = budget.rehearsals(wanted[0]), budget.reward_passes(wanted[0])
+    if extra:
+        words += (
+            f", each after {frame.counted(extra, 'rehearsal')} as long as itself with {passes} "
+            f"reward passes over the selection split: {len(wanted) * (1 + extra)} trainings"
+        )
+    _estimate(task, train, len(wanted) * (1 + extra), words)
     if st.button("Distil", type="primary", icon=":material/play_arrow:", key="distil.go"):
         jobs.submit(recipes, frame.device())
         st.session_state.pop("distil.clone", None)

@@ -8,6 +8,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from sparsekd import plans, store
+from sparsekd.catalog import METHODS
 from sparsekd.parameters import VanillaParams
 from sparsekd.records import Plan, State
 
@@ -315,3 +316,17 @@ def test_an_older_study_is_chosen_in_the_sidebar(open_page: Open, study: Plan) -
 
     assert app.query_params["study"] == study.id
     assert app.code[0].value == plans.command(store.plan(study.id))
+
+
+def test_the_cost_of_rehearsals_is_told_before_they_are_launched(
+    open_page: Callable[..., AppTest],
+) -> None:
+    fill_plan(sample_plan())
+    app = open_page(DISTIL)
+    method = next(radio for radio in app.radio if radio.key.startswith("distil.method"))
+    method.set_value("knowledge_selection").run()
+    told = " ".join(caption.value for caption in app.caption)
+    params = METHODS["knowledge_selection"].params()
+    assert f"{params.rehearsals} rehearsals" in told
+    assert f"{params.reward_passes} reward passes" in told
+    assert f"{params.rehearsals + 1} trainings" in told
