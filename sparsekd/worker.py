@@ -39,7 +39,7 @@ def _outcome(desk: Desk) -> tuple[State, Outcome]:
     except SparseKDError as error:
         traceback.print_exc()
         return State.FAILED, Outcome(message=error.message, hint=error.hint)
-    except Exception as bug:  # noqa: BLE001 (the one place: whatever it is, the run says so)
+    except Exception as bug:  # noqa: BLE001 (whatever it is, the run says so)
         traceback.print_exc()
         message = f"{type(bug).__name__}: {bug}"
         return State.FAILED, Outcome(message=message, hint="The log of the run has the traceback.")
