@@ -6,9 +6,6 @@ after a death. Whoever has an answer's key needs no inspector at all.
 
 import json
 import multiprocessing
-import os
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from multiprocessing.connection import Client, Connection
@@ -18,6 +15,7 @@ from typing import Any, TypeVar, cast
 from sparsekd import errors, locks, store
 from sparsekd.errors import NotFound, SparseKDError, Unavailable
 from sparsekd.files import disk_trouble
+from sparsekd.processes import detached
 from sparsekd.questions import ANSWERS, Answer, Question
 
 START = 90.0  # seconds that an inspector may take to load torch on a busy machine
@@ -170,7 +168,7 @@ def _reached(waiting: Waiting) -> Connection:
     found = _connected()
     if found is not None:
         return found
-    process = _started()
+    process = detached("sparsekd.inspector", log())
     until = time.monotonic() + START
     while time.monotonic() < until:
         waiting("Starting the inspector")
@@ -189,22 +187,3 @@ def _connected() -> Connection | None:
         return Client(said["address"], authkey=bytes.fromhex(said["key"]))
     except GONE:  # not there, not yet, or no longer
         return None
-
-
-def _started() -> subprocess.Popen[bytes]:
-    path = log()
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("ab") as out:
-            return subprocess.Popen(
-                [sys.executable, "-m", "sparsekd.inspector"],
-                stdin=subprocess.DEVNULL,
-                stdout=out,
-                stderr=out,
-                start_new_session=True,
-                cwd=Path(__file__).parents[1],
-                # Threads that wait by spinning make a busy machine three times slower.
-                env={"OMP_WAIT_POLICY": "PASSIVE"} | os.environ,
-            )
-    except OSError as error:
-        raise disk_trouble(path, error) from error

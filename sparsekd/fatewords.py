@@ -15,7 +15,7 @@ def sentence(fate: Fate, first: int = 0) -> str:
     verb = "goes" if fate.goes else "stays"
     start = f"At λ = {fate.params.lam:g} and sparsity {_percent(fate.sparsity)} {name} {verb}"
     clauses = [_reason(fate), _over_lambda(fate), _over_sparsity(fate), _of_the_layer(fate)]
-    clauses += [] if fate.effect is None else [_of_effect(fate, fate.effect)]
+    clauses += [] if fate.effect is None else [_of_effect(fate.effect)]
     return f"{start}: {'; '.join(clauses)}."
 
 
@@ -61,7 +61,7 @@ def _of_the_layer(fate: Fate) -> str:
     return f"its layer loses {layer.going:,} of {layer.units:,} {fate.unit}s"
 
 
-def _of_effect(fate: Fate, effect: Effect) -> str:
+def _of_effect(effect: Effect) -> str:
     change = effect.changes["task_loss"]
     does = (
         "leaves the task loss as it is"

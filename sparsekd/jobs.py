@@ -15,6 +15,7 @@ from pathlib import Path
 from sparsekd import locks, store
 from sparsekd.errors import BadInput, Unavailable, unknown
 from sparsekd.files import replace
+from sparsekd.processes import detached
 from sparsekd.records import RESUMABLE, Plan, Recipe, Run, State
 
 GRACE = 15.0  # seconds that a queue process may take to begin
@@ -101,19 +102,7 @@ def blocker(run: Run) -> Run | None:
 
 def wake() -> None:
     """Start a queue process; it leaves at once where another one is at work."""
-    with (store.home() / "queue.log").open("ab") as out:
-        out.write(b"woken\n")
-        out.flush()
-        subprocess.Popen(
-            [sys.executable, "-m", "sparsekd.queue"],
-            stdin=subprocess.DEVNULL,
-            stdout=out,
-            stderr=out,
-            start_new_session=True,
-            cwd=Path(__file__).parents[1],
-            # Threads that wait by spinning make a busy machine three times slower.
-            env={"OMP_WAIT_POLICY": "PASSIVE"} | os.environ,
-        )
+    detached("sparsekd.queue", store.home() / "queue.log")
 
 
 def wake_if_asleep() -> None:

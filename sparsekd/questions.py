@@ -116,16 +116,6 @@ class Attribution(OfText):
     target: Place | None = None
 
 
-class Prediction(Question):
-    """The answers to some texts."""
-
-    kind = "prediction"
-    model: Name
-    texts: tuple[tuple[Text, ...], ...] = Field(min_length=1, max_length=256)
-    closed: Closed | None = None
-    max_length: Length = 128
-
-
 class Strongest(Question):
     """The tokens to which the neurons of a layer answer most."""
 
@@ -163,7 +153,7 @@ class Drawn(Question):
 
 QUESTIONS: dict[str, type[Question]] = {
     each.kind: each
-    for each in (Attention, Attribution, Prediction, Strongest, Weightiest, Drawn)
+    for each in (Attention, Attribution, Strongest, Weightiest, Drawn)
 }  # fmt: skip
 
 
@@ -255,16 +245,6 @@ class Attributed(Read):
 
 
 @dataclass(frozen=True, eq=False)
-class Predicted(Answer):
-    """The answers to some texts, in their order.
-
-    Shapes: logits (B, C).
-    """
-
-    logits: NDArray[np.float32]
-
-
-@dataclass(frozen=True, eq=False)
 class Activated(Answer):
     """Where each neuron of a layer is most active: rows and tokens of the examples looked at.
 
@@ -315,7 +295,6 @@ class Examples(Answer):
 ANSWERS: dict[str, type[Answer]] = {
     "attention": Attended,
     "attribution": Attributed,
-    "prediction": Predicted,
     "strongest": Activated,
     "weightiest": Weighed,
     "drawn": Examples,

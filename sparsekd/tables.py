@@ -110,21 +110,21 @@ def curves(run_id: str) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["step", "name", "value"])
 
 
-def notes(run_id: str) -> pd.DataFrame:
+def notes(logged: pd.DataFrame) -> pd.DataFrame:
     """What a method noted: columns step, kind, name, value, from names like ``weight/response``."""
-    logged = curves(run_id)
     parts = logged["name"].str.split("/", n=1)
     named = logged.assign(kind=parts.str[0], name=parts.str[-1])
     return named[~named["kind"].isin(["loss", "selection"])][["step", "kind", "name", "value"]]
 
 
-def last_step(run: Run) -> int:
+def last_step(run: Run, logged: pd.DataFrame) -> int:
     """The last optimiser step that a run has logged, or will take as far as it has said."""
     facts = run.outcome.facts
     if "steps" in facts:
         return int(facts["steps"] + facts.get("rehearsal_steps", 0))
-    logged = int(curves(run.id)["step"].max())
-    return max(logged, run.progress.total if "epoch" in run.progress.phase else 0)
+    return max(
+        int(logged["step"].max()), run.progress.total if "epoch" in run.progress.phase else 0
+    )
 
 
 def stages(noted: pd.DataFrame, last: int) -> pd.DataFrame:

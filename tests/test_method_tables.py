@@ -13,7 +13,7 @@ def test_notes_are_told_apart_from_losses_by_their_kind(tmp_path, monkeypatch):
     run = store.create(recipe)
     names = ("loss/soft", "selection/accuracy", "weight/response", "reward/gain")
     store.report(run.id, Progress(), [Event(3, name, 0.5) for name in names])
-    noted = tables.notes(run.id)
+    noted = tables.notes(tables.curves(run.id))
     named = set(zip(noted["kind"], noted["name"], strict=True))
     assert named == {("weight", "response"), ("reward", "gain")}
     assert noted["step"].tolist() == [3, 3]
@@ -21,7 +21,7 @@ def test_notes_are_told_apart_from_losses_by_their_kind(tmp_path, monkeypatch):
 
 def test_a_run_without_notes_has_an_empty_table(tmp_path, monkeypatch):
     monkeypatch.setenv("SPARSEKD_HOME", str(tmp_path))
-    assert tables.notes("nothing").empty
+    assert tables.notes(tables.curves("nothing")).empty
 
 
 def test_a_stage_lasts_until_the_next_begins():
@@ -71,15 +71,19 @@ def test_an_instance_says_who_teaches_it_and_why():
     assert table["text"].tolist() == ["a", "b"]
 
 
+def last_step(run_id):
+    return tables.last_step(store.get(run_id), tables.curves(run_id))
+
+
 def test_the_last_step_is_that_of_the_training_not_of_the_evaluation(tmp_path, monkeypatch):
     monkeypatch.setenv("SPARSEKD_HOME", str(tmp_path))
     recipe = plans.distil("t", "vanilla", "hub:a", TrainParams(), VanillaParams(), StudentParams())
     run = store.create(recipe)
     store.report(run.id, Progress("epoch 1 of 2", 10, 40), [Event(10, "loss/soft", 0.5)])
-    assert tables.last_step(store.get(run.id)) == 40
+    assert last_step(run.id) == 40
     store.report(run.id, Progress("evaluation on validation", 500, 1000), [])
-    assert tables.last_step(store.get(run.id)) == 10
+    assert last_step(run.id) == 10
     with store.held(run.id):
         facts = {"steps": 40, "rehearsal_steps": 80}
         store.finish(run.id, State.DONE, Outcome(facts=facts), 1.0)
-    assert tables.last_step(store.get(run.id)) == 120
+    assert last_step(run.id) == 120

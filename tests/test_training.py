@@ -33,6 +33,7 @@ class Watcher(Method):
     """Uses all that the loop offers: every need, a module, chance, memory and rewards."""
 
     inside = True
+    examines = True
     rehearsals = 1
 
     def prepare(self, setup):

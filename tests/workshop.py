@@ -6,7 +6,10 @@ from pathlib import Path
 import pandas as pd
 import torch
 
+from sparsekd import store
 from sparsekd.models import loading
+from sparsekd.records import Recipe, Run, State
+from sparsekd.worker import work
 from tests.conftest import tiny_model, tiny_tokenizer
 
 SUBJECTS = ("the film", "the plot", "a film", "a plot", "she", "he")
@@ -51,3 +54,17 @@ def checkpoint_folder(folder: Path, layers: int = 2) -> Path:
                 weight.mul_(0.3)
     loading.save(model, tiny_tokenizer(), folder)
     return folder
+
+
+def worked(recipe: Recipe) -> Run:
+    """The run of a recipe, done in this process, however it ends."""
+    store.create(recipe, "cpu")
+    work(recipe.run_id, "cpu")
+    return store.get(recipe.run_id)
+
+
+def done(recipe: Recipe) -> Run:
+    """The run of a recipe, done in this process without an error."""
+    run = worked(recipe)
+    assert run.state is State.DONE, f"{run.outcome.message} {run.outcome.hint}"
+    return run

@@ -1,6 +1,7 @@
 """λ and sparsity in, a mask and its picture out."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 import streamlit as st
@@ -8,6 +9,7 @@ import streamlit as st
 from pages.parts import frame, heatmaps, looks, urlstate
 from sparsekd import masking
 from sparsekd.costs import ModelShape, flops, parameters, pruned
+from sparsekd.errors import BadInput
 from sparsekd.masking import Mask, Scores
 from sparsekd.parameters import MaskParams
 from sparsekd.units import Matrix
@@ -75,6 +77,22 @@ def _of_neurons(sparsity: float) -> float:
         help=FIELDS["neuron_sparsity"].description,
     )  # fmt: skip
     return share
+
+
+def beside(scores: Scores, width: float) -> tuple[Any, Decision | None]:
+    """The sliders on the left, the place for what follows from them, and what was decided.
+
+    Where nothing can be decided the place says why, and the sliders stay.
+    """
+    left, right = st.columns([1, width], gap="medium")
+    with left:
+        params = ask()
+    with right:
+        try:
+            return right, decide(scores, params)
+        except BadInput as error:
+            frame.tell(error)
+            return right, None
 
 
 def decide(scores: Scores, params: MaskParams) -> Decision:

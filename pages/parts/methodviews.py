@@ -69,8 +69,9 @@ def show(run: Run, key: str) -> None:
 
 def numbers(run: Run, key: str) -> None:
     """One chart for each kind of number that the method logs, two in a row."""
-    logged = tables.notes(run.id)
-    kinds = [kind for kind in ORDER if (logged["kind"] == kind).any()]
+    logged = tables.curves(run.id)
+    noted = tables.notes(logged)
+    kinds = [kind for kind in ORDER if (noted["kind"] == kind).any()]
     if not kinds:
         return
     from pages.parts import charts
@@ -80,11 +81,11 @@ def numbers(run: Run, key: str) -> None:
     rows = [kinds[start : start + 2] for start in range(0, len(kinds), 2)]
     for row in rows:
         for place, kind in zip(st.columns(len(row), gap="large"), row, strict=True):
-            view, part = VIEWS[kind], logged[logged["kind"] == kind]
+            view, part = VIEWS[kind], noted[noted["kind"] == kind]
             with place:
                 st.markdown(f"**{view.title}**", help=view.help)
                 chart = (
-                    charts.timeline(tables.stages(part, tables.last_step(run)))
+                    charts.timeline(tables.stages(part, tables.last_step(run, logged)))
                     if kind == "stage"
                     else charts.named_lines(part, view.axis, begin)
                 )
@@ -98,7 +99,7 @@ def numbers(run: Run, key: str) -> None:
             f"The first {begin:,} steps are rehearsals with students that are thrown away; "
             "the line marks where the student that counts begins."
         )
-    frame.table(logged, f"method-{run.id}", f"{key}.notes")
+    frame.table(noted, f"method-{run.id}", f"{key}.notes")
 
 
 # --- findings --------------------------------------------------------------------------------

@@ -20,8 +20,6 @@ from pages.parts import (
     urlstate,
 )
 from sparsekd import store
-from sparsekd.errors import BadInput
-from sparsekd.masking import Scores
 from sparsekd.records import Run
 
 VIEWS = {
@@ -38,15 +36,10 @@ OF_UNIT = ("why", "does")
 def main(run: Run) -> None:
     """Everything that follows a slider or a click."""
     scores = scorebook.load(run)
-    left, right = st.columns([1, 2.2], gap="medium")
-    with left:
-        params = maskview.ask()
-    with right:
-        try:
-            made = maskview.decide(scores, params)
-        except BadInput as error:  # the sliders stay
-            frame.tell(error)
-            return
+    place, made = maskview.beside(scores, 2.2)
+    if made is None:
+        return
+    with place:
         _map(made)
         kind, layer, index = unitcard.choose(scores)
     view = st.segmented_control(
@@ -60,12 +53,10 @@ def main(run: Run) -> None:
         )
         return
     with frame.errors_in_words():
-        section(view, run, scores, made, (kind, layer or 0, index or 0))
+        section(view, run, made, (kind, layer or 0, index or 0))
 
 
-def section(
-    view: str, run: Run, scores: Scores, made: maskview.Decision, unit: tuple[str, int, int]
-) -> None:
+def section(view: str, run: Run, made: maskview.Decision, unit: tuple[str, int, int]) -> None:
     """The answer to one of the page's questions."""
     kind, layer, index = unit
     if view == "why":

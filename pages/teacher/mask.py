@@ -15,21 +15,16 @@ from sparsekd.records import Run
 def main(run: Run) -> None:
     """Everything that follows a slider, without the rest of the page."""
     scores = scorebook.load(run)
-    left, right = st.columns([1, 2.8], gap="medium")
-    with left:
-        params = maskview.ask()
-    with right:
-        try:
-            made = maskview.decide(scores, params)
-        except BadInput as error:  # the sliders stay
-            frame.tell(error)
-            return
+    place, made = maskview.beside(scores, 2.8)
+    if made is None:
+        return
+    with place:
         maskview.costs(made.mask, shape_of(run))
         maskview.picture(made)
         maskview.warn(made.mask)
         maskview.table(made.mask)
-    probes.show(run, params)
-    takeaway.show(run, params, made.mask)
+    probes.show(run, made.params)
+    takeaway.show(run, made.params, made.mask)
     exportview.apply_saved(exportview.show(run, made.mask))
 
 

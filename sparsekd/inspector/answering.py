@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import softmax
 
-from sparsekd.data import Encoded, encode
+from sparsekd.data import Encoded
 from sparsekd.errors import BadInput, NotFound, unknown
 from sparsekd.evaluation import predict
 from sparsekd.inspector import reading
@@ -26,8 +26,6 @@ from sparsekd.questions import (
     Closed,
     Drawn,
     Examples,
-    Predicted,
-    Prediction,
     Question,
     Strongest,
     Weighed,
@@ -70,16 +68,6 @@ def _attribution(question: Attribution, shelf: Shelf) -> Attributed:
             raise NotFound(f"There is no class {target}.", f"The model knows {len(logits)}.")
         values = attribution.of_tokens(warm.model, seen.batch, baseline, target)
     return Attributed(**seen.facts(), **vars(values), logits=logits, target=target)
-
-
-def _prediction(question: Prediction, shelf: Shelf) -> Predicted:
-    warm = shelf.model(question.model, question.task)
-    for texts in question.texts:
-        reading.check(warm, texts)
-    rows = list(question.texts)
-    length = reading.fitting(warm, question.max_length)
-    with _closed(warm, question.closed):
-        return Predicted(predict(warm.model, encode(reading.frame(rows), warm.tokenizer, length)))
 
 
 def _strongest(question: Strongest, shelf: Shelf) -> Activated:
@@ -186,7 +174,6 @@ def _texts(shelf: Shelf, task: str, split: str, rows: NDArray[np.int64]) -> list
 ANSWERERS: dict[type[Question], Callable[[Any, Shelf], Answer]] = {
     Attention: _attention,
     Attribution: _attribution,
-    Prediction: _prediction,
     Strongest: _strongest,
     Weightiest: _weightiest,
     Drawn: _drawn,

@@ -157,7 +157,7 @@ def gradient_activation(
     def one(batch: Batch, taps: Taps) -> tuple[list[Tensor], list[Tensor]]:
         return taps.gate_gradients(_slopes(model, batch, taps))
 
-    return _mean_size(model, data, one, pace or Pace(), 1)
+    return _mean_size(model, data, one, pace or Pace())
 
 
 def conductance(
@@ -182,7 +182,7 @@ def conductance(
         baseline = masked_words(batch.input_ids, tokenizer)
         return conductances(model, batch, baseline, taps, steps)
 
-    return _mean_size(model, data, one, pace or Pace(), steps + 1)
+    return _mean_size(model, data, one, pace or Pace())
 
 
 def conductances(
@@ -262,13 +262,9 @@ def _with_ids(batch: Batch, ids: Tensor) -> Batch:
 
 
 def _mean_size(
-    model: PreTrainedModel, data: Encoded, one: Any, pace: Pace, passes: int
+    model: PreTrainedModel, data: Encoded, one: Any, pace: Pace
 ) -> tuple[Matrix, Matrix]:
-    """Mean over examples of the absolute values that `one` gives for a batch.
-
-    Args:
-        passes: Forward and backward passes that a batch takes: its pace.
-    """
+    """Mean over examples of the absolute values that `one` gives for a batch."""
     if not len(data):
         raise BadInput("There are no examples to attribute.", "Choose another split.")
     layers, heads, neurons = architectures.shape(model).grid()

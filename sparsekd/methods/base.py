@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
+from sparsekd.errors import Incompatible
+from sparsekd.knowledge.losses import soft_cross_entropy, squared_error
 from sparsekd.knowledge.observe import Knowledge, Needs
 from sparsekd.parameters import Params
 from sparsekd.tasks import TaskCard
@@ -109,6 +111,9 @@ class Method(ABC):
     inside: bool = False
     """Whether the method looks inside its teachers, beyond their logits."""
 
+    examines: bool = False
+    """Whether the method has something to tell about examples (see `examine`)."""
+
     student_needs: Needs
     teacher_needs: Needs
     """Which layers are shown beyond the logits; set in `prepare`, fixed from then on."""
@@ -161,10 +166,10 @@ class Method(ABC):
         self.notes += [(progress.place, name, float(value)) for name, value in values.items()]
 
     def examine(self, seen: Seen) -> list[dict[str, Any]]:
-        """What the method can tell about some examples, in rows of a table (or nothing).
+        """What the method can tell about some examples, in rows of a table.
 
-        Asked before the first step and after the last, about the same training examples, without
-        gradients and without dropout.
+        Where it `examines`, it is asked before the first step and after the last, about the same
+        training examples, without gradients and without dropout.
         """
         return []
 
@@ -174,3 +179,26 @@ class Method(ABC):
 
     def restore(self, state: dict[str, Tensor]) -> None:  # noqa: B027 - an optional hook
         """Take back what `state` gave; called after `prepare`."""
+
+
+def one_teacher(title: str, setup: Setup) -> None:
+    """Refuse anything but one teacher.
+
+    Raises:
+        Incompatible: there is none, or there are several.
+    """
+    if setup.teacher_count != 1:
+        raise Incompatible(
+            f"{title} learns from one teacher, not {setup.teacher_count}.", "Choose one teacher."
+        )
+
+
+def soft_labels(seen: Seen, temperature: float) -> Tensor:
+    """Distance to the first teacher's outputs: soft cross-entropy, or squared error.
+
+    Shapes: -> (B,).
+    """
+    student, teacher = seen.student.logits, seen.teachers[0].logits
+    if seen.regression:
+        return squared_error(student, teacher)
+    return soft_cross_entropy(student, teacher, temperature)

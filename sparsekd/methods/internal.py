@@ -10,9 +10,8 @@ from sparsekd.knowledge.losses import task_loss
 from sparsekd.knowledge.observe import Kind
 from sparsekd.knowledge.relations import every_nth
 from sparsekd.knowledge.representations import attention_kl, cls_cosine
-from sparsekd.methods.base import Method, Progress, Seen, Setup, Signal
+from sparsekd.methods.base import Method, Progress, Seen, Setup, Signal, one_teacher, soft_labels
 from sparsekd.methods.layers import depth, maps_between
-from sparsekd.methods.vanilla import one_teacher, soft_labels
 from sparsekd.parameters import InternalParams
 
 WATCHED = 60  # steps of a course at which every layer's distance is noted, at most
@@ -38,6 +37,7 @@ class Internal(Method):
 
     params: InternalParams
     inside = True
+    examines = True
 
     def prepare(self, setup: Setup) -> None:
         """Match layers, build maps between widths.

@@ -1,7 +1,5 @@
 """Knowledge selection: an actor–critic weighs four kinds of knowledge as the training goes on."""
 
-from typing import Any
-
 import torch
 from torch import Tensor, nn
 
@@ -173,15 +171,6 @@ class KnowledgeSelection(Method):
         return torch.tensor([float(number >> place & 1) for place in range(len(KINDS))]).to(
             self.device
         )
-
-    def examine(self, seen: Seen) -> list[dict[str, Any]]:
-        """How far the student is from label and teacher in each kind, example by example."""
-        losses = {kind: each.tolist() for kind, each in self.knowledge.losses(seen).items()}
-        return [
-            {"row": int(row), "kind": kind, "loss": losses[kind][place]}
-            for place, row in enumerate(seen.rows)
-            for kind in KINDS
-        ]
 
     # --- interruptions -----------------------------------------------------------------------
 

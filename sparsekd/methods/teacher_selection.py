@@ -56,6 +56,7 @@ class TeacherSelection(Method):
     """
 
     params: TeacherSelectionParams
+    examines = True
 
     def prepare(self, setup: Setup) -> None:
         """Ask for the student's [CLS] where a policy reads it; build the policy.

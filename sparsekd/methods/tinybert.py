@@ -4,9 +4,8 @@ from torch import Tensor, nn
 
 from sparsekd.knowledge.relations import every_nth, state_distance
 from sparsekd.knowledge.representations import score_distance
-from sparsekd.methods.base import Method, Progress, Seen, Setup, Signal
+from sparsekd.methods.base import Method, Progress, Seen, Setup, Signal, one_teacher, soft_labels
 from sparsekd.methods.layers import depth, maps_between
-from sparsekd.methods.vanilla import one_teacher, soft_labels
 from sparsekd.parameters import TinyBERTParams
 
 

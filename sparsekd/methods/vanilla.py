@@ -2,9 +2,8 @@
 
 from torch import Tensor
 
-from sparsekd.errors import Incompatible
-from sparsekd.knowledge.losses import soft_cross_entropy, squared_error, task_loss
-from sparsekd.methods.base import Method, Progress, Seen, Setup
+from sparsekd.knowledge.losses import task_loss
+from sparsekd.methods.base import Method, Progress, Seen, Setup, one_teacher, soft_labels
 from sparsekd.parameters import VanillaParams
 
 
@@ -28,26 +27,3 @@ class Vanilla(Method):
         if alpha < 1:
             terms["hard"] = (1 - alpha) * task_loss(seen.student.logits, seen.labels)
         return terms
-
-
-def one_teacher(title: str, setup: Setup) -> None:
-    """Refuse anything but one teacher.
-
-    Raises:
-        Incompatible: there is none, or there are several.
-    """
-    if setup.teacher_count != 1:
-        raise Incompatible(
-            f"{title} learns from one teacher, not {setup.teacher_count}.", "Choose one teacher."
-        )
-
-
-def soft_labels(seen: Seen, temperature: float) -> Tensor:
-    """Distance to the first teacher's outputs: soft cross-entropy, or squared error.
-
-    Shapes: -> (B,).
-    """
-    student, teacher = seen.student.logits, seen.teachers[0].logits
-    if seen.regression:
-        return squared_error(student, teacher)
-    return soft_cross_entropy(student, teacher, temperature)

@@ -84,7 +84,25 @@ def with_layers(teacher: PreTrainedModel, numbers: list[int]) -> PreTrainedModel
     return student.eval()
 
 
-def random_bert(
+def _bert(intermediate: int, dropout: float) -> dict[str, Any]:
+    return {
+        "intermediate_size": intermediate,
+        "hidden_dropout_prob": dropout,
+        "attention_probs_dropout_prob": dropout,
+    }
+
+
+def _distilbert(intermediate: int, dropout: float) -> dict[str, Any]:
+    names = ("dropout", "attention_dropout", "seq_classif_dropout")
+    return {"hidden_dim": intermediate} | dict.fromkeys(names, dropout)
+
+
+# What an untrained model is configured by, and what only its architecture calls so.
+UNTRAINED = {"bert": (BertConfig, _bert), "distilbert": (DistilBertConfig, _distilbert)}
+
+
+def untrained(
+    architecture: str,
     layers: int,
     hidden: int,
     heads: int,
@@ -97,70 +115,28 @@ def random_bert(
     dropout: float = 0.1,
     initializer_range: float = 0.02,
 ) -> PreTrainedModel:
-    """A BERT that has learned nothing yet, in eval mode: the same seed, the same weights.
+    """A BERT or DistilBERT that has learned nothing yet, in eval mode: same seed, same weights.
 
     Raises:
         BadInput: the hidden size is not a multiple of the heads.
     """
-    _check_heads(hidden, heads)
-    config = BertConfig(
+    if hidden % heads:
+        raise BadInput(f"{heads} heads cannot share {hidden} columns.", "Choose a multiple.")
+    make, own_names = UNTRAINED[architecture]
+    config = make(
         vocab_size=vocabulary,
         hidden_size=hidden,
         num_hidden_layers=layers,
         num_attention_heads=heads,
-        intermediate_size=intermediate,
         max_position_embeddings=positions,
         num_labels=1 if regression else len(labels),
-        hidden_dropout_prob=dropout,
-        attention_probs_dropout_prob=dropout,
-        initializer_range=initializer_range,
-    )
-    model = _drawn(config, seed)
-    name_labels(model, labels, regression)
-    return model
-
-
-def random_distilbert(
-    layers: int,
-    hidden: int,
-    heads: int,
-    intermediate: int,
-    vocabulary: int,
-    labels: tuple[str, ...],
-    regression: bool,
-    seed: int,
-    positions: int = 128,
-    dropout: float = 0.1,
-    initializer_range: float = 0.02,
-) -> PreTrainedModel:
-    """A DistilBERT that has learned nothing yet, in eval mode: the same seed, the same weights.
-
-    Raises:
-        BadInput: the hidden size is not a multiple of the heads.
-    """
-    _check_heads(hidden, heads)
-    config = DistilBertConfig(
-        vocab_size=vocabulary,
-        dim=hidden,
-        n_layers=layers,
-        n_heads=heads,
-        hidden_dim=intermediate,
-        max_position_embeddings=positions,
-        num_labels=1 if regression else len(labels),
-        dropout=dropout,
-        attention_dropout=dropout,
-        seq_classif_dropout=dropout,
         initializer_range=initializer_range,
         pad_token_id=0,
+        **own_names(intermediate, dropout),
     )
     model = _drawn(config, seed)
     name_labels(model, labels, regression)
     return model
-
-
-def _check_heads(hidden: int, heads: int) -> None:
-    if hidden % heads:
-        raise BadInput(f"{heads} heads cannot share {hidden} columns.", "Choose a multiple.")
 
 
 def _pruned(teacher: PreTrainedModel, mask: UnitMask | None) -> PreTrainedModel:

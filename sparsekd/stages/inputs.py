@@ -76,9 +76,9 @@ def place(reference: str) -> Path:
 def _demo(reference: str, card: TaskCard, seed: int) -> Loaded:
     in_pieces = reference == DEMO_DISTILBERT
     tokenizer = demo_piece_tokenizer() if in_pieces else demo_tokenizer()
-    draw = students.random_distilbert if in_pieces else students.random_bert
     shape = {name: value for name, value in DEMO_TEACHERS[reference].items() if name != "train"}
-    model = draw(
+    model = students.untrained(
+        "distilbert" if in_pieces else "bert",
         **shape,
         vocabulary=len(tokenizer),
         labels=card.labels,

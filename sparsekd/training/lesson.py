@@ -136,7 +136,7 @@ class Lesson:
     def examine(self, rows: NDArray[np.int64]) -> list[dict[str, Any]]:
         """What the method tells about some training examples, row by row of a table."""
         told: list[dict[str, Any]] = []
-        for start in range(0, len(rows), self.params.batch_size):
+        for start in range(0, len(rows) if self.method.examines else 0, self.params.batch_size):
             told += self.method.examine(self.review(rows[start : start + self.params.batch_size]))
         return told
 

@@ -25,8 +25,6 @@ from sparsekd.questions import (
     Closed,
     Drawn,
     Examples,
-    Predicted,
-    Prediction,
     Strongest,
     Weighed,
     Weightiest,
@@ -44,9 +42,9 @@ def attention(names: Names, text: str = TEXT[0], model: str = "teacher", **more:
     return asking.ask(question, Attended)
 
 
-def prediction(names: Names, mask: Mask | None, text: str = TEXT[0]) -> Prediction:
+def seen(names: Names, mask: Mask | None, text: str = TEXT[0]) -> Attention:
     closed = None if mask is None else Closed.of_mask(mask)
-    return Prediction(task=names["task"], model=names["teacher"], texts=((text,),), closed=closed)
+    return Attention(task=names["task"], model=names["teacher"], texts=(text,), closed=closed)
 
 
 def some_mask(seed: int) -> Mask:
@@ -117,8 +115,8 @@ def test_the_weightiest_examples_change_most_without_the_unit(names: Names):
     assert told.change[0] >= told.mean
     mask = Mask.full(SHAPE)
     mask.heads[1, 0] = False
-    alone = asking.ask(prediction(names, mask, told.texts[0][0]), Predicted)
-    np.testing.assert_allclose(told.without[0], alone.logits[0], atol=1e-5)
+    alone = asking.ask(seen(names, mask, told.texts[0][0]), Attended)
+    np.testing.assert_allclose(told.without[0], alone.logits, atol=1e-5)
 
 
 def test_examples_are_drawn_by_their_seed(names: Names):
@@ -139,18 +137,18 @@ def test_two_visitors_never_see_each_other_s_masks(names: Names):
     with ThreadPoolExecutor(6) as visitors:
         together = list(
             visitors.map(
-                lambda one: asking.ask(prediction(names, some_mask(one[0]), one[1]), Predicted),
+                lambda one: asking.ask(seen(names, some_mask(one[0]), one[1]), Attended),
                 asked,
             )
         )
-    whole = asking.ask(prediction(names, None, "the film is good"), Predicted)
+    whole = asking.ask(seen(names, None, "the film is good"), Attended)
     shutil.rmtree(asking.answers())
 
     for (seed, text), told in zip(asked, together, strict=True):
-        alone = asking.ask(prediction(names, some_mask(seed), text), Predicted)
+        alone = asking.ask(seen(names, some_mask(seed), text), Attended)
         np.testing.assert_array_equal(told.logits, alone.logits)
-    assert len({float(told.logits[0, 0]) for told in together}) > 6
-    again = asking.ask(prediction(names, None, "the film is good"), Predicted)
+    assert len({float(told.logits[0]) for told in together}) > 6
+    again = asking.ask(seen(names, None, "the film is good"), Attended)
     np.testing.assert_array_equal(whole.logits, again.logits)
 
 
@@ -328,7 +326,7 @@ def test_units_that_do_not_exist_are_refused(names: Names):
 
 def test_a_mask_of_another_shape_is_refused(names: Names):
     with pytest.raises(Incompatible, match="mask has heads"):
-        asking.ask(prediction(names, Mask.full((2, 3, 24))), Predicted)
+        asking.ask(seen(names, Mask.full((2, 3, 24))), Attended)
 
 
 def test_two_texts_for_a_task_of_one_are_refused(names: Names):

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from sparsekd.errors import BadInput, Incompatible
 from sparsekd.models import architectures
 from sparsekd.models.loading import save
-from sparsekd.models.students import chosen_layers, initial, random_bert
+from sparsekd.models.students import chosen_layers, initial, untrained
 from sparsekd.parameters import StudentParams
 from tests.conftest import tiny_inputs, tiny_model, tiny_tokenizer
 
@@ -122,12 +122,14 @@ def test_the_demo_model_is_decided_by_its_seed_and_disturbs_nobody() -> None:
     torch.manual_seed(5)
     expected = torch.rand(1)
     torch.manual_seed(5)
-    first, again = (random_bert(2, 24, 3, 20, 40, ("no", "yes"), False, seed=7) for _ in range(2))
+    first, again = (
+        untrained("bert", 2, 24, 3, 20, 40, ("no", "yes"), False, seed=7) for _ in range(2)
+    )
     assert torch.equal(torch.rand(1), expected)
     assert same(first, again)
     assert first.config.id2label == {0: "no", 1: "yes"}
     assert not first.training
-    scalar = random_bert(1, 24, 3, 20, 40, (), True, seed=7)
+    scalar = untrained("bert", 1, 24, 3, 20, 40, (), True, seed=7)
     assert scalar(**tiny_inputs(scalar)).logits.shape == (3, 1)
     with pytest.raises(BadInput, match="5 heads"):
-        random_bert(1, 24, 5, 20, 40, (), True, seed=7)
+        untrained("bert", 1, 24, 5, 20, 40, (), True, seed=7)

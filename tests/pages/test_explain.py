@@ -1,6 +1,7 @@
 """The Explain page: units, links, attention, neurons, attributions; data is never markup."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -35,10 +36,10 @@ TEXT = "<b> **x** $a$ 😀 שלום"
 def no_inspector(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is started behind these tests' backs: what they ask for is kept already."""
 
-    def refuse() -> None:
+    def refuse(module: str, log: Path) -> None:
         raise AssertionError("the page asks for something that is not kept")
 
-    monkeypatch.setattr(asking, "_started", refuse)
+    monkeypatch.setattr(asking, "detached", refuse)
 
 
 @pytest.fixture

@@ -26,21 +26,9 @@ from sparsekd.records import Recipe, Run, State
 from sparsekd.stages import inputs
 from sparsekd.stages.sparsifying import distance
 from sparsekd.worker import work
-from tests.workshop import checkpoint_folder, task_folder
+from tests.workshop import checkpoint_folder, done, task_folder, worked
 
 QUICK = TrainParams(epochs=1, batch_size=32, learning_rate=3e-3, max_length=16)
-
-
-def worked(recipe: Recipe) -> Run:
-    store.create(recipe, "cpu")
-    work(recipe.run_id, "cpu")
-    return store.get(recipe.run_id)
-
-
-def done(recipe: Recipe) -> Run:
-    run = worked(recipe)
-    assert run.state is State.DONE, f"{run.outcome.message} {run.outcome.hint}"
-    return run
 
 
 @pytest.fixture(scope="module")

@@ -5,22 +5,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sparsekd import fidelity, plans, references, store, tables
+from sparsekd import fidelity, plans, references, tables
 from sparsekd.knowledge import attribution
 from sparsekd.parameters import AttributeParams, TrainParams
-from sparsekd.records import Recipe, Run, State
+from sparsekd.records import State
 from sparsekd.stages import inputs
 from sparsekd.units import Scores
-from sparsekd.worker import work
-from tests.workshop import checkpoint_folder, task_folder
+from tests.workshop import checkpoint_folder, task_folder, worked
 
 QUICK = TrainParams(epochs=1, batch_size=64, learning_rate=3e-3, max_length=16)
-
-
-def worked(recipe: Recipe) -> Run:
-    store.create(recipe, "cpu")
-    work(recipe.run_id, "cpu")
-    return store.get(recipe.run_id)
 
 
 @pytest.fixture(scope="module")

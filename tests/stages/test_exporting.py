@@ -18,13 +18,12 @@ from sparsekd.errors import BadInput, Incompatible
 from sparsekd.models import architectures, exporting, loading
 from sparsekd.models.pruning import prune
 from sparsekd.parameters import ExportParams, MaskParams, MeasureParams
-from sparsekd.records import Recipe, Run, State
+from sparsekd.records import Run, State
 from sparsekd.stages import modelcard
 from sparsekd.stages.exporting import export_model
 from sparsekd.units import Mask
-from sparsekd.worker import work
 from tests.conftest import ARCHITECTURES, tiny_model, tiny_tokenizer
-from tests.workshop import checkpoint_folder, task_folder
+from tests.workshop import checkpoint_folder, done, task_folder, worked
 
 PAIR = {"text": ["the film"], "pair": ["a plot was dull"], "label": [0]}
 FORMATS = ("pruned", "gated", "onnx")
@@ -82,18 +81,6 @@ def holed(seed: int = 1) -> Mask:
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("SPARSEKD_HOME", str(tmp_path / "home"))
     return tmp_path / "home"
-
-
-def worked(recipe: Recipe) -> Run:
-    store.create(recipe, "cpu")
-    work(recipe.run_id, "cpu")
-    return store.get(recipe.run_id)
-
-
-def done(recipe: Recipe) -> Run:
-    run = worked(recipe)
-    assert run.state is State.DONE, f"{run.outcome.message} {run.outcome.hint}"
-    return run
 
 
 def test_others_open_every_export_and_get_the_gated_logits(tmp_path: Path) -> None:

@@ -20,10 +20,9 @@ from sparsekd.parameters import (
     TrainParams,
     VanillaParams,
 )
-from sparsekd.records import Recipe, Run, State
+from sparsekd.records import Recipe, State
 from sparsekd.stages import sparsifying
-from sparsekd.worker import work
-from tests.workshop import checkpoint_folder, task_folder
+from tests.workshop import checkpoint_folder, done, task_folder, worked
 
 QUICK = TrainParams(epochs=2, batch_size=32, learning_rate=3e-3, max_length=16)
 
@@ -55,18 +54,6 @@ def names(shop: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
 def student_of(task: str, teacher: str, **student: object) -> Recipe:
     shape = StudentParams.of({"layers": 1} | student)
     return plans.distil(task, "vanilla", teacher, QUICK, VanillaParams(), shape)
-
-
-def worked(recipe: Recipe) -> Run:
-    store.create(recipe, "cpu")
-    work(recipe.run_id, "cpu")
-    return store.get(recipe.run_id)
-
-
-def done(recipe: Recipe) -> Run:
-    run = worked(recipe)
-    assert run.state is State.DONE, f"{run.outcome.message} {run.outcome.hint}"
-    return run
 
 
 def test_a_trained_model_leaves_its_answers_labels_sizes_and_no_checkpoint(names: dict[str, str]):
