@@ -16,7 +16,7 @@ from sparsekd import locks, store
 from sparsekd.errors import BadInput, Unavailable, unknown
 from sparsekd.files import replace
 from sparsekd.processes import detached
-from sparsekd.records import RESUMABLE, Plan, Recipe, Run, State
+from sparsekd.records import RESUMABLE, UNFINISHED, Plan, Recipe, Run, State
 
 GRACE = 15.0  # seconds that a queue process may take to begin
 
@@ -32,26 +32,30 @@ class Device:
 # --- asking ----------------------------------------------------------------------------------
 
 
-def submit(recipes: Iterable[Recipe], device: str = "auto") -> list[Run]:
+def submit(recipes: Iterable[Recipe], device: str = "auto", retries: int = 0) -> list[Run]:
     """Queue recipes and return their runs at once.
 
     Finished runs are found, running ones left alone, and those that failed or stopped are
-    queued again; submitting twice is harmless.
+    queued again; submitting twice is harmless. `retries` says how often each is tried again
+    after a failure that may pass.
     """
     check_device(device)
-    runs = [store.create(recipe, device) for recipe in recipes]
-    for run in runs:
-        if run.state in RESUMABLE:
-            store.requeue(run.id, device)
+    wanted = {recipe.run_id: recipe for recipe in recipes}
+    store.create_all(wanted.values(), device, retries)
+    runs = store.several(wanted)
+    stopped = [name for name in wanted if runs[name].state in RESUMABLE]
+    store.requeue_all(stopped, device, retries)
     wake()
-    return list(store.several(run.id for run in runs).values())
+    found = store.several(wanted)
+    return [found[name] for name in wanted]
 
 
 def submit_plan(plan: Plan, device: str = "auto") -> list[Run]:
-    """Remember a plan and queue its runs."""
+    """Remember a plan and queue its runs; those of a sweep are retried once."""
     check_device(device)
     store.save_plan(plan)
-    return submit([step.recipe for step in plan.steps], device)
+    recipes = [step.recipe for step in plan.steps]
+    return submit(recipes, device, retries=1 if plan.kind == "sweep" else 0)
 
 
 def cancel(run_id: str) -> Run:
@@ -59,20 +63,24 @@ def cancel(run_id: str) -> Run:
     run = store.get(run_id)
     if run.state is State.DONE:
         raise BadInput(f"Run {run.id} is done.", "There is nothing to cancel.")
-    store.ask_to_cancel(run.id)
-    if run.state is State.RUNNING and run.pid:
-        with suppress(ProcessLookupError):  # it may end between the look and the signal
-            os.kill(run.pid, signal.SIGTERM)
+    cancel_all([run])
     return store.get(run.id)
 
 
 def cancel_plan(plan: Plan) -> None:
-    """Ask every unfinished run of a plan to stop, the ones that wait first."""
+    """Ask every unfinished run of a plan to stop."""
     runs = store.several(step.recipe.run_id for step in plan.steps)
-    for state in (State.QUEUED, State.RUNNING):
-        for run in runs.values():
-            if run.state is state:
-                cancel(run.id)
+    cancel_all(run for run in runs.values() if run.state in UNFINISHED)
+
+
+def cancel_all(runs: Iterable[Run]) -> None:
+    """Ask runs to stop, all at once: none begins because another one ends."""
+    asked = list(runs)
+    store.ask_to_cancel(*(run.id for run in asked))
+    for run in asked:
+        if run.state is State.RUNNING and run.pid:
+            with suppress(ProcessLookupError):  # it may end between the look and the signal
+                os.kill(run.pid, signal.SIGTERM)
 
 
 def resume(run_id: str, device: str | None = None) -> Run:

@@ -1,92 +1,141 @@
 """The queue process: starts runs as their inputs and a device are ready.
 
 Each run works in a process of its own. One queue process per store, started when something is
-submitted, hands each device to one run at a time and leaves when nothing is left to start.
+submitted, hands out the slots of each device and leaves when nothing is left to start.
 """
 
 import importlib
-import os
 import sys
 import time
-from multiprocessing import get_context
-from multiprocessing.process import BaseProcess
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
-from sparsekd import jobs, locks, store
+from sparsekd import executors, jobs, locks, store
 from sparsekd.errors import SparseKDError
+from sparsekd.executors import Executor, Place
 from sparsekd.records import Outcome, Run, State
 
-PAUSE = 0.2  # seconds between two looks at the queue
+PAUSE = 0.1  # seconds between two looks at the workers
+IDLE = 0.5  # seconds between two looks at a queue in which nothing can start
+
+
+@dataclass(frozen=True)
+class Start:
+    """A run that can begin, in so many slots of a place."""
+
+    run: Run
+    place: str
+    slots: int
 
 
 def serve() -> None:
     """Start queued runs as their inputs and a device are ready; leave when none can start."""
-    context = get_context("forkserver")
-    # Imports torch once for all workers of this queue; nothing touches a device before the fork.
-    context.set_forkserver_preload(["sparsekd.worker"])
-    workers: dict[str, tuple[str, BaseProcess]] = {}
     with locks.holding(jobs.queue_lock(), "Another queue process is at work."):
-        names = [device.name for device in jobs.devices()]
+        executor = executors.chosen()
+        try:
+            Queue(executor).serve()
+        finally:
+            executor.close()
+
+
+class Queue:
+    """What is at work, on an executor."""
+
+    def __init__(self, executor: Executor) -> None:
+        self.executor = executor
+        self.places = executor.places()
+        self.slots = sum(place.slots for place in self.places)
+        self.working: dict[str, Start] = {}
+        self.looked = 0.0
+
+    def serve(self) -> None:
+        """Until nothing is at work and nothing can start."""
         while True:
-            _reap(workers)
-            mine = {device for device, _ in workers.values()}
-            if mine != set(names):  # otherwise there is nothing to decide, and nothing is read
-                others = _devices_in_use(workers)
-                waiting = [run for run in store.queued() if run.id not in workers]
-                for run, device in startable(waiting, names, mine | others):
-                    process = context.Process(target=_work, args=(run.id, device))
-                    process.start()
-                    workers[run.id] = (device, process)
-                if not workers and not others:
+            if self.reap() or time.monotonic() - self.looked > IDLE:
+                self.looked = time.monotonic()
+                others = self.others()
+                free = sum(start.slots for start in self.working.values()) < self.slots
+                if free:  # otherwise there is nothing to decide, and nothing is read
+                    self.start(others)
+                if not self.working and not others:
                     return
+                for run in store.cancelled(self.working):
+                    self.executor.cancel(run)
             time.sleep(PAUSE)
 
+    def start(self, others: Mapping[str, int]) -> None:
+        """Begin what can begin now."""
+        busy = Counter(others)
+        for at_work in self.working.values():
+            busy[at_work.place] += at_work.slots
+        waiting = [run for run in store.queued() if run.id not in self.working]
+        for one in startable(waiting, self.places, busy):
+            self.executor.begin([one.run], one.place, one.slots)
+            self.working[one.run.id] = one
 
-def startable(queued: list[Run], names: list[str], busy: set[str]) -> list[tuple[Run, str]]:
-    """The queued runs that can start now, each with its device: in order, one per device.
+    def others(self) -> dict[str, int]:
+        """Slots held by workers that an earlier queue process has left behind."""
+        running = store.running()
+        return Counter(run.device for run in running if run.id not in self.working)
 
-    The processor is for those who ask for it, unless it is the only device.
+    def reap(self) -> bool:
+        """See which workers are gone; what may pass is tried once more."""
+        gone = self.executor.ended()
+        for run_id, how in gone.items():
+            self.working.pop(run_id, None)
+            run = store.several([run_id]).get(run_id)
+            if run is None:
+                continue
+            if run.state is State.QUEUED:
+                message = f"The worker ended ({how or 'without a word'}) before it could begin."
+                outcome = Outcome(message=message, hint="The log of the run says why.")
+                store.finish(run_id, State.FAILED, outcome, 0.0)
+                run = store.get(run_id)
+            if run.retries and _may_pass(run):
+                store.retry(run_id)
+        return bool(gone)
+
+
+def _may_pass(run: Run) -> bool:
+    """Whether the same run may end otherwise: it was killed, or failed by no fault of its own."""
+    failed = run.state is State.FAILED and not run.outcome.lasting
+    return failed or run.state is State.INTERRUPTED
+
+
+def startable(
+    queued: Sequence[Run], places: Sequence[Place], busy: Mapping[str, int]
+) -> list[Start]:
+    """The queued runs that can start now: in order, as many as there are slots.
+
+    The processor is for those who ask for it, unless it is the only place. Its slots that no run
+    waits for go to those that start; a run that has failed gets its place to itself.
     """
-    free = [name for name in names if name not in busy]
-    automatic = {name for name in names if name != "cpu"} or set(names)
+    free = {place.name: place.slots - busy.get(place.name, 0) for place in places}
+    whole = {place.name: place.slots for place in places}
+    automatic = [name for name in whole if name != "cpu"] or list(whole)
     inputs = store.several({needed for run in queued for needed in run.recipe.needs})
     ready = {name for name, run in inputs.items() if run.state is State.DONE}
-    chosen = []
+    chosen: dict[str, list[Run]] = {name: [] for name in whole}
     for run in queued:
-        fits = automatic if run.device == "auto" else {run.device}
-        device = next((name for name in free if name in fits), None)
-        if device and ready.issuperset(run.recipe.needs):
-            free.remove(device)
-            chosen.append((run, device))
-    return chosen
-
-
-def _devices_in_use(workers: dict[str, tuple[str, BaseProcess]]) -> set[str]:
-    """Devices held by workers that an earlier queue process has left behind."""
-    return {run.device for run in store.runs(states=[State.RUNNING]) if run.id not in workers}
-
-
-def _reap(workers: dict[str, tuple[str, BaseProcess]]) -> None:
-    for run_id, (_, process) in list(workers.items()):
-        if process.exitcode is None:
+        if not ready.issuperset(run.recipe.needs):
             continue
-        process.join()
-        del workers[run_id]
-        run = store.several([run_id]).get(run_id)
-        if run is not None and run.state is State.QUEUED:
-            message = f"The worker ended (exit code {process.exitcode}) before it could begin."
-            outcome = Outcome(message=message, hint="The log of the run says why.")
-            store.finish(run_id, State.FAILED, outcome, 0.0)
+        for name in automatic if run.device == "auto" else [run.device]:
+            slots = whole.get(name, 0) if run.failures else 1
+            if 0 < slots <= free.get(name, 0):
+                free[name] -= slots
+                chosen[name].append(run)
+                break
+    return [
+        Start(run, name, whole[name] if run.failures else 1 + spare)
+        for name, runs in chosen.items()
+        for run, spare in zip(runs, _dealt(free[name] * (name == "cpu"), len(runs)), strict=True)
+    ]
 
 
-def _work(run_id: str, device: str) -> None:
-    """Where a worker process begins: its own session, its own log, then torch."""
-    os.setsid()
-    log = store.folder(run_id) / "log.txt"
-    log.parent.mkdir(parents=True, exist_ok=True)
-    with log.open("ab", buffering=0) as out:
-        os.dup2(out.fileno(), sys.stdout.fileno())
-        os.dup2(out.fileno(), sys.stderr.fileno())
-    importlib.import_module("sparsekd.worker").work(run_id, device)
+def _dealt(slots: int, runs: int) -> list[int]:
+    """Slots dealt out one by one: a core more is a thread more."""
+    return [len(range(place, slots, runs)) for place in range(runs)]
 
 
 def main() -> int:

@@ -4,6 +4,7 @@ import hashlib
 import json
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -47,7 +48,7 @@ class Recipe:
     params: dict[str, Any] = field(default_factory=dict)
     seed: int = 0
 
-    @property
+    @cached_property
     def run_id(self) -> str:
         """Same recipe, same id: a finished run is found again, not repeated."""
         return hashlib.sha256(self.to_json().encode()).hexdigest()[:12]
@@ -95,12 +96,14 @@ class Outcome:
     """How a run ended.
 
     `metrics` maps split to metric to value; `facts` holds small plain facts (parameters, units).
+    `lasting` marks a failure that the same recipe would meet again.
     """
 
     metrics: dict[str, dict[str, float]] = field(default_factory=dict)
     facts: dict[str, Any] = field(default_factory=dict)
     message: str = ""
     hint: str = ""
+    lasting: bool = False
 
 
 @dataclass(frozen=True)
@@ -114,7 +117,10 @@ class Event:
 
 @dataclass(frozen=True)
 class Run:
-    """A recipe with its history; times are seconds since the epoch."""
+    """A recipe with its history; times are seconds since the epoch.
+
+    `retries` are left, where the run fails by what may pass; `failures` have been so far.
+    """
 
     recipe: Recipe
     state: State
@@ -125,6 +131,8 @@ class Run:
     started: float | None = None
     finished: float | None = None
     seconds: float = 0.0
+    retries: int = 0
+    failures: int = 0
     progress: Progress = field(default_factory=Progress)
     outcome: Outcome = field(default_factory=Outcome)
 
@@ -154,9 +162,9 @@ class Plan:
     title: str
     task: str
     steps: tuple[Step, ...]
-    kind: Literal["study", "comparison"] = "study"
+    kind: Literal["study", "comparison", "sweep"] = "study"
 
-    @property
+    @cached_property
     def id(self) -> str:
         """Same runs in the same roles: the same plan."""
         text = json.dumps([(step.role, step.recipe.run_id) for step in self.steps])

@@ -14,6 +14,10 @@ ROLES = {
     "random_mask_teacher": "Randomly masked teacher",
     "random_mask_student": "Student of a randomly masked teacher",
     "assistant": "Teacher assistant",
+    "magnitude_teacher": "Teacher masked by weight size",
+    "magnitude_student": "Student of a teacher masked by weight size",
+    "lam_control": "Student at λ 0 or λ 1",
+    "dense_try": "Further try of the dense teacher's student",
 }
 REPORTED = (
     "teacher",

@@ -20,7 +20,7 @@ from sparsekd.files import disk_trouble
 from sparsekd.locks import holding, is_locked
 from sparsekd.records import Event, Outcome, Plan, Progress, Recipe, Run, State
 
-VERSION = 1
+VERSION = 2
 KILLED = "Its worker ended without a word: killed, out of memory, or the machine went down."
 RESUME = "Resume it; where memory ran out, lower batch_size or max_length first."
 TABLES = """
@@ -28,7 +28,8 @@ CREATE TABLE IF NOT EXISTS runs (
     id TEXT PRIMARY KEY, recipe TEXT NOT NULL, state TEXT NOT NULL, device TEXT NOT NULL,
     place REAL NOT NULL, pid INTEGER, created REAL NOT NULL, started REAL, finished REAL,
     seconds REAL NOT NULL DEFAULT 0, cancel INTEGER NOT NULL DEFAULT 0,
-    progress TEXT NOT NULL DEFAULT '{}', outcome TEXT NOT NULL DEFAULT '{}'
+    progress TEXT NOT NULL DEFAULT '{}', outcome TEXT NOT NULL DEFAULT '{}',
+    retries INTEGER NOT NULL DEFAULT 0, failures INTEGER NOT NULL DEFAULT 0
 );
 CREATE TABLE IF NOT EXISTS events (
     run TEXT NOT NULL, step INTEGER NOT NULL, name TEXT NOT NULL, value REAL,
@@ -37,6 +38,7 @@ CREATE TABLE IF NOT EXISTS events (
 CREATE TABLE IF NOT EXISTS plans (id TEXT PRIMARY KEY, plan TEXT NOT NULL, created REAL NOT NULL);
 CREATE TABLE IF NOT EXISTS tasks (name TEXT PRIMARY KEY, card TEXT NOT NULL, created REAL NOT NULL);
 """
+SINCE_VERSION_1 = ("retries", "failures")
 
 
 def home() -> Path:
@@ -85,8 +87,20 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
     if version < VERSION:
         connection.execute("PRAGMA journal_mode=WAL")
         connection.executescript(TABLES)
+        _add_columns(connection)
         connection.execute(f"PRAGMA user_version={VERSION}")
     connection.execute("PRAGMA synchronous=NORMAL")
+
+
+def _add_columns(connection: sqlite3.Connection) -> None:
+    """Bring a catalogue of version 1 up to date; two processes may do so at once."""
+    with connection:
+        connection.execute("BEGIN IMMEDIATE")
+        known = {row["name"] for row in connection.execute("PRAGMA table_info(runs)")}
+        for name in SINCE_VERSION_1:
+            if name not in known:
+                words = f"ALTER TABLE runs ADD COLUMN {name} INTEGER NOT NULL DEFAULT 0"
+                connection.execute(words)
 
 
 def _database_trouble(path: Path, error: sqlite3.Error) -> Unavailable:
@@ -105,23 +119,56 @@ def _database_trouble(path: Path, error: sqlite3.Error) -> Unavailable:
 
 def create(recipe: Recipe, device: str = "auto") -> Run:
     """Enter a recipe as queued; one that is there already is left as it is."""
-    now = time.time()
-    with _database() as database:
-        database.execute(
-            "INSERT OR IGNORE INTO runs (id, recipe, state, device, place, created) "
-            "VALUES (?, ?, ?, ?, ?, ?)",
-            (recipe.run_id, recipe.to_json(), State.QUEUED, device, now, now),
-        )
+    create_all([recipe], device)
     return get(recipe.run_id)
+
+
+def create_all(recipes: Iterable[Recipe], device: str = "auto", retries: int = 0) -> None:
+    """Enter recipes as queued, in this order and at once; those that are there stay as they are.
+
+    `retries` says how often each may be tried again after a failure that may pass.
+    """
+    now = time.time()
+    rows = [
+        (recipe.run_id, recipe.to_json(), State.QUEUED, device, now, now, retries)
+        for recipe in recipes
+    ]
+    with _database() as database:
+        database.executemany(
+            "INSERT OR IGNORE INTO runs (id, recipe, state, device, place, created, retries) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?)",
+            rows,
+        )
 
 
 def requeue(run_id: str, device: str | None = None) -> None:
     """Put a run that is neither finished nor running at the end of the queue."""
+    requeue_all([run_id], device)
+
+
+def requeue_all(run_ids: Iterable[str], device: str | None = None, retries: int = 0) -> None:
+    """Put runs that are neither finished nor running at the end of the queue, in this order."""
+    now = time.time()
+    rows = [
+        (State.QUEUED, now + place * 1e-6, device, retries, name, State.DONE)
+        for place, name in enumerate(run_ids)
+    ]
+    with _database() as database:
+        database.executemany(
+            "UPDATE runs SET state = ?, cancel = 0, outcome = '{}', finished = NULL, pid = NULL, "
+            "place = ?, device = COALESCE(?, device), retries = ?, failures = 0 "
+            "WHERE id = ? AND state != ?",
+            rows,
+        )
+
+
+def retry(run_id: str) -> None:
+    """Queue a failed run once more, at its old place."""
     with _database() as database:
         database.execute(
-            "UPDATE runs SET state = ?, cancel = 0, outcome = '{}', finished = NULL, pid = NULL, "
-            "place = ?, device = COALESCE(?, device) WHERE id = ? AND state != ?",
-            (State.QUEUED, time.time(), device, run_id, State.DONE),
+            "UPDATE runs SET state = ?, outcome = '{}', finished = NULL, pid = NULL, "
+            "retries = retries - 1, failures = failures + 1 WHERE id = ? AND state != ?",
+            (State.QUEUED, run_id, State.DONE),
         )
 
 
@@ -176,6 +223,13 @@ def queued() -> list[Run]:
     return [_run(row) for row in rows]
 
 
+def running() -> list[Run]:
+    """Runs at which a living worker is."""
+    with _database() as database:
+        rows = database.execute("SELECT * FROM runs WHERE state = ?", (State.RUNNING,)).fetchall()
+    return [run for run in map(_run, rows) if run.state is State.RUNNING]
+
+
 def _run(row: sqlite3.Row) -> Run:
     state = State(row["state"])
     outcome = Outcome(**json.loads(row["outcome"]))
@@ -191,6 +245,8 @@ def _run(row: sqlite3.Row) -> Run:
         started=row["started"],
         finished=row["finished"],
         seconds=row["seconds"],
+        retries=row["retries"],
+        failures=row["failures"],
         progress=Progress(**json.loads(row["progress"])),
         outcome=outcome,
     )
@@ -243,13 +299,14 @@ def forget_events(run_id: str, after: int) -> None:
         database.execute("DELETE FROM events WHERE run = ? AND step > ?", (run_id, after))
 
 
-def ask_to_cancel(run_id: str) -> None:
-    """Mark that a run should stop; one that has not begun is cancelled at once."""
+def ask_to_cancel(*run_ids: str) -> None:
+    """Mark that runs should stop; those that have not begun are cancelled at once."""
+    now = time.time()
     with _database() as database:
-        database.execute("UPDATE runs SET cancel = 1 WHERE id = ?", (run_id,))
-        database.execute(
+        database.executemany("UPDATE runs SET cancel = 1 WHERE id = ?", [(n,) for n in run_ids])
+        database.executemany(
             "UPDATE runs SET state = ?, finished = ? WHERE id = ? AND state = ?",
-            (State.CANCELLED, time.time(), run_id, State.QUEUED),
+            [(State.CANCELLED, now, name, State.QUEUED) for name in run_ids],
         )
 
 
@@ -258,6 +315,17 @@ def should_cancel(run_id: str) -> bool:
     with _database() as database:
         row = database.execute("SELECT cancel FROM runs WHERE id = ?", (run_id,)).fetchone()
     return row is None or bool(row["cancel"])
+
+
+def cancelled(run_ids: Iterable[str]) -> list[str]:
+    """Those of the named runs that somebody asked to stop."""
+    names = list(run_ids)
+    marks = ",".join("?" * len(names))
+    with _database() as database:
+        rows = database.execute(
+            f"SELECT id FROM runs WHERE cancel = 1 AND id IN ({marks})", names
+        ).fetchall()
+    return [row["id"] for row in rows]
 
 
 def delete(run_id: str) -> None:

@@ -1,13 +1,16 @@
 """The queue: who may start, on which device, and what keeps a run from starting."""
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
 
-from sparsekd import jobs, store
+from sparsekd import executors, jobs, store
 from sparsekd.errors import BadInput, NotFound
-from sparsekd.queue import startable
-from sparsekd.records import Outcome, Recipe, State
+from sparsekd.executors import Place
+from sparsekd.executors.local import LocalProcesses
+from sparsekd.queue import Queue, Start, startable
+from sparsekd.records import Outcome, Recipe, Run, State
 
 
 @pytest.fixture(autouse=True)
@@ -24,41 +27,154 @@ def recipe(seed: int, *needs: str) -> Recipe:
     return Recipe("distil", "demo/sentiment", "vanilla", inputs, {}, seed)
 
 
-def names(chosen: list) -> list[tuple[str, str]]:
-    return [(run.id, device) for run, device in chosen]
+def places(**slots: int) -> list[Place]:
+    """cuda_0=1 is one slot on cuda:0."""
+    return [Place(name.replace("_", ":"), count) for name, count in slots.items()]
+
+
+def names(chosen: list[Start]) -> list[tuple[str, str]]:
+    return [(start.run.id, start.place) for start in chosen]
 
 
 def test_runs_start_in_the_order_asked_for_one_per_device():
     runs = [store.create(recipe(seed), "auto") for seed in range(3)]
-    chosen = startable(store.queued(), ["cuda:0", "cuda:1", "cpu"], {"cpu"})
+    chosen = startable(store.queued(), places(cuda_0=1, cuda_1=1, cpu=1), {"cpu": 1})
     assert names(chosen) == [(runs[0].id, "cuda:0"), (runs[1].id, "cuda:1")]
 
 
 def test_a_run_waits_for_the_device_it_asks_for_and_lets_others_pass():
     picky, easy = store.create(recipe(0), "cuda:0"), store.create(recipe(1), "auto")
-    chosen = startable(store.queued(), ["cuda:0", "cuda:1"], {"cuda:0"})
+    chosen = startable(store.queued(), places(cuda_0=1, cuda_1=1), {"cuda:0": 1})
     assert names(chosen) == [(easy.id, "cuda:1")]
-    assert names(startable([picky], ["cuda:0"], set())) == [(picky.id, "cuda:0")]
+    assert names(startable([picky], places(cuda_0=1), {})) == [(picky.id, "cuda:0")]
 
 
 def test_nobody_lands_on_the_processor_unasked_where_there_is_a_gpu():
     easy, modest = store.create(recipe(0), "auto"), store.create(recipe(1), "cpu")
-    chosen = startable(store.queued(), ["cuda:0", "cpu"], {"cuda:0"})
+    chosen = startable(store.queued(), places(cuda_0=1, cpu=1), {"cuda:0": 1})
     assert names(chosen) == [(modest.id, "cpu")]
-    assert names(startable([easy], ["cpu"], set())) == [(easy.id, "cpu")]
+    assert names(startable([easy], places(cpu=1), {})) == [(easy.id, "cpu")]
 
 
 def test_a_run_waits_for_its_inputs():
     teacher = store.create(recipe(0))
     student = store.create(recipe(1, teacher.id, "folder:/somewhere#12"))
-    assert names(startable([student], ["cpu"], set())) == []
+    assert names(startable([student], places(cpu=1), {})) == []
     store.finish(teacher.id, State.DONE, Outcome(), 1.0)
-    assert names(startable([student], ["cpu"], set())) == [(student.id, "cpu")]
+    assert names(startable([student], places(cpu=1), {})) == [(student.id, "cpu")]
 
 
 def test_a_run_whose_input_does_not_exist_never_starts():
     orphan = store.create(recipe(0, "000000000000"))
-    assert startable([orphan], ["cpu"], set()) == []
+    assert startable([orphan], places(cpu=1), {}) == []
+
+
+def test_several_runs_share_a_processor_core_by_core():
+    runs = [store.create(recipe(seed)) for seed in range(3)]
+    chosen = startable(store.queued(), places(cpu=2), {})
+    assert [(start.run.id, start.slots) for start in chosen] == [(run.id, 1) for run in runs[:2]]
+
+
+def test_a_lone_run_gets_every_free_core_but_only_its_own_slot_of_a_gpu():
+    store.create(recipe(0))
+    assert [start.slots for start in startable(store.queued(), places(cpu=8), {"cpu": 3})] == [5]
+    assert [start.slots for start in startable(store.queued(), places(cuda_0=4), {})] == [1]
+
+
+def test_a_run_that_has_failed_is_tried_again_with_the_device_to_itself():
+    again, other = store.create(recipe(0)), store.create(recipe(1))
+    store.finish(again.id, State.FAILED, Outcome(), 1.0)
+    store.retry(again.id)
+    queued, two = store.queued(), places(cuda_0=2)
+    assert names(startable(queued, two, {"cuda:0": 1})) == [(other.id, "cuda:0")]
+    alone = startable(queued, two, {})
+    assert [(start.run.id, start.slots) for start in alone] == [(again.id, 2)]
+
+
+class Deaths:
+    """An executor whose workers all end as they are told to."""
+
+    def __init__(self, ends: Callable[[str], None]) -> None:
+        self.ends, self.begun = ends, []
+
+    def places(self) -> list[Place]:
+        return [Place("cpu", 1)]
+
+    def begin(self, runs: Sequence[Run], place: str, slots: int) -> None:
+        self.begun += [run.id for run in runs]
+        self.gone = [run.id for run in runs]
+
+    def ended(self) -> dict[str, str]:
+        gone, self.gone = getattr(self, "gone", []), []
+        for run_id in gone:
+            self.ends(run_id)
+        return dict.fromkeys(gone, "")
+
+    def cancel(self, run_id: str) -> None:
+        raise AssertionError("nobody asked for it")
+
+    def close(self) -> None:
+        raise AssertionError("the queue's caller closes it")
+
+
+def fails(**how: object) -> Callable[[str], None]:
+    return lambda run: store.finish(run, State.FAILED, Outcome(message="no", **how), 1.0)
+
+
+def test_a_failure_that_may_pass_is_tried_once_more_and_then_named():
+    (run,) = jobs.submit([recipe(0)], retries=1)
+    executor = Deaths(fails())
+    Queue(executor).serve()
+    assert executor.begun == [run.id, run.id]
+    left = store.get(run.id)
+    assert (left.state, left.retries, left.failures) == (State.FAILED, 0, 1)
+
+
+def test_a_failure_that_would_come_again_is_not_tried_again():
+    (run,) = jobs.submit([recipe(0)], retries=1)
+    executor = Deaths(fails(lasting=True))
+    Queue(executor).serve()
+    assert executor.begun == [run.id]
+
+
+def test_without_retries_a_failure_stays():
+    (run,) = jobs.submit([recipe(0)])
+    executor = Deaths(fails())
+    Queue(executor).serve()
+    assert executor.begun == [run.id]
+
+
+def test_a_worker_that_dies_before_it_begins_is_told():
+    (run,) = jobs.submit([recipe(0)])
+    Queue(Deaths(lambda run_id: None)).serve()
+    assert "before it could begin" in store.get(run.id).outcome.message
+
+
+def test_cancelling_all_leaves_nothing_to_begin():
+    runs = jobs.submit([recipe(seed) for seed in range(3)])
+    jobs.cancel_all(runs)
+    assert store.queued() == []
+    assert {store.get(run.id).state for run in runs} == {State.CANCELLED}
+    jobs.submit([run.recipe for run in runs])
+    assert [run.id for run in store.queued()] == [run.id for run in runs]
+
+
+@pytest.mark.parametrize("text", ["cpu", "cpu=0", "cpu=two", "cpu:2"])
+def test_slots_that_are_no_numbers_are_refused(monkeypatch, text):
+    monkeypatch.setenv("SPARSEKD_SLOTS", text)
+    with pytest.raises(BadInput, match="SPARSEKD_SLOTS"):
+        LocalProcesses().places()
+
+
+def test_slots_can_be_said(monkeypatch):
+    monkeypatch.setenv("SPARSEKD_SLOTS", "cpu=5")
+    assert LocalProcesses().places() == [Place("cpu", 5)]
+
+
+def test_an_unknown_executor_names_the_known_ones(monkeypatch):
+    monkeypatch.setenv("SPARSEKD_EXECUTOR", "rays")
+    with pytest.raises(NotFound, match="ray"):
+        executors.chosen()
 
 
 def test_the_stopped_run_behind_a_waiting_one_is_named_however_deep():
