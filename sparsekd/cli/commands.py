@@ -9,7 +9,7 @@ from typing import Any
 from tqdm import tqdm
 
 from sparsekd import catalog, jobs, masking, plans, references, store, tables
-from sparsekd.cli import comparing
+from sparsekd.cli import comparing, sweeping
 from sparsekd.cli.follow import follow
 from sparsekd.cli.options import given
 from sparsekd.cli.telling import print_json, run_facts, say, tell
@@ -105,6 +105,12 @@ def compare(args: Namespace) -> None:
     """Any methods side by side: the same task, student, seeds and budget for all."""
     args.seeds = _at_least_one(args.seeds)
     comparing.compare(args, task_of(args))
+
+
+def sweep(args: Namespace) -> None:
+    """A trade-off study: λ × sparsity × method × seed, with controls and a verdict."""
+    names = args.task or []
+    sweeping.sweep(args, {name: _card(Namespace(**vars(args) | {"task": name})) for name in names})
 
 
 def score(args: Namespace) -> None:

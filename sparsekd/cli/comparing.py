@@ -55,7 +55,7 @@ def wanted(args: Namespace, card: TaskCard) -> Comparison:
         mask=MaskParams.of(given(args, MaskParams)),
         seeds=tuple(range(args.seeds)),
         assistant_layers=args.assistant_layers,
-        changes=_changes(args.set or []),
+        changes=changes(args.set or []),
     )
 
 
@@ -104,7 +104,7 @@ def _student(args: Namespace) -> dict[str, Any]:
     return values
 
 
-def _changes(words: list[str]) -> dict[str, dict[str, Any]]:
+def changes(words: list[str]) -> dict[str, dict[str, Any]]:
     """METHOD.PARAMETER=VALUE, each, as parameters by method."""
     found: dict[str, dict[str, Any]] = {}
     for word in words:

@@ -5,7 +5,8 @@ from argparse import Namespace
 from sparsekd import jobs, store, tables
 from sparsekd.cli.follow import follow
 from sparsekd.cli.telling import run_facts, tell
-from sparsekd.records import Run, Step
+from sparsekd.errors import BadInput
+from sparsekd.records import UNFINISHED, Run, Step
 
 
 def runs(args: Namespace) -> None:
@@ -13,7 +14,7 @@ def runs(args: Namespace) -> None:
     {
         "list": _list,
         "show": _show,
-        "cancel": lambda given: _tell_run(given, jobs.cancel(given.id)),
+        "cancel": _cancel,
         "resume": _resume,
         "delete": _delete,
     }[args.action](args)
@@ -34,7 +35,31 @@ def _show(args: Namespace) -> None:
     tell(args, run_facts(run), "\n".join(lines))
 
 
+def _cancel(args: Namespace) -> None:
+    if args.id:
+        _tell_run(args, jobs.cancel(args.id))
+        return
+    asked = store.runs(states=UNFINISHED)
+    if args.study:
+        part = {step.recipe.run_id for step in store.plan(args.study).steps}
+        asked = [run for run in asked if run.id in part]
+    elif not args.all:
+        raise BadInput("Nothing is named.", "Give a run's id, --study ID or --all.")
+    jobs.cancel_all(asked)
+    words = f"{len(asked)} runs are asked to stop; what is finished stays."
+    tell(args, {"cancelled": [run.id for run in asked]}, words)
+
+
 def _resume(args: Namespace) -> None:
+    if args.study:
+        plan = store.plan(args.study)
+        jobs.submit_plan(plan)
+        if args.wait:
+            follow(plan.steps, whole=True)
+        tell(args, {"study": plan.id}, f"Study {plan.id} goes on with what is missing.")
+        return
+    if not args.id:
+        raise BadInput("Nothing is named.", "Give a run's id or --study ID.")
     run = jobs.resume(args.id)
     if args.wait:
         run = follow([Step(run.recipe.stage, run.recipe)])[run.id]

@@ -6,7 +6,8 @@ from types import ModuleType
 
 from sparsekd import catalog, ways
 from sparsekd.cli import ablation, attribution, commands, export, fidelity, history
-from sparsekd.cli.options import Parser, add_params
+from sparsekd.cli.options import Parser, add_params, listed, seeds
+from sparsekd.declared import Declaration
 from sparsekd.parameters import (
     AblateParams,
     AttributeParams,
@@ -44,6 +45,7 @@ def parser(method: str = "vanilla") -> argparse.ArgumentParser:
     _finetune(add("finetune"))
     _distil(add("distil"), method)
     _compare(add("compare"))
+    _sweep(add("sweep"))
     _score(add("score"))
     _mask(add("mask"))
     _prune(add("prune"))
@@ -165,6 +167,36 @@ def _compare(command: argparse.ArgumentParser) -> None:
     add_params(command, ScoreParams, "score-")
 
 
+def _sweep(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--file", type=Path, help="a study in YAML or JSON; words change it")
+    command.add_argument(
+        "--task", action="append", help="name on the menu, or a folder; again for a further task"
+    )
+    _columns(command)
+    fields = Declaration.model_fields
+    command.add_argument("--teacher", help=fields["teacher"].description)
+    for name in ("methods", "lam", "sparsity", "controls"):
+        usual = ", ".join(f"{value}" for value in fields[name].default)
+        command.add_argument(
+            f"--{name}",
+            type=listed,
+            metavar="A,B,…",
+            help=f"{fields[name].description} (default: {usual})",
+        )
+    command.add_argument(
+        "--seeds", type=seeds, help="how many, or which: 0,1,4 (default: 5, as a claim needs)"
+    )
+    command.add_argument("--set", action="append", metavar="METHOD.PARAMETER=VALUE")
+    command.add_argument("--dry-run", action="store_true", help="say what it costs, start nothing")
+    command.add_argument("--report", type=Path, help="also write the study as an HTML file")
+    _device(command)
+    add_params(command, StudentParams, "student-")
+    add_params(command, MaskParams, without=("kind", "lam", "sparsity"))
+    add_params(command, TrainParams)
+    add_params(command, TrainParams, "teacher-")
+    add_params(command, ScoreParams, "score-")
+
+
 def _score(command: argparse.ArgumentParser) -> None:
     _task(command)
     command.add_argument("--teacher", required=True, help="run id or folder of a trained model")
@@ -252,7 +284,12 @@ def _runs(command: argparse.ArgumentParser) -> None:
         action = actions.add_parser(name)
         action.add_argument("--json", action="store_true")
         if name != "list":
-            action.add_argument("id", help="run id, or its first letters")
+            several = name in ("cancel", "resume")
+            action.add_argument("id", nargs="?" if several else None, help="or its first letters")
+            if several:
+                action.add_argument("--study", help="a study's id: all its runs")
+        if name == "cancel":
+            action.add_argument("--all", action="store_true", help="every unfinished run")
         if name == "resume":
             action.add_argument("--wait", action="store_true", help="show progress until it ends")
 

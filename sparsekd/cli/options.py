@@ -70,6 +70,16 @@ def given(args: argparse.Namespace, kind: type[Params], prefix: str = "") -> dic
     return {n: getattr(args, start + n) for n in kind.model_fields if hasattr(args, start + n)}
 
 
+def listed(text: str) -> list[str]:
+    """Words with commas between them."""
+    return [word.strip() for word in text.split(",") if word.strip()]
+
+
+def seeds(text: str) -> int | list[int]:
+    """A number of seeds, or the seeds themselves with commas between them."""
+    return [int(word) for word in listed(text)] if "," in text else int(text)
+
+
 def _reader(annotation: Any) -> tuple[list[Any] | None, bool, Any]:
     """Choices, whether it is a list, and how one word becomes a value."""
     origin, inner = get_origin(annotation), get_args(annotation)

@@ -1,0 +1,128 @@
+"""The command `sweep`: a trade-off study, from a file or from words."""
+
+from argparse import Namespace
+from dataclasses import asdict
+from typing import Any
+
+import pandas as pd
+
+from sparsekd import budgets, declared, jobs, references, repeating, sweeps
+from sparsekd.cli.comparing import changes
+from sparsekd.cli.follow import follow
+from sparsekd.cli.options import given
+from sparsekd.cli.telling import print_json, say
+from sparsekd.declared import Declaration
+from sparsekd.errors import BadInput, SparseKDError
+from sparsekd.executors.local import cores
+from sparsekd.parameters import MaskParams, ScoreParams, StudentParams, TrainParams
+from sparsekd.records import Plan
+from sparsekd.tasks import TaskCard
+
+LISTS = ("methods", "lam", "sparsity", "controls")
+
+
+def sweep(args: Namespace, cards: dict[str, TaskCard]) -> None:
+    """Make every student that is missing, then say where the best bargain is.
+
+    `cards` are the named tasks. With --dry-run nothing is made.
+
+    Raises:
+        SparseKDError: some run failed; what is finished has been told by then.
+    """
+    asked = declared.expand(wanted(args), cards)
+    plans = [sweeps.plan(one) for one in asked]
+    costs = [budgets.estimate(plan) for plan in plans]
+    for one, plan, cost in zip(asked, plans, costs, strict=True):
+        say(f"Study {plan.id}: {plan.title}, {one.tries} cells to choose from per method")
+        say(budgets.in_words(cost, cores()))
+    if args.dry_run:
+        if args.json:
+            pairs = zip(plans, costs, strict=True)
+            print_json([{"study": plan.id, **asdict(cost)} for plan, cost in pairs])
+        return
+    for plan in plans:
+        jobs.submit_plan(plan, args.device)
+    for plan in plans:
+        follow(plan.steps, whole=True)
+    facts = [found(plan) for plan in plans]
+    if args.json:
+        print_json(facts)
+    else:
+        print("\n\n".join(in_words(one) for one in facts))
+    if args.report:
+        from sparsekd import report  # plotly, likewise
+
+        report.write(plans, args.report)
+        say(f"Report in {args.report}")
+    missing = [entry for one in facts for entry in one["unfinished"]]
+    if missing:
+        raise SparseKDError(
+            f"{len(missing)} runs are not finished. {missing[0]['message']}".strip()
+        )
+
+
+def found(plan: Plan) -> dict[str, Any]:
+    """What a study found, for every method: choices, verdicts, the answer in words."""
+    from sparsekd import tradeoffs  # its statistics take a second to load
+
+    card = references.card(plan.task)
+    metric, split = card.metrics[0], card.validation[0]
+    students = tradeoffs.students(plan)
+    answers = []
+    for method in students["method"][students["ranking"] != "none"].unique():
+        choices = tradeoffs.choices(students, method, split, metric)
+        verdicts = tradeoffs.verdicts(students, method, split, metric)
+        answers.append(
+            {
+                "method": method,
+                "answer": tradeoffs.sentence(verdicts, choices, metric),
+                "choices": [asdict(choice) for choice in choices],
+                "verdicts": verdicts.to_dict("records"),
+                "grid": tradeoffs.grid(students, method, split, metric).to_dict("records"),
+            }
+        )
+    return {
+        "study": plan.id,
+        "title": plan.title,
+        "task": plan.task,
+        "split": split,
+        "metric": metric,
+        "methods": answers,
+        "unfinished": tradeoffs.unfinished(plan).to_dict("records"),
+        "command": repeating.command(plan),
+    }
+
+
+def in_words(facts: dict[str, Any]) -> str:
+    """The same for people."""
+    lines = [f"{facts['title']}: {facts['metric']} on {facts['split']}, which chose nothing"]
+    for one in facts["methods"]:
+        choices = pd.DataFrame(one["choices"]).drop(columns=["values", "method"])
+        lines += ["", one["answer"], choices.to_string(index=False, float_format="{:.4f}".format)]
+        if one["verdicts"]:
+            table = pd.DataFrame(one["verdicts"]).drop(columns="control")
+            lines += ["", table.to_string(index=False, float_format="{:+.4f}".format)]
+    return "\n".join(lines)
+
+
+def wanted(args: Namespace) -> Declaration:
+    """The study that a file or the words of a command line declare; words change the file's."""
+    base = declared.read(args.file).values() if args.file else {}
+    if not (base or args.task):
+        raise BadInput("No task is named.", "Give --task, or --file with a study.")
+    words: dict[str, Any] = {"task": args.task, "teacher": args.teacher, "seeds": args.seeds}
+    words |= {name: getattr(args, name) for name in LISTS}
+    values = base | {name: value for name, value in words.items() if value is not None}
+    groups = {
+        "train": given(args, TrainParams),
+        "teacher_train": given(args, TrainParams, "teacher-"),
+        "score": given(args, ScoreParams, "score-"),
+        "mask": {n: v for n, v in given(args, MaskParams).items() if n not in LISTS},
+        "set": changes(args.set or []),
+    }
+    for name, group in groups.items():
+        values[name] = dict(values.get(name, {})) | group
+    student = given(args, StudentParams, "student-")
+    if student:
+        values["student"] = [dict(one) | student for one in values.get("student", [{}])]
+    return Declaration.of(values)
