@@ -166,7 +166,8 @@ def test_slots_that_are_no_numbers_are_refused(monkeypatch, text):
         LocalProcesses().places()
 
 
-def test_slots_can_be_said(monkeypatch):
+def test_slots_can_be_said(monkeypatch, tmp_path):
+    (tmp_path / "devices.json").write_text('[{"name": "cpu", "words": "a processor"}]')
     monkeypatch.setenv("SPARSEKD_SLOTS", "cpu=5")
     assert LocalProcesses().places() == [Place("cpu", 5)]
 
@@ -236,3 +237,16 @@ def test_a_sleeping_queue_is_woken_only_when_something_waits(home: list[str]):
     store.create(recipe(0))
     jobs.wake_if_asleep()
     assert home == ["woken"]
+
+
+def test_a_clock_set_back_loses_nothing(monkeypatch):
+    now = [2_000_000_000.0]
+    monkeypatch.setattr(store.time, "time", lambda: now[0])
+    teacher = jobs.submit([recipe(0)])[0]
+    now[0] -= 86_400.0
+    student, other = jobs.submit([recipe(1, teacher.id), recipe(2)])
+    executor = Deaths(lambda run: store.finish(run, State.DONE, Outcome(), 3.0))
+    Queue(executor).serve()
+    assert set(executor.begun) == {teacher.id, student.id, other.id}
+    assert executor.begun.index(teacher.id) < executor.begun.index(student.id)
+    assert {run.seconds for run in store.runs(states=[State.DONE])} == {3.0}
