@@ -192,17 +192,17 @@ def runs(
     stage: str | None = None, states: Iterable[State] | None = None, task: str | None = None
 ) -> list[Run]:
     """All runs, the newest first."""
+    wanted = set(State if states is None else states)
+    # What the database calls running may have been interrupted.
+    stored = wanted | ({State.RUNNING} if State.INTERRUPTED in wanted else set())
     with _database() as database:
-        rows = database.execute("SELECT * FROM runs ORDER BY created DESC, rowid DESC").fetchall()
-    found = [_run(row) for row in rows]
-    wanted = set(states) if states is not None else None
-    return [
-        run
-        for run in found
-        if (stage is None or run.recipe.stage == stage)
-        and (wanted is None or run.state in wanted)
-        and (task is None or run.recipe.task == task)
-    ]
+        rows = database.execute(
+            "SELECT * FROM runs WHERE (? IS NULL OR json_extract(recipe, '$.stage') = ?) "
+            "AND (? IS NULL OR json_extract(recipe, '$.task') = ?) "
+            f"AND state IN ({','.join('?' * len(stored))}) ORDER BY created DESC, rowid DESC",
+            (stage, stage, task, task, *stored),
+        ).fetchall()
+    return [run for run in map(_run, rows) if run.state in wanted]
 
 
 def several(run_ids: Iterable[str]) -> dict[str, Run]:
