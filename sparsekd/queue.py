@@ -120,12 +120,13 @@ def startable(
     for run in queued:
         if not ready.issuperset(run.recipe.needs):
             continue
-        for name in automatic if run.device == "auto" else [run.device]:
-            slots = whole.get(name, 0) if run.failures else 1
-            if 0 < slots <= free.get(name, 0):
-                free[name] -= slots
-                chosen[name].append(run)
-                break
+        fits = [n for n in (automatic if run.device == "auto" else [run.device]) if n in whole]
+        place = next((n for n in fits if free[n] >= (whole[n] if run.failures else 1)), None)
+        if place is not None:
+            free[place] -= whole[place] if run.failures else 1
+            chosen[place].append(run)
+        elif run.failures and fits:
+            free[fits[0]] = 0  # nobody else begins there until it is empty
     return [
         Start(run, name, whole[name] if run.failures else 1 + spare)
         for name, runs in chosen.items()

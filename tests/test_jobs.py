@@ -82,11 +82,11 @@ def test_a_lone_run_gets_every_free_core_but_only_its_own_slot_of_a_gpu():
 
 
 def test_a_run_that_has_failed_is_tried_again_with_the_device_to_itself():
-    again, other = store.create(recipe(0)), store.create(recipe(1))
+    again, _ = store.create(recipe(0)), store.create(recipe(1))
     store.finish(again.id, State.FAILED, Outcome(), 1.0)
     store.retry(again.id)
     queued, two = store.queued(), places(cuda_0=2)
-    assert names(startable(queued, two, {"cuda:0": 1})) == [(other.id, "cuda:0")]
+    assert startable(queued, two, {"cuda:0": 1}) == []  # the other waits too, or it never ends
     alone = startable(queued, two, {})
     assert [(start.run.id, start.slots) for start in alone] == [(again.id, 2)]
 
