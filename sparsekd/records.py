@@ -157,12 +157,16 @@ class Step:
 
 @dataclass(frozen=True)
 class Plan:
-    """The runs that one request needs, in an order in which each finds its inputs."""
+    """The runs that one request needs, in an order in which each finds its inputs.
+
+    `command` repeats it where that cannot be read off the runs, as of a search.
+    """
 
     title: str
     task: str
     steps: tuple[Step, ...]
     kind: Literal["study", "comparison", "sweep"] = "study"
+    command: str = ""
 
     @cached_property
     def id(self) -> str:
@@ -179,4 +183,5 @@ class Plan:
         """Read what `to_json` wrote."""
         raw = json.loads(text)
         steps = tuple(Step(step["role"], Recipe(**step["recipe"])) for step in raw["steps"])
-        return cls(raw["title"], raw["task"], steps, raw.get("kind", "study"))
+        kind, command = raw.get("kind", "study"), raw.get("command", "")
+        return cls(raw["title"], raw["task"], steps, kind, command)

@@ -14,7 +14,9 @@ from sparsekd.ways import read
 
 
 def command(plan: Plan) -> str:
-    """The words, read off the plan's own recipes."""
+    """The words, read off the plan's own recipes unless the plan has them."""
+    if plan.command:
+        return plan.command
     match plan.kind:
         case "sweep":
             return _sweep(plan)

@@ -173,3 +173,9 @@ def test_the_command_that_repeats_a_study_asks_for_the_same_runs(changes):
 
 def test_the_defaults_are_those_of_the_demo():
     assert TrainParams.of(SMALL.train.values()) == TRAIN
+
+
+def test_a_plan_that_knows_its_command_tells_it():
+    plan = replace(sweeps.plan(SMALL), command="python -m sparsekd sweep --search 3")
+    assert repeating.command(type(plan).from_json(plan.to_json())) == plan.command
+    assert plan.id == sweeps.plan(SMALL).id

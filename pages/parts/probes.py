@@ -6,7 +6,7 @@ import altair as alt
 import pandas as pd
 import streamlit as st
 
-from pages.parts import frame, looks, scoreruns
+from pages.parts import frame, looks, probegrid, scoreruns
 from sparsekd import jobs, plans, store
 from sparsekd.errors import BadInput
 from sparsekd.parameters import MaskParams, ProbeParams
@@ -56,12 +56,12 @@ def _read(folder: str) -> pd.DataFrame:
         ) from error
 
 
-def recipe(scores: Run, params: MaskParams, exactly: bool) -> Recipe:
-    """A probe of this λ over the usual sparsities with controls, or of exactly this mask."""
+def recipe(scores: Run, params: MaskParams, exactly: bool, lams: tuple[float, ...] = ()) -> Recipe:
+    """A probe of this or several λ over the usual sparsities with controls, or of this mask."""
     only = {"sparsities": (params.sparsity,), "controls": False} if exactly else {}
     probe = ProbeParams.of(
         {
-            "lams": (params.lam,),
+            "lams": lams or (params.lam,),
             "round_to": params.round_to,
             "normalise": params.normalise,
             "neuron_sparsity": params.neuron_sparsity,
@@ -88,7 +88,7 @@ def show(scores: Run, params: MaskParams) -> None:
         & ((known["sparsity"] - params.sparsity).abs() < CLOSE)
     ]
     _here(scores, params, here, known, metrics)
-    _curve_button(scores, params, known)
+    _curve_buttons(scores, params, known)
     scoreruns.companions(scores, "probe")
     if len(known) > 1:
         _curves(known, metrics[0], params)
@@ -129,19 +129,40 @@ def title(name: str) -> str:
     return {"distance": "Distance to the trial student", "loss": "Loss"}.get(name, name)
 
 
-def _curve_button(scores: Run, params: MaskParams, known: pd.DataFrame) -> None:
-    asked = recipe(scores, params, exactly=False)
-    run = store.several([asked.run_id]).get(asked.run_id)
-    if run is not None and run.state is not State.FAILED:
-        return
+def _curve_buttons(scores: Run, params: MaskParams, known: pd.DataFrame) -> None:
+    """Measure this λ, or several at once: whatever of it is neither known nor on its way."""
     words = (
         f"Measure the curve of λ = {params.lam:g}, with its controls"
         if known.empty
         else f"Add the curve of λ = {params.lam:g}"
     )
-    if st.button(words, icon=":material/show_chart:", key="probe.curve"):
+    several = f"Measure {len(probegrid.LAMS)} λ × {len(ProbeParams().sparsities)} sparsities"
+    with st.container(horizontal=True):
+        _ask(scores, params, known, (params.lam,), words, "curve")
+        _ask(scores, params, known, probegrid.LAMS, several, "grid")
+
+
+def _ask(
+    scores: Run, params: MaskParams, known: pd.DataFrame, lams: tuple[float, ...],
+    words: str, name: str,
+) -> None:  # fmt: skip
+    asked = recipe(scores, params, exactly=False, lams=lams)
+    run = store.several([asked.run_id]).get(asked.run_id)
+    under_way = run is not None and run.state is not State.FAILED
+    if under_way or _complete(known, lams):
+        return
+    icon = {"curve": ":material/show_chart:", "grid": ":material/grid_on:"}[name]
+    if st.button(words, icon=icon, key=f"probe.{name}"):
         jobs.submit([asked], frame.device())
         st.rerun()
+
+
+def _complete(known: pd.DataFrame, lams: tuple[float, ...]) -> bool:
+    """Whether every point of these λ and of the controls is known from earlier probes."""
+    wanted = {f"λ {lam:g}" for lam in lams} | set(CONTROLS)
+    usual = known[known["sparsity"].isin(ProbeParams().sparsities)]
+    counts = usual.groupby("ranking").size()
+    return all(counts.get(one, 0) >= len(ProbeParams().sparsities) for one in wanted)
 
 
 def _curves(known: pd.DataFrame, metric: str, params: MaskParams) -> None:
@@ -156,6 +177,8 @@ def _curves(known: pd.DataFrame, metric: str, params: MaskParams) -> None:
             f"{', '.join(known['ranking'].unique())}; a rule marks sparsity "
             f"{params.sparsity:.0%}.",
         )
+    fields = {name: title(name) for name in (metric, "distance")}
+    probegrid.show(known, fields, params)
     frame.table(known, f"probe-{metric}", "probe.table", "Curves as a table")
 
 

@@ -1,9 +1,16 @@
 """All benchmarks on one teacher and one task."""
 
-from sparsekd.bench import Row, ablation, distillation, methods, scores
+from sparsekd.bench import Row, ablation, distillation, methods, probe, scores
+from sparsekd.bench.students import Setting, ways
+from sparsekd.bench.students import measure as measure_students
+from sparsekd.devices import available
+from sparsekd.executors.local import cores
 from sparsekd.models import architectures
+from sparsekd.parameters import TrainParams
+from sparsekd.records import DEMO_CHECKPOINTS
 from sparsekd.stages.inputs import Splits, checkpoint, some
 from sparsekd.tasks import TaskCard
+from sparsekd.tasks.demo import DEMO_STUDENT
 
 LENGTH = 128
 EXAMPLES = 2000  # training examples of the distillation benchmark
@@ -11,15 +18,18 @@ LAYERS = 3  # of the student, where the teacher has more
 
 
 def measure(reference: str, card: TaskCard, only: str | None = None) -> list[Row]:
-    """Rows of the benchmarks scores, masks, distillation, methods and ablation, or of one.
+    """Rows of the benchmarks scores, masks, distillation, methods, ablation and probe, or of one.
 
-    The teacher's weights decide no time, so a checkpoint is taken as it is, not fine-tuned.
+    "students" takes minutes and every core, and is measured only where it is asked for. The
+    teacher's weights decide no time, so a checkpoint is taken as it is, not fine-tuned.
     """
     rows: list[Row] = []
     if only in (None, "masks"):
         rows.append(scores.masking())
     if only == "masks":
         return rows
+    if only == "students":
+        return _students(reference, card)
     teacher, tokenizer = checkpoint(reference, card, seed=0)
     splits = Splits(card, tokenizer, LENGTH)
     layers = min(LAYERS, len(architectures.blocks(teacher)) - 1)
@@ -30,8 +40,24 @@ def measure(reference: str, card: TaskCard, only: str | None = None) -> list[Row
         rows += distillation.measure(teacher, data, card, layers)
     if only in (None, "ablation"):
         rows += ablation.measure(teacher, splits[card.validation[0]])
+    if only in (None, "probe"):
+        rows += probe.measure(teacher, splits[card.validation[0]])
     if only in (None, "methods"):
         # Half the teacher's layers, so that every method finds pairs of layers to match.
         half = max(1, len(architectures.blocks(teacher)) // 2)
         rows += methods.measure(teacher, some(splits["train"], EXAMPLES), card, half)
+    return rows
+
+
+def _students(reference: str, card: TaskCard) -> list[Row]:
+    """On the processor, and on a GPU where there is one; what is fastest is remembered."""
+    devices = [device.name for device in available()]
+    gpus = [name for name in devices if name.startswith("cuda")][:1]
+    demo = reference in DEMO_CHECKPOINTS
+    train = TrainParams.of(DEMO_STUDENT["train"] if demo else {"max_length": LENGTH})
+    layers = DEMO_STUDENT["layers"] if demo else LAYERS
+    rows: list[Row] = []
+    for device in ("cpu", *gpus):
+        setting = Setting(reference, card, layers, train, device, cores())
+        rows += measure_students(setting, ways(device, cores()))
     return rows

@@ -187,6 +187,14 @@ def _sweep(command: argparse.ArgumentParser) -> None:
         "--seeds", type=seeds, help="how many, or which: 0,1,4 (default: 5, as a claim needs)"
     )
     command.add_argument("--set", action="append", metavar="METHOD.PARAMETER=VALUE")
+    command.add_argument(
+        "--search",
+        type=int,
+        default=0,
+        metavar="N",
+        help="N trials that Optuna chooses between the least and greatest λ and sparsity, not a "
+        "grid; again with more trials, it goes on",
+    )
     command.add_argument("--dry-run", action="store_true", help="say what it costs, start nothing")
     command.add_argument("--report", type=Path, help="also write the study as an HTML file")
     _device(command)
@@ -302,6 +310,6 @@ def _tasks(command: argparse.ArgumentParser) -> None:
 def _bench(command: argparse.ArgumentParser) -> None:
     command.add_argument("--teacher", help="run id or folder (default: a demo-sized teacher)")
     command.add_argument("--task", default="demo/sentiment")
-    kinds = ["scores", "masks", "distillation", "methods", "ablation"]
+    kinds = ["scores", "masks", "distillation", "methods", "ablation", "probe", "students"]
     command.add_argument("--only", choices=kinds)
     _columns(command)

@@ -1,12 +1,13 @@
 """The command `sweep`: a trade-off study, from a file or from words."""
 
 from argparse import Namespace
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
 import pandas as pd
 
-from sparsekd import budgets, declared, jobs, references, repeating, sweeps
+from sparsekd import budgets, declared, jobs, references, repeating, searching, sweeps
 from sparsekd.cli.comparing import changes
 from sparsekd.cli.follow import follow
 from sparsekd.cli.options import given
@@ -15,7 +16,9 @@ from sparsekd.declared import Declaration
 from sparsekd.errors import BadInput, SparseKDError
 from sparsekd.executors.local import cores
 from sparsekd.parameters import MaskParams, ScoreParams, StudentParams, TrainParams
-from sparsekd.records import Plan
+from sparsekd.records import Plan, Run, State, Step
+from sparsekd.searching import Tried
+from sparsekd.sweeps import Sweep
 from sparsekd.tasks import TaskCard
 
 LISTS = ("methods", "lam", "sparsity", "controls")
@@ -30,20 +33,22 @@ def sweep(args: Namespace, cards: dict[str, TaskCard]) -> None:
         SparseKDError: some run failed; what is finished has been told by then.
     """
     asked = declared.expand(wanted(args), cards)
-    plans = [sweeps.plan(one) for one in asked]
+    tries = args.search
+    plans = [searching.sketch(one, tries) if tries else sweeps.plan(one) for one in asked]
     costs = [budgets.estimate(plan) for plan in plans]
     for one, plan, cost in zip(asked, plans, costs, strict=True):
-        say(f"Study {plan.id}: {plan.title}, {one.tries} cells to choose from per method")
+        name = "Search" if tries else f"Study {plan.id}"
+        say(f"{name}: {plan.title}, {tries or one.tries} cells to choose from per method")
         say(budgets.in_words(cost, cores()))
     if args.dry_run:
         if args.json:
             pairs = zip(plans, costs, strict=True)
             print_json([{"study": plan.id, **asdict(cost)} for plan, cost in pairs])
         return
-    for plan in plans:
-        jobs.submit_plan(plan, args.device)
-    for plan in plans:
-        follow(plan.steps, whole=True)
+    if tries:
+        plans = [_searched(one, tries, args.device) for one in asked]
+    else:
+        _made(plans, args.device)
     facts = [found(plan) for plan in plans]
     if args.json:
         print_json(facts)
@@ -59,6 +64,30 @@ def sweep(args: Namespace, cards: dict[str, TaskCard]) -> None:
         raise SparseKDError(
             f"{len(missing)} runs are not finished. {missing[0]['message']}".strip()
         )
+
+
+def _made(plans: list[Plan], device: str) -> None:
+    for plan in plans:
+        jobs.submit_plan(plan, device)
+    for plan in plans:
+        follow(plan.steps, whole=True)
+
+
+def _searched(asked: Sweep, trials: int, device: str) -> Plan:
+    """Trial after trial, then the controls; the same words go on with a search that stopped."""
+
+    def make(steps: Sequence[Step]) -> dict[str, Run]:
+        asked_for = {run.id: run for run in jobs.submit([s.recipe for s in steps], device, 1)}
+        missing = [s for s in steps if asked_for[s.recipe.run_id].state is not State.DONE]
+        return asked_for | follow(missing, whole=True)
+
+    def hear(trial: Tried) -> None:
+        where = f"λ = {trial.lam:g}, sparsity {trial.sparsity:g}"
+        came = "failed" if trial.selected is None else f"{trial.selected:.4f} on selection"
+        say(f"Trial {trial.number + 1} of {trials}: {where}: {came}")
+
+    words = f"{repeating.command(sweeps.plan(asked))} --search {trials}"
+    return searching.search(asked, trials, make, hear, words).plan
 
 
 def found(plan: Plan) -> dict[str, Any]:
@@ -97,11 +126,11 @@ def in_words(facts: dict[str, Any]) -> str:
     """The same for people."""
     lines = [f"{facts['title']}: {facts['metric']} on {facts['split']}, which chose nothing"]
     for one in facts["methods"]:
-        choices = pd.DataFrame(one["choices"]).drop(columns=["values", "method"])
-        lines += ["", one["answer"], choices.to_string(index=False, float_format="{:.4f}".format)]
-        if one["verdicts"]:
-            table = pd.DataFrame(one["verdicts"]).drop(columns="control")
-            lines += ["", table.to_string(index=False, float_format="{:+.4f}".format)]
+        lines += ["", one["answer"]]
+        for name, unsaid in (("choices", ["method", "values"]), ("verdicts", ["control"])):
+            if one[name]:
+                table = pd.DataFrame(one[name]).drop(columns=unsaid)
+                lines += ["", table.to_string(index=False, float_format="{:.4f}".format)]
     return "\n".join(lines)
 
 

@@ -33,6 +33,24 @@ def recorded(teacher: PreTrainedModel) -> Iterator[list[Call]]:
         yield calls
 
 
+class _Asked(nn.Module):
+    """A layer that keeps what it was called with and hands its input on."""
+
+    call: Call
+
+    def forward(self, *arguments: Any, **named: Any) -> Any:
+        self.call = Call(arguments, named)
+        return arguments[0]
+
+
+def first_call(teacher: PreTrainedModel, inputs: dict[str, Tensor]) -> Call:
+    """What the bottom layer is called with; no layer is run."""
+    asked = _Asked()
+    with _instead(teacher, [asked]):
+        teacher(**inputs)
+    return asked.call
+
+
 class _Given(nn.Module):
     """A layer that answers with what it was given, whatever it is asked."""
 
@@ -53,9 +71,17 @@ def resumed(teacher: PreTrainedModel, number: int, hidden: Tensor) -> Iterator[N
 
     Shapes: hidden (B, T, D).
     """
+    blocks = architectures.blocks(teacher)
+    with _instead(teacher, [_Given(hidden), *blocks[number:]]):
+        yield
+
+
+@contextmanager
+def _instead(teacher: PreTrainedModel, members: list[nn.Module]) -> Iterator[None]:
+    """Other layers instead of the model's own."""
     stack, _, name = architectures.of(teacher).layers.rpartition(".")
     parent, blocks = teacher.base_model.get_submodule(stack), architectures.blocks(teacher)
-    setattr(parent, name, nn.ModuleList([_Given(hidden), *blocks[number:]]))
+    setattr(parent, name, nn.ModuleList(members))
     try:
         yield
     finally:

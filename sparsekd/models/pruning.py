@@ -30,10 +30,26 @@ def prune(model: PreTrainedModel, mask: UnitMask) -> PreTrainedModel:
     check_fit(shape, tuple(mask.heads.shape), tuple(mask.neurons.shape))
     smaller = copy.deepcopy(model)
     for number, layer in enumerate(architectures.layers(smaller)):
-        _keep_heads(layer, np.asarray(mask.heads[number], dtype=bool))
-        _keep_neurons(layer, np.asarray(mask.neurons[number], dtype=bool))
-    spare_empty_attention(smaller)
+        cut(layer, layer, mask.heads[number], mask.neurons[number])
     return smaller
+
+
+def cut(whole: Layer, into: Layer, heads: NDArray[np.bool_], neurons: NDArray[np.bool_]) -> None:
+    """Give a layer what is kept of another of the same model; both may be the same one.
+
+    Where they differ, they share the weights of what is kept as a whole.
+
+    Shapes: heads (H,), neurons (F,), true = kept.
+    """
+    columns = _chosen(np.repeat(np.asarray(heads, dtype=bool), whole.head_size), whole.head_site)
+    _keep_rows(whole.query, into.query, columns)
+    _keep_rows(whole.key, into.key, columns)
+    _keep_rows(whole.value, into.value, columns)
+    _keep_columns(whole.head_site, into.head_site, columns)
+    rows = _chosen(np.asarray(neurons, dtype=bool), whole.neuron_site)
+    _keep_rows(whole.expansion, into.expansion, rows)
+    _keep_columns(whole.neuron_site, into.neuron_site, rows)
+    _attend(into, whole.attention.config)
 
 
 def spare_empty_attention(model: PreTrainedModel) -> None:
@@ -43,42 +59,46 @@ def spare_empty_attention(model: PreTrainedModel) -> None:
     """
     for layer in architectures.layers(model):
         if layer.heads == 0:
-            config = copy.deepcopy(model.config)
-            config._attn_implementation = "eager"
-            # These layers read the choice from here; setattr, as modules type their attributes.
-            setattr(layer.attention, "config", config)  # noqa: B010
+            _attend(layer, model.config)
+
+
+def _attend(layer: Layer, config: Any) -> None:
+    if layer.heads == 0:
+        config = copy.deepcopy(config)
+        config._attn_implementation = "eager"
+    # Layers read the choice from here; setattr, as modules type their attributes.
+    setattr(layer.attention, "config", config)  # noqa: B010
 
 
 def resize(linear: nn.Linear, weight: Tensor, bias: Tensor | None) -> None:
     """Give a linear layer other weights, of another size or without bias, in place."""
+    _hold(linear, weight.detach().clone(), None if bias is None else bias.detach().clone())
+
+
+def _hold(linear: nn.Linear, weight: Tensor, bias: Tensor | None) -> None:
     trained = linear.weight.requires_grad
     for name, value in (("weight", weight), ("bias", bias)):
-        held = None if value is None else nn.Parameter(value.detach().clone(), trained)
+        held = None if value is None else nn.Parameter(value.detach(), trained)
         linear.register_parameter(name, held)
     linear.out_features, linear.in_features = weight.shape
-
-
-def _keep_heads(layer: Layer, kept: NDArray[np.bool_]) -> None:
-    columns = _chosen(np.repeat(kept, layer.head_size), layer.head_site)
-    for projection in (layer.query, layer.key, layer.value):
-        _keep_rows(projection, columns)
-    _keep_columns(layer.head_site, columns)
-
-
-def _keep_neurons(layer: Layer, kept: NDArray[np.bool_]) -> None:
-    columns = _chosen(kept, layer.neuron_site)
-    _keep_rows(layer.expansion, columns)
-    _keep_columns(layer.neuron_site, columns)
 
 
 def _chosen(kept: NDArray[Any], linear: nn.Linear) -> Tensor:
     return torch.from_numpy(np.flatnonzero(kept)).to(linear.weight.device)
 
 
-def _keep_rows(linear: nn.Linear, rows: Tensor) -> None:
-    resize(linear, linear.weight[rows], None if linear.bias is None else linear.bias[rows])
+def _keep_rows(whole: nn.Linear, into: nn.Linear, rows: Tensor) -> None:
+    if len(rows) == whole.out_features:
+        _hold(into, whole.weight, whole.bias)
+        return
+    bias = None if whole.bias is None else whole.bias.index_select(0, rows)
+    _hold(into, whole.weight.index_select(0, rows), bias)
 
 
-def _keep_columns(linear: nn.Linear, columns: Tensor) -> None:
+def _keep_columns(whole: nn.Linear, into: nn.Linear, columns: Tensor) -> None:
     """Nothing kept leaves no output bias either."""
-    resize(linear, linear.weight[:, columns], linear.bias if len(columns) else None)
+    if len(columns) == whole.in_features:
+        _hold(into, whole.weight, whole.bias)
+        return
+    # Five times as fast as an index in brackets.
+    _hold(into, whole.weight.index_select(1, columns), whole.bias if len(columns) else None)

@@ -7,14 +7,15 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.special import log_softmax
 from transformers import PreTrainedModel
 
 from sparsekd import jacobians, masking, references, store
 from sparsekd.data import Encoded
+from sparsekd.distances import TEMPERATURE as TEMPERATURE
+from sparsekd.distances import distance as distance
 from sparsekd.evaluation import predict
 from sparsekd.files import replace
-from sparsekd.knowledge import scores
+from sparsekd.knowledge import masked, scores
 from sparsekd.knowledge.gradients import Pace
 from sparsekd.knowledge.magnitude import magnitude
 from sparsekd.models import architectures
@@ -29,7 +30,6 @@ from sparsekd.tasks import metrics
 from sparsekd.units import Mask, Scores
 
 JACOBIAN_LIMIT = 2 * 2**30  # bytes that a run may keep for instant rescoring
-TEMPERATURE = 2.0
 
 
 def score(desk: Desk) -> Outcome:
@@ -151,39 +151,32 @@ def probe(desk: Desk) -> Outcome:
     data = data.select(np.arange(min(params.examples, len(data))))
     student = _student_logits(desk, splits, "selection")[: len(data)]
     found = Scores.load(store.folder(desk.recipe.inputs["scores"]) / "scores.npz")
-    masks = list(_masks(found, magnitude(teacher), params))
-    rows = []
-    for done, (ranking, lam, sparsity, mask) in enumerate(masks):
-        desk.report("masked teachers", done, len(masks))
+    points = list(_masks(found, magnitude(teacher), params))
+
+    def hear(done: int, _total: int) -> None:
+        desk.report("masked teachers", done // len(data), len(points))
         desk.check()
-        logits = predict(smaller(teacher, mask), data, desk.device)
-        rows.append(
-            {"ranking": ranking, "lam": lam, "sparsity": sparsity}
-            | metrics.evaluate(splits.card, logits, data.labels)
-            | {"distance": distance(logits, student)}
-            | {"heads": int(mask.heads.sum()), "neurons": int(mask.neurons.sum())}
-        )
+
+    hear(0, 0)
+    masks = [mask for *_, mask in points]
+    logits = masked.predict(teacher.to(desk.device), data, masks, hear)
+    rows = [
+        {"ranking": ranking, "lam": lam, "sparsity": sparsity}
+        | metrics.evaluate(splits.card, answers, data.labels)
+        | {"distance": distance(answers, student)}
+        | {"heads": int(mask.heads.sum()), "neurons": int(mask.neurons.sum())}
+        for (ranking, lam, sparsity, mask), answers in zip(points, logits, strict=True)
+    ]
     table = pd.DataFrame(rows)
     replace(desk.folder / "probe.parquet", lambda path: table.to_parquet(path))
-    return Outcome({}, {"masks": len(masks), "examples": len(data)})
-
-
-def distance(teacher: np.ndarray, student: np.ndarray) -> float:
-    """Mean KL(teacher ‖ student) at T = 2 in nats; mean squared difference for a regression.
-
-    Shapes: teacher, student (N, C), N here the number of examples.
-    """
-    if teacher.shape[1] == 1:
-        return float(np.square(teacher - student).mean())
-    t = log_softmax(teacher.astype(np.float64) / TEMPERATURE, axis=1)
-    s = log_softmax(student.astype(np.float64) / TEMPERATURE, axis=1)
-    return float((np.exp(t) * (t - s)).sum(axis=1).mean())
+    different = len(set(masked.Tree.of(masks).ends))
+    return Outcome({}, {"masks": len(masks), "different": different, "examples": len(data)})
 
 
 def _masks(
     found: Scores, sizes: tuple[np.ndarray, np.ndarray], params: ProbeParams
 ) -> Iterator[tuple[str, float | None, float, Mask]]:
-    """Each ranking at each sparsity that leaves something; rankings of equal masks appear once."""
+    """Each ranking at each sparsity; a λ that is asked for twice appears once."""
     lams = [*params.lams, *((1.0, 0.0) if params.controls else ())]
     for lam in dict.fromkeys(lams):
         ranks = masking.knowledgeableness(found, lam, params.normalise)

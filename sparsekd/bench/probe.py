@@ -1,0 +1,113 @@
+"""What the curves of a masked teacher cost, against a model of its own for each mask."""
+
+import time
+from collections.abc import Callable
+from statistics import median
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from transformers import PreTrainedModel
+
+from sparsekd import masking
+from sparsekd.bench import Row
+from sparsekd.data import Encoded
+from sparsekd.evaluation import predict
+from sparsekd.knowledge import masked
+from sparsekd.models import architectures
+from sparsekd.models.pruning import prune
+from sparsekd.units import Mask, Scores
+
+Array = NDArray[np.float32]
+Predict = Callable[[PreTrainedModel, Encoded, list[Mask]], Array]
+LAMS = (0.0, 0.25, 0.5, 0.75, 1.0)
+SPARSITIES = tuple(tenth / 10 for tenth in range(10))
+EXAMPLES = 128  # of a round
+
+
+def measure(
+    teacher: PreTrainedModel, data: Encoded, rounds: int = 3, examples: int = EXAMPLES
+) -> list[Row]:
+    """Time of each way on the same texts under the same masks, in turn; ratios are medians.
+
+    Two grids of λ × sparsity: heads and neurons removed alike, and heads alone, whose masks
+    agree on more layers. The ranks are drawn: what they remove decides hardly any time.
+    """
+    order = np.argsort(data.lengths, kind="stable")
+    step = max(len(order) // examples, 1)
+    parts = [data.select(order[turn % step :: step][:examples]) for turn in range(rounds)]
+    both = grid(architectures.shape(teacher).grid())
+    heads = grid(architectures.shape(teacher).grid(), neurons=0.0)
+    predict_all(teacher, parts[0], both[:1])  # warm up
+    rows = _rows(teacher, parts, both, "heads and neurons")
+    return rows + _rows(teacher, parts, heads, "heads alone")
+
+
+def grid(shape: tuple[int, int, int], neurons: float | None = None) -> list[Mask]:
+    """The masks of a study: five λ by ten sparsities, from drawn scores."""
+    layers, heads, width = shape
+    drawn = np.random.default_rng(0)
+    units = drawn.random((2, layers * (heads + width)))
+    scores = Scores.from_units(units, shape, {})
+    return [
+        masking.decide(*masking.knowledgeableness(scores, lam), sparsity, neurons)
+        for lam in LAMS
+        for sparsity in SPARSITIES
+    ]
+
+
+def predict_all(teacher: PreTrainedModel, data: Encoded, masks: list[Mask]) -> Array:
+    """A model of its own for each mask, evaluated as any other.
+
+    Shapes: -> (M, N, C).
+    """
+    return np.stack([predict(prune(teacher, mask), data, teacher.device) for mask in masks])
+
+
+def _sliced(teacher: PreTrainedModel, data: Encoded, masks: list[Mask]) -> Array:
+    return masked.predict(teacher, data, masks, way="sliced")
+
+
+def _stacked(teacher: PreTrainedModel, data: Encoded, masks: list[Mask]) -> Array:
+    return masked.predict(teacher, data, masks, way="stacked")
+
+
+def _rows(
+    teacher: PreTrainedModel, parts: list[Encoded], masks: list[Mask], what: str
+) -> list[Row]:
+    spent: dict[str, list[float]] = {"plain": [], "sliced": [], "stacked": []}
+    furthest = 0.0
+    for part in parts:
+        found = []
+        for name, run in (("plain", predict_all), ("sliced", _sliced), ("stacked", _stacked)):
+            seconds, logits = _timed(run, teacher, part, masks)
+            spent[name].append(seconds)
+            found.append(logits)
+        furthest = max(furthest, *(float(np.abs(found[0] - each).max()) for each in found[1:]))
+    shape, tree = architectures.shape(teacher), masked.Tree.of(masks)
+    chosen = masked.fastest(shape, tree, parts[0], teacher.device.type)
+    nodes = sum(len(level.parents) for level in tree.levels)
+    note = (
+        f"{len(masks)} masks, {len(parts)} rounds of {len(parts[0])} texts of "
+        f"{parts[0].lengths.mean():.0f} tokens on average; {nodes} of "
+        f"{len(masks) * shape.layers} layers are run, chosen here: {chosen}; "
+        f"logits equal to {furthest:.0e}, {torch.get_num_threads()} threads; "
+    )
+    return [_row(spent, way, what, note) for way in ("sliced", "stacked")]
+
+
+def _row(spent: dict[str, list[float]], way: str, what: str, note: str) -> Row:
+    ratios = [plain / other for plain, other in zip(spent["plain"], spent[way], strict=True)]
+    each = ", ".join(f"{ratio:.2f}" for ratio in ratios)
+    words = f"λ × sparsity, {what}: a model for each mask / {way}"
+    return {"what": words, "ratio": median(ratios), "note": note + each}
+
+
+def _timed(
+    run: Predict, teacher: PreTrainedModel, data: Encoded, masks: list[Mask]
+) -> tuple[float, Array]:
+    """Seconds of the processor, which others may be using too; those of the wall on a GPU."""
+    clock = time.process_time if teacher.device.type == "cpu" else time.perf_counter
+    start = clock()
+    found = run(teacher, data, masks)
+    return clock() - start, found
