@@ -33,6 +33,7 @@ class Card:
 
     `variants` stand beside the method in comparisons, each under "name:variant". A student needs
     `least_layers`, and where a method `divides`, a number of layers that divides the teacher's.
+    One that `stacks` reads only logits and labels, so that its students can train together.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Card:
     variants: Mapping[str, Variant] = field(default_factory=dict)
     least_layers: int = 1
     divides: bool = False
+    stacks: bool = False
 
 
 METHODS: dict[str, Card] = {
@@ -60,6 +62,7 @@ METHODS: dict[str, Card] = {
             code="sparsekd.methods.fine_tuning:FineTuning",
             least_teachers=0,
             most_teachers=0,
+            stacks=True,
         ),
         Card(
             name="vanilla",
@@ -69,6 +72,7 @@ METHODS: dict[str, Card] = {
             summary="The teacher's softened class probabilities mixed with the gold labels.",
             params=VanillaParams,
             code="sparsekd.methods.vanilla:Vanilla",
+            stacks=True,
         ),
         Card(
             name="pkd",

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from sparsekd import executors, jobs, locks, store
+from sparsekd import executors, jobs, locks, store, together
 from sparsekd.errors import SparseKDError
 from sparsekd.executors import Executor, Place
 from sparsekd.records import Outcome, Run, State
@@ -22,9 +22,9 @@ IDLE = 0.5  # seconds between two looks at a queue in which nothing can start
 
 @dataclass(frozen=True)
 class Start:
-    """A run that can begin, in so many slots of a place."""
+    """A run that can begin, in so many slots of a place, and those that train together with it."""
 
-    run: Run
+    runs: tuple[Run, ...]
     place: str
     slots: int
 
@@ -55,7 +55,7 @@ class Queue:
             if self.reap() or time.monotonic() - self.looked > IDLE:
                 self.looked = time.monotonic()
                 others = self.others()
-                free = sum(start.slots for start in self.working.values()) < self.slots
+                free = sum(start.slots for start in self.starts()) < self.slots
                 if free:  # otherwise there is nothing to decide, and nothing is read
                     self.start(others)
                 if not self.working and not others:
@@ -67,12 +67,16 @@ class Queue:
     def start(self, others: Mapping[str, int]) -> None:
         """Begin what can begin now."""
         busy = Counter(others)
-        for at_work in self.working.values():
+        for at_work in self.starts():
             busy[at_work.place] += at_work.slots
         waiting = [run for run in store.queued() if run.id not in self.working]
         for one in startable(waiting, self.places, busy):
-            self.executor.begin([one.run], one.place, one.slots)
-            self.working[one.run.id] = one
+            self.executor.begin(one.runs, one.place, one.slots)
+            self.working |= {run.id: one for run in one.runs}
+
+    def starts(self) -> list[Start]:
+        """What is at work: one entry per worker, however many runs are left of it."""
+        return list({start.runs[0].id: start for start in self.working.values()}.values())
 
     def others(self) -> dict[str, int]:
         """Slots held by workers that an earlier queue process has left behind."""
@@ -116,22 +120,44 @@ def startable(
     automatic = [name for name in whole if name != "cpu"] or list(whole)
     inputs = store.several({needed for run in queued for needed in run.recipe.needs})
     ready = {name for name, run in inputs.items() if run.state is State.DONE}
-    chosen: dict[str, list[Run]] = {name: [] for name in whole}
-    for run in queued:
-        if not ready.issuperset(run.recipe.needs):
+    chosen: dict[str, list[tuple[Run, ...]]] = {name: [] for name in whole}
+    able = [run for run in queued if ready.issuperset(run.recipe.needs)]
+    taken: set[str] = set()
+    for run in able:
+        if run.id in taken:
             continue
         fits = [n for n in (automatic if run.device == "auto" else [run.device]) if n in whole]
         place = next((n for n in fits if free[n] >= (whole[n] if run.failures else 1)), None)
         if place is not None:
             free[place] -= whole[place] if run.failures else 1
-            chosen[place].append(run)
+            chosen[place].append(_stack(run, place, [r for r in able if r.id not in taken]))
+            taken |= {each.id for each in chosen[place][-1]}
         elif run.failures and fits:
             free[fits[0]] = 0  # nobody else begins there until it is empty
     return [
-        Start(run, name, whole[name] if run.failures else 1 + spare)
-        for name, runs in chosen.items()
-        for run, spare in zip(runs, _dealt(free[name] * (name == "cpu"), len(runs)), strict=True)
+        Start(runs, name, whole[name] if runs[0].failures else 1 + spare)
+        for name, stacks in chosen.items()
+        for runs, spare in zip(
+            stacks, _dealt(free[name] * (name == "cpu"), len(stacks)), strict=True
+        )
     ]
+
+
+def _stack(run: Run, place: str, others: Sequence[Run]) -> tuple[Run, ...]:
+    """A run with those that may train together with it, as many as was found to be fastest."""
+    most = 1 if run.failures else together.most(place, run.recipe)
+    if most == 1:
+        return (run,)
+    key = together.alike(run.recipe)
+    fit = [
+        other
+        for other in others
+        if other.id != run.id
+        and not other.failures
+        and other.device == run.device
+        and together.alike(other.recipe) == key
+    ]
+    return (run, *fit[: most - 1])
 
 
 def _dealt(slots: int, runs: int) -> list[int]:

@@ -266,11 +266,18 @@ def start(run_id: str, device: str, pid: int) -> None:
 
 def report(run_id: str, progress: Progress, events: Iterable[Event] = ()) -> None:
     """Write how far a run is, and the numbers logged since the last report."""
-    rows = [(run_id, event.step, event.name, event.value) for event in events]
+    report_all([(run_id, progress, events)])
+
+
+def report_all(told: Iterable[tuple[str, Progress, Iterable[Event]]]) -> None:
+    """Write what several runs report, at once: a hundred reports cost hardly more than one."""
+    progress: list[tuple[str, str]] = []
+    rows: list[tuple[str, int, str, float]] = []
+    for run_id, now, events in told:
+        progress.append((json.dumps(asdict(now)), run_id))
+        rows += [(run_id, event.step, event.name, event.value) for event in events]
     with _database() as database:
-        database.execute(
-            "UPDATE runs SET progress = ? WHERE id = ?", (json.dumps(asdict(progress)), run_id)
-        )
+        database.executemany("UPDATE runs SET progress = ? WHERE id = ?", progress)
         database.executemany("INSERT OR REPLACE INTO events VALUES (?, ?, ?, ?)", rows)
 
 

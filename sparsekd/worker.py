@@ -1,31 +1,44 @@
-"""One run in one process. Preloads torch, so that a queue can fork workers that begin at once."""
+"""One run in one process, or several students that train together.
+
+Preloads torch, so that a queue can fork workers that begin at once.
+"""
 
 import os
 import signal
+import sys
 import time
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from pathlib import Path
 
 import torch
 import transformers.models.bert.modeling_bert  # noqa: F401 (loaded before the fork, for speed)
 
 from sparsekd import store
-from sparsekd.errors import Cancelled, SparseKDError, Unavailable
+from sparsekd.errors import BadInput, Cancelled, SparseKDError, Unavailable
 from sparsekd.records import Outcome, State
-from sparsekd.stages import STAGES, Desk
+from sparsekd.stages import STAGES, Desk, distil_together
+from sparsekd.together import alike
 
 
 def work(run_ids: str | Sequence[str], device: str, threads: int | None = None) -> None:
-    """Do queued runs, one after another; one that was cancelled or finished is left alone.
+    """Do queued runs; one that was cancelled or finished is left alone.
 
-    `threads` are those that torch may use, where several workers share a processor.
+    Several that may train together do so, others one after another. `threads` are those that
+    torch may use, where several workers share a processor.
 
     Raises:
         BadInput: another worker is at it.
     """
     if threads is not None:
         torch.set_num_threads(threads)
-    for run_id in [run_ids] if isinstance(run_ids, str) else run_ids:
+    names = [run_ids] if isinstance(run_ids, str) else list(run_ids)
+    keys = {alike(run.recipe) for run in store.several(names).values()}
+    if len(names) > 1 and len(keys) == 1 and None not in keys:
+        Group(names, device).work()
+        return
+    for run_id in names:
         _work(run_id, device)
 
 
@@ -42,17 +55,105 @@ def _work(run_id: str, device: str) -> None:
         store.finish(run_id, state, outcome, time.monotonic() - start)
 
 
+class Group:
+    """Runs that train together: each is locked, begun and ended on its own.
+
+    The time that passes is shared out among those at work.
+    """
+
+    def __init__(self, names: Sequence[str], device: str) -> None:
+        self.names, self.device = names, device
+        self.locks: dict[str, ExitStack] = {}
+        self.seconds: dict[str, float] = {}
+        self.rung = False
+
+    def work(self) -> None:
+        """To the end of each; whatever ends them all is the outcome of those still at work."""
+        try:
+            desks = self.desks()
+            signal.signal(signal.SIGTERM, lambda *_: setattr(self, "rung", True))
+            self.clock = time.monotonic()
+            for desk in desks:
+                store.start(desk.recipe.run_id, self.device, os.getpid())
+            for desk, end in self.ends(desks):
+                self.end(desk.recipe.run_id, *end)
+        finally:
+            for lock in self.locks.values():
+                lock.close()
+
+    def desks(self) -> list[Desk]:
+        """A locked place of work for each run that is queued, and that nobody else is at."""
+        desks: list[Desk] = []
+        for name in self.names:
+            lock = ExitStack()
+            try:
+                lock.enter_context(store.held(name))
+            except BadInput as taken:
+                sys.stderr.write(f"{taken.message}\n")
+                continue
+            run = store.get(name)
+            if run.state is not State.QUEUED:
+                lock.close()
+                continue
+            self.locks[name], self.seconds[name] = lock, 0.0
+            if name != self.names[0]:
+                _refer(run.folder / "log.txt", self.names[0])
+            desks.append(Desk(run.recipe, self.device, run.folder, listen=self.listen))
+        self.at_work = desks
+        return desks
+
+    def listen(self) -> None:
+        """A signal is for those whom somebody asked to stop; for all, if nobody was asked.
+
+        Who cancels a run marks it before the signal, which reaches the process of them all.
+        """
+        if not self.rung:
+            return
+        self.rung = False
+        asked = set(store.cancelled(self.names))
+        for desk in self.at_work:
+            if not asked or desk.recipe.run_id in asked:
+                desk.asked_to_stop = True
+
+    def ends(self, desks: list[Desk]) -> Iterator[tuple[Desk, tuple[State, Outcome]]]:
+        """How each run ends, as it does."""
+        left = list(desks)
+        try:
+            for desk, end in distil_together(desks) if desks else ():
+                left.remove(desk)
+                yield desk, _told(end) if isinstance(end, Exception) else (State.DONE, end)
+        except Exception as error:  # noqa: BLE001 (whatever it is, the runs say so)
+            yield from ((desk, _told(error)) for desk in left)
+
+    def end(self, name: str, state: State, outcome: Outcome) -> None:
+        """Note how a run ended, and let it go."""
+        now = time.monotonic()
+        for each in self.locks:
+            self.seconds[each] += (now - self.clock) / len(self.locks)
+        self.clock = now
+        store.finish(name, state, outcome, self.seconds[name])
+        self.locks.pop(name).close()
+
+
+def _refer(log: Path, first: str) -> None:
+    with log.open("a", encoding="utf-8") as out:
+        out.write(f"Trains together with run {first}; the log of that run has all messages.\n")
+
+
 def _outcome(desk: Desk) -> tuple[State, Outcome]:
     try:
-        outcome = STAGES[desk.recipe.stage](desk)
-    except Cancelled as stop:
-        return State.CANCELLED, Outcome(message=stop.message, hint=stop.hint)
-    except SparseKDError as error:
-        traceback.print_exc()
+        return State.DONE, STAGES[desk.recipe.stage](desk)
+    except Exception as error:  # noqa: BLE001 (whatever it is, the run says so)
+        return _told(error)
+
+
+def _told(error: Exception) -> tuple[State, Outcome]:
+    """An error in the words of an outcome; its traceback goes to the log."""
+    if isinstance(error, Cancelled):
+        return State.CANCELLED, Outcome(message=error.message, hint=error.hint)
+    traceback.print_exception(error)
+    if isinstance(error, SparseKDError):
         lasting = not isinstance(error, Unavailable)
         return State.FAILED, Outcome(message=error.message, hint=error.hint, lasting=lasting)
-    except Exception as bug:  # noqa: BLE001 (whatever it is, the run says so)
-        traceback.print_exc()
-        message = f"{type(bug).__name__}: {bug}"
-        return State.FAILED, Outcome(message=message, hint="The log of the run has the traceback.")
-    return State.DONE, outcome
+    message = f"{type(error).__name__}: {error}"
+    return State.FAILED, Outcome(message=message, hint="The log of the run has the traceback.")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from sparsekd import executors, jobs, store
+from sparsekd import executors, jobs, store, together
 from sparsekd.errors import BadInput, NotFound
 from sparsekd.executors import Place
 from sparsekd.executors.local import LocalProcesses
@@ -24,7 +24,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 def recipe(seed: int, *needs: str) -> Recipe:
     inputs = {f"input{place}": needed for place, needed in enumerate(needs)}
-    return Recipe("distil", "demo/sentiment", "vanilla", inputs, {}, seed)
+    return Recipe("distil", "demo/sentiment", "pkd", inputs, {}, seed)
 
 
 def places(**slots: int) -> list[Place]:
@@ -33,7 +33,7 @@ def places(**slots: int) -> list[Place]:
 
 
 def names(chosen: list[Start]) -> list[tuple[str, str]]:
-    return [(start.run.id, start.place) for start in chosen]
+    return [(start.runs[0].id, start.place) for start in chosen]
 
 
 def test_runs_start_in_the_order_asked_for_one_per_device():
@@ -72,7 +72,9 @@ def test_a_run_whose_input_does_not_exist_never_starts():
 def test_several_runs_share_a_processor_core_by_core():
     runs = [store.create(recipe(seed)) for seed in range(3)]
     chosen = startable(store.queued(), places(cpu=2), {})
-    assert [(start.run.id, start.slots) for start in chosen] == [(run.id, 1) for run in runs[:2]]
+    assert [(start.runs[0].id, start.slots) for start in chosen] == [
+        (run.id, 1) for run in runs[:2]
+    ]
 
 
 def test_a_lone_run_gets_every_free_core_but_only_its_own_slot_of_a_gpu():
@@ -88,7 +90,48 @@ def test_a_run_that_has_failed_is_tried_again_with_the_device_to_itself():
     queued, two = store.queued(), places(cuda_0=2)
     assert startable(queued, two, {"cuda:0": 1}) == []  # the other waits too, or it never ends
     alone = startable(queued, two, {})
-    assert [(start.run.id, start.slots) for start in alone] == [(again.id, 2)]
+    assert names(alone) == [(again.id, "cuda:0")]
+    assert alone[0].slots == 2
+
+
+def student(seed: int, **params: object) -> Recipe:
+    values = {"train": {"epochs": 1}, "student": {"choice": "bottom"}, "method": params}
+    return Recipe("distil", "demo/sentiment", "vanilla", {"init": "a" * 12}, values, seed)
+
+
+@pytest.fixture
+def stacked(tmp_path) -> None:
+    """A dense teacher of 128 columns, and a bench that found stacks of three the fastest."""
+    teacher = store.folder("a" * 12)
+    teacher.mkdir(parents=True)
+    (teacher / "shape.json").write_text('{"hidden": 128}')
+    store.create_all([Recipe("finetune", "demo/sentiment")])
+    with store._database() as database:
+        database.execute("UPDATE runs SET id = ?, state = 'done'", ("a" * 12,))
+    together.remember("cuda:0", together.Fastest(1, 3, {}, 128))
+
+
+@pytest.mark.usefixtures("stacked")
+def test_students_that_are_alike_begin_together_where_that_was_found_faster():
+    alike = [store.create(student(seed, alpha=seed / 10)) for seed in range(4)]
+    other = store.create(recipe(9))
+    begun = startable(store.queued(), places(cuda_0=2), {})
+    assert [[run.id for run in start.runs] for start in begun] == [
+        [run.id for run in alike[:3]],
+        [alike[3].id],
+    ]
+    alone = startable(store.queued(), places(cpu=2), {})
+    assert [[run.id for run in start.runs] for start in alone] == [[r.id] for r in alike[:2]]
+    assert other.id not in {run.id for start in begun for run in start.runs}
+
+
+@pytest.mark.usefixtures("stacked")
+def test_a_student_that_has_failed_is_tried_again_alone():
+    first, *_ = [store.create(student(seed)) for seed in range(3)]
+    store.finish(first.id, State.FAILED, Outcome(), 1.0)
+    store.retry(first.id)
+    (start,) = startable(store.queued(), places(cuda_0=1), {})
+    assert [run.id for run in start.runs] == [first.id]
 
 
 class Deaths:

@@ -12,6 +12,7 @@ from sparsekd import jobs, store
 from sparsekd.errors import BadInput
 from sparsekd.executors import Place
 from sparsekd.records import Run
+from sparsekd.together import remembered
 
 
 class LocalProcesses:
@@ -24,14 +25,18 @@ class LocalProcesses:
         self.workers: list[tuple[list[str], BaseProcess]] = []
 
     def places(self) -> list[Place]:
-        """The devices of this machine."""
-        wanted = _asked_slots(os.environ.get("SPARSEKD_SLOTS", ""))
-        return [Place(d.name, wanted.get(d.name, slots_of(d.name))) for d in jobs.devices()]
+        """The devices of this machine, with the slots asked for, or measured, or the usual ones."""
+        asked, measured = _asked_slots(os.environ.get("SPARSEKD_SLOTS", "")), remembered()
+        found = []
+        for device in jobs.devices():
+            usual = measured.get(device.name, {}).get("slots") or slots_of(device.name)
+            found.append(Place(device.name, asked.get(device.name, usual)))
+        return found
 
     def begin(self, runs: Sequence[Run], place: str, slots: int) -> None:
         """Fork a worker."""
         names = [run.id for run in runs]
-        process = self.context.Process(target=_work, args=(names, place, slots))
+        process = self.context.Process(target=work_here, args=(names, place, slots))
         process.start()
         self.workers.append((names, process))
 
@@ -73,7 +78,7 @@ def _asked_slots(text: str) -> dict[str, int]:
     return {match[1]: int(match[2]) for match in found if match}
 
 
-def _work(run_ids: list[str], device: str, slots: int) -> None:
+def work_here(run_ids: list[str], device: str, slots: int) -> None:
     """Where a worker process begins: its own session, its own log, then torch."""
     os.setsid()
     log = store.folder(run_ids[0]) / "log.txt"

@@ -7,7 +7,7 @@ from sparsekd.stages.ablating import ablate
 from sparsekd.stages.attributing import attribute
 from sparsekd.stages.desk import Desk
 from sparsekd.stages.exporting import export
-from sparsekd.stages.learning import distil, finetune
+from sparsekd.stages.learning import distil, distil_together, finetune
 from sparsekd.stages.measuring import measure
 from sparsekd.stages.sparsifying import probe, prune, score
 
@@ -23,4 +23,4 @@ STAGES: dict[Stage, Callable[[Desk], Outcome]] = {
     "measure": measure,
 }
 
-__all__ = ["STAGES", "Desk"]
+__all__ = ["STAGES", "Desk", "distil_together"]

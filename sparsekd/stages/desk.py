@@ -3,7 +3,7 @@
 import resource
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -29,6 +29,7 @@ class Desk:
     told: float = 0.0
     began: dict[str, float] = field(default_factory=dict)
     waiting: list[Event] = field(default_factory=list)
+    listen: Callable[[], None] = lambda: None  # to who may have asked several runs to stop
 
     def report(
         self,
@@ -65,11 +66,12 @@ class Desk:
         Raises:
             Cancelled: somebody did.
         """
-        if self.asked_to_stop:
+        if self.stop():
             raise Cancelled("Stopped on request.", "Resume the run to go on.")
 
     def stop(self) -> bool:
         """Whether somebody asked the run to stop."""
+        self.listen()
         return self.asked_to_stop
 
     def suit(self, model: PreTrainedModel) -> None:

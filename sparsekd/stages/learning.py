@@ -1,6 +1,10 @@
 """Stages that train: fine-tuning a teacher, distilling a student."""
 
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -8,8 +12,11 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from sparsekd import catalog, checkpoint, masking, references, store
 from sparsekd.data import Encoded
+from sparsekd.errors import Incompatible, SparseKDError
+from sparsekd.evaluation import Logits
 from sparsekd.knowledge import scores
 from sparsekd.knowledge.gradients import Pace
+from sparsekd.methods.base import Method
 from sparsekd.models import students
 from sparsekd.parameters import ScoreParams, StudentParams, TrainParams
 from sparsekd.records import Event, Outcome
@@ -17,8 +24,11 @@ from sparsekd.stages import inputs
 from sparsekd.stages.desk import Desk
 from sparsekd.stages.results import deliver, save_findings
 from sparsekd.tasks import TaskCard
-from sparsekd.training import Trained, train
+from sparsekd.training import Trained, together, train
 from sparsekd.units import Mask
+
+SAVE_EVERY = 10.0  # seconds
+_Data = tuple[inputs.Splits, Encoded]
 
 
 def finetune(desk: Desk) -> Outcome:
@@ -70,6 +80,59 @@ def _by_expressiveness(
     return masking.decide(*masking.knowledgeableness(found, 1.0), sparsity)
 
 
+@dataclass(frozen=True)
+class _Lesson:
+    """A student and all that it learns from."""
+
+    desk: Desk
+    model: PreTrainedModel
+    method: Method
+    splits: inputs.Splits
+    data: Encoded
+    answers: list[Logits]
+    teachers: list[PreTrainedModel]
+
+    @property
+    def params(self) -> TrainParams:
+        """How it is trained."""
+        return TrainParams.of(self.desk.recipe.params["train"])
+
+    @property
+    def state(self) -> Path:
+        """Where its snapshots are."""
+        return self.desk.folder / "checkpoint.safetensors"
+
+    def save(self, snapshot: checkpoint.Snapshot) -> None:
+        """Keep a snapshot."""
+        checkpoint.save(snapshot, self.state)
+
+    def report(self, event: dict[str, Any]) -> None:
+        """Pass on what the training says."""
+        _heard(self.desk, event)
+
+
+def _data(desk: Desk, card: TaskCard, tokenizer: PreTrainedTokenizerBase) -> _Data:
+    desk.report("tokenising", 0, 1, now=True)
+    params = TrainParams.of(desk.recipe.params["train"])
+    splits = inputs.Splits(card, tokenizer, params.max_length)
+    return splits, inputs.some(splits["train"], params.train_examples)
+
+
+def _prepared(
+    desk: Desk, data: _Data, model: PreTrainedModel, method_params: dict[str, Any]
+) -> _Lesson:
+    desk.suit(model)
+    recipe, (splits, examples) = desk.recipe, data
+    card = splits.card
+    method_card = catalog.find(recipe.method)
+    method = catalog.load(method_card)(method_card.params.of(method_params))
+    names = recipe.teachers if method_card.least_teachers else []
+    params = TrainParams.of(recipe.params["train"])
+    answers = [inputs.teacher_logits(name, card, params, desk) for name in names]
+    teachers = inputs.readable(names, card, splits.tokenizer) if method.inside else []
+    return _Lesson(desk, model, method, splits, examples, answers, teachers)
+
+
 def _learn(
     desk: Desk,
     card: TaskCard,
@@ -77,40 +140,114 @@ def _learn(
     tokenizer: PreTrainedTokenizerBase,
     method_params: dict[str, Any],
 ) -> Outcome:
-    recipe = desk.recipe
-    desk.suit(model)
-    params = TrainParams.of(recipe.params["train"])
-    method_card = catalog.find(recipe.method)
-    method = catalog.load(method_card)(method_card.params.of(method_params))
-    desk.report("tokenising", 0, 1, now=True)
-    splits = inputs.Splits(card, tokenizer, params.max_length)
-    data = inputs.some(splits["train"], params.train_examples)
-    names = recipe.teachers if method_card.least_teachers else []
-    answers = [inputs.teacher_logits(name, card, params, desk) for name in names]
-    teachers = inputs.readable(names, card, tokenizer) if method.inside else []
-    state = desk.folder / "checkpoint.safetensors"
+    data = _data(desk, card, tokenizer)
+    return _alone(_prepared(desk, data, model, method_params))
+
+
+def _alone(lesson: _Lesson, more: Mapping[str, Any] = MappingProxyType({})) -> Outcome:
+    """Train one student; `more` are further facts of its outcome."""
+    desk = lesson.desk
     result = train(
-        model,
-        method,
-        data,
-        splits["selection"],
-        card,
-        params,
-        seed=recipe.seed,
+        lesson.model,
+        lesson.method,
+        lesson.data,
+        lesson.splits["selection"],
+        lesson.splits.card,
+        lesson.params,
+        seed=desk.recipe.seed,
         device=desk.device,
-        teacher_logits=answers,
-        teachers=teachers,
-        report=lambda event: _heard(desk, event),
+        teacher_logits=lesson.answers,
+        teachers=lesson.teachers,
+        report=lesson.report,
         stop=desk.stop,
-        save=lambda snapshot: checkpoint.save(snapshot, state),
-        save_every=10.0,
-        resume=_resumed(desk, state),
+        save=lesson.save,
+        save_every=SAVE_EVERY,
+        resume=_resumed(desk, lesson.state),
     )
-    facts = _facts(result, data)
-    save_findings(desk, splits, result.findings, params.train_examples)
-    outcome = deliver(desk, model, splits, facts)
-    state.unlink(missing_ok=True)
+    return _delivered(lesson, result, more)
+
+
+def _delivered(lesson: _Lesson, result: Trained, more: Mapping[str, Any]) -> Outcome:
+    facts = _facts(result, lesson.data) | dict(more)
+    save_findings(lesson.desk, lesson.splits, result.findings, lesson.params.train_examples)
+    outcome = deliver(lesson.desk, lesson.model, lesson.splits, facts)
+    lesson.state.unlink(missing_ok=True)
     return outcome
+
+
+# --- several at once --------------------------------------------------------------------------
+
+
+def distil_together(desks: Sequence[Desk]) -> Iterator[tuple[Desk, Outcome | SparseKDError]]:
+    """Students whose recipes are `alike`, trained as one stacked model; each as soon as it ended.
+
+    Where they cannot be stacked they train one after another, and their facts say why.
+    """
+    recipe = desks[0].recipe
+    card = references.card(recipe.task)
+    for desk in desks:
+        desk.report("loading", 0, 1, now=True)
+    source, tokenizer = inputs.trained(recipe.inputs["init"], card)
+    data = _data(desks[0], card, tokenizer)
+    lessons: list[_Lesson] = []
+    for desk in desks:
+        try:
+            student = _first_weights(desk, card, source, tokenizer)
+            lessons.append(_prepared(desk, data, student, desk.recipe.params["method"]))
+        except SparseKDError as error:
+            yield desk, error
+    if not lessons:
+        return
+    learners = [_learner(lesson) for lesson in lessons]
+    try:
+        together.check(learners)
+    except Incompatible as reason:
+        yield from _one_by_one(lessons, reason)
+        return
+    splits, examples = data
+    ends = together.train(
+        learners, examples, splits["selection"], card, lessons[0].params,
+        device=desks[0].device, save_every=SAVE_EVERY,
+    )  # fmt: skip
+    for place, end in ends:
+        yield lessons[place].desk, _ended(lessons[place], end, len(learners))
+
+
+def _learner(lesson: _Lesson) -> together.Learner:
+    desk = lesson.desk
+    return together.Learner(
+        lesson.model,
+        lesson.method,
+        desk.recipe.seed,
+        lesson.answers,
+        lesson.report,
+        desk.stop,
+        lesson.save,
+        _resumed(desk, lesson.state),
+    )
+
+
+def _ended(lesson: _Lesson, end: Trained | SparseKDError, many: int) -> Outcome | SparseKDError:
+    if isinstance(end, SparseKDError):
+        return end
+    try:
+        return _delivered(lesson, end, {"together": many})
+    except SparseKDError as error:
+        return error
+
+
+def _one_by_one(
+    lessons: Iterable[_Lesson], reason: Incompatible
+) -> Iterator[tuple[Desk, Outcome | SparseKDError]]:
+    sys.stderr.write(f"Trained one after another: {reason.message}\n")
+    for lesson in lessons:
+        try:
+            yield lesson.desk, _alone(lesson, {"together": 1, "why_alone": reason.message})
+        except SparseKDError as error:
+            yield lesson.desk, error
+
+
+# --- what is logged ---------------------------------------------------------------------------
 
 
 def _resumed(desk: Desk, state: Path) -> checkpoint.Snapshot | None:

@@ -9,7 +9,7 @@ SAVING_SHARE = 0.05  # of the time, at most, beyond the first snapshot
 
 @dataclass
 class Clock:
-    """Seconds, steps and examples of this process."""
+    """Seconds, steps and examples of one student; `learners` share the process and its time."""
 
     started: float = field(default_factory=time.monotonic)
     steps: int = 0
@@ -18,6 +18,7 @@ class Clock:
     kept: float = field(default_factory=time.monotonic)
     cost: float = 0.0
     away: float = 0.0
+    learners: int = 1
 
     def count(self, examples: int) -> None:
         """One more step, over some examples."""
@@ -25,8 +26,8 @@ class Clock:
         self.examples += examples
 
     def report_due(self) -> bool:
-        """After the first step, and about twice a second."""
-        return time.monotonic() - self.told >= REPORT_EVERY
+        """After the first step, and about twice a second; more seldom beside many others."""
+        return time.monotonic() - self.told >= REPORT_EVERY * max(1, self.learners / 4)
 
     def pace(self, steps_left: int) -> dict[str, float]:
         """Examples per second of learning since the last report, and the seconds left in all."""
@@ -39,7 +40,7 @@ class Clock:
     def save_due(self, every: float, ended: bool) -> bool:
         """At epoch ends and every `every` seconds, unless writing would take too much time."""
         since = time.monotonic() - self.kept
-        return (ended or since >= every) and since >= self.cost / SAVING_SHARE
+        return (ended or since >= every) and since >= self.cost * self.learners / SAVING_SHARE
 
     def saved(self, start: float) -> None:
         """A snapshot was begun at `start` and is now written."""

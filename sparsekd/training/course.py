@@ -97,24 +97,38 @@ class Course:
     def run(self, stop: Callable[[], bool]) -> None:
         """Step by step to the end, or until `stop`."""
         self.lesson.model.train()
-        while self.now.step < self.steps and self.now.stale < self.lesson.params.patience:
+        while not self.finished:
             if stop():
-                self.keep()
-                raise Cancelled(
-                    f"Stopped after step {self.now.step} of {self.steps}.",
-                    "Resume the run to go on from there.",
-                )
+                raise self.halt()
             self.advance()
 
+    @property
+    def finished(self) -> bool:
+        """Whether the planned steps or the patience are used up."""
+        return self.now.step >= self.steps or self.now.stale >= self.lesson.params.patience
+
+    def halt(self) -> Cancelled:
+        """Keep a last snapshot; the error says where it stands."""
+        self.keep()
+        return Cancelled(
+            f"Stopped after step {self.now.step} of {self.steps}.",
+            "Resume the run to go on from there.",
+        )
+
     def advance(self) -> None:
-        """One step, and what is due after it: a verdict, a report, a snapshot."""
+        """One step, and what is due after it."""
         start = time.monotonic()
         self.step()
+        self.follow(time.monotonic() - start)
+
+    def follow(self, spent: float) -> None:
+        """What is due after a step that took `spent` seconds: a verdict, a report, a snapshot."""
+        start = time.monotonic()
         ended = self.now.step % self.per_epoch == 0
         judged = ended and self.now.step > self.length * self.rehearsals
         if judged:
             self.judge()
-        self.now.seconds += time.monotonic() - start
+        self.now.seconds += spent + time.monotonic() - start
         if ended or self.clock.report_due():
             self.tell(judged)
         if ended and not judged:
@@ -125,12 +139,23 @@ class Course:
     def step(self) -> None:
         """Learn from the next batch and let the method hear of it."""
         progress = self.progress()
+        seen, terms = self.lesson.step(self.coming(progress), progress)
+        self.heed(seen, terms, progress)
+
+    def coming(self, progress: Progress) -> NDArray[np.int64]:
+        """The rows of the next step; a course begins with its first.
+
+        Shapes: -> (B,).
+        """
         if progress.step == 0:
             self.begin(progress.course)
         place = progress.step % self.per_epoch
         if place == 0 or not self.batches:
             self.batches = self.lesson.order(progress.epoch, progress.course)
-        seen, terms = self.lesson.step(self.batches[place], progress)
+        return self.batches[place]
+
+    def heed(self, seen: Seen, terms: dict[str, Tensor], progress: Progress) -> None:
+        """The student has learned from a batch: the method hears of it, and it is counted."""
         signal = Signal(seen, terms, progress, self.asked, self.lesson.review)
         self.lesson.method.feedback(signal)
         self.count(seen, terms)

@@ -120,7 +120,10 @@ class Lesson:
 
     def see(self, batch: Batch) -> Seen:
         """The batch as the student (with gradients) and its teachers (without) see it."""
-        student = observe(self.model, batch, self.method.student_needs)
+        return self.beside(observe(self.model, batch, self.method.student_needs), batch)
+
+    def beside(self, student: Knowledge, batch: Batch) -> Seen:
+        """What the student knows of a batch, with what its teachers know of it."""
         logits = self.cached[torch.from_numpy(batch.rows).to(self.device)].unbind(1)
         taught = [Knowledge(each) for each in logits]
         for number, recall in enumerate(self.recalls):

@@ -183,6 +183,49 @@ def test_a_probe_without_sparsity_is_the_teacher_itself(names: dict[str, str]):
     assert set(table["heads"]) == {4, 2}
 
 
+def test_a_grid_of_masks_gives_each_pruned_teachers_own_numbers(names: dict[str, str]):
+    lams, sparsities = (0.0, 0.25, 0.5, 0.75, 1.0), tuple(tenth / 10 for tenth in range(9))
+    params = ProbeParams(lams=lams, sparsities=sparsities, round_to=1)
+    inputs = names["teacher"], names["trial"], names["scores"]
+    run = done(plans.probe(names["task"], *inputs, params, 16))
+    table = tables.probe_table(run)
+    assert table.groupby("ranking").size().to_dict() == {
+        name: 9 for name in ("λ 0", "λ 0.25", "λ 0.5", "λ 0.75", "λ 1", "magnitude", "random")
+    }
+    assert run.outcome.facts["different"] < run.outcome.facts["masks"] == 63
+    for lam, sparsity in ((0.25, 0.5), (1.0, 0.7)):
+        mask = MaskParams(lam=lam, sparsity=sparsity, round_to=1)
+        pruned = done(plans.prune(names["task"], names["teacher"], names["scores"], mask, 16))
+        own = pruned.outcome.metrics["selection"]
+        row = table[(table["lam"] == lam) & (table["sparsity"] == sparsity)].iloc[0]
+        assert {name: row[name] for name in own} == pytest.approx(own, abs=1e-6)
+
+
+def test_a_stopped_probe_begins_again_to_the_same_numbers(
+    names: dict[str, str], monkeypatch: pytest.MonkeyPatch
+):
+    params = ProbeParams(lams=(0.125,), sparsities=(0.0, 0.5), round_to=1)
+    recipe = plans.probe(
+        names["task"], names["teacher"], names["trial"], names["scores"], params, 16
+    )
+    predict = sparsifying.masked.predict
+
+    def stopped(*words, **named):
+        store.ask_to_cancel(recipe.run_id)
+        return predict(*words, **named)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("sparsekd.stages.desk.PAUSE", 0.0)
+        patch.setattr(sparsifying.masked, "predict", stopped)
+        assert worked(recipe).state is State.CANCELLED
+    store.requeue(recipe.run_id)
+    table = tables.probe_table(done(recipe))
+    alone = ProbeParams(lams=(0.125,), sparsities=(0.0, 0.5), round_to=1, controls=False)
+    inputs = names["teacher"], names["trial"], names["scores"]
+    expected = tables.probe_table(done(plans.probe(names["task"], *inputs, alone, 16)))
+    pd.testing.assert_frame_equal(table[table["ranking"] == "λ 0.125"], expected)
+
+
 def test_distance_is_zero_between_equals_and_counted_by_hand():
     one, other = np.log([[0.5, 0.5]]), np.log([[0.8, 0.2]])
     softened = np.sqrt([0.8, 0.2]) / np.sqrt([0.8, 0.2]).sum()
