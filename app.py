@@ -24,6 +24,7 @@ PAGES = {
     ],
     "Student": [
         ("student/distil", "Distil", "science", "distil"),
+        ("student/tradeoffs", "Trade-offs", "finance_mode", "tradeoffs"),
         ("student/compare", "Compare", "balance", "compare"),
     ],
     "Runs": [("runs/overview", "Runs", "list_alt", "runs")],
@@ -36,9 +37,10 @@ async def ready(_: App) -> AsyncIterator[None]:
     # The folder pages/ is not the kind that Streamlit reads by itself. Until st.navigation has run
     # once it thinks so, and opens a link to a page behind a box that says "Page not found".
     PagesManager.uses_pages_directory = False
-    # Loaded now, so that the first visitor does not wait for scipy and Altair.
-    import_module("pages.parts.charts")
-    import_module("pages.parts.stepper")
+    # Loaded now, so that the first visitor does not wait for scipy, Altair and Plotly.
+    for name in ("pages.parts.charts", "pages.parts.stepper", "pages.parts.sweeppictures"):
+        import_module(name)
+    import_module("sparsekd.figures")
     yield
 
 

@@ -131,6 +131,9 @@ def folder(reference: str) -> Path:
     if kind != "folder":
         raise BadInput(f"{reference} is not in a folder.", "Name a run id or a local folder.")
     path, _, known = rest.rpartition("#")
+    brought = store.home() / "outside" / "models" / known
+    if (brought / "whole").exists():  # by an executor, from another machine
+        path = str(brought)
     if not Path(path).is_dir():
         raise NotFound(f"The folder {path} is gone.", "Put it back, or name another model.")
     if fingerprint(Path(path)) != known:

@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
+from functools import lru_cache
 from pathlib import Path
 from shutil import rmtree
 from typing import Any
@@ -207,10 +208,11 @@ def runs(
 
 def several(run_ids: Iterable[str]) -> dict[str, Run]:
     """Those of the named runs that exist, by id, in one read."""
-    names = list(run_ids)
-    marks = ",".join("?" * len(names))
     with _database() as database:
-        rows = database.execute(f"SELECT * FROM runs WHERE id IN ({marks})", names).fetchall()
+        rows = database.execute(
+            "SELECT * FROM runs WHERE id IN (SELECT value FROM json_each(?))",
+            (json.dumps(list(run_ids)),),  # one value: the number of ids has no limit
+        ).fetchall()
     return {row["id"]: _run(row) for row in rows}
 
 
@@ -326,11 +328,10 @@ def should_cancel(run_id: str) -> bool:
 
 def cancelled(run_ids: Iterable[str]) -> list[str]:
     """Those of the named runs that somebody asked to stop."""
-    names = list(run_ids)
-    marks = ",".join("?" * len(names))
     with _database() as database:
         rows = database.execute(
-            f"SELECT id FROM runs WHERE cancel = 1 AND id IN ({marks})", names
+            "SELECT id FROM runs WHERE cancel = 1 AND id IN (SELECT value FROM json_each(?))",
+            (json.dumps(list(run_ids)),),
         ).fetchall()
     return [row["id"] for row in rows]
 
@@ -389,7 +390,10 @@ def plans() -> list[Plan]:
     """All plans, the one asked for last first."""
     with _database() as database:
         rows = database.execute("SELECT plan FROM plans ORDER BY created DESC").fetchall()
-    return [Plan.from_json(row["plan"]) for row in rows]
+    return [_read_plan(row["plan"]) for row in rows]
+
+
+_read_plan = lru_cache(maxsize=64)(Plan.from_json)  # a thousand runs take a while to read
 
 
 def plan(plan_id: str) -> Plan:

@@ -5,12 +5,14 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from sparsekd import roles, store
 from sparsekd.catalog import METHODS
 from sparsekd.errors import NotFound
 from sparsekd.records import Plan, Progress, Recipe, Run, State
+from sparsekd.statistics import CONFIDENCE as CONFIDENCE
+from sparsekd.statistics import LEAST_SEEDS as LEAST_SEEDS
+from sparsekd.statistics import interval as interval
 
 STAGES = {
     "finetune": "Fine-tuning",
@@ -28,8 +30,6 @@ ATTRIBUTIONS = {
     "gradient_activation": "Gradient × activation",
 }
 CONTROLS = ("trial_student", "random_mask_student", "plain_student")
-LEAST_SEEDS = 5
-CONFIDENCE = 0.95
 
 
 def title(recipe: Recipe) -> str:
@@ -251,17 +251,6 @@ def summary(frame: pd.DataFrame, split: str, metric: str) -> pd.DataFrame:
         )
     columns = ["role", "what", "mean", "low", "high", "seeds", "parameters", "seconds"]
     return pd.DataFrame(rows, columns=columns)
-
-
-def interval(values: np.ndarray, confidence: float = CONFIDENCE) -> tuple[float, float]:
-    """Two-sided Student t interval of the mean, 95 % unless told; NaN for less than two values."""
-    if len(values) < 2:
-        return float("nan"), float("nan")
-    mean, error = float(np.mean(values)), float(stats.sem(values))
-    if error == 0:
-        return mean, mean
-    low, high = stats.t.interval(confidence, len(values) - 1, loc=mean, scale=error)
-    return float(low), float(high)
 
 
 def comparisons(frame: pd.DataFrame, split: str, metric: str) -> pd.DataFrame:

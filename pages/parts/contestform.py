@@ -1,5 +1,6 @@
 """The form of a comparison: teachers, student and budget, ways, their cost, the launch."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -130,8 +131,13 @@ def _of_sparse_teachers() -> list[str]:
     return [f"{n}:sparse_teacher" for n, c in METHODS.items() if c.least_teachers == 1]
 
 
-def parameters(names: tuple[str, ...], key: str) -> dict[str, dict[str, Any]]:
-    """What is changed for each method; its variants follow, in all but what makes them variants."""
+def parameters(
+    names: tuple[str, ...], key: str, start: Mapping[str, Mapping[str, Any]] | None = None
+) -> dict[str, dict[str, Any]]:
+    """What is changed for each method; its variants follow, in all but what makes them variants.
+
+    `start` holds the changes that the form begins with.
+    """
     cards = {way.card.name: way.card for way in map(ways.read, names)}
     cards = {name: card for name, card in cards.items() if card.params.model_fields}
     if not cards:
@@ -141,7 +147,7 @@ def parameters(names: tuple[str, ...], key: str) -> dict[str, dict[str, Any]]:
         tabs = st.tabs([card.title for card in cards.values()])
         for tab, (name, card) in zip(tabs, cards.items(), strict=True):
             with tab:
-                values = forms.ask(card.params, f"{key}.{name}")
+                values = forms.ask(card.params, f"{key}.{name}", dict((start or {}).get(name, {})))
             usual = {field: info.default for field, info in card.params.model_fields.items()}
             values = {field: value for field, value in values.items() if value != usual[field]}
             if values:

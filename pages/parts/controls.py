@@ -26,18 +26,28 @@ def of_run(run: Run, key: str) -> None:
 
 
 def of_plan(plan: Plan, key: str) -> None:
-    """Cancel the unfinished runs of a study, or resume the stopped ones."""
+    """Cancel the unfinished runs of a study, or resume the stopped ones.
+
+    A trade-off study keeps whatever is finished, and goes on with what is missing.
+    """
     runs = frame.plan_runs(plan).values()
     states = {run.state for run in runs}
     missing = len(runs) < len({step.recipe.run_id for step in plan.steps})
+    sweep = plan.kind == "sweep"
     with st.container(horizontal=True):
         if (states & UNFINISHED) and st.button(
-            "Cancel the study", icon=":material/stop_circle:", key=f"{key}.cancel"
+            "Stop all" if sweep else "Cancel the study",
+            icon=":material/stop_circle:",
+            key=f"{key}.cancel",
+            help="Everything finished is kept." if sweep else None,
         ):
             jobs.cancel_plan(plan)
             st.rerun()
         if ((states & RESUMABLE) or missing) and st.button(
-            "Resume the study", icon=":material/play_circle:", key=f"{key}.resume"
+            "Go on" if sweep else "Resume the study",
+            icon=":material/play_circle:",
+            key=f"{key}.resume",
+            help="Only what is missing is done." if sweep else None,
         ):
             jobs.submit_plan(plan, frame.device())
             st.rerun()

@@ -12,7 +12,7 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from pages.parts import urlstate
-from sparsekd import jobs, references, roles, store, tables
+from sparsekd import jobs, references, roles, store, sweeps, tables
 from sparsekd.errors import SparseKDError
 from sparsekd.records import Plan, Recipe, Run, State
 from sparsekd.tasks.cards import TaskCard
@@ -157,12 +157,41 @@ def titles() -> Callable[[Recipe], str]:
     """What a run is in words: its part in the latest study that has it, else by its recipe."""
     parts: dict[str, str] = {}
     for plan in store.plans():
+        if plan.kind == "sweep":
+            parts = cells(plan) | parts
+            continue
         several = len({step.seed for step in plan.steps}) > 1
         for step in plan.steps:
             seeded = several and step.recipe.stage not in ("finetune", "score")
             seed = f", seed {step.seed}" if seeded else ""
             parts.setdefault(step.recipe.run_id, f"{roles.title(step.role)}{seed}")
     return lambda recipe: parts.get(recipe.run_id) or tables.title(recipe)
+
+
+def cells(plan: Plan) -> dict[str, str]:
+    """What the runs of a trade-off study are, each with its place in the grid."""
+    found: dict[str, str] = _cells(plan.id, plan)
+    return found
+
+
+@st.cache_data(max_entries=16, show_spinner=False)  # type: ignore[untyped-decorator]
+def _cells(name: str, _plan: Plan) -> dict[str, str]:
+    words = {
+        step.recipe.run_id: tables.title(step.recipe)
+        if step.recipe.stage == "prune"
+        else roles.title(step.role)
+        for step in _plan.steps
+    }
+    for cell in sweeps.cells(_plan).itertuples():
+        parts = [
+            words[cell.run],
+            f"λ {cell.lam:g}" if cell.ranking == "scores" else "",
+            f"sparsity {cell.sparsity:.0%}" if cell.sparsity > 0 else "",
+            f"number {cell.attempt}" if cell.attempt else "",
+            f"seed {cell.seed}",
+        ]
+        words[cell.run] = ", ".join(part for part in parts if part)
+    return words
 
 
 def plan_runs(plan: Plan) -> dict[str, Run]:

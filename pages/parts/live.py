@@ -11,18 +11,29 @@ from sparsekd.records import UNFINISHED, Progress, Run, State
 TITLES = {"loss": "Loss terms", "selection": "Selection split", "rate": "Step size"}
 
 
-def poll(body: Callable[[], None], runs: Iterable[Run], key: str, seconds: float = 1.0) -> None:
-    """Draw `body`, again and again while one of the runs moves, then the whole page once."""
+def poll(
+    body: Callable[[], None],
+    runs: Iterable[Run],
+    key: str,
+    seconds: float = 1.0,
+    patient: bool = False,
+) -> None:
+    """Draw `body`, again and again while one of the runs moves, and the whole page when one ends.
+
+    Where `patient`, the page is drawn anew only when no run moves any more: among hundreds of
+    runs one ends every second, and what a visitor reads must not be drawn away.
+    """
     seen = {run.id: run.state for run in runs}
-    moving = any(moves(run) for run in store.several(seen).values())
+    moving = move(store.several(seen).values())
 
     @frame.guarded
     def look() -> None:
         if moving:
             jobs.wake_if_asleep()  # a killed queue process must not leave runs waiting
         body()
-        now = {run.id: run.state for run in store.several(seen).values()}
-        if moving and now != seen:
+        found = store.several(seen)
+        changed = {name: run.state for name, run in found.items()} != seen
+        if moving and (not move(found.values()) if patient else changed):
             st.rerun(scope="app")
 
     st.fragment(look, run_every=seconds if moving else None, key=key)()
@@ -33,6 +44,22 @@ def moves(run: Run) -> bool:
     if run.state is State.QUEUED:
         return jobs.blocker(run) is None
     return run.state is State.RUNNING
+
+
+def move(runs: Iterable[Run]) -> bool:
+    """Whether one of the runs moves; what hundreds of them wait for is looked up at once."""
+    waiting = []
+    for run in runs:
+        if run.state is State.RUNNING:
+            return True
+        if run.state is State.QUEUED:
+            waiting.append(run)
+    inputs = store.several({name for run in waiting for name in run.recipe.needs})
+    held = {name for name, run in inputs.items() if run.state is not State.DONE}
+    if any(held.isdisjoint(run.recipe.needs) for run in waiting):
+        return True
+    known = {run.id for run in waiting}  # these wait for one another, and so for the others
+    return any(moves(inputs[name]) for name in held - known)
 
 
 def unfinished() -> list[Run]:

@@ -1,12 +1,40 @@
-"""A model that somebody types, as a recipe stores it."""
+"""A model that somebody chooses or types, as a recipe stores it."""
 
 import re
+
+import streamlit as st
 
 from pages.parts import frame
 from sparsekd import references
 from sparsekd.errors import BadInput
+from sparsekd.records import DEMO_CHECKPOINTS
+from sparsekd.tasks.cards import TaskCard
 
 HUB_ID = re.compile(r"[\w.-]{1,96}(/[\w.-]{1,96})?")
+HUB, FOLDER = "Model from the hub", "A folder on this machine"
+DEMOS = {f"{title} (from scratch)": name for name, title in DEMO_CHECKPOINTS.items()}
+
+
+def choose(card: TaskCard) -> str | None:
+    """The model to start from, as a recipe stores it; None while it is not named."""
+    kinds = list(DEMOS) if card.origin == "demo" else []
+    kinds += [HUB, FOLDER] if frame.local_visitors() else [HUB]
+    kind = st.pills(
+        "Start from", kinds, default=kinds[0], required=True, key=f"checkpoint.kind.{kinds[0]}"
+    )
+    if kind in DEMOS:
+        return DEMOS[kind]
+    example = "google-bert/bert-base-uncased" if kind == HUB else "/models/my-bert"
+    text = st.text_input(
+        "Hub id" if kind == HUB else "Checkpoint folder",
+        placeholder=example,
+        key=f"checkpoint.{kind}",
+        help="BERT, RoBERTa, DistilBERT or ELECTRA, with weights as safetensors.",
+    ).strip()
+    if not text:
+        st.caption(f"Name a checkpoint, for example {example}.")
+        return None
+    return hub(text) if kind == HUB else typed(text)
 
 
 def hub(text: str) -> str:

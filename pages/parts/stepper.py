@@ -10,6 +10,7 @@ from sparsekd.records import UNFINISHED, Plan, Run, State
 
 NOT_YET = ":material/radio_button_unchecked:"
 NEXT = ":material/arrow_circle_right:"
+MANY = 30  # unfinished runs, of which the sidebar tells the counts only
 
 
 @dataclass(frozen=True)
@@ -62,10 +63,46 @@ STOPS = (
 )
 
 
+SWEEP_STOPS = (
+    STOPS[0],
+    Stop(
+        "Trial students",
+        ("trial_student",),
+        "pages/student/distil.py",
+        "A student of the whole teacher for each seed: the cell at sparsity 0.",
+    ),
+    STOPS[2],
+    Stop(
+        "Sparse teachers",
+        ("sparse_teacher", "random_mask_teacher", "magnitude_teacher"),
+        "pages/teacher/mask.py",
+        "A teacher for each λ, sparsity and seed; others masked by chance and by weight size.",
+    ),
+    Stop(
+        "Students",
+        ("student",),
+        "pages/student/tradeoffs.py",
+        "One for each λ, sparsity and seed.",
+    ),
+    Stop(
+        "Controls",
+        (
+            *("plain_student", "dense_try", "lam_control"),
+            *("random_mask_student", "magnitude_student"),
+        ),
+        "pages/student/tradeoffs.py",
+        "Students that say what the choice of λ and sparsity is worth.",
+    ),
+)
+
+
 def stops(plan: Plan | None) -> tuple[Stop, ...]:
-    """The steps of a StarK study, or those of a comparison of methods."""
+    """The steps of a StarK study, of a trade-off study, or of a comparison of methods."""
     if plan is None or plan.kind == "study":
         return STOPS
+    if plan.kind == "sweep":
+        there = {step.role for step in plan.steps}
+        return tuple(stop for stop in SWEEP_STOPS if there.intersection(stop.roles))
     parts = dict.fromkeys(step.role for step in plan.steps)
     teachers = tuple(r for r in parts if roles.teaches(r))
     ways = tuple(role for role in parts if roles.competes(role))
@@ -167,13 +204,14 @@ def sidebar() -> None:
     _choose_study()
     plan = frame.current_study()
     runs = live.unfinished()
+    many = len(runs) > MANY
 
     def draw() -> None:
         steps(plan)
         st.space("small")
         _at_work()
 
-    live.poll(draw, runs, "sidebar", seconds=2.0)
+    live.poll(draw, runs, "sidebar", seconds=5.0 if many else 2.0, patient=many)
     st.divider()
     _choose_device()
 
@@ -187,7 +225,7 @@ def _choose_study() -> None:
     key = urlstate.bound("study")
     if st.session_state[key] not in plans:
         st.session_state[key] = current.id if current else ""
-    titles = {name: f"{plan.title} · {name[:4]}" for name, plan in plans.items()}
+    titles = {name: f"{_named(plan)} · {name[:4]}" for name, plan in plans.items()}
     chosen = st.selectbox(
         "Study",
         list(plans),
@@ -197,6 +235,11 @@ def _choose_study() -> None:
     )
     latest = next(iter(plans))
     urlstate.write(study="" if chosen == latest else chosen)
+
+
+def _named(plan: Plan) -> str:
+    """A plan's title; a trade-off study says that it is one."""
+    return f"Trade-offs: {plan.title}" if plan.kind == "sweep" else plan.title
 
 
 def _at_work() -> None:

@@ -57,6 +57,7 @@ class UrlState(BaseModel):
     index: Index | None = None
     full: bool = False
     view: Literal["why", "does", "ablation", "fidelity", "tokens", "masks"] = "why"
+    picture: Literal["curve", "map", "front", "paths", "stability", "costs"] = "curve"
     text: Sentence = ""
     pair: Sentence = ""
     masked: bool = False

@@ -60,6 +60,9 @@ def demo_section() -> None:
 
 def study_section(plan: Plan) -> None:
     """One study: live while it runs, then its result."""
+    if plan.kind == "sweep":
+        trade_offs(plan)
+        return
     runs = frame.plan_runs(plan)
     st.subheader(f"The {plan.kind}", anchor=False, help="Chosen in the sidebar.")
     st.text(plan.title)
@@ -77,6 +80,25 @@ def study_section(plan: Plan) -> None:
         "pages/student/compare.py",
         label="Compare example by example",
         icon=":material/balance:",
+        query_params=urlstate.link(study=plan.id),
+    )
+
+
+def trade_offs(plan: Plan) -> None:
+    """A trade-off study: its answer and how far it is; everything else is on its own page."""
+    from pages.parts import sweepframes, sweeplive, sweepview
+
+    st.subheader("The trade-off study", anchor=False, help="Chosen in the sidebar.")
+    st.text(plan.title)
+    found = sweepframes.look(plan)
+    asked = sweepview.usual(found)
+    if asked is not None:
+        sweepview.answer(asked)
+    sweeplive.show(plan, "home")
+    st.page_link(
+        "pages/student/tradeoffs.py",
+        label="See where the best bargain is",
+        icon=":material/finance_mode:",
         query_params=urlstate.link(study=plan.id),
     )
 

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from pages.parts import contest, contrast, frame, live, results, stepper, urlstate
-from sparsekd import plans, repeating, roles
+from sparsekd import repeating, roles
 from sparsekd.records import Plan, Run, State
 from sparsekd.tasks.cards import TaskCard
 
@@ -141,8 +141,7 @@ def evidence(plan: Plan, asked: results.Question) -> None:
         with frame.errors_in_words():
             wins_and_losses(plan, card, asked.split)
     st.subheader("Repeat it", anchor=False)
-    words = repeating.command(plan) if plan.kind == "comparison" else plans.command(plan)
-    st.code(words, language="bash", wrap_lines=True)
+    st.code(repeating.command(plan), language="bash", wrap_lines=True)
 
 
 def study(asked: results.Question) -> None:
@@ -161,6 +160,13 @@ if chosen is None:
     frame.nothing_yet(
         "No study yet. The demo study takes about two minutes.", "pages/start/home.py",
         "Run the demo study",
+    )  # fmt: skip
+elif chosen.kind == "sweep":
+    st.text(chosen.title)
+    frame.nothing_yet(
+        "The chosen study is a trade-off study: its students differ in λ, sparsity and seed, and "
+        "stand side by side on the page Trade-offs.", "pages/student/tradeoffs.py",
+        "Open Trade-offs",
     )  # fmt: skip
 else:
     with frame.errors_in_words():

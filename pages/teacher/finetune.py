@@ -11,8 +11,6 @@ from sparsekd.tasks.cards import TaskCard
 from sparsekd.tasks.metrics import METRICS
 
 FIRST = ("epochs", "learning_rate", "batch_size", "max_length", "train_examples")
-HUB, FOLDER = "Model from the hub", "A folder on this machine"
-DEMOS = {f"{title} (from scratch)": name for name, title in DEMO_CHECKPOINTS.items()}
 
 
 def teachers_table(runs: list[Run]) -> pd.DataFrame:
@@ -86,28 +84,6 @@ def answer(run: Run, card: TaskCard) -> None:
             place.metric(f"{title} on {split}", f"{value:.3f}", border=True)
 
 
-def choose_checkpoint(card: TaskCard) -> str | None:
-    """The model to start from, as a recipe stores it; None while it is not named."""
-    kinds = list(DEMOS) if card.origin == "demo" else []
-    kinds += [HUB, FOLDER] if frame.local_visitors() else [HUB]
-    kind = st.pills(
-        "Start from", kinds, default=kinds[0], required=True, key=f"checkpoint.kind.{kinds[0]}"
-    )
-    if kind in DEMOS:
-        return DEMOS[kind]
-    example = "google-bert/bert-base-uncased" if kind == HUB else "/models/my-bert"
-    text = st.text_input(
-        "Hub id" if kind == HUB else "Checkpoint folder",
-        placeholder=example,
-        key=f"checkpoint.{kind}",
-        help="BERT, RoBERTa, DistilBERT or ELECTRA, with weights as safetensors.",
-    ).strip()
-    if not text:
-        st.caption(f"Name a checkpoint, for example {example}.")
-        return None
-    return models.hub(text) if kind == HUB else models.typed(text)
-
-
 def new_teacher() -> None:
     """Task, checkpoint, parameters, estimate, launch."""
     st.markdown("##### 1. The task")
@@ -116,7 +92,7 @@ def new_teacher() -> None:
         return
     rows = budget.training_rows(card, tasks.preview(card))
     st.markdown("##### 2. The checkpoint")
-    checkpoint = choose_checkpoint(card)
+    checkpoint = models.choose(card)
     if checkpoint is None:
         return
     st.markdown("##### 3. The training")

@@ -12,6 +12,7 @@ from transformers import PreTrainedModel
 from sparsekd import masking, store
 from sparsekd.ablations import GROUPS, HEADS, KINDS, NEURONS, Ablation, ranked_groups
 from sparsekd.arrays import load_arrays, save_arrays
+from sparsekd.distances import TEMPERATURE, distance
 from sparsekd.errors import BadInput
 from sparsekd.evaluation import predict
 from sparsekd.files import disk_trouble
@@ -23,7 +24,7 @@ from sparsekd.records import Outcome
 from sparsekd.stages import inputs
 from sparsekd.stages.desk import Desk
 from sparsekd.stages.results import save_shape
-from sparsekd.stages.sparsifying import TEMPERATURE, distance, left_by, teacher_of
+from sparsekd.stages.sparsifying import left_by, teacher_of
 from sparsekd.tasks import TaskCard, metrics
 from sparsekd.units import Scores
 

@@ -11,8 +11,7 @@ from transformers import PreTrainedModel
 
 from sparsekd import jacobians, masking, references, store
 from sparsekd.data import Encoded
-from sparsekd.distances import TEMPERATURE as TEMPERATURE
-from sparsekd.distances import distance as distance
+from sparsekd.distances import distance
 from sparsekd.evaluation import predict
 from sparsekd.files import replace
 from sparsekd.knowledge import masked, scores

@@ -22,7 +22,7 @@ from tests.pages.conftest import fill_plan, sample_plan
 
 ROOT = Path(__file__).parents[2]
 CHROMIUM = Path("/usr/bin/chromium")
-PATHS = ("", "finetune", "scores", "mask", "explain", "distil", "compare", "runs")
+PATHS = ("", "finetune", "scores", "mask", "explain", "distil", "tradeoffs", "compare", "runs")
 SETTLED = "[data-testid=stApp][data-test-script-state=notRunning]"
 START = 60  # seconds that a server or a page may take on a busy machine
 

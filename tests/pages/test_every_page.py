@@ -17,6 +17,7 @@ PAGES = (
     "pages/teacher/mask.py",
     "pages/teacher/explain.py",
     "pages/student/distil.py",
+    "pages/student/tradeoffs.py",
     "pages/student/compare.py",
     "pages/runs/overview.py",
 )

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from pages.parts import maskview, probes, takeaway
+from pages.parts import maskview, probegrid, probes, takeaway
 from sparsekd import costs, masking, store
 from sparsekd.cli.menu import parser
 from sparsekd.errors import BadInput
@@ -31,16 +31,19 @@ def scores_run(plan: Plan) -> Run:
     return next(store.get(s.recipe.run_id) for s in plan.steps if s.role == "scores")
 
 
-def probe_done(plan: Plan, params: MaskParams, exactly: bool, **changes: Any) -> Run:
+def probe_done(
+    plan: Plan, params: MaskParams, exactly: bool, lams: tuple[float, ...] = (), **changes: Any
+) -> Run:
     """What a finished probe leaves: every ranking at every sparsity."""
-    recipe = probes.recipe(scores_run(plan), params, exactly)
+    recipe = probes.recipe(scores_run(plan), params, exactly, lams)
     run = store.create(recipe)
     asked = recipe.params["probe"]
     names = [f"λ {lam:g}" for lam in asked["lams"]]
     names += ["λ 1", "λ 0", "magnitude", "random"] if asked["controls"] else []
     rows = [
-        {"ranking": name, "lam": 0.5, "sparsity": p, "accuracy": 0.9 - p / 2, "loss": p,
-         "distance": 0.25 - p / 8, "heads": 10, "neurons": 100} | changes
+        {"ranking": name, "lam": float(name[2:]) if "λ" in name else None, "sparsity": p,
+         "accuracy": 0.9 - p / 2, "loss": p, "distance": 0.25 - p / 8, "heads": 10,
+         "neurons": 100} | changes
         for name in names for p in asked["sparsities"]
     ]  # fmt: skip
     run.folder.mkdir(parents=True, exist_ok=True)
@@ -126,6 +129,39 @@ def test_a_curve_is_asked_for_with_its_controls(open_page: Open, study: Plan) ->
     (run,) = store.runs("probe")
     assert run.recipe.params["probe"]["controls"] is True
     assert "probe.curve" not in {button.key for button in app.button}
+
+
+def test_several_lambdas_are_asked_for_in_one_run(open_page: Open, study: Plan) -> None:
+    app = open_page(PAGE)
+    app.button(key="probe.grid").click().run()
+
+    (run,) = store.runs("probe")
+    asked = run.recipe.params["probe"]
+    assert (len(asked["lams"]), len(asked["sparsities"]), asked["controls"]) == (5, 10, True)
+    assert "probe.grid" not in {button.key for button in app.button}
+    assert "probe.curve" in {button.key for button in app.button}
+
+
+def test_what_the_grid_has_measured_is_not_offered_again_for_one_lambda(
+    open_page: Open, study: Plan
+) -> None:
+    probe_done(study, MaskParams(), exactly=False, lams=(0.0, 0.25, 0.5, 0.75, 1.0))
+    app = open_page(PAGE, lam="0.25", v="1")
+    assert not {"probe.curve", "probe.grid"} & {button.key for button in app.button}
+    assert "**Accuracy** over λ and sparsity" in words(app)
+    app = open_page(PAGE, lam="0.3", v="1")
+    assert "probe.curve" in {button.key for button in app.button}
+
+
+def test_few_lambdas_make_no_grid_and_odd_points_no_cells(open_page: Open, study: Plan) -> None:
+    probe_done(study, MaskParams(lam=0.5), exactly=False)
+    probe_done(study, MaskParams(lam=0.5, sparsity=0.35), exactly=True)
+    cells = probegrid.cells(probes.measured(scores_run(study), MaskParams()), "accuracy")
+    assert sorted(cells["λ"].unique()) == [0, 0.5, 1]
+    assert len(cells) == 3 * 10
+    app = open_page(PAGE)
+    assert "**Accuracy** over sparsity" in words(app)
+    assert "over λ and sparsity" not in words(app)
 
 
 def test_earlier_probes_are_used_again(open_page: Open, study: Plan) -> None:

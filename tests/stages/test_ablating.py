@@ -10,6 +10,7 @@ import pytest
 
 from sparsekd import jobs, plans, references, store
 from sparsekd.ablations import Ablation, ranked_groups
+from sparsekd.distances import distance
 from sparsekd.evaluation import evaluate
 from sparsekd.knowledge import ablation
 from sparsekd.knowledge.magnitude import magnitude
@@ -24,7 +25,6 @@ from sparsekd.parameters import (
 )
 from sparsekd.records import Recipe, Run, State
 from sparsekd.stages import inputs
-from sparsekd.stages.sparsifying import distance
 from sparsekd.worker import work
 from tests.workshop import checkpoint_folder, done, task_folder, worked
 

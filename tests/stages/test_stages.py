@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from sparsekd import plans, references, store, tables
+from sparsekd.distances import distance
 from sparsekd.jacobians import Jacobian
 from sparsekd.masking import Mask, Scores
 from sparsekd.models import loading
@@ -230,9 +231,9 @@ def test_distance_is_zero_between_equals_and_counted_by_hand():
     one, other = np.log([[0.5, 0.5]]), np.log([[0.8, 0.2]])
     softened = np.sqrt([0.8, 0.2]) / np.sqrt([0.8, 0.2]).sum()
     by_hand = float((0.5 * np.log(0.5 / softened)).sum())
-    assert sparsifying.distance(one, one) == 0
-    assert sparsifying.distance(one, other) == pytest.approx(by_hand)
-    assert sparsifying.distance(np.array([[1.0], [2.0]]), np.array([[1.0], [4.0]])) == 2
+    assert distance(one, one) == 0
+    assert distance(one, other) == pytest.approx(by_hand)
+    assert distance(np.array([[1.0], [2.0]]), np.array([[1.0], [4.0]])) == 2
 
 
 def test_a_teacher_of_another_question_is_refused(names: dict[str, str], tmp_path: Path):

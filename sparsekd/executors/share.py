@@ -1,0 +1,128 @@
+"""The share: a place that every machine reaches, at any URL that fsspec knows."""
+
+import errno
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import fsspec
+
+from sparsekd.errors import BadInput, Unavailable
+
+MARK = "sparsekd-share"
+WORDS = "All of it is here. Written by SparseKD for its workers on several machines.\n"
+# Where a put is not whole or absent by itself, and a renaming is.
+RENAMING = {"file", "local", "sftp", "ssh", "smb", "hdfs", "webhdfs"}
+
+
+class Share:
+    """Files by their names below one URL; each is whole or not there."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        try:
+            self.files, root = fsspec.core.url_to_fs(url)
+        except (ImportError, ValueError) as error:
+            raise BadInput(
+                f"The shared folder {url} cannot be used: {error}",
+                "Set SPARSEKD_SHARE to a folder, or to a URL whose fsspec package is installed.",
+            ) from error
+        self.root = root.rstrip("/")
+        kinds = self.files.protocol
+        self.renames = bool(RENAMING & set([kinds] if isinstance(kinds, str) else kinds))
+
+    def open(self) -> None:
+        """Make it and mark it, so that a mount that is gone is not taken for an empty share."""
+        with self.trouble():
+            self.files.makedirs(self.root, exist_ok=True)
+        if not self.has(MARK):
+            self.mark(MARK)
+
+    def mark(self, name: str) -> None:
+        """Leave a small file there, whose presence says something."""
+        with self.trouble():
+            self.files.pipe_file(self._at(name), WORDS.encode())
+
+    def check(self) -> None:
+        """See that it is there.
+
+        Raises:
+            Unavailable: it is not.
+        """
+        if not self.has(MARK):
+            with self.trouble():
+                raise FileNotFoundError(errno.ENOENT, "it is gone")
+
+    def has(self, name: str) -> bool:
+        """Whether a file is there."""
+        with self.trouble():
+            self.files.invalidate_cache()  # it may be news from another machine
+            return bool(self.files.exists(self._at(name)))
+
+    def names(self, folder: str) -> list[str]:
+        """The files below a folder, by their names within it; none where it does not exist."""
+        with self.trouble():
+            self.files.invalidate_cache()
+            found = self.files.find(self._at(folder))
+            start = len(self._at(folder)) + 1
+        parts = (path[start:] for path in found)
+        return [part for part in parts if not part.rsplit("/", 1)[-1].startswith(".")]
+
+    def put(self, source: Path, name: str) -> int:
+        """Copy a file there, and say how many bytes it has."""
+        self.check()
+        place = self._at(name)
+        with self.trouble():
+            if self.renames:
+                folder, _, last = place.rpartition("/")
+                beside = f"{folder}/.{os.getpid()}.{last}"
+                self.files.makedirs(folder, exist_ok=True)
+                self.files.put_file(str(source), beside)
+                self.files.mv(beside, place)
+            else:
+                self.files.put_file(str(source), place)
+        return source.stat().st_size
+
+    def fetch(self, name: str, target: Path) -> int:
+        """Copy a file from there, and say how many bytes it has."""
+        beside = target.with_name(f".{os.getpid()}.{target.name}")
+        with self.trouble():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                self.files.get_file(self._at(name), str(beside))
+                beside.replace(target)
+            finally:
+                beside.unlink(missing_ok=True)
+        return target.stat().st_size
+
+    def part(self, name: str, start: int, end: int) -> bytes:
+        """Some bytes of a file."""
+        with self.trouble():
+            found: bytes = self.files.cat_file(self._at(name), start=start, end=end)
+            return found
+
+    def remove(self, name: str) -> None:
+        """Remove a file, if it is there."""
+        if self.has(name):
+            with self.trouble():
+                self.files.rm_file(self._at(name))
+
+    @contextmanager
+    def trouble(self) -> Iterator[None]:
+        """Whatever the file system says, in words."""
+        try:
+            yield
+        except OSError as error:
+            reason = error.strerror or str(error) or type(error).__name__
+            raise Unavailable(
+                f"The shared folder {self.url} cannot be used: {reason}.",
+                "Bring it back, then resume the run: it goes on from its last checkpoint.",
+            ) from error
+
+    def _at(self, name: str) -> str:
+        return f"{self.root}/{name}" if name else self.root
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.url,)

@@ -1,0 +1,206 @@
+"""Student quality against teacher sparsity, above the teacher's own quality and its distance."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+import plotly.graph_objects as go
+
+from sparsekd.figures.looks import LIGHT, Look, panels, plain, share, titled
+
+SPREAD = 0.6  # of the distance between two sparsities is used to keep lines apart
+CONTROLS = {"random": "units removed at random", "magnitude": "smallest weights removed"}
+PANELS = {
+    "mean": "{} of the student (mean over seeds, 95 % interval)",
+    "teacher_mean": "{} of its teacher, by itself",
+    "teacher_distance": "Distance of its answers to the trial student's (KL; lower = friendlier)",
+}
+"""A panel per column; one that nothing is known of is left out."""
+SHARES = {"mean": 0.5, "teacher_mean": 0.25, "teacher_distance": 0.25}
+
+
+@dataclass(frozen=True)
+class _Line:
+    """One line of all three panels."""
+
+    name: str
+    rows: pd.DataFrame
+    line: dict[str, Any]
+    marker: dict[str, Any]
+
+
+def quality(
+    curve: pd.DataFrame,
+    metric: str,
+    chosen: tuple[float, float] | None = None,
+    split: str = "",
+    method: str = "",
+    look: Look = LIGHT,
+) -> go.Figure:
+    """Three panels over the teacher's sparsity: the student, the teacher itself, their distance.
+
+    Each λ is a line, with the students' 95 % interval over seeds; so is each control. The student
+    of the dense teacher is a band, the student without teacher a dotted line.
+
+    Args:
+        curve: The frame of `tradeoffs.curve`.
+        chosen: λ and sparsity of the cell chosen on the selection split; a star marks it.
+        method: The method whose students are drawn; the first one of the frame by default.
+    """
+    rows = of_method(curve, method)
+    shown = [name for name in PANELS if name == "mean" or rows[name].notna().any()]
+    heads = [PANELS[name].format(titled(metric, split)) for name in shown]
+    shares = [SHARES[name] for name in shown]
+    figure = panels(heads, shares, 0.11, shared=True)
+    lines, apart = list(_lines(rows, look)), _step(rows) * SPREAD
+    _dense(figure, rows, shown, look)
+    for place, line in enumerate(lines):  # side by side, or their intervals would hide one another
+        shift = apart * ((place + 0.5) / len(lines) - 0.5)
+        for row, column in enumerate(shown, start=1):
+            _draw(figure, line, column, row, shift if row == 1 else 0.0)
+        if chosen is not None and line.name == f"λ = {chosen[0]:g}" and chosen[1] > 0:
+            _star(figure, line.rows[line.rows["sparsity"] == chosen[1]], shift, look)
+    if chosen is not None and chosen[1] == 0:
+        _star(figure, rows[rows["ranking"] == "dense"], 0.0, look)
+    _axes(figure, rows, len(shown))
+    return plain(figure, look, 250 + 150 * len(shown))
+
+
+def of_method(curve: pd.DataFrame, method: str = "") -> pd.DataFrame:
+    """The rows of one method, by default the first, and those of students without teacher."""
+    taught = curve.loc[curve["ranking"] != "none", "method"]
+    wanted = method or (taught.iloc[0] if len(taught) else "")
+    return curve[(curve["method"] == wanted) | (curve["ranking"] == "none")]
+
+
+def _lines(rows: pd.DataFrame, look: Look) -> Iterator[_Line]:
+    """A line per λ, then the controls, in grey."""
+    scored = rows[rows["ranking"] == "scores"]
+    for place, lam in enumerate(sorted(scored["lam"].dropna().unique())):
+        found = scored[scored["lam"] == lam].sort_values("sparsity")
+        yield _Line(f"λ = {lam:g}", found, look.line(place), look.marker(place))
+    styles = {"random": ("dot", "x-thin-open"), "magnitude": ("dashdot", "cross-thin-open")}
+    for ranking, (dash, symbol) in styles.items():
+        found = rows[rows["ranking"] == ranking].sort_values("sparsity")
+        if len(found):
+            line = {"color": look.faint, "dash": dash, "width": 2}
+            marker = {"color": look.faint, "symbol": symbol, "size": 9, "line": {"width": 2}}
+            yield _Line(CONTROLS[ranking], found, line, marker)
+
+
+def _draw(figure: go.Figure, line: _Line, column: str, row: int, shift: float) -> None:
+    known = line.rows.dropna(subset=[column])
+    if known.empty:
+        return
+    trace = go.Scatter(
+        x=known["sparsity"] + shift,
+        y=known[column],
+        name=line.name,
+        legendgroup=line.name,
+        showlegend=row == 1,
+        mode="lines+markers",
+        line=line.line,
+        marker=line.marker,
+        customdata=[_words(each, column) for each in known.to_dict("records")],
+        hovertemplate=f"{line.name}<br>%{{customdata}}<extra></extra>",
+    )
+    if column == "mean":
+        trace.error_y = {
+            "array": known["high"] - known["mean"], "arrayminus": known["mean"] - known["low"],
+            "thickness": 1, "width": 2, "color": line.line["color"],
+        }  # fmt: skip
+    figure.add_trace(trace, row, 1)
+
+
+def _words(row: dict[Any, Any], column: str) -> str:
+    words = f"sparsity {share(row['sparsity'])}: {row[column]:.4g}"
+    if column != "mean":
+        return words
+    if pd.notna(row["low"]):
+        words += f"<br>95 % interval {row['low']:.4g} to {row['high']:.4g}"
+    return f"{words}<br>{row['seeds']:.0f} seeds"
+
+
+def _dense(figure: go.Figure, rows: pd.DataFrame, shown: list[str], look: Look) -> None:
+    """The level of the dense teacher's student as a band, that of no teacher as a line."""
+    ends = [0, _last(rows)]
+    name = "student of the dense teacher"
+    for row in rows[rows["ranking"] == "dense"].head(1).to_dict("records"):
+        if pd.notna(row["low"]):
+            figure.add_trace(_band(ends, row["low"], row["high"], look), 1, 1)
+        for number, column in enumerate(shown, start=1):
+            if pd.notna(row[column]):
+                figure.add_trace(_level(ends, row, column, name, "solid", look), number, 1)
+    for row in rows[rows["ranking"] == "none"].head(1).to_dict("records"):
+        row["sparsity"] = float("nan")
+        figure.add_trace(_level(ends, row, "mean", "student without teacher", "dot", look), 1, 1)
+
+
+def _band(ends: list[float], low: float, high: float, look: Look) -> go.Scatter:
+    corners = {"x": [ends[0], ends[1], ends[1], ends[0]], "y": [low, low, high, high]}
+    return go.Scatter(
+        **corners, fill="toself", fillcolor=look.band, mode="none", hoverinfo="skip",
+        legendgroup="student of the dense teacher", showlegend=False,
+    )  # fmt: skip
+
+
+def _level(
+    ends: list[float], row: dict[Any, Any], column: str, name: str, dash: str, look: Look
+) -> go.Scatter:
+    words = _words(row, column).removeprefix("sparsity nan: ")
+    what = name if column == "mean" else "dense teacher"
+    return go.Scatter(
+        x=ends, y=[row[column]] * 2, mode="lines", name=name, legendgroup=name,
+        showlegend=column == "mean", line={"color": look.ink, "dash": dash, "width": 1.5},
+        customdata=[words] * 2, hovertemplate=f"{what}<br>%{{customdata}}<extra></extra>",
+    )  # fmt: skip
+
+
+def _star(figure: go.Figure, rows: pd.DataFrame, shift: float, look: Look) -> None:
+    """Marks the one row that was chosen; the curve may not have it yet."""
+    known = rows.dropna(subset=["mean"])
+    figure.add_trace(
+        go.Scatter(
+            x=known["sparsity"] + shift, y=known["mean"], mode="markers", hoverinfo="skip",
+            name="chosen on the selection data",
+            marker={"symbol": "star-open", "size": 20, "color": look.ink, "line": {"width": 2}},
+        ), 1, 1,
+    )  # fmt: skip
+
+
+def _axes(figure: go.Figure, rows: pd.DataFrame, last: int) -> None:
+    places = sorted(rows["sparsity"].dropna().unique())
+    margin = _step(rows) / 2
+    figure.update_xaxes(
+        range=[-margin, _last(rows) + margin],
+        tickvals=places,
+        ticktext=[f"{100 * place:g}" for place in places],
+    )
+    figure.update_xaxes(title_text="Sparsity: % of the teacher's units removed", row=last, col=1)
+    figure.update_yaxes(nticks=5)
+
+
+def _last(rows: pd.DataFrame) -> float:
+    return float(rows["sparsity"].max()) if rows["sparsity"].notna().any() else 0.0
+
+
+def _step(rows: pd.DataFrame) -> float:
+    """The least distance between two sparsities."""
+    places = pd.Series(sorted(rows["sparsity"].dropna().unique()))
+    return float(places.diff().min()) if len(places) > 1 else 0.1
+
+
+def quality_in_words(curve: pd.DataFrame, metric: str, split: str = "", method: str = "") -> str:
+    """The same for those who cannot see it: the levels, and the best mean of each line."""
+    rows = of_method(curve, method).dropna(subset=["mean"])
+    names = {"none": "student without teacher", "dense": "student of the dense teacher"}
+    parts = []
+    for (ranking, lam), group in rows.groupby(["ranking", "lam"], dropna=False, sort=False):
+        values = group["mean"]
+        best = group.loc[values.idxmin() if metric == "loss" else values.idxmax()]
+        name = f"λ {lam:g}" if ranking == "scores" else (names | CONTROLS)[ranking]
+        where = "" if ranking in names else f" at sparsity {share(best['sparsity'])}"
+        parts.append(f"{name} {best['mean']:.3f}{where}")
+    told = "; ".join(parts) if parts else "nothing is finished"
+    return f"{titled(metric, split)} of students against their teacher's sparsity. Best: {told}."
