@@ -9,37 +9,20 @@ import os
 import sqlite3
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict
 from functools import lru_cache
 from pathlib import Path
 from shutil import rmtree
 from typing import Any
 
-from sparsekd.errors import BadInput, Unavailable, unknown
-from sparsekd.files import disk_trouble
+from sparsekd.database import database
+from sparsekd.errors import BadInput, unknown
 from sparsekd.locks import holding, is_locked
 from sparsekd.records import Event, Outcome, Plan, Progress, Recipe, Run, State
 
-VERSION = 2
 KILLED = "Its worker ended without a word: killed, out of memory, or the machine went down."
 RESUME = "Resume it; where memory ran out, lower batch_size or max_length first."
-TABLES = """
-CREATE TABLE IF NOT EXISTS runs (
-    id TEXT PRIMARY KEY, recipe TEXT NOT NULL, state TEXT NOT NULL, device TEXT NOT NULL,
-    place REAL NOT NULL, pid INTEGER, created REAL NOT NULL, started REAL, finished REAL,
-    seconds REAL NOT NULL DEFAULT 0, cancel INTEGER NOT NULL DEFAULT 0,
-    progress TEXT NOT NULL DEFAULT '{}', outcome TEXT NOT NULL DEFAULT '{}',
-    retries INTEGER NOT NULL DEFAULT 0, failures INTEGER NOT NULL DEFAULT 0
-);
-CREATE TABLE IF NOT EXISTS events (
-    run TEXT NOT NULL, step INTEGER NOT NULL, name TEXT NOT NULL, value REAL,
-    PRIMARY KEY (run, name, step)
-) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS plans (id TEXT PRIMARY KEY, plan TEXT NOT NULL, created REAL NOT NULL);
-CREATE TABLE IF NOT EXISTS tasks (name TEXT PRIMARY KEY, card TEXT NOT NULL, created REAL NOT NULL);
-"""
-SINCE_VERSION_1 = ("retries", "failures")
 
 
 def home() -> Path:
@@ -52,67 +35,8 @@ def folder(run_id: str) -> Path:
     return home() / "runs" / run_id
 
 
-@contextmanager
-def _database() -> Iterator[sqlite3.Connection]:
-    """One short transaction.
-
-    Raises:
-        Unavailable: the folder cannot be written, the database is in use for long, or is newer.
-    """
-    path = home() / "catalog.sqlite"
-    try:
-        home().mkdir(parents=True, exist_ok=True)
-        connection = sqlite3.connect(path, timeout=20.0)
-    except OSError as error:
-        raise disk_trouble(home(), error) from error
-    except sqlite3.Error as error:
-        raise _database_trouble(path, error) from error
-    try:
-        connection.row_factory = sqlite3.Row
-        _prepare(connection, path)
-        with connection:
-            yield connection
-    except sqlite3.Error as error:
-        raise _database_trouble(path, error) from error
-    finally:
-        connection.close()
-
-
-def _prepare(connection: sqlite3.Connection, path: Path) -> None:
-    version = connection.execute("PRAGMA user_version").fetchone()[0]
-    if version > VERSION:
-        raise Unavailable(
-            f"{path} was written by a newer SparseKD (format {version}, this one reads {VERSION}).",
-            "Update SparseKD, or name another folder with SPARSEKD_HOME.",
-        )
-    if version < VERSION:
-        connection.execute("PRAGMA journal_mode=WAL")
-        connection.executescript(TABLES)
-        _add_columns(connection)
-        connection.execute(f"PRAGMA user_version={VERSION}")
-    connection.execute("PRAGMA synchronous=NORMAL")
-
-
-def _add_columns(connection: sqlite3.Connection) -> None:
-    """Bring a catalogue of version 1 up to date; two processes may do so at once."""
-    with connection:
-        connection.execute("BEGIN IMMEDIATE")
-        known = {row["name"] for row in connection.execute("PRAGMA table_info(runs)")}
-        for name in SINCE_VERSION_1:
-            if name not in known:
-                words = f"ALTER TABLE runs ADD COLUMN {name} INTEGER NOT NULL DEFAULT 0"
-                connection.execute(words)
-
-
-def _database_trouble(path: Path, error: sqlite3.Error) -> Unavailable:
-    text = str(error)
-    if "locked" in text:
-        hint = "Another program holds it; close that program and try again."
-    elif "full" in text or "readonly" in text or "unable to open" in text or "disk" in text:
-        hint = "Free some space, check the folder's rights, or name another with SPARSEKD_HOME."
-    else:
-        hint = "Move the file away to begin anew; the run folders stay where they are."
-    return Unavailable(f"The catalogue {path} cannot be used: {text}.", hint)
+def _database() -> AbstractContextManager[sqlite3.Connection]:
+    return database(home())
 
 
 # --- runs ------------------------------------------------------------------------------------
@@ -134,8 +58,8 @@ def create_all(recipes: Iterable[Recipe], device: str = "auto", retries: int = 0
         (recipe.run_id, recipe.to_json(), State.QUEUED, device, now, now, retries)
         for recipe in recipes
     ]
-    with _database() as database:
-        database.executemany(
+    with _database() as catalogue:
+        catalogue.executemany(
             "INSERT OR IGNORE INTO runs (id, recipe, state, device, place, created, retries) "
             "VALUES (?, ?, ?, ?, ?, ?, ?)",
             rows,
@@ -154,8 +78,8 @@ def requeue_all(run_ids: Iterable[str], device: str | None = None, retries: int 
         (State.QUEUED, now + place * 1e-6, device, retries, name, State.DONE)
         for place, name in enumerate(run_ids)
     ]
-    with _database() as database:
-        database.executemany(
+    with _database() as catalogue:
+        catalogue.executemany(
             "UPDATE runs SET state = ?, cancel = 0, outcome = '{}', finished = NULL, pid = NULL, "
             "place = ?, device = COALESCE(?, device), retries = ?, failures = 0 "
             "WHERE id = ? AND state != ?",
@@ -165,8 +89,8 @@ def requeue_all(run_ids: Iterable[str], device: str | None = None, retries: int 
 
 def retry(run_id: str) -> None:
     """Queue a failed run once more, at its old place."""
-    with _database() as database:
-        database.execute(
+    with _database() as catalogue:
+        catalogue.execute(
             "UPDATE runs SET state = ?, outcome = '{}', finished = NULL, pid = NULL, "
             "retries = retries - 1, failures = failures + 1 WHERE id = ? AND state != ?",
             (State.QUEUED, run_id, State.DONE),
@@ -175,13 +99,13 @@ def retry(run_id: str) -> None:
 
 def get(run_id: str) -> Run:
     """One run, by its whole id or by an unambiguous beginning of four letters or more."""
-    with _database() as database:
-        rows = database.execute(
+    with _database() as catalogue:
+        rows = catalogue.execute(
             "SELECT * FROM runs WHERE id = ? OR (LENGTH(?) >= 4 AND SUBSTR(id, 1, LENGTH(?)) = ?)",
             (run_id, run_id, run_id, run_id),
         ).fetchall()
         if not rows:
-            known = [row["id"] for row in database.execute("SELECT id FROM runs")]
+            known = [row["id"] for row in catalogue.execute("SELECT id FROM runs")]
     if not rows:
         raise unknown("run", run_id, known)
     if len(rows) > 1:
@@ -196,8 +120,8 @@ def runs(
     wanted = set(State if states is None else states)
     # What the database calls running may have been interrupted.
     stored = wanted | ({State.RUNNING} if State.INTERRUPTED in wanted else set())
-    with _database() as database:
-        rows = database.execute(
+    with _database() as catalogue:
+        rows = catalogue.execute(
             "SELECT * FROM runs WHERE (? IS NULL OR json_extract(recipe, '$.stage') = ?) "
             "AND (? IS NULL OR json_extract(recipe, '$.task') = ?) "
             f"AND state IN ({','.join('?' * len(stored))}) ORDER BY created DESC, rowid DESC",
@@ -208,8 +132,8 @@ def runs(
 
 def several(run_ids: Iterable[str]) -> dict[str, Run]:
     """Those of the named runs that exist, by id, in one read."""
-    with _database() as database:
-        rows = database.execute(
+    with _database() as catalogue:
+        rows = catalogue.execute(
             "SELECT * FROM runs WHERE id IN (SELECT value FROM json_each(?))",
             (json.dumps(list(run_ids)),),  # one value: the number of ids has no limit
         ).fetchall()
@@ -218,8 +142,8 @@ def several(run_ids: Iterable[str]) -> dict[str, Run]:
 
 def queued() -> list[Run]:
     """Queued runs, the longest waiting first."""
-    with _database() as database:
-        rows = database.execute(
+    with _database() as catalogue:
+        rows = catalogue.execute(
             "SELECT * FROM runs WHERE state = ? ORDER BY place, rowid", (State.QUEUED,)
         ).fetchall()
     return [_run(row) for row in rows]
@@ -227,8 +151,8 @@ def queued() -> list[Run]:
 
 def running() -> list[Run]:
     """Runs at which a living worker is."""
-    with _database() as database:
-        rows = database.execute("SELECT * FROM runs WHERE state = ?", (State.RUNNING,)).fetchall()
+    with _database() as catalogue:
+        rows = catalogue.execute("SELECT * FROM runs WHERE state = ?", (State.RUNNING,)).fetchall()
     return [run for run in map(_run, rows) if run.state is State.RUNNING]
 
 
@@ -256,8 +180,8 @@ def _run(row: sqlite3.Row) -> Run:
 
 def _set(run_id: str, **columns: Any) -> None:
     names = ", ".join(f"{name} = ?" for name in columns)
-    with _database() as database:
-        database.execute(f"UPDATE runs SET {names} WHERE id = ?", (*columns.values(), run_id))
+    with _database() as catalogue:
+        catalogue.execute(f"UPDATE runs SET {names} WHERE id = ?", (*columns.values(), run_id))
 
 
 def start(run_id: str, device: str, pid: int) -> None:
@@ -278,15 +202,15 @@ def report_all(told: Iterable[tuple[str, Progress, Iterable[Event]]]) -> None:
     for run_id, now, events in told:
         progress.append((json.dumps(asdict(now)), run_id))
         rows += [(run_id, event.step, event.name, event.value) for event in events]
-    with _database() as database:
-        database.executemany("UPDATE runs SET progress = ? WHERE id = ?", progress)
-        database.executemany("INSERT OR REPLACE INTO events VALUES (?, ?, ?, ?)", rows)
+    with _database() as catalogue:
+        catalogue.executemany("UPDATE runs SET progress = ? WHERE id = ?", progress)
+        catalogue.executemany("INSERT OR REPLACE INTO events VALUES (?, ?, ?, ?)", rows)
 
 
 def finish(run_id: str, state: State, outcome: Outcome, seconds: float) -> None:
     """Write how a run ended; `seconds` of this attempt are added to those of earlier ones."""
-    with _database() as database:
-        database.execute(
+    with _database() as catalogue:
+        catalogue.execute(
             "UPDATE runs SET state = ?, outcome = ?, finished = ?, seconds = seconds + ?, "
             "pid = NULL WHERE id = ?",
             (state, json.dumps(asdict(outcome)), time.time(), seconds, run_id),
@@ -295,8 +219,8 @@ def finish(run_id: str, state: State, outcome: Outcome, seconds: float) -> None:
 
 def events(run_id: str) -> list[Event]:
     """Every number a run has logged, by name and step."""
-    with _database() as database:
-        rows = database.execute(
+    with _database() as catalogue:
+        rows = catalogue.execute(
             "SELECT step, name, value FROM events WHERE run = ? ORDER BY name, step", (run_id,)
         ).fetchall()
     return [Event(*row) for row in rows]
@@ -304,16 +228,16 @@ def events(run_id: str) -> list[Event]:
 
 def forget_events(run_id: str, after: int) -> None:
     """Drop numbers logged past a step: a resumed run writes them again."""
-    with _database() as database:
-        database.execute("DELETE FROM events WHERE run = ? AND step > ?", (run_id, after))
+    with _database() as catalogue:
+        catalogue.execute("DELETE FROM events WHERE run = ? AND step > ?", (run_id, after))
 
 
 def ask_to_cancel(*run_ids: str) -> None:
     """Mark that runs should stop; those that have not begun are cancelled at once."""
     now = time.time()
-    with _database() as database:
-        database.executemany("UPDATE runs SET cancel = 1 WHERE id = ?", [(n,) for n in run_ids])
-        database.executemany(
+    with _database() as catalogue:
+        catalogue.executemany("UPDATE runs SET cancel = 1 WHERE id = ?", [(n,) for n in run_ids])
+        catalogue.executemany(
             "UPDATE runs SET state = ?, finished = ? WHERE id = ? AND state = ?",
             [(State.CANCELLED, now, name, State.QUEUED) for name in run_ids],
         )
@@ -321,15 +245,15 @@ def ask_to_cancel(*run_ids: str) -> None:
 
 def should_cancel(run_id: str) -> bool:
     """Whether somebody asked the run to stop."""
-    with _database() as database:
-        row = database.execute("SELECT cancel FROM runs WHERE id = ?", (run_id,)).fetchone()
+    with _database() as catalogue:
+        row = catalogue.execute("SELECT cancel FROM runs WHERE id = ?", (run_id,)).fetchone()
     return row is None or bool(row["cancel"])
 
 
 def cancelled(run_ids: Iterable[str]) -> list[str]:
     """Those of the named runs that somebody asked to stop."""
-    with _database() as database:
-        rows = database.execute(
+    with _database() as catalogue:
+        rows = catalogue.execute(
             "SELECT id FROM runs WHERE cancel = 1 AND id IN (SELECT value FROM json_each(?))",
             (json.dumps(list(run_ids)),),
         ).fetchall()
@@ -350,9 +274,9 @@ def delete(run_id: str) -> None:
         raise BadInput(
             f"Run {run.id} is the starting point of {', '.join(users)}.", "Delete those first."
         )
-    with _database() as database:
+    with _database() as catalogue:
         for table, column in (("runs", "id"), ("events", "run")):
-            database.execute(f"DELETE FROM {table} WHERE {column} = ?", (run.id,))
+            catalogue.execute(f"DELETE FROM {table} WHERE {column} = ?", (run.id,))
     rmtree(run.folder, ignore_errors=True)
 
 
@@ -380,16 +304,16 @@ def is_held(run_id: str) -> bool:
 
 def save_plan(plan: Plan) -> None:
     """Remember a plan, so that its runs can be shown together."""
-    with _database() as database:
-        database.execute(
+    with _database() as catalogue:
+        catalogue.execute(
             "INSERT OR REPLACE INTO plans VALUES (?, ?, ?)", (plan.id, plan.to_json(), time.time())
         )
 
 
 def plans() -> list[Plan]:
     """All plans, the one asked for last first."""
-    with _database() as database:
-        rows = database.execute("SELECT plan FROM plans ORDER BY created DESC").fetchall()
+    with _database() as catalogue:
+        rows = catalogue.execute("SELECT plan FROM plans ORDER BY created DESC").fetchall()
     return [_read_plan(row["plan"]) for row in rows]
 
 
@@ -406,12 +330,14 @@ def plan(plan_id: str) -> Plan:
 
 def save_task(name: str, card: str) -> None:
     """Register a local task's card (JSON) under its name."""
-    with _database() as database:
-        database.execute("INSERT OR REPLACE INTO tasks VALUES (?, ?, ?)", (name, card, time.time()))
+    with _database() as catalogue:
+        catalogue.execute(
+            "INSERT OR REPLACE INTO tasks VALUES (?, ?, ?)", (name, card, time.time())
+        )
 
 
 def tasks() -> dict[str, str]:
     """Registered local tasks: name to card (JSON), the newest first."""
-    with _database() as database:
-        rows = database.execute("SELECT name, card FROM tasks ORDER BY created DESC").fetchall()
+    with _database() as catalogue:
+        rows = catalogue.execute("SELECT name, card FROM tasks ORDER BY created DESC").fetchall()
     return {row["name"]: row["card"] for row in rows}

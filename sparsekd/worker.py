@@ -22,17 +22,22 @@ from sparsekd.stages import STAGES, Desk, distil_together
 from sparsekd.together import alike
 
 
-def work(run_ids: str | Sequence[str], device: str, threads: int | None = None) -> None:
+def work(
+    run_ids: str | Sequence[str], device: str, threads: int | None = None, share: float = 1.0
+) -> None:
     """Do queued runs; one that was cancelled or finished is left alone.
 
     Several that may train together do so, others one after another. `threads` are those that
-    torch may use, where several workers share a processor.
+    torch may use, where several workers share a processor; `share` is the part of a GPU's memory
+    that is theirs, so that a run that asks for more fails alone instead of taking others down.
 
     Raises:
         BadInput: another worker is at it.
     """
     if threads is not None:
         torch.set_num_threads(threads)
+    if share < 1 and device.startswith("cuda"):
+        torch.cuda.set_per_process_memory_fraction(share, device)
     names = [run_ids] if isinstance(run_ids, str) else list(run_ids)
     keys = {alike(run.recipe) for run in store.several(names).values()}
     if len(names) > 1 and len(keys) == 1 and None not in keys:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from sparsekd import executors, jobs, store, together
+from sparsekd.database import database
 from sparsekd.errors import BadInput, NotFound
 from sparsekd.executors import Place
 from sparsekd.executors.local import LocalProcesses
@@ -106,8 +107,8 @@ def stacked(tmp_path) -> None:
     teacher.mkdir(parents=True)
     (teacher / "shape.json").write_text('{"hidden": 128}')
     store.create_all([Recipe("finetune", "demo/sentiment")])
-    with store._database() as database:
-        database.execute("UPDATE runs SET id = ?, state = 'done'", ("a" * 12,))
+    with database(tmp_path) as catalogue:
+        catalogue.execute("UPDATE runs SET id = ?, state = 'done'", ("a" * 12,))
     together.remember("cuda:0", together.Fastest(1, 3, {}, 128))
 
 

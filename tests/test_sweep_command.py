@@ -6,6 +6,7 @@ import pytest
 
 from sparsekd import jobs, store, sweeps
 from sparsekd.__main__ import main
+from sparsekd.database import SINCE_VERSION_1, database
 from sparsekd.records import Outcome, State
 from tests.test_sweeps import SMALL
 
@@ -72,10 +73,10 @@ def test_nothing_named_stops_nothing(capsys):
 
 def test_a_catalogue_of_the_first_format_is_brought_up_to_date(tmp_path):
     run = store.create(SMALL.teacher)
-    with store._database() as database:
-        for name in store.SINCE_VERSION_1:
-            database.execute(f"ALTER TABLE runs DROP COLUMN {name}")
-        database.execute("PRAGMA user_version=1")
+    with database(tmp_path) as catalogue:
+        for name in SINCE_VERSION_1:
+            catalogue.execute(f"ALTER TABLE runs DROP COLUMN {name}")
+        catalogue.execute("PRAGMA user_version=1")
     assert store.get(run.id).retries == 0
     store.create_all([SMALL.teacher])
     assert [one.id for one in store.runs()] == [run.id]

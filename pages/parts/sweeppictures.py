@@ -154,8 +154,8 @@ def costs(asked: Asked) -> Picture:
 KINDS = {
     "curve": Kind(
         "Against sparsity",
-        "A better teacher can teach worse: the student above, its teacher by itself in the "
-        "middle, and how far that teacher's answers are from what a student can say below.",
+        "Above the student, in the middle its teacher by itself: the better teacher need not be "
+        "the better one to learn from. Below, how far the teacher is from what a student can say.",
         curve,
     ),
     "map": Kind(

@@ -23,20 +23,21 @@ class LocalProcesses:
         # Imports torch once for all workers of this queue; nothing touches a device before it.
         self.context.set_forkserver_preload(["sparsekd.worker"])
         self.workers: list[tuple[list[str], BaseProcess]] = []
+        self.slots: dict[str, int] = {}
 
     def places(self) -> list[Place]:
         """The devices of this machine, with the slots asked for, or measured, or the usual ones."""
         asked, measured = _asked_slots(os.environ.get("SPARSEKD_SLOTS", "")), remembered()
-        found = []
         for device in jobs.devices():
             usual = measured.get(device.name, {}).get("slots") or slots_of(device.name)
-            found.append(Place(device.name, asked.get(device.name, usual)))
-        return found
+            self.slots[device.name] = asked.get(device.name, usual)
+        return [Place(name, slots) for name, slots in self.slots.items()]
 
     def begin(self, runs: Sequence[Run], place: str, slots: int) -> None:
         """Fork a worker."""
         names = [run.id for run in runs]
-        process = self.context.Process(target=work_here, args=(names, place, slots))
+        share = slots / self.slots.get(place, slots)
+        process = self.context.Process(target=work_here, args=(names, place, slots, share))
         process.start()
         self.workers.append((names, process))
 
@@ -78,7 +79,7 @@ def _asked_slots(text: str) -> dict[str, int]:
     return {match[1]: int(match[2]) for match in found if match}
 
 
-def work_here(run_ids: list[str], device: str, slots: int) -> None:
+def work_here(run_ids: list[str], device: str, slots: int, share: float = 1.0) -> None:
     """Where a worker process begins: its own session, its own log, then torch."""
     os.setsid()
     log = store.folder(run_ids[0]) / "log.txt"
@@ -87,4 +88,4 @@ def work_here(run_ids: list[str], device: str, slots: int) -> None:
         os.dup2(out.fileno(), sys.stdout.fileno())
         os.dup2(out.fileno(), sys.stderr.fileno())
     threads = slots if device == "cpu" else None
-    importlib.import_module("sparsekd.worker").work(run_ids, device, threads)
+    importlib.import_module("sparsekd.worker").work(run_ids, device, threads, share)

@@ -14,7 +14,7 @@ from pathlib import Path
 from sparsekd import jobs, store
 from sparsekd.errors import SparseKDError, Unavailable
 from sparsekd.executors.local import work_here
-from sparsekd.executors.parcels import Copier, Parcel, unpack
+from sparsekd.executors.parcels import Copier, Parcel, step_of, unpack
 from sparsekd.executors.share import Share
 from sparsekd.records import Event, Outcome, Progress, Run, State
 
@@ -26,12 +26,16 @@ PATIENCE = 30.0  # seconds in which a share that is gone may come back
 
 @dataclass(frozen=True)
 class Letter:
-    """News of a run: how far it is, and the numbers logged since the last letter."""
+    """News of a run: how far it is, and the numbers logged since the last letter.
+
+    The first one says `since` which step it is at work: what was logged past that comes again.
+    """
 
     run_id: str
     state: State
     progress: Progress
     events: tuple[Event, ...] = ()
+    since: int | None = None
 
 
 @dataclass(frozen=True)
@@ -84,6 +88,9 @@ class Bench:
         self.copiers = {name: Copier(name, self.share) for name in self.names}
         known = store.several(self.names).values()
         self.before = {run.id: run.seconds for run in known if run.state is not State.DONE}
+        self.since = {name: step_of(name) for name in self.names}
+        for name in self.before:
+            store.forget_events(name, self.since[name])
 
     def work(self, device: str, slots: int) -> dict[str, Ended]:
         """Until the worker has ended, and what it leaves is on the share."""
@@ -122,7 +129,7 @@ class Bench:
         told = self.told.setdefault(run.id, set())
         new = [event for event in store.events(run.id) if (event.name, event.step) not in told]
         told |= {(event.name, event.step) for event in new}
-        return Letter(run.id, run.state, run.progress, tuple(new))
+        return Letter(run.id, run.state, run.progress, tuple(new), self.since.pop(run.id, None))
 
     def copy(self) -> None:
         """Copy what has changed; a share that is gone is asked again the next time."""

@@ -266,14 +266,16 @@ def _mark_here(folder: Path) -> None:
     replace(folder / WHOLE, lambda beside: beside.write_text("All of it is here.\n"))
 
 
-def _further(run_id: str, share: Share) -> int:
-    """Above 0 where this machine's checkpoint of a run is ahead of the share's, below where behind.
+def step_of(run_id: str) -> int:
+    """The step at which a run's checkpoint in this store stands; below 0 without one."""
+    here = store.folder(run_id) / STATE
+    return _step(lambda *ends: _part(here, *ends)) if here.exists() else NOWHERE
 
-    Neither comes from an end of the run: that leaves none.
-    """
-    there, here = f"runs/{run_id}/{STATE}", store.folder(run_id) / STATE
+
+def _further(run_id: str, share: Share) -> int:
+    """Above 0 where this store's checkpoint is ahead of the share's, below 0 where behind."""
+    there, ours = f"runs/{run_id}/{STATE}", step_of(run_id)
     theirs = _step(lambda *ends: share.part(there, *ends)) if share.has(there) else NOWHERE
-    ours = _step(lambda *ends: _part(here, *ends)) if here.exists() else NOWHERE
     return (ours > theirs) - (ours < theirs)
 
 

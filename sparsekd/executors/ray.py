@@ -105,8 +105,11 @@ class RayExecutor:
         it was the last time.
         """
         places = {name: out.place for out in self.out.values() for name in _ids(out)}
-        current = [each for each in letters if each.state is not State.QUEUED]
-        current = [each for each in current if each.run_id in places]
+        current = [each for each in letters if each.run_id in places]
+        for each in current:
+            if each.since is not None:
+                store.forget_events(each.run_id, each.since)
+        current = [each for each in current if each.state is not State.QUEUED]
         for run_id in {each.run_id for each in current} - self.begun:
             self.begun.add(run_id)
             store.start(run_id, places[run_id], 0)  # no process of this machine

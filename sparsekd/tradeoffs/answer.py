@@ -12,12 +12,12 @@ from sparsekd.tradeoffs.choosing import Choice
 
 ANSWERS = {"better": "Yes", "worse": "No", "inconclusive": "Inconclusive"}
 AGAINST = {
-    "dense": "the dense teacher's",
-    "random": "that of a randomly masked teacher",
-    "magnitude": "that of a teacher masked by weight size",
-    "none": "the one without a teacher",
-    "λ = 0": "that at λ = 0",
-    "λ = 1": "that at λ = 1",
+    "dense": "the dense teacher",
+    "random": "a randomly masked teacher",
+    "magnitude": "a teacher masked by weight size",
+    "none": "no teacher",
+    "λ = 0": "λ = 0",
+    "λ = 1": "λ = 1",
 }
 
 
@@ -32,47 +32,54 @@ def sentence(verdicts: pd.DataFrame, choices: Sequence[Choice], metric: str) -> 
     if ours is None or verdicts.empty:
         return "No verdict yet: no cell and control are complete over all seeds."
     first, *others = sorted(verdicts.to_dict("records"), key=lambda row: row["control"] != "dense")
-    words = [_answer(first, ours, chosen[first["control"]], metric)]
+    word, _, why = str(first["verdict"]).partition(": ")
+    words = [
+        f"{ANSWERS[word]}: {_chosen(ours)}",
+        _against(first, chosen[first["control"]], metric, why if word != "better" else ""),
+    ]
     if others:
-        words.append(_others(others))
+        words.append(f"Against the other controls: {'; '.join(_alike(others))}.")
     words.append(_optimism(ours, metric))
     return " ".join(words)
 
 
-def _answer(row: dict[Any, Any], ours: Choice, control: Choice, metric: str) -> str:
-    word, _, why = str(row["verdict"]).partition(": ")
-    head = ANSWERS[word]
+def _chosen(ours: Choice) -> str:
+    """What the selection split chose, of how many."""
+    of = f"{ours.tries} tries"
     if ours.tries < ours.planned:
-        head = f"So far, with {ours.tries} of {ours.planned} cells complete: {head.lower()}"
-    name = f"the student of the sparse teacher (λ {ours.lam:g}, sparsity {ours.sparsity:.0%})"
+        of = f"the {ours.tries} of {ours.planned} tries that are complete"
     if ours.sparsity == 0:
-        name = "no sparse teacher was chosen, and the dense teacher's first student"
-    stands = "cannot be told from" if word == "inconclusive" else f"is {word} than"
-    best = f", the best of {control.tries} tries," if control.tries > 1 else ""
+        return f"of {of} the selection split chose no pruning at all (sparsity 0)."
+    return f"of {of} the selection split chose λ {ours.lam:g} and sparsity {ours.sparsity:.0%}."
+
+
+def _against(row: dict[Any, Any], control: Choice, metric: str, why: str) -> str:
+    """The difference from the control that the answer is about."""
+    best = f" with {control.tries} tries" if control.tries > 1 else ""
     numbers = f"{row['difference']:+.4f} {_named(metric)}"
     if np.isfinite(row["low"]):
         numbers += f" (95 % interval {row['low']:+.4f} to {row['high']:+.4f}"
         numbers += f", {row['seeds']} seeds, corrected p = {row['p_corrected']:.2g})"
-    tail = f": {why}" if why and word == "inconclusive" else ""
-    if word == "inconclusive" and row["seeds"] > 1 and row["difference"] != 0:
+    tail = f"; {why}" if why else ""
+    open_one = str(row["verdict"]).startswith("inconclusive")
+    if open_one and row["seeds"] > 1 and row["difference"] != 0:
         needed = row["needed_seeds"]
         tail += f"; {statistics.needed_in_words(np.inf if np.isnan(needed) else needed)}"
-    return f"{head}: {name} {stands} {AGAINST[row['control']]}{best} by {numbers}{tail}."
+    return f"Against {AGAINST[row['control']]}{best}: {numbers}{tail}."
 
 
-def _others(rows: Sequence[dict[Any, Any]]) -> str:
-    """The other controls by what is said of them."""
-    told: dict[str, list[str]] = {}
+def _alike(rows: Sequence[dict[Any, Any]]) -> list[str]:
+    """Each verdict with the controls that it is about."""
+    found: dict[str, list[str]] = {}
     for row in rows:
-        told.setdefault(str(row["verdict"]), []).append(AGAINST[row["control"]])
-    parts = [f"{verdict.replace(':', ',')} ({', '.join(who)})" for verdict, who in told.items()]
-    return f"Against the other controls: {'; '.join(parts)}."
+        found.setdefault(str(row["verdict"]), []).append(AGAINST[row["control"]])
+    return [f"{word.replace(': ', ', ')} ({', '.join(names)})" for word, names in found.items()]
 
 
 def _optimism(ours: Choice, metric: str) -> str:
     return (
-        f"Its {_named(metric)} is {ours.reported:.4f}; choosing among its {ours.tries} tries on "
-        f"the reported data would have claimed {ours.claimed:.4f}."
+        f"The chosen student's {_named(metric)} is {ours.reported:.4f}; choosing among its "
+        f"{ours.tries} tries on the reported data would have claimed {ours.claimed:.4f}."
     )
 
 
