@@ -1,32 +1,25 @@
 """A trade-off study as one HTML file that opens offline: the answer, how it was found, pictures."""
 
-import platform
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
 from html import escape
-from importlib.metadata import version
 from pathlib import Path
 from string import Template
-from typing import Any
 
 import pandas as pd
-import plotly.graph_objects as go
-from plotly.io import to_json
 from plotly.offline import get_plotlyjs
 
-import sparsekd
-from sparsekd import figures, references, repeating, roles, sweeps, tradeoffs
+from sparsekd import figures, references, repeating, roles, tradeoffs
 from sparsekd.catalog import find
 from sparsekd.errors import BadInput, unknown
 from sparsekd.figures.costs import in_words
-from sparsekd.figures.looks import titled
 from sparsekd.files import replace
-from sparsekd.records import Plan, Recipe
+from sparsekd.records import Plan
+from sparsekd.report.facts import facts
+from sparsekd.report.sheet import Sheet, table, versions
 from sparsekd.tradeoffs import Choice
 from sparsekd.tradeoffs.choosing import WORDS as KINDS
 
-PACKAGES = ("numpy", "pandas", "scipy", "statsmodels", "torch", "transformers", "plotly")
 PAGE = Path(__file__).with_name("report.html")
 Cell = tuple[float, float]
 
@@ -44,12 +37,12 @@ def write(plans: Sequence[Plan], path: Path, metric: str = "", split: str = "") 
     """
     if not plans:
         raise BadInput("No study is named.", "Name one at least.")
-    report = _Report()
+    report = Sheet()
     parts = [part for plan in plans for part in _study(report, plan, metric, split)]
     title = " · ".join(dict.fromkeys(plan.task for plan in plans))
     text = Template(PAGE.read_text(encoding="utf-8")).substitute(
         title=escape(title),
-        body="\n".join([f"<h1>Trade-off study: {escape(title)}</h1>", *parts, _versions()]),
+        body="\n".join([f"<h1>Trade-off study: {escape(title)}</h1>", *parts, versions()]),
         plotly=get_plotlyjs(),
         figures=",\n".join(report.figures),
     )
@@ -57,39 +50,10 @@ def write(plans: Sequence[Plan], path: Path, metric: str = "", split: str = "") 
     return path
 
 
-class _Report:
-    """The figures drawn so far, as JSON for a light and for a dark page."""
-
-    def __init__(self) -> None:
-        self.figures: list[str] = []
-
-    def picture(
-        self, title: str, words: str, table: pd.DataFrame, light: go.Figure, dark: go.Figure
-    ) -> str:
-        """A heading, the place of the figure, the same in words, and its table."""
-        name = f"figure{len(self.figures)}"
-        self.figures.append(f"[{_in_script(light)}, {_in_script(dark)}]")
-        height = int(light.layout.height)
-        place = (
-            f'<div class="figure" id="{name}" role="img" aria-label="{escape(words)}" '
-            f'style="height: {height}px"></div>'
-        )
-        return (
-            f"<section><h3>{escape(title)}</h3>{place}<p class=words>{escape(words)}</p>"
-            f"<details><summary>Table</summary>{_table(table)}</details></section>"
-        )
-
-
-def _in_script(figure: go.Figure) -> str:
-    """JSON in which nothing ends the script that it stands in."""
-    text = str(to_json(figure, validate=False))
-    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
-
-
 # --- one study -------------------------------------------------------------------------------
 
 
-def _study(report: _Report, plan: Plan, metric: str, split: str) -> Iterator[str]:
+def _study(report: Sheet, plan: Plan, metric: str, split: str) -> Iterator[str]:
     students = tradeoffs.students(plan)
     metric, split = _asked(plan, students, metric, split)
     methods = students.loc[students["ranking"] != "none", "method"].unique()
@@ -100,7 +64,7 @@ def _study(report: _Report, plan: Plan, metric: str, split: str) -> Iterator[str
         yield f'<p class="answer">{name}{escape(one.answer)}</p>'
     spent, missing = tradeoffs.costs(plan), tradeoffs.unfinished(plan)
     yield _progress(spent, missing)
-    yield "<h3>What was done</h3>" + _facts(plan, metric, split)
+    yield "<h3>What was done</h3>" + facts(plan, metric, split)
     for one in found:
         yield f"<h2>{escape(find(one.method).title)}</h2>"
         yield from _tables(one)
@@ -110,7 +74,7 @@ def _study(report: _Report, plan: Plan, metric: str, split: str) -> Iterator[str
     yield _drawn(report, "Cost over time", "costs", spent, ())
     if len(missing):
         shown = missing.assign(role=missing["role"].map(roles.title))
-        yield f"<h3>Not finished</h3>{_table(shown)}"
+        yield f"<h3>Not finished</h3>{table(shown)}"
     yield f"<h3>The command that repeats it</h3><pre>{escape(repeating.command(plan))}</pre>"
 
 
@@ -165,71 +129,19 @@ def _progress(spent: pd.DataFrame, missing: pd.DataFrame) -> str:
     )
 
 
-def _facts(plan: Plan, metric: str, split: str) -> str:
-    recipes = {step.recipe.run_id: step.recipe for step in plan.steps}
-    cells = sweeps.cells(plan)
-    first = recipes[cells.loc[cells["ranking"] != "none", "run"].iloc[0]]
-    tries = cells.drop_duplicates(["ranking", "method", "lam", "sparsity", "attempt"])
-    counted = tries.groupby("ranking", sort=False).size()
-    scored = cells[cells["ranking"] == "scores"]
-    facts = {
-        "Task": f"{references.card(plan.task).title} ({plan.task})",
-        "Teacher": _teacher(plan.steps[0].recipe),
-        "Student": _pairs(first.params["student"]),
-        "Budget of every student": _pairs(first.params["train"]),
-        "λ": _listed(scored["lam"]),
-        "Sparsity": _listed(cells["sparsity"]),
-        "Seeds": _listed(cells["seed"]),
-        "Students per seed": ", ".join(
-            f"{count} {WORDS.get(str(name), str(name))}" for name, count in counted.items()
-        ),
-        "Chosen by": "the mean over seeds on the split selection, which nothing is reported on",
-        "Reported": titled(metric, split),
-    }
-    rows = "".join(
-        f"<dt>{escape(name)}</dt><dd>{escape(text)}</dd>" for name, text in facts.items()
-    )
-    return f"<dl>{rows}</dl>"
-
-
-WORDS = {
-    "scores": "of sparse teachers",
-    "dense": "of the dense teacher",
-    "random": "of randomly masked teachers",
-    "magnitude": "of teachers masked by weight size",
-    "none": "without teacher",
-}
-
-
-def _teacher(recipe: Recipe) -> str:
-    """The checkpoint by name: the folders of this machine are nobody's business."""
-    origin = recipe.inputs.get("checkpoint", "")
-    kind, _, rest = origin.partition(":")
-    name = Path(rest.rpartition("#")[0]).name if kind == "folder" else rest or "demo model"
-    return f"{name}, run {recipe.run_id}"
-
-
-def _pairs(values: dict[str, Any]) -> str:
-    return ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in values.items())
-
-
-def _listed(values: pd.Series) -> str:
-    return ", ".join(f"{value:g}" for value in sorted(values.dropna().unique()))
-
-
 def _tables(found: _Judged) -> Iterator[str]:
     """What was chosen of each kind, and the chosen sparse student against each control."""
     rows = pd.DataFrame([asdict(choice) for choice in found.choices])
     if len(rows):
         rows.insert(0, "students of", rows["ranking"].map(KINDS))
         shown = rows.drop(columns=["ranking", "method", "values"]).rename(columns={"lam": "λ"})
-        yield "<h3>What was chosen, and what that gave</h3>" + _table(shown)
+        yield "<h3>What was chosen, and what that gave</h3>" + table(shown)
         yield f"<p class=words>{escape(OPTIMISM)}</p>"
     verdicts = found.verdicts
     if len(verdicts):
         shown = verdicts[["what", "verdict"]].rename(columns={"what": "against"})
         shown = shown.join(verdicts.drop(columns=["control", "what", "verdict"]))
-        yield "<h3>Against the controls, paired over seeds</h3>" + _table(shown)
+        yield "<h3>Against the controls, paired over seeds</h3>" + table(shown)
 
 
 OPTIMISM = (
@@ -240,7 +152,7 @@ OPTIMISM = (
 
 
 def _pictures(
-    report: _Report,
+    report: Sheet,
     plan: Plan,
     students: pd.DataFrame,
     method: str,
@@ -273,24 +185,8 @@ def _pictures(
 
 
 def _drawn(
-    report: _Report, title: str, kind: str, table: pd.DataFrame, asked: tuple[str, ...]
+    report: Sheet, title: str, kind: str, table: pd.DataFrame, asked: tuple[str, ...]
 ) -> str:
     draw, told = getattr(figures, kind), getattr(figures, f"{kind}_in_words")
     light, dark = (draw(table, *asked, look=look) for look in (figures.LIGHT, figures.DARK))
     return report.picture(title, told(table, *asked), table, light, dark)
-
-
-def _table(frame: pd.DataFrame) -> str:
-    """A table in which everything that comes from data is text."""
-    named = frame.rename(columns=lambda name: str(name).replace("_", " "))
-    html = named.to_html(
-        index=False, escape=True, border=0, na_rep="–", float_format="{:.4g}".format, justify="left"
-    )
-    return f'<div class="table">{html}</div>'
-
-
-def _versions() -> str:
-    known = [f"Python {platform.python_version()}", f"SparseKD {sparsekd.__version__}"]
-    known += [f"{name} {version(name)}" for name in PACKAGES]
-    day = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
-    return f"<footer>Written {day} with {escape(', '.join(known))}.</footer>"
