@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from sparsekd import locks, store
-from sparsekd.errors import BadInput, Unavailable, unknown
+from sparsekd.errors import BadInput, SparseKDError, Unavailable, unknown
 from sparsekd.files import replace
 from sparsekd.processes import detached
 from sparsekd.records import RESUMABLE, UNFINISHED, Plan, Recipe, Run, State
@@ -45,6 +45,7 @@ def submit(recipes: Iterable[Recipe], device: str = "auto", retries: int = 0) ->
     runs = store.several(wanted)
     stopped = [name for name in wanted if runs[name].state in RESUMABLE]
     store.requeue_all(stopped, device, retries)
+    forget_trouble()
     wake()
     found = store.several(wanted)
     return [found[name] for name in wanted]
@@ -93,6 +94,7 @@ def resume(run_id: str, device: str | None = None) -> Run:
             resume(needed.id, device)
     if run.state in RESUMABLE:
         store.requeue(run.id, device)
+    forget_trouble()
     wake()
     return store.get(run.id)
 
@@ -121,6 +123,29 @@ def wake_if_asleep() -> None:
     woken = log.stat().st_mtime if log.exists() else 0.0
     if abs(time.time() - woken) > GRACE:  # one that was woken just now is still loading
         wake()
+
+
+def trouble() -> Unavailable | None:
+    """Why the queue cannot start anything, as where a cluster does not answer; None if it can."""
+    try:
+        return Unavailable(**json.loads(_trouble().read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        return None
+
+
+def note_trouble(error: SparseKDError) -> None:
+    """Leave word for those who wait, until something is submitted or the queue starts again."""
+    text = json.dumps({"message": error.message, "hint": error.hint})
+    replace(_trouble(), lambda path: path.write_text(text, encoding="utf-8"))
+
+
+def forget_trouble() -> None:
+    """It is tried anew."""
+    _trouble().unlink(missing_ok=True)
+
+
+def _trouble() -> Path:
+    return store.home() / "queue.trouble.json"
 
 
 def queue_lock() -> Path:

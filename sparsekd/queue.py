@@ -32,11 +32,17 @@ class Start:
 def serve() -> None:
     """Start queued runs as their inputs and a device are ready; leave when none can start."""
     with locks.holding(jobs.queue_lock(), "Another queue process is at work."):
-        executor = executors.chosen()
         try:
-            Queue(executor).serve()
-        finally:
-            executor.close()
+            executor = executors.chosen()
+            try:
+                queue = Queue(executor)
+                jobs.forget_trouble()
+                queue.serve()
+            finally:
+                executor.close()
+        except SparseKDError as error:
+            jobs.note_trouble(error)
+            raise
 
 
 class Queue:

@@ -5,13 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from sparsekd import executors, jobs, store, together
+from sparsekd import executors, jobs, locks, queue, store, together
+from sparsekd.cli.follow import follow
 from sparsekd.database import database
-from sparsekd.errors import BadInput, NotFound
+from sparsekd.errors import BadInput, NotFound, Unavailable
 from sparsekd.executors import Place
 from sparsekd.executors.local import LocalProcesses
 from sparsekd.queue import Queue, Start, startable
-from sparsekd.records import Outcome, Recipe, Run, State
+from sparsekd.records import Outcome, Recipe, Run, State, Step
 
 
 @pytest.fixture(autouse=True)
@@ -294,3 +295,22 @@ def test_a_clock_set_back_loses_nothing(monkeypatch):
     assert set(executor.begun) == {teacher.id, student.id, other.id}
     assert executor.begun.index(teacher.id) < executor.begun.index(student.id)
     assert {run.seconds for run in store.runs(states=[State.DONE])} == {3.0}
+
+
+def test_who_waits_hears_why_nothing_can_start(monkeypatch):
+    monkeypatch.setenv("SPARSEKD_EXECUTOR", "rays")
+    (run,) = jobs.submit([recipe(0)])
+    assert queue.main() == 2
+    trouble = jobs.trouble()
+    assert trouble is not None
+    assert "no executor 'rays'" in trouble.message
+    with pytest.raises(Unavailable, match="rays"):
+        follow([Step("student", run.recipe)])
+    jobs.submit([recipe(0)])
+    assert jobs.trouble() is None
+
+
+def test_a_second_queue_process_troubles_nobody():
+    with locks.holding(jobs.queue_lock(), "taken"):
+        assert queue.main() == 2
+    assert jobs.trouble() is None

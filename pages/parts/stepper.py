@@ -247,6 +247,9 @@ def _at_work() -> None:
     running, queued = states.count(State.RUNNING), states.count(State.QUEUED)
     words = f"{running} running, {queued} queued" if states else "Nothing is running"
     st.page_link("pages/runs/overview.py", label=words, icon=":material/list_alt:")
+    trouble = jobs.trouble() if states else None
+    if trouble:
+        st.warning(frame.plain(f"Nothing can start. {trouble}"), icon=":material/block:")
 
 
 def _choose_device() -> None:
@@ -257,7 +260,7 @@ def _choose_device() -> None:
         list(words),
         format_func=lambda name: name if name == "auto" else f"{name}: {words[name]}",
         key="device",
-        help="Where new runs compute. One run at a time on each device.",
+        help="Where new runs compute: one at a time on a GPU, one per core of a processor.",
     )
     st.caption(frame.plain("; ".join(f"{name}: {what}" for name, what in found.items())))
     if st.button("Look for devices", icon=":material/refresh:", type="tertiary"):

@@ -19,7 +19,7 @@ def follow(steps: Sequence[Step], whole: bool = False) -> dict[str, Run]:
     With `whole`, a run that fails stops only those that start from it.
 
     Raises:
-        SparseKDError: a run failed, with its message and hint.
+        SparseKDError: a run failed, with its message and hint; Unavailable: none can start.
         Cancelled: somebody stopped a run.
     """
     try:
@@ -43,6 +43,9 @@ def _follow(steps: Sequence[Step], whole: bool) -> dict[str, Run]:
         if all(_rests(run) for run in runs.values()):
             screen.close()
             return runs
+        if trouble := jobs.trouble():
+            screen.close()
+            raise trouble
         jobs.wake_if_asleep()
         time.sleep(PAUSE)
 

@@ -261,7 +261,7 @@ def _knock(address: str) -> None:
 
 def _silent(address: str, why: str) -> Unavailable:
     return Unavailable(
-        f"No Ray cluster answers at {address}: {why}",
+        f"No Ray cluster answers at {address}: {why.rstrip('.')}.",
         "Start its head with ray start --head, and correct RAY_ADDRESS; or unset "
         "SPARSEKD_EXECUTOR to work on this machine alone.",
     )
