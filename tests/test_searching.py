@@ -19,6 +19,8 @@ from sparsekd.sweeps import Sweep
 from tests.searches import ASKED, STUDENT, TRAIN, Workshop
 from tests.workshop import checkpoint_folder, task_folder, worked
 
+pytest.importorskip("optuna", reason='Optuna is an optional extra: pip install "optuna==5.0.*"')
+
 
 @pytest.fixture(autouse=True)
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
