@@ -1,6 +1,7 @@
 """What a plan will cost, and what is left of it: runs, seconds and bytes, from earlier runs."""
 
 import json
+import math
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -107,15 +108,17 @@ def in_words(budget: Budget, slots: int) -> str:
     return f"{words}. Going by finished runs of the same kind."
 
 
-def duration(seconds: float) -> str:
-    """A rough time in words."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    if seconds < 90 * 60:
-        return f"{seconds / 60:.0f} min"
-    if seconds < 48 * 3600:
-        return f"{seconds / 3600:.1f} h"
-    return f"{seconds / 86400:.1f} days"
+def duration(seconds: float | None) -> str:
+    """Seconds in words; a dash where nothing is known."""
+    if seconds is None or not math.isfinite(seconds):
+        return "–"
+    if seconds < 100:
+        return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours >= 48:
+        return f"{hours / 24:.1f} days"
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
 
 
 def gigabytes(size: float) -> str:

@@ -3,13 +3,12 @@
 import shlex
 from typing import Any
 
-import pandas as pd
-
 from sparsekd import comparisons, plans, references, roles, standings, sweeps
 from sparsekd.catalog import find
 from sparsekd.parameters import MaskParams, ScoreParams, VanillaParams
 from sparsekd.records import DEMO_CHECKPOINTS, Plan, Recipe
 from sparsekd.sizes import depth
+from sparsekd.sweeps import Sweep
 from sparsekd.ways import read
 
 
@@ -41,63 +40,32 @@ def _comparison(plan: Plan) -> str:
 
 
 def _sweep(plan: Plan) -> str:
-    recipes, cells = _firsts(plan), sweeps.cells(plan)
-    student = recipes["trial_student"]
-    train, shape = plans.defaults(references.origin(recipes["teacher"].inputs["checkpoint"]))[1:]
+    asked = sweeps.declared(plan)
+    train, shape = plans.defaults(references.origin(asked.teacher.inputs["checkpoint"]))[1:]
     words = ["python", "-m", "sparsekd", "sweep", "--task", plan.task]
-    words += [*_teachers(plan, student.params["train"]), *_grid(cells)]
-    words += plans.options("student-", student.params["student"], shape.values())
-    words += plans.options("", student.params["train"], train.values())
-    words += [*_how_masked(recipes), *_how_scored(recipes)]
-    taught = {s.recipe.method: s.recipe for s in plan.steps if s.role == "trial_student"}
-    for method, recipe in taught.items():
-        changed = plans.changed(recipe.params["method"], find(method).params().values())
+    words += [*_teachers(plan, asked.train.values()), *_grid(asked)]
+    words += plans.options("student-", asked.student.values(), shape.values())
+    words += plans.options("", asked.train.values(), train.values())
+    words += plans.options("", asked.mask.values(), MaskParams().values())
+    words += plans.options("score-", asked.score.values(), ScoreParams().values())
+    for method in asked.methods:
+        usual = find(method).params().values()
+        changed = plans.changed(asked.params(method).values(), usual)
         words += [w for n, v in changed.items() for w in ("--set", f"{method}.{n}={v}")]
     return shlex.join(words)
 
 
-def _grid(cells: pd.DataFrame) -> list[str]:
+def _grid(asked: Sweep) -> list[str]:
     """The lists of a trade-off study that are not the usual ones."""
-    grid = cells[cells["role"] == "student"]
-    methods = cells.loc[cells["role"] == "trial_student", "method"]
     lists: dict[str, tuple[tuple[Any, ...], tuple[Any, ...]]] = {
-        "methods": (tuple(methods.unique()), ("vanilla",)),
-        "lam": (tuple(grid["lam"].unique()), sweeps.LAMS),
-        "sparsity": ((0.0, *grid["sparsity"].unique()), sweeps.SPARSITIES),
-        "controls": (_controls(cells), sweeps.CONTROLS),
-        "seeds": (tuple(int(seed) for seed in cells["seed"].unique()), sweeps.SEEDS),
+        "methods": (asked.methods, ("vanilla",)),
+        "lam": (asked.lams, sweeps.LAMS),
+        "sparsity": (asked.sparsities, sweeps.SPARSITIES),
+        "controls": (asked.controls, sweeps.CONTROLS),
+        "seeds": (asked.seeds, sweeps.SEEDS),
     }
     unusual = {name: values for name, (values, usual) in lists.items() if set(values) != set(usual)}
     return [word for n, values in unusual.items() for word in (f"--{n}", _listed(n, values))]
-
-
-def _how_masked(recipes: dict[str, Recipe]) -> list[str]:
-    """How masks are made, beyond λ and sparsity."""
-    roles_of = ("sparse_teacher", "random_mask_teacher", "magnitude_teacher")
-    made = [recipes[role].params["mask"] for role in roles_of if role in recipes]
-    own = {name: made[0][name] for name in ("kind", "lam", "sparsity")} if made else {}
-    return plans.options("", made[0], MaskParams().values() | own) if made else []
-
-
-def _how_scored(recipes: dict[str, Recipe]) -> list[str]:
-    """How units are scored, where they are."""
-    if "scores" not in recipes:
-        return []
-    return plans.options("score-", recipes["scores"].params["score"], ScoreParams().values())
-
-
-def _controls(cells: pd.DataFrame) -> tuple[str, ...]:
-    """Which controls a trade-off study has; λ = 0 and 1 are on the grid or beside it."""
-    roles_of = {
-        "plain": "plain_student",
-        "dense_tries": "dense_try",
-        "random": "random_mask_student",
-        "magnitude": "magnitude_student",
-    }
-    there = set(cells["role"])
-    sparse = cells.loc[cells["ranking"] == "scores", "lam"]
-    ends = sparse.empty or {0.0, 1.0} <= set(sparse)
-    return (*(name for name, role in roles_of.items() if role in there), *(["ends"] * ends))
 
 
 def _listed(name: str, values: tuple[Any, ...]) -> str:
@@ -152,7 +120,9 @@ def _masks(recipes: dict[str, Recipe]) -> list[str]:
     for recipe in made[:1]:
         params = recipe.params["mask"]
         words += plans.options("", params, MaskParams().values() | {"kind": params["kind"]})
-    return words + _how_scored(recipes)
+    if "scores" in recipes:
+        words += plans.options("score-", recipes["scores"].params["score"], ScoreParams().values())
+    return words
 
 
 def _assistant(recipes: dict[str, Recipe], student: Recipe) -> list[str]:

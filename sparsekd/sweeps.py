@@ -32,6 +32,13 @@ SPARSITIES = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 SEEDS = (0, 1, 2, 3, 4)
 APART = 1000  # between the seeds of two tries of one student
 MOST_RUNS = 50_000
+OF_MASK = ("neuron_sparsity", "round_to", "normalise")  # what is said of all masks alike
+SHOWN_BY = {
+    "plain": "plain_student",
+    "dense_tries": "dense_try",
+    "random": "random_mask_student",
+    "magnitude": "magnitude_student",
+}
 STUDENTS = (
     "plain_student",
     "trial_student",
@@ -296,6 +303,37 @@ def cells(plan: Plan) -> pd.DataFrame:
     recipes = {step.recipe.run_id: step.recipe for step in plan.steps}
     rows = [_cell(step, recipes) for step in plan.steps if step.role in STUDENTS]
     return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def declared(plan: Plan) -> Sweep:
+    """The study as it was asked for, read off its own recipes."""
+    recipes = {step.role: step.recipe for step in reversed(plan.steps)}
+    found, trial = cells(plan), recipes["trial_student"]
+    grid = found[found["role"] == "student"]
+    trials = {s.recipe.method: s.recipe for s in plan.steps if s.role == "trial_student"}
+    masks = [recipe.params["mask"] for recipe in recipes.values() if recipe.stage == "prune"]
+    scores = recipes.get("scores")
+    return Sweep(
+        task=plan.task,
+        teacher=recipes["teacher"],
+        methods=tuple(trials),
+        lams=tuple(float(lam) for lam in grid["lam"].unique()) or LAMS,
+        sparsities=(0.0, *(float(sparsity) for sparsity in grid["sparsity"].unique())),
+        seeds=tuple(int(seed) for seed in found["seed"].unique()),
+        train=TrainParams.of(trial.params["train"]),
+        student=StudentParams.of(trial.params["student"]),
+        score=ScoreParams.of(scores.params["score"] if scores else {}),
+        mask=MaskParams.of({name: masks[0][name] for name in OF_MASK} if masks else {}),
+        controls=_controls(found),
+        changes={name: recipe.params["method"] for name, recipe in trials.items()},
+    )
+
+
+def _controls(found: pd.DataFrame) -> tuple[str, ...]:
+    """Which controls a study has; λ = 0 and 1 stand on its grid or beside it."""
+    there, lams = set(found["role"]), set(found.loc[found["ranking"] == "scores", "lam"])
+    shown = [name for name, role in SHOWN_BY.items() if role in there]
+    return (*shown, *(["ends"] if not lams or {0.0, 1.0} <= lams else []))
 
 
 def _cell(step: Step, recipes: Mapping[str, Recipe]) -> dict[str, Any]:

@@ -158,6 +158,7 @@ def test_an_unknown_method_or_control_names_the_nearest():
         {},
         {"methods": ("vanilla", "pkd"), "student": STUDENT.changed({"layers": 2})},
         {"lams": (0.0, 0.3, 1.0), "controls": ("random", "ends", "plain")},
+        {"lams": (0.3,), "controls": ("random",)},
         {"train": TRAIN.changed({"epochs": 2, "train_examples": 100})},
         {"mask": MaskParams(round_to=16), "score": ScoreParams(temperature=3.0)},
         {"changes": {"vanilla": {"alpha": 0.7}}, "seeds": (0, 4)},

@@ -7,7 +7,7 @@ import numpy as np
 import streamlit as st
 
 from pages.parts import frame
-from sparsekd import store
+from sparsekd import budgets, store
 from sparsekd.catalog import METHODS
 from sparsekd.parameters import TrainParams
 from sparsekd.records import Recipe, Run, State
@@ -83,7 +83,7 @@ def show(one: Cost | None, stage: str, task: str, runs: int, words: str) -> None
         st.caption(f"{steps}. How long that takes is not known yet: nothing like it has run here.")
         return
     rate, told = known
-    total = frame.duration(runs * one.examples / rate)
+    total = budgets.duration(runs * one.examples / rate)
     st.caption(
         f"{steps}: about {total} on one device, going by the {rate:,.0f} examples/s of "
         f"{frame.counted(told, 'earlier run')} on {frame.plain(task)}."

@@ -100,17 +100,6 @@ def download(frame: pd.DataFrame, name: str, key: str) -> None:
     )
 
 
-def duration(seconds: float | None) -> str:
-    """Seconds in words; a dash where nothing is known."""
-    if seconds is None or not np.isfinite(seconds):
-        return "–"
-    if seconds < 100:
-        return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
-
-
 def local_visitors() -> bool:
     """Whether only this machine can open the dashboard: then a typed path is the owner's own."""
     return st.get_option("server.address") in LOOPBACK

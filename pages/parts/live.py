@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 import streamlit as st
 
 from pages.parts import frame
-from sparsekd import jobs, store, tables
+from sparsekd import budgets, jobs, store, tables
 from sparsekd.records import UNFINISHED, Progress, Run, State
 
 TITLES = {"loss": "Loss terms", "selection": "Selection split", "rate": "Step size"}
@@ -73,7 +73,7 @@ def bar(progress: Progress, words: str = "") -> None:
     doing = words or progress.phase or "waiting"
     st.progress(progress.share, text=frame.plain(f"{doing} · {share}"))
     facts = [
-        f"about {frame.duration(progress.eta)} left" if progress.eta is not None else "",
+        f"about {budgets.duration(progress.eta)} left" if progress.eta is not None else "",
         f"{progress.examples_per_second:,.0f} examples/s" if progress.examples_per_second else "",
         f"{progress.memory_mib:,.0f} MiB of memory" if progress.memory_mib else "",
     ]

@@ -11,6 +11,7 @@ from scipy.special import softmax
 from pages.parts import charts, frame
 from sparsekd.records import Run
 from sparsekd.tasks.cards import TaskCard
+from sparsekd.tasks.metrics import title
 
 Array = NDArray[Any]
 BINS = 10
@@ -130,3 +131,13 @@ def residuals(predicted: Array, labels: Array, key: str) -> None:
         alt=f"Histogram of errors; median absolute error {np.median(np.abs(errors)):.2f}.",
     )
     frame.table(bars, "errors", f"{key}.errors.rows")
+
+
+def metrics(run: Run) -> None:
+    """The reported metrics of a finished model, split by split."""
+    for split, values in run.outcome.metrics.items():
+        if split == "selection":
+            continue
+        places = st.columns(max(3, len(values)))
+        for place, (name, value) in zip(places, values.items(), strict=False):
+            place.metric(f"{title(name)} on {split}", f"{value:.3f}", border=True)

@@ -9,7 +9,7 @@ import streamlit as st
 from pages.parts import frame
 from sparsekd import roles, tables
 from sparsekd.records import Plan
-from sparsekd.tasks.metrics import METRICS
+from sparsekd.tasks import metrics
 
 LEAST = tables.LEAST_SEEDS
 
@@ -25,7 +25,7 @@ class Question:
     @property
     def title(self) -> str:
         """The metric in words."""
-        return METRICS[self.metric].title if self.metric in METRICS else self.metric.capitalize()
+        return metrics.title(self.metric)
 
     @property
     def chosen(self) -> pd.DataFrame:

@@ -16,7 +16,6 @@ from sparsekd.sweeps import Sweep
 
 READY, NEW = "A fine-tuned one", "From a checkpoint, as a part of the study"
 TRAINING = ("epochs", "learning_rate", "batch_size", "max_length", "train_examples")
-OF_MASK = ("neuron_sparsity", "round_to", "normalise")
 MOST_SEEDS = 100
 CONTROLS = {
     "plain": "No teacher",
@@ -26,17 +25,11 @@ CONTROLS = {
     "ends": "λ = 0 and λ = 1",
 }
 # Which of a plan's roles show that a control was asked for.
-SHOWN_BY = {
-    "plain": "plain_student",
-    "dense_tries": "dense_try",
-    "random": "random_mask_student",
-    "magnitude": "magnitude_student",
-}
 
 
 def show(start: Plan | None) -> None:
     """The whole form, filled from a study where one is given, and the button that starts it."""
-    like = declared(start) if start else None
+    like = sweeps.declared(start) if start else None
     st.markdown("##### 1. Task and teacher")
     teacher = teaching(like)
     if teacher is None:
@@ -54,30 +47,6 @@ def fresh(teacher: Recipe) -> Sweep:
     """The usual study of a teacher."""
     _, train, student = plans.defaults(references.origin(teacher.inputs["checkpoint"]))
     return Sweep(teacher.task, teacher, train=train, student=student)
-
-
-def declared(plan: Plan) -> Sweep:
-    """The study as it was asked for, read off its own recipes."""
-    recipes = {step.role: step.recipe for step in reversed(plan.steps)}
-    cells, trial = sweeps.cells(plan), recipes["trial_student"]
-    grid = cells[cells["role"] == "student"]
-    trials = {s.recipe.method: s.recipe for s in plan.steps if s.role == "trial_student"}
-    masks = [recipe.params["mask"] for recipe in recipes.values() if recipe.stage == "prune"]
-    scores = recipes.get("scores")
-    return Sweep(
-        task=plan.task,
-        teacher=recipes["teacher"],
-        methods=tuple(trials),
-        lams=tuple(float(lam) for lam in grid["lam"].unique()) or sweeps.LAMS,
-        sparsities=(0.0, *(float(sparsity) for sparsity in grid["sparsity"].unique())),
-        seeds=tuple(int(seed) for seed in cells["seed"].unique()),
-        train=TrainParams.of(trial.params["train"]),
-        student=StudentParams.of(trial.params["student"]),
-        score=ScoreParams.of(scores.params["score"] if scores else {}),
-        mask=MaskParams.of({name: masks[0][name] for name in OF_MASK} if masks else {}),
-        controls=tuple(c for c in sweeps.CONTROLS if SHOWN_BY.get(c, "teacher") in recipes),
-        changes={name: recipe.params["method"] for name, recipe in trials.items()},
-    )
 
 
 # --- teacher ---------------------------------------------------------------------------------
@@ -203,7 +172,7 @@ def budgeted(asked: Sweep, key: str) -> Sweep:
     values = forms.ask(TrainParams, key, asked.train.values(), TRAINING, columns=5)
     with st.expander("How heads and neurons are scored and removed", icon=":material/grid_on:"):
         score = forms.ask(ScoreParams, f"{key}.score", asked.score.values(), without=("split",))
-        without = tuple(name for name in MaskParams.model_fields if name not in OF_MASK)
+        without = tuple(name for name in MaskParams.model_fields if name not in sweeps.OF_MASK)
         mask = forms.ask(MaskParams, f"{key}.mask", asked.mask.values(), without=without)
     return replace(
         asked,

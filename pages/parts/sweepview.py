@@ -10,6 +10,7 @@ from pages.parts import frame, sweepframes, urlstate
 from pages.parts.sweepframes import Found
 from sparsekd import tables
 from sparsekd.catalog import METHODS
+from sparsekd.tasks import metrics
 from sparsekd.tasks.metrics import METRICS
 from sparsekd.tradeoffs import Choice
 
@@ -41,7 +42,7 @@ class Asked:
     @property
     def title(self) -> str:
         """The metric in words."""
-        return METRICS[self.metric].title if self.metric in METRICS else self.metric.capitalize()
+        return metrics.title(self.metric)
 
     @property
     def key(self) -> str:
@@ -109,9 +110,7 @@ def _choose(name: str, values: list[str], usual_one: str) -> str:
 def _readable(name: str) -> str:
     if name in METHODS:
         return METHODS[name].title
-    if name in METRICS:
-        return METRICS[name].title
-    return name.capitalize() if name == "loss" else name
+    return metrics.title(name) if name in {*METRICS, "loss"} else name
 
 
 # --- the answer ------------------------------------------------------------------------------

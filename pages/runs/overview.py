@@ -7,7 +7,7 @@ import pandas as pd
 import streamlit as st
 
 from pages.parts import controls, frame, live, urlstate
-from sparsekd import store, tables
+from sparsekd import budgets, store, tables
 from sparsekd.records import Run, State
 
 TAIL = 60  # lines of the log
@@ -112,7 +112,7 @@ def _facts(run: Run) -> str:
         f"seed {run.recipe.seed}",
         f"device {run.device}",
         f"asked for on {began}",
-        f"worked {frame.duration(run.seconds)}" if run.seconds else "",
+        f"worked {budgets.duration(run.seconds)}" if run.seconds else "",
     ]
     return " · ".join(part for part in parts if part)
 

@@ -11,6 +11,7 @@ from pages.parts import (
     frame,
     live,
     methodviews,
+    quality,
     students,
     tasks,
     teachers,
@@ -21,7 +22,6 @@ from sparsekd.errors import BadInput
 from sparsekd.parameters import MaskParams, ScoreParams, StudentParams, TrainParams
 from sparsekd.records import Plan, Recipe, Run, State
 from sparsekd.tasks.cards import TaskCard
-from sparsekd.tasks.metrics import METRICS
 
 ONE, STUDY, COMPARE = "One student", "The whole study, with controls", "Compare methods"
 TRAINING = ("epochs", "learning_rate", "batch_size", "max_length", "train_examples")
@@ -52,7 +52,7 @@ def show_students(runs: list[Run]) -> Run:
         live.curves(now, f"student.{chosen}")
         methodviews.show(now, f"student.{chosen}")
 
-    show_metrics(run)
+    quality.metrics(run)
     live.poll(draw, [run], f"student.{chosen}")
     with st.container(horizontal=True):
         controls.of_run(run, f"student.{chosen}")
@@ -71,17 +71,6 @@ def show_students(runs: list[Run]) -> Run:
 
 def _words(run: Run, title: str) -> str:
     return f"{title} · {run.recipe.task} · {run.state.value} · {run.id}"
-
-
-def show_metrics(run: Run) -> None:
-    """The reported metrics of a finished student."""
-    for split, metrics in run.outcome.metrics.items():
-        if split == "selection":
-            continue
-        for place, (name, value) in zip(st.columns(max(3, len(metrics))), metrics.items(),
-                                        strict=False):  # fmt: skip
-            title = METRICS[name].title if name in METRICS else name.capitalize()
-            place.metric(f"{title} on {split}", f"{value:.3f}", border=True)
 
 
 # --- the form --------------------------------------------------------------------------------

@@ -7,8 +7,6 @@ from pages.parts import budget, controls, forms, frame, live, models, quality, t
 from sparsekd import jobs, plans, store
 from sparsekd.parameters import TrainParams
 from sparsekd.records import DEMO_CHECKPOINTS, Run, State
-from sparsekd.tasks.cards import TaskCard
-from sparsekd.tasks.metrics import METRICS
 
 FIRST = ("epochs", "learning_rate", "batch_size", "max_length", "train_examples")
 
@@ -63,7 +61,7 @@ def show_teacher(run: Run) -> None:
 
     card = frame.task_card(run.recipe.task)
     if run.state is State.DONE and card:
-        answer(run, card)
+        quality.metrics(run)
     live.poll(draw, [run], f"teacher.{run.id}")
     controls.of_run(run, f"teacher.{run.id}")
     if run.state is State.DONE and card:
@@ -72,16 +70,6 @@ def show_teacher(run: Run) -> None:
             required=True, key="teacher.split",
         )  # fmt: skip
         quality.show(run, card, split, f"teacher.{run.id}.{split}")
-
-
-def answer(run: Run, card: TaskCard) -> None:
-    """The metrics that say how good the teacher is."""
-    for split in card.validation:
-        metrics = run.outcome.metrics.get(split, {})
-        places = st.columns(max(3, len(metrics)))
-        for place, (name, value) in zip(places, metrics.items(), strict=False):
-            title = METRICS[name].title if name in METRICS else name.capitalize()
-            place.metric(f"{title} on {split}", f"{value:.3f}", border=True)
 
 
 def new_teacher() -> None:

@@ -3,6 +3,7 @@
 import pandas as pd
 import plotly.graph_objects as go
 
+from sparsekd.budgets import duration
 from sparsekd.figures.looks import LIGHT, Look, panels, plain
 from sparsekd.tables import STAGES
 
@@ -58,14 +59,8 @@ def costs_in_words(frame: pd.DataFrame) -> str:
     """The same for those who cannot see it: runs, the clock, and the work by stage."""
     if frame.empty:
         return "No run is finished."
-    span = in_words(float(frame["finished"].max() - frame["started"].min()))
+    span = duration(float(frame["finished"].max() - frame["started"].min()))
     sums = frame.groupby("stage")["seconds"].sum().sort_values(ascending=False)
-    parts = [f"{STAGES.get(stage, stage)} {in_words(value)}" for stage, value in sums.items()]
-    work = in_words(float(frame["seconds"].sum()))
+    parts = [f"{STAGES.get(stage, stage)} {duration(value)}" for stage, value in sums.items()]
+    work = duration(float(frame["seconds"].sum()))
     return f"{len(frame)} runs finished within {span}; {work} of work: {', '.join(parts)}."
-
-
-def in_words(seconds: float) -> str:
-    """Seconds as people say them."""
-    size, name = _unit(seconds)
-    return f"{seconds / size:.3g} {name}"

@@ -7,7 +7,7 @@ from typing import Any
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from sparsekd.tasks.metrics import METRICS
+from sparsekd.tasks import metrics
 
 SCALE, DIVERGING = "Cividis", "RdBu"
 CONFIG = {"displayModeBar": False, "scrollZoom": False, "doubleClick": False, "responsive": True}
@@ -101,8 +101,7 @@ def plain(figure: go.Figure, look: Look, height: int) -> go.Figure:
 
 def titled(metric: str, split: str = "") -> str:
     """A metric in words, with the data it is measured on."""
-    words = METRICS[metric].title if metric in METRICS else metric.replace("_", " ").capitalize()
-    return f"{words} on {split}" if split else words
+    return f"{metrics.title(metric)} on {split}" if split else metrics.title(metric)
 
 
 def share(value: float) -> str:

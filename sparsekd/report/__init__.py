@@ -10,9 +10,9 @@ import pandas as pd
 from plotly.offline import get_plotlyjs
 
 from sparsekd import figures, references, repeating, roles, tradeoffs
+from sparsekd.budgets import duration
 from sparsekd.catalog import find
 from sparsekd.errors import BadInput, unknown
-from sparsekd.figures.costs import in_words
 from sparsekd.files import replace
 from sparsekd.records import Plan
 from sparsekd.report.facts import facts
@@ -120,7 +120,7 @@ class _Judged:
 
 def _progress(spent: pd.DataFrame, missing: pd.DataFrame) -> str:
     done, total = len(spent), len(spent) + len(missing)
-    work = in_words(float(spent["seconds"].sum()))
+    work = duration(float(spent["seconds"].sum()))
     if not len(missing):
         return f"<p>All {total:,} runs are finished; they took {work} of work.</p>"
     return (

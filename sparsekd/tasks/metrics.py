@@ -62,6 +62,11 @@ METRICS = {
 }
 
 
+def title(name: str) -> str:
+    """A metric, or the loss, as people read it."""
+    return METRICS[name].title if name in METRICS else name.replace("_", " ").capitalize()
+
+
 def predicted(card: TaskCard, logits: Array) -> Array:
     """The answers that logits stand for: the likeliest class, or the number itself.
 

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from sparsekd import statistics
-from sparsekd.tasks.metrics import METRICS
+from sparsekd.tasks import metrics
 from sparsekd.tradeoffs.choosing import Choice
 
 ANSWERS = {"better": "Yes", "worse": "No", "inconclusive": "Inconclusive"}
@@ -84,4 +84,4 @@ def _optimism(ours: Choice, metric: str) -> str:
 
 
 def _named(metric: str) -> str:
-    return METRICS[metric].title.lower() if metric in METRICS else metric
+    return metrics.title(metric).lower()

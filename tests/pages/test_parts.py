@@ -9,7 +9,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from pages.parts import budget, contrast, forms, frame, quality, results, stepper, students, tasks
-from sparsekd import store
+from sparsekd import budgets, store
 from sparsekd.errors import BadInput
 from sparsekd.parameters import MaskParams, ProbeParams, StudentParams, TrainParams
 from sparsekd.records import State
@@ -82,7 +82,7 @@ def test_text_from_data_cannot_become_markup() -> None:
      (7260, "2 h 1 min")],
 )  # fmt: skip
 def test_durations_read_well(seconds: float | None, words: str) -> None:
-    assert frame.duration(seconds) == words
+    assert budgets.duration(seconds) == words
 
 
 # --- verdicts --------------------------------------------------------------------------------

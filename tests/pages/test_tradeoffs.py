@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from pages.parts import live, stepper, sweepform, sweepframes, sweeppictures, sweepview
+from pages.parts import live, stepper, sweepframes, sweeppictures, sweepview
 from sparsekd import jobs, plans, store, sweeps
 from sparsekd.parameters import TrainParams
 from sparsekd.records import Outcome, Plan, State
@@ -139,7 +139,7 @@ def test_the_form_of_a_study_begins_with_that_study(home: Path) -> None:
         train=TrainParams(epochs=7), changes={"vanilla": {"temperature": 4.0}},
     )  # fmt: skip
 
-    found = sweepform.declared(sweeps.plan(asked))
+    found = sweeps.declared(sweeps.plan(asked))
 
     assert sweeps.plan(found) == sweeps.plan(asked)
     assert found.teacher == teacher
