@@ -38,7 +38,11 @@ async def ready(_: App) -> AsyncIterator[None]:
     # once it thinks so, and opens a link to a page behind a box that says "Page not found".
     PagesManager.uses_pages_directory = False
     # Loaded now, so that the first visitor does not wait for scipy, Altair and Plotly.
-    for name in ("pages.parts.charts", "pages.parts.stepper", "pages.parts.sweeppictures"):
+    for name in (
+        "pages.parts.shell.charts",
+        "pages.parts.shell.sidebar",
+        "pages.parts.sweep.sweep_charts",
+    ):
         import_module(name)
     import_module("sparsekd.figures")
     yield
@@ -49,7 +53,7 @@ app = App(__file__, lifespan=ready)
 
 def show() -> None:
     """One run of the script: the frame, and in it the page that the visitor is on."""
-    from pages.parts import frame, stepper, urlstate
+    from pages.parts.shell import frame, sidebar, url_state
 
     st.set_page_config(page_title="SparseKD", page_icon=str(ICON), layout="wide")
     page = st.navigation(
@@ -69,9 +73,9 @@ def show() -> None:
     )
     with frame.errors_in_words():
         frame.wake_the_queue()
-        urlstate.enter(page.url_path)
+        url_state.enter(page.url_path)
         with st.sidebar:
-            stepper.sidebar()
+            sidebar.sidebar()
     with frame.errors_in_words():
         page.run()
 

@@ -15,11 +15,11 @@ from pathlib import Path
 import torch
 import transformers.models.bert.modeling_bert  # noqa: F401 (loaded before the fork, for speed)
 
-from sparsekd import store
 from sparsekd.errors import BadInput, Cancelled, SparseKDError, Unavailable
-from sparsekd.records import Outcome, State
+from sparsekd.runs import store
+from sparsekd.runs.records import Outcome, State
+from sparsekd.runs.stacking import alike
 from sparsekd.stages import STAGES, Desk, distil_together
-from sparsekd.together import alike
 
 
 def work(

@@ -4,14 +4,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from sparsekd import plans
-from sparsekd.records import Outcome, Run, State, Step
-from sparsekd.sweeps import Sweep
+from sparsekd.runs.records import Outcome, Run, State, Step
+from sparsekd.studies import recipes
+from sparsekd.studies.sweep import Sweep
 
-TEACHER, TRAIN, STUDENT = plans.defaults("demo:")
+TEACHER, TRAIN, STUDENT = recipes.defaults("demo:")
 ASKED = Sweep(
     "demo/sentiment",
-    plans.finetune("demo/sentiment", "demo:", TEACHER),
+    recipes.finetune("demo/sentiment", "demo:", TEACHER),
     seeds=(0, 1),
     train=TRAIN,
     student=STUDENT,

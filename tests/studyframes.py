@@ -1,4 +1,4 @@
-"""Frames of an imagined trade-off study, in the columns of `sparsekd.tradeoffs`."""
+"""Frames of an imagined trade-off study, in the columns of `sparsekd.studies.sweep_results`."""
 
 import math
 

@@ -30,7 +30,7 @@ def test_pages_import_no_torch():
     code = (
         "import sys, runpy, pathlib\n"
         "sys.path.insert(0, '.')\n"
-        "import pages.parts.frame\n"
+        "import pages.parts.shell.frame\n"
         "import importlib\n"
         "for path in sorted(pathlib.Path('pages/parts').glob('*.py')):\n"
         "    importlib.import_module('pages.parts.' + path.stem)\n"

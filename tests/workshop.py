@@ -6,9 +6,9 @@ from pathlib import Path
 import pandas as pd
 import torch
 
-from sparsekd import store
 from sparsekd.models import loading
-from sparsekd.records import Recipe, Run, State
+from sparsekd.runs import store
+from sparsekd.runs.records import Recipe, Run, State
 from sparsekd.worker import work
 from tests.conftest import tiny_model, tiny_tokenizer
 

@@ -6,9 +6,11 @@ from pathlib import Path
 import pandas as pd
 import streamlit as st
 
-from pages.parts import controls, frame, live, urlstate
-from sparsekd import budgets, store, tables
-from sparsekd.records import Run, State
+from pages.parts.runs import run_buttons
+from pages.parts.shell import frame, live, url_state
+from sparsekd.runs import store, tables
+from sparsekd.runs.records import Run, State
+from sparsekd.studies import cost
 
 TAIL = 60  # lines of the log
 ALL = "all"
@@ -20,7 +22,7 @@ def choose(runs: list[Run]) -> Run | None:
     if not shown:
         st.info("No run fits these filters.", icon=":material/filter_alt_off:")
         return None
-    wanted = urlstate.read().run
+    wanted = url_state.read().run
     named = next((run for run in shown if wanted and run.id.startswith(wanted)), None)
     title = frame.titles()
     table = tables.runs_table(shown).reset_index()
@@ -42,7 +44,7 @@ def choose(runs: list[Run]) -> Run | None:
     )
     rows: list[int] = event.selection.rows
     if rows and rows[0] < len(shown):
-        urlstate.write(run=shown[rows[0]].id)
+        url_state.write(run=shown[rows[0]].id)
         return shown[rows[0]]
     return named or next((run for run in shown if run.state is State.RUNNING), shown[0])
 
@@ -66,11 +68,11 @@ def filtered(runs: list[Run]) -> list[Run]:
 
 
 def _filter(label: str, options: list[str], name: str) -> str:
-    key = urlstate.bound(name)
+    key = url_state.bound(name)
     if st.session_state[key] not in options:
         st.session_state[key] = ALL
     chosen = str(st.selectbox(label, options, key=key, width=220))
-    urlstate.write(**{name: "" if chosen == ALL else chosen})
+    url_state.write(**{name: "" if chosen == ALL else chosen})
     return chosen
 
 
@@ -89,8 +91,8 @@ def show(run: Run) -> None:
 
     live.poll(draw, [run], f"run.{run.id}")
     with st.container(horizontal=True):
-        controls.of_run(run, f"run.{run.id}")
-        controls.delete(run, f"run.{run.id}")
+        run_buttons.of_run(run, f"run.{run.id}")
+        run_buttons.delete(run, f"run.{run.id}")
     metrics(run)
     recipe, log, files = st.tabs(["Recipe", "Log", "Files"])
     with recipe:
@@ -112,7 +114,7 @@ def _facts(run: Run) -> str:
         f"seed {run.recipe.seed}",
         f"device {run.device}",
         f"asked for on {began}",
-        f"worked {budgets.duration(run.seconds)}" if run.seconds else "",
+        f"worked {cost.duration(run.seconds)}" if run.seconds else "",
     ]
     return " · ".join(part for part in parts if part)
 

@@ -2,9 +2,12 @@
 
 import streamlit as st
 
-from pages.parts import contest, controls, frame, live, results, stepper, urlstate
-from sparsekd import jobs, plans, store, tables
-from sparsekd.records import Plan, Run, State
+from pages.parts.compare import comparison_view, study_view
+from pages.parts.runs import run_buttons
+from pages.parts.shell import frame, live, sidebar, url_state
+from sparsekd.runs import jobs, store
+from sparsekd.runs.records import Plan, Run, State
+from sparsekd.studies import recipes, results
 
 WHAT = (
     "A large model can be too good a teacher: some of what its attention heads and neurons know "
@@ -36,7 +39,7 @@ DOORS = (
 
 def demo_section() -> None:
     """The demo study's button, and how far the demo is."""
-    demo = plans.stark(plans.demo_study())
+    demo = recipes.stark(recipes.demo_study())
     runs = frame.plan_runs(demo)
     there = [run for run in runs.values() if run.state is State.DONE]
     done = len(there) == len(demo.steps)  # a trade-off study may have made some of them
@@ -55,7 +58,7 @@ def demo_section() -> None:
             key="demo",
         ):
             jobs.submit_plan(demo, frame.device())
-            urlstate.jump(study="")
+            url_state.jump(study="")
         st.caption(f"Computes on {frame.device_words()}")
 
 
@@ -69,49 +72,49 @@ def study_section(plan: Plan) -> None:
     st.text(plan.title)
     if any(run.state is not State.DONE for run in runs.values()):
         live.poll(lambda: progress(plan), runs.values(), "home.progress")
-        controls.of_plan(plan, "home")
-    asked = results.reported(plan)
+        run_buttons.of_plan(plan, "home")
+    asked = study_view.reported(plan)
     if asked is None:
         return
     if plan.kind == "comparison":
-        contest.show(plan, asked, "home", brief=True)
+        comparison_view.show(plan, asked, "home", brief=True)
     else:
         study_result(asked)
     st.page_link(
         "pages/student/compare.py",
         label="Compare example by example",
         icon=":material/balance:",
-        query_params=urlstate.link(study=plan.id),
+        query_params=url_state.link(study=plan.id),
     )
 
 
 def trade_offs(plan: Plan) -> None:
     """A trade-off study: its answer and how far it is; everything else is on its own page."""
-    from pages.parts import sweepframes, sweeplive, sweepview
+    from pages.parts.sweep import sweep_frames, sweep_progress, sweep_view
 
     st.subheader("The trade-off study", anchor=False, help="Chosen in the sidebar.")
     st.text(plan.title)
-    found = sweepframes.look(plan)
-    asked = sweepview.usual(found)
+    found = sweep_frames.look(plan)
+    asked = sweep_view.usual(found)
     if asked is not None:
-        sweepview.answer(asked)
-    sweeplive.show(plan, "home")
+        sweep_view.answer(asked)
+    sweep_progress.show(plan, "home")
     st.page_link(
         "pages/student/tradeoffs.py",
         label="See where the best bargain is",
         icon=":material/finance_mode:",
-        query_params=urlstate.link(study=plan.id),
+        query_params=url_state.link(study=plan.id),
     )
 
 
-def study_result(asked: results.Question) -> None:
+def study_result(asked: study_view.Question) -> None:
     """The verdict, the models, every seed."""
-    results.verdict(asked)
+    study_view.verdict(asked)
     left, right = st.columns([6, 5], gap="large")
     with left:
-        results.models(asked, "home.models", brief=True)
+        study_view.models(asked, "home.models", brief=True)
     with right:
-        results.dots(asked, "home.dots")
+        study_view.dots(asked, "home.dots")
 
 
 def progress(plan: Plan) -> None:
@@ -119,9 +122,9 @@ def progress(plan: Plan) -> None:
     runs = frame.plan_runs(plan)
     steps, bars = st.columns([1, 2], gap="large")
     with steps:
-        stepper.steps(plan, with_links=False)
+        sidebar.steps(plan, with_links=False)
     with bars:
-        whole = tables.plan_progress(plan, runs)
+        whole = results.plan_progress(plan, runs)
         st.progress(_share(plan, runs), text=f"{whole.done} of {whole.total} runs done")
         active = next((run for run in runs.values() if run.state is State.RUNNING), None)
         if active:
@@ -149,13 +152,13 @@ def onward(plan: Plan | None) -> None:
     if not runs:
         return
     st.subheader("Continue where you left off", anchor=False)
-    stop = stepper.next_stop(plan)
+    stop = sidebar.next_stop(plan)
     if stop:
-        query = urlstate.link(study=plan.id) if plan else None
+        query = url_state.link(study=plan.id) if plan else None
         st.page_link(
             stop.page,
             label=f"Next step: {stop.title}",
-            icon=stepper.NEXT,
+            icon=sidebar.NEXT,
             help=stop.help,
             query_params=query,
         )
@@ -164,7 +167,7 @@ def onward(plan: Plan | None) -> None:
         "pages/runs/overview.py",
         label=frame.plain(f"Latest run: {frame.titles()(latest.recipe)} ({latest.state.value})"),
         icon=frame.STATE_ICONS[latest.state],
-        query_params=urlstate.link(run=latest.id),
+        query_params=url_state.link(run=latest.id),
     )
 
 

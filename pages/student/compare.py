@@ -2,9 +2,10 @@
 
 import streamlit as st
 
-from pages.parts import contest, contrast, frame, live, results, stepper, urlstate
-from sparsekd import repeating, roles
-from sparsekd.records import Plan, Run, State
+from pages.parts.compare import comparison_view, study_view, two_models
+from pages.parts.shell import frame, live, sidebar, url_state
+from sparsekd.runs.records import Plan, Run, State
+from sparsekd.studies import command, roles
 from sparsekd.tasks.cards import TaskCard
 
 MOST_ROWS = 2000  # row numbers listed per side
@@ -17,13 +18,13 @@ RIGHT = {
 NEARER = {"first": "The first nearer", "second": "The second nearer", "both": "Equally near"}
 
 
-def ask(plan: Plan, start: results.Question) -> results.Question:
+def ask(plan: Plan, start: study_view.Question) -> study_view.Question:
     """Which split and which metric to compare on."""
     values = start.values
     splits, metrics = list(values["split"].unique()), list(values["metric"].unique())
     if len(splits) * len(metrics) == 1:
         return start
-    state = urlstate.read()
+    state = url_state.read()
     with st.container(horizontal=True):
         split, metric = start.split, start.metric
         if len(splits) > 1:
@@ -37,11 +38,11 @@ def ask(plan: Plan, start: results.Question) -> results.Question:
                 required=True, key=f"compare.metric.{plan.id}",
                 help="The first metric of the task decides early stopping, on the selection split.",
             )  # fmt: skip
-    urlstate.write(
+    url_state.write(
         split="" if split == start.split else split,
         metric="" if metric == start.metric else metric,
     )
-    return results.Question(values, split, metric)
+    return study_view.Question(values, split, metric)
 
 
 # --- examples --------------------------------------------------------------------------------
@@ -58,7 +59,7 @@ def wins_and_losses(plan: Plan, card: TaskCard, split: str) -> None:
     if one is None or other is None or len(one[1]) != len(other[1]):
         st.caption("These models kept no outputs on the same examples.")
         return
-    table = contrast.judged(card, one, other)
+    table = two_models.judged(card, one, other)
     counts = table["who"].value_counts()
     places = st.columns(4)
     words = NEARER if card.regression else RIGHT
@@ -88,7 +89,7 @@ def _pair(models: dict[str, Run]) -> tuple[str, str]:
     """Two models by name; the students with and without a sparse teacher to begin with."""
     names = list(models)
     by_run = {run.id: name for name, run in models.items()}
-    state = urlstate.read()
+    state = url_state.read()
     chosen = []
     begin = {"first": "student, ", "second": "trial_student, "}
     if not any(name.startswith("student, ") for name in names):
@@ -103,11 +104,11 @@ def _pair(models: dict[str, Run]) -> tuple[str, str]:
                 role.capitalize(),
                 names,
                 names.index(wanted),
-                format_func=results.plain_role,
+                format_func=study_view.plain_role,
                 key=f"compare.{role}",
             )
         )
-        urlstate.write(**{role: "" if chosen[-1] == usual else models[chosen[-1]].id})
+        url_state.write(**{role: "" if chosen[-1] == usual else models[chosen[-1]].id})
     return chosen[0], chosen[1]
 
 
@@ -118,37 +119,37 @@ def page(plan: Plan) -> None:
     """How far the study is, then what it has found."""
     runs = frame.plan_runs(plan)
     if any(live.moves(run) for run in runs.values()):
-        live.poll(lambda: stepper.steps(plan, with_links=False), runs.values(), "compare.progress")
-    found = results.reported(plan)
+        live.poll(lambda: sidebar.steps(plan, with_links=False), runs.values(), "compare.progress")
+    found = study_view.reported(plan)
     if found is None:
         frame.nothing_yet("No results yet.", "pages/start/home.py", "See how far the study is")
     else:
         evidence(plan, ask(plan, found))
 
 
-def evidence(plan: Plan, asked: results.Question) -> None:
+def evidence(plan: Plan, asked: study_view.Question) -> None:
     """Verdict, dots, table, parameters, examples, the command."""
     if plan.kind == "comparison":
-        contest.show(plan, asked, "compare")
+        comparison_view.show(plan, asked, "compare")
     else:
         study(asked)
     st.subheader("What differs between them", anchor=False)
     st.caption("Everything else is the same: task, data, budget, first weights, number of tries.")
-    st.dataframe(contrast.differences(plan), width="stretch", hide_index=True, key="differences")
+    st.dataframe(two_models.differences(plan), width="stretch", hide_index=True, key="differences")
     card = frame.task_card(plan.task)
     if card:
         st.subheader("Example by example", anchor=False)
         with frame.errors_in_words():
             wins_and_losses(plan, card, asked.split)
     st.subheader("Repeat it", anchor=False)
-    st.code(repeating.command(plan), language="bash", wrap_lines=True)
+    st.code(command.command(plan), language="bash", wrap_lines=True)
 
 
-def study(asked: results.Question) -> None:
+def study(asked: study_view.Question) -> None:
     """The student of the sparse teacher against its controls."""
-    results.verdict(asked)
-    results.dots(asked, "compare.dots")
-    results.models(asked, "compare.models")
+    study_view.verdict(asked)
+    study_view.dots(asked, "compare.dots")
+    study_view.models(asked, "compare.models")
     comparisons = asked.comparisons()
     if not comparisons.empty:
         frame.table(comparisons, "comparisons", "compare.pairs", "The comparisons as a table")

@@ -2,25 +2,17 @@
 
 import streamlit as st
 
-from pages.parts import (
-    budget,
-    contestform,
-    controls,
-    exportview,
-    forms,
-    frame,
-    live,
-    methodviews,
-    quality,
-    students,
-    tasks,
-    teachers,
-    urlstate,
-)
-from sparsekd import catalog, jobs, plans, store, tables
+from pages.parts.compare import comparison_form, method_charts, model_quality
+from pages.parts.forms import fields, launch_cost, student_form, task_picker, teacher_picker
+from pages.parts.runs import export, run_buttons
+from pages.parts.shell import frame, live, url_state
+from sparsekd.catalog import cards
+from sparsekd.catalog.parameters import MaskParams, ScoreParams, StudentParams, TrainParams
 from sparsekd.errors import BadInput
-from sparsekd.parameters import MaskParams, ScoreParams, StudentParams, TrainParams
-from sparsekd.records import Plan, Recipe, Run, State
+from sparsekd.runs import jobs, store
+from sparsekd.runs.records import Plan, Recipe, Run, State
+from sparsekd.studies import recipes as plans
+from sparsekd.studies import stats
 from sparsekd.tasks.cards import TaskCard
 
 ONE, STUDY, COMPARE = "One student", "The whole study, with controls", "Compare methods"
@@ -34,7 +26,7 @@ MOST_SEEDS = 20
 def show_students(runs: list[Run]) -> Run:
     """The chosen student: state, curves, buttons."""
     names, title = {run.id: run for run in runs}, frame.titles()
-    key = urlstate.bound("run")
+    key = url_state.bound("run")
     if st.session_state[key] not in names:
         st.session_state[key] = next((r.id for r in runs if r.state is State.RUNNING), runs[0].id)
     chosen = st.selectbox(
@@ -43,19 +35,19 @@ def show_students(runs: list[Run]) -> Run:
         format_func=lambda name: _words(names[name], title(names[name].recipe)),
         key=key,
     )
-    urlstate.write(run=chosen)
+    url_state.write(run=chosen)
     run = names[chosen]
 
     def draw() -> None:
         now = store.get(chosen)
         live.run_state(now)
         live.curves(now, f"student.{chosen}")
-        methodviews.show(now, f"student.{chosen}")
+        method_charts.show(now, f"student.{chosen}")
 
-    quality.metrics(run)
+    model_quality.metrics(run)
     live.poll(draw, [run], f"student.{chosen}")
     with st.container(horizontal=True):
-        controls.of_run(run, f"student.{chosen}")
+        run_buttons.of_run(run, f"student.{chosen}")
         if st.button(
             "Clone",
             icon=":material/content_copy:",
@@ -65,7 +57,7 @@ def show_students(runs: list[Run]) -> Run:
             st.session_state["distil.clone"] = chosen
             st.rerun()
     if run.state is State.DONE:
-        exportview.show(run)
+        export.show(run)
     return run
 
 
@@ -84,16 +76,16 @@ def new_student() -> None:
         "What to run", [ONE, STUDY, COMPARE], default=ONE, required=True, key=f"distil.way.{mark}"
     )
     if way == COMPARE:
-        contestform.show()
+        comparison_form.show()
         return
     st.markdown("##### 1. Method")
     card = choose_method(cloned, study=way == STUDY)
-    method_values = forms.ask(
+    method_values = fields.ask(
         card.params, f"distil.{card.name}.{mark}", cloned.recipe.params["method"] if cloned else {}
     )
     st.markdown("##### 2. Teacher")
-    teacher = teachers.choose(cloned, dense_only=way == STUDY)
-    others = teachers.further(teacher, card, cloned)
+    teacher = teacher_picker.choose(cloned, dense_only=way == STUDY)
+    others = teacher_picker.further(teacher, card, cloned)
     task = frame.task_card(teacher.recipe.task)
     if task is None:
         raise BadInput(
@@ -103,12 +95,12 @@ def new_student() -> None:
     st.markdown("##### 3. Student and budget")
     key = f"distil.{teacher.recipe.task}.{mark}"
     training, shape = _defaults(teacher, cloned)
-    student_values = students.ask(key, shape)
-    train_values = forms.ask(TrainParams, key, training, TRAINING, columns=5)
+    student_values = student_form.ask(key, shape)
+    train_values = fields.ask(TrainParams, key, training, TRAINING, columns=5)
     seeds = tuple(range(_seeds(mark, cloned)))
-    train = forms.checked(TrainParams, train_values)
-    student = forms.checked(StudentParams, student_values)
-    method_params = forms.checked(card.params, method_values)
+    train = fields.checked(TrainParams, train_values)
+    student = fields.checked(StudentParams, student_values)
+    method_params = fields.checked(card.params, method_values)
     if way == STUDY:
         study = plans.Study(
             teacher.recipe.task, teacher.recipe.inputs["checkpoint"], train=train, student=student,
@@ -123,7 +115,7 @@ def new_student() -> None:
             task.name, teacher.id, scores.id, mask, scores.recipe.params["max_length"]
         )
         source, recipes = pruned.run_id, [pruned]
-    init = teachers.dense(teacher)
+    init = teacher_picker.dense(teacher)
     for seed in seeds:
         recipes.append(
             plans.distil(
@@ -146,20 +138,20 @@ def _cloned() -> Run | None:
     return run
 
 
-def choose_method(cloned: Run | None, study: bool) -> catalog.Card:
+def choose_method(cloned: Run | None, study: bool) -> cards.Card:
     """A card from the menu of methods; a study has one teacher, and its own control without."""
-    names = [n for n, card in catalog.METHODS.items() if card.least_teachers == 1 or not study]
+    names = [n for n, card in cards.METHODS.items() if card.least_teachers == 1 or not study]
     wanted = cloned.recipe.method if cloned else "vanilla"
     name = st.radio(
         "Method",
         names,
         names.index(wanted) if wanted in names else 0,
-        format_func=lambda name: catalog.METHODS[name].title,
-        captions=[f"{catalog.METHODS[n].summary} {catalog.METHODS[n].source}." for n in names],
+        format_func=lambda name: cards.METHODS[name].title,
+        captions=[f"{cards.METHODS[n].summary} {cards.METHODS[n].source}." for n in names],
         key=f"distil.method.{study}.{cloned.id if cloned else ''}",
         label_visibility="collapsed",
     )
-    return catalog.METHODS[name]
+    return cards.METHODS[name]
 
 
 def choose_mask(teacher: Run, way: str) -> tuple[MaskParams, Run | None]:
@@ -182,30 +174,30 @@ def choose_mask(teacher: Run, way: str) -> tuple[MaskParams, Run | None]:
         )
         if scores is None:
             return MaskParams.of({}), None
-    start = urlstate.read()
+    start = url_state.read()
     values = {"lam": start.lam, "sparsity": start.sparsity} | {
         "neuron_sparsity": start.neuron_sparsity,
         "round_to": start.round_to,
         "normalise": start.normalise,
     }
-    mask = forms.ask(
+    mask = fields.ask(
         MaskParams, "distil.mask", values, ("lam", "sparsity", "neuron_sparsity"), ("kind",)
     )
-    return forms.checked(MaskParams, mask), scores
+    return fields.checked(MaskParams, mask), scores
 
 
 def ask_scoring(mark: str) -> ScoreParams:
     """How a study measures its scores."""
     with st.expander("How heads and neurons are scored", icon=":material/grid_on:"):
-        values = forms.ask(ScoreParams, f"distil.score.{mark}", without=("split",), columns=4)
-    return forms.checked(ScoreParams, values)
+        values = fields.ask(ScoreParams, f"distil.score.{mark}", without=("split",), columns=4)
+    return fields.checked(ScoreParams, values)
 
 
 def _defaults(teacher: Run, cloned: Run | None) -> tuple[dict[str, object], dict[str, object]]:
     """Training and student parameters to start from: the clone's, or those that fit the teacher."""
     if cloned:
         return cloned.recipe.params["train"], cloned.recipe.params["student"]
-    origin = store.get(teachers.dense(teacher)).recipe
+    origin = store.get(teacher_picker.dense(teacher)).recipe
     _, train, student = plans.defaults(origin.inputs["checkpoint"])
     return train.values(), student.values()
 
@@ -215,7 +207,7 @@ def _seeds(mark: str, cloned: Run | None) -> int:
         st.number_input(
             "Seeds", 1, MOST_SEEDS, 1 + (cloned.recipe.seed if cloned else 0),
             key=f"distil.seeds.{mark}", width=160,
-            help=f"Seeds 0, 1, 2 …: a verdict takes at least {tables.LEAST_SEEDS}.",
+            help=f"Seeds 0, 1, 2 …: a verdict takes at least {stats.LEAST_SEEDS}.",
         )
     )  # fmt: skip
 
@@ -229,7 +221,7 @@ def launch(recipes: list[Recipe], task: TaskCard, train: TrainParams) -> None:
     words = frame.counted(len(wanted), "student")
     if len(recipes) > len(wanted):
         words += " and 1 sparse teacher"
-    extra, passes = budget.rehearsals(wanted[0]), budget.reward_passes(wanted[0])
+    extra, passes = launch_cost.rehearsals(wanted[0]), launch_cost.reward_passes(wanted[0])
     if extra:
         words += (
             f", each after {frame.counted(extra, 'rehearsal')} as long as itself with {passes} "
@@ -239,7 +231,7 @@ def launch(recipes: list[Recipe], task: TaskCard, train: TrainParams) -> None:
     if st.button("Distil", type="primary", icon=":material/play_arrow:", key="distil.go"):
         jobs.submit(recipes, frame.device())
         st.session_state.pop("distil.clone", None)
-        urlstate.jump(run=wanted[0].run_id)
+        url_state.jump(run=wanted[0].run_id)
 
 
 def launch_study(plan: Plan, task: TaskCard, train: TrainParams) -> None:
@@ -254,13 +246,13 @@ def launch_study(plan: Plan, task: TaskCard, train: TrainParams) -> None:
     if st.button("Run the study", type="primary", icon=":material/play_arrow:", key="study.go"):
         jobs.submit_plan(plan, frame.device())
         first = next(s.recipe for s in plan.steps if s.recipe.stage == "distil")
-        urlstate.jump(study="", run=first.run_id)
+        url_state.jump(study="", run=first.run_id)
 
 
 def _estimate(task: TaskCard, train: TrainParams, runs: int, words: str) -> None:
-    found = tasks.frames(task)
-    rows = budget.training_rows(task, None if found is None else len(found["train"]))
-    budget.show(budget.cost(rows, train), "distil", task.name, runs, words)
+    found = task_picker.frames(task)
+    rows = launch_cost.training_rows(task, None if found is None else len(found["train"]))
+    launch_cost.show(launch_cost.cost(rows, train), "distil", task.name, runs, words)
 
 
 frame.question("Distil", "Teach a student: from the whole teacher, or from the sparse one.")

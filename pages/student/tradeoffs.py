@@ -2,9 +2,11 @@
 
 import streamlit as st
 
-from pages.parts import frame, sweepform, sweepframes, sweeplive, sweeppictures, sweepview, urlstate
-from sparsekd import repeating, store
-from sparsekd.records import Plan
+from pages.parts.shell import frame, url_state
+from pages.parts.sweep import sweep_charts, sweep_form, sweep_frames, sweep_progress, sweep_view
+from sparsekd.runs import store
+from sparsekd.runs.records import Plan
+from sparsekd.studies import command
 
 MORE, OTHER = "More seeds or cells", "Another study"
 FORM = "tradeoffs.form"
@@ -27,35 +29,35 @@ def main() -> None:
     else:
         st.info("The study chosen in the sidebar is no trade-off study.", icon=":material/info:")
         if st.button("Show the latest one", icon=":material/finance_mode:", key="latest"):
-            urlstate.jump(study=latest.id)
+            url_state.jump(study=latest.id)
     form(None)
 
 
 def form(start: Plan | None) -> None:
     """The form, which leaves the page as it is while it is filled in."""
-    st.fragment(frame.guarded(lambda: sweepform.show(start)), key="tradeoffs.form")()
+    st.fragment(frame.guarded(lambda: sweep_form.show(start)), key="tradeoffs.form")()
 
 
 def page(plan: Plan) -> None:
     """The answer, how far it is, choices and verdicts, pictures, the command."""
     st.text(plan.title)
-    found = sweepframes.look(plan)
-    asked = sweepview.usual(found)
+    found = sweep_frames.look(plan)
+    asked = sweep_view.usual(found)
     if asked is not None:
         answer = st.container()
-        asked = sweepview.ask(asked)
+        asked = sweep_view.ask(asked)
         with answer:
-            sweepview.answer(asked)
-    sweeplive.show(plan, "tradeoffs", found.finished)
+            sweep_view.answer(asked)
+    sweep_progress.show(plan, "tradeoffs", found.finished)
     another(plan)
     if asked is None:
         st.caption("No student is finished yet: the first results come with the first ones.")
         return
-    sweepview.evidence(asked)
-    sweeppictures.show(asked)
+    sweep_view.evidence(asked)
+    sweep_charts.show(asked)
     st.subheader("Take it along", anchor=False)
-    sweeppictures.report(asked)
-    st.code(repeating.command(plan), language="bash", wrap_lines=True)
+    sweep_charts.report(asked)
+    st.code(command.command(plan), language="bash", wrap_lines=True)
 
 
 def another(plan: Plan) -> None:

@@ -4,23 +4,18 @@ from functools import partial
 
 import streamlit as st
 
-from pages.parts import (
-    ablationview,
-    attentionview,
-    attributionview,
-    fateview,
-    fidelityview,
-    frame,
-    heatmaps,
-    looks,
-    maskdiffview,
-    maskview,
-    scorebook,
-    unitcard,
-    urlstate,
+from pages.parts.explain import (
+    ablation_view,
+    attention_view,
+    attribution_view,
+    fidelity_view,
+    unit_card,
+    unit_view,
 )
-from sparsekd import store
-from sparsekd.records import Run
+from pages.parts.scores_and_mask import heatmaps, mask_overlap, mask_sliders, score_runs
+from pages.parts.shell import frame, looks, url_state
+from sparsekd.runs import store
+from sparsekd.runs.records import Run
 
 VIEWS = {
     "why": "Why removed?",
@@ -35,18 +30,18 @@ OF_UNIT = ("why", "does")
 
 def main(run: Run) -> None:
     """Everything that follows a slider or a click."""
-    scores = scorebook.load(run)
-    place, made = maskview.beside(scores, 2.2)
+    scores = score_runs.load(run)
+    place, made = mask_sliders.beside(scores, 2.2)
     if made is None:
         return
     with place:
         _map(made)
-        kind, layer, index = unitcard.choose(scores)
+        kind, layer, index = unit_card.choose(scores)
     view = st.segmented_control(
         "Question", list(VIEWS), format_func=lambda name: VIEWS[name], required=True,
-        key=urlstate.bound("view"), label_visibility="collapsed",
+        key=url_state.bound("view"), label_visibility="collapsed",
     )  # fmt: skip
-    urlstate.write(view=view)
+    url_state.write(view=view)
     if view in OF_UNIT and (layer is None or index is None):
         st.info(
             "Click a head in the map, or choose a layer and a number.", icon=":material/ads_click:"
@@ -56,33 +51,33 @@ def main(run: Run) -> None:
         section(view, run, made, (kind, layer or 0, index or 0))
 
 
-def section(view: str, run: Run, made: maskview.Decision, unit: tuple[str, int, int]) -> None:
+def section(view: str, run: Run, made: mask_sliders.Decision, unit: tuple[str, int, int]) -> None:
     """The answer to one of the page's questions."""
     kind, layer, index = unit
     if view == "why":
         ablated = next(iter(ablations(run).values()), None)
-        fateview.show(run, unit, made.params.lam, made.params.sparsity, ablated)
+        unit_view.show(run, unit, made.params.lam, made.params.sparsity, ablated)
     elif view == "does" and kind == "head":
-        attentionview.of_head(run, layer, index, made.mask)
+        attention_view.of_head(run, layer, index, made.mask)
     elif view == "does":
-        attentionview.of_neuron(run, layer, index)
+        attention_view.of_neuron(run, layer, index)
     elif view == "ablation":
         ablation(run)
     elif view == "fidelity":
         fidelity(run)
     elif view == "tokens":
-        attributionview.show(run, made.mask)
+        attribution_view.show(run, made.mask)
     else:
-        maskdiffview.section(run)
+        mask_overlap.section(run)
 
 
-def _map(made: maskview.Decision) -> None:
+def _map(made: mask_sliders.Decision) -> None:
     heads = made.mask.heads
     st.markdown("**Heads** · crossed: goes", help="A click chooses a head.")
     st.plotly_chart(
-        heatmaps.heads(made.heads, pruned=~heads, chosen=unitcard.chosen_head(heads.shape)),
+        heatmaps.heads(made.heads, pruned=~heads, chosen=unit_card.chosen_head(heads.shape)),
         width="stretch", key="explain.heads", config=looks.CONFIG,
-        on_select=partial(unitcard.picked, "explain.heads"), selection_mode="points",
+        on_select=partial(unit_card.picked, "explain.heads"), selection_mode="points",
         alt=f"Map of the heads: {int(heads.sum())} of {heads.size} stay at λ = "
         f"{made.params.lam:g} and sparsity {made.params.sparsity:.0%}.",
     )  # fmt: skip
@@ -93,7 +88,7 @@ def ablations(run: Run) -> dict[str, Run]:
     teacher = run.recipe.inputs["teacher"]
     if ":" in teacher:
         return {}
-    return {other.id: other for other in ablationview.finished(store.get(teacher))}
+    return {other.id: other for other in ablation_view.finished(store.get(teacher))}
 
 
 def choose_ablation(run: Run) -> Run | None:
@@ -102,7 +97,7 @@ def choose_ablation(run: Run) -> Run | None:
     if not known:
         return None
     name = st.selectbox(
-        "Ablation", list(known), format_func=lambda name: ablationview.words(known[name]),
+        "Ablation", list(known), format_func=lambda name: ablation_view.words(known[name]),
         key="explain.ablation", help="Units of the scored teacher, each removed alone.",
     )  # fmt: skip
     return known[name]
@@ -116,8 +111,8 @@ def ablation(run: Run) -> None:
         return
     chosen = choose_ablation(run)
     if chosen is not None:
-        ablationview.show(chosen)
-    ablationview.launch(store.get(teacher))
+        ablation_view.show(chosen)
+    ablation_view.launch(store.get(teacher))
 
 
 def fidelity(run: Run) -> None:
@@ -130,12 +125,12 @@ def fidelity(run: Run) -> None:
         )
         ablation(run)
         return
-    fidelityview.show(run, chosen, attributionview.scores(run))
-    attributionview.launch(run)
+    fidelity_view.show(run, chosen, attribution_view.scores(run))
+    attribution_view.launch(run)
 
 
 frame.question("Explain", "What does this head or neuron do, and was removing it right?")
-chosen_run = scorebook.choose()
+chosen_run = score_runs.choose()
 if chosen_run is None:
     frame.nothing_yet(
         "No scores yet: a mask ranks heads and neurons by them.",

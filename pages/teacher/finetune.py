@@ -3,10 +3,15 @@
 import pandas as pd
 import streamlit as st
 
-from pages.parts import budget, controls, forms, frame, live, models, quality, tasks, urlstate
-from sparsekd import jobs, plans, store
-from sparsekd.parameters import TrainParams
-from sparsekd.records import DEMO_CHECKPOINTS, Run, State
+from pages.parts.compare import model_quality
+from pages.parts.forms import fields, launch_cost, model_picker, task_picker
+from pages.parts.runs import run_buttons
+from pages.parts.shell import frame, live, url_state
+from sparsekd.catalog.parameters import TrainParams
+from sparsekd.runs import jobs, store
+from sparsekd.runs.records import Run, State
+from sparsekd.studies import recipes
+from sparsekd.tasks.demo import DEMO_CHECKPOINTS
 
 FIRST = ("epochs", "learning_rate", "batch_size", "max_length", "train_examples")
 
@@ -38,7 +43,7 @@ def choose_teacher(runs: list[Run]) -> Run:
         column_config=numbers,
     )  # fmt: skip
     names = {run.id: run for run in runs}
-    key = urlstate.bound("teacher")
+    key = url_state.bound("teacher")
     if st.session_state[key] not in names:
         st.session_state[key] = runs[0].id
     chosen = st.selectbox(
@@ -47,7 +52,7 @@ def choose_teacher(runs: list[Run]) -> Run:
         format_func=lambda name: f"{names[name].recipe.task} · {names[name].state.value} · {name}",
         key=key,
     )
-    urlstate.write(teacher="" if chosen == runs[0].id else chosen)
+    url_state.write(teacher="" if chosen == runs[0].id else chosen)
     return names[chosen]
 
 
@@ -61,40 +66,40 @@ def show_teacher(run: Run) -> None:
 
     card = frame.task_card(run.recipe.task)
     if run.state is State.DONE and card:
-        quality.metrics(run)
+        model_quality.metrics(run)
     live.poll(draw, [run], f"teacher.{run.id}")
-    controls.of_run(run, f"teacher.{run.id}")
+    run_buttons.of_run(run, f"teacher.{run.id}")
     if run.state is State.DONE and card:
         split = st.segmented_control(
             "Examples", [*card.validation, "selection"], default=card.validation[0],
             required=True, key="teacher.split",
         )  # fmt: skip
-        quality.show(run, card, split, f"teacher.{run.id}.{split}")
+        model_quality.show(run, card, split, f"teacher.{run.id}.{split}")
 
 
 def new_teacher() -> None:
     """Task, checkpoint, parameters, estimate, launch."""
     st.markdown("##### 1. The task")
-    card = tasks.choose()
+    card = task_picker.choose()
     if card is None:
         return
-    rows = budget.training_rows(card, tasks.preview(card))
+    rows = launch_cost.training_rows(card, task_picker.preview(card))
     st.markdown("##### 2. The checkpoint")
-    checkpoint = models.choose(card)
+    checkpoint = model_picker.choose(card)
     if checkpoint is None:
         return
     st.markdown("##### 3. The training")
-    defaults, _, _ = plans.defaults(checkpoint)
+    defaults, _, _ = recipes.defaults(checkpoint)
     key = f"finetune.{checkpoint in DEMO_CHECKPOINTS}"
-    values = forms.ask(TrainParams, key, defaults.values(), FIRST, columns=5)
+    values = fields.ask(TrainParams, key, defaults.values(), FIRST, columns=5)
     seed = int(st.number_input("Seed", 0, 2**31 - 1, 0, key="finetune.seed", width=160))
     with frame.errors_in_words():
-        train = forms.checked(TrainParams, values)
-        budget.show(budget.cost(rows, train), "finetune", card.name, 1, "1 run")
+        train = fields.checked(TrainParams, values)
+        launch_cost.show(launch_cost.cost(rows, train), "finetune", card.name, 1, "1 run")
         if st.button("Fine-tune", type="primary", icon=":material/play_arrow:", key="finetune.go"):
-            recipe = plans.finetune(card.name, checkpoint, train, seed)
+            recipe = recipes.finetune(card.name, checkpoint, train, seed)
             jobs.submit([recipe], frame.device())
-            urlstate.jump(teacher=recipe.run_id)
+            url_state.jump(teacher=recipe.run_id)
 
 
 frame.question("Fine-tune", "Is my teacher good? A student learns only what its teacher knows.")

@@ -5,27 +5,29 @@ from functools import partial
 
 import streamlit as st
 
-from pages.parts import exportview, frame, maskview, probes, scorebook, takeaway
-from sparsekd import store
-from sparsekd.costs import ModelShape
+from pages.parts.runs import downloads, export
+from pages.parts.scores_and_mask import mask_sliders, quality_curves, score_runs
+from pages.parts.shell import frame
 from sparsekd.errors import BadInput
-from sparsekd.records import Run
+from sparsekd.runs import store
+from sparsekd.runs.records import Run
+from sparsekd.units.shape import ModelShape
 
 
 def main(run: Run) -> None:
     """Everything that follows a slider, without the rest of the page."""
-    scores = scorebook.load(run)
-    place, made = maskview.beside(scores, 2.8)
+    scores = score_runs.load(run)
+    place, made = mask_sliders.beside(scores, 2.8)
     if made is None:
         return
     with place:
-        maskview.costs(made.mask, shape_of(run))
-        maskview.picture(made)
-        maskview.warn(made.mask)
-        maskview.table(made.mask)
-    probes.show(run, made.params)
-    takeaway.show(run, made.params, made.mask)
-    exportview.apply_saved(exportview.show(run, made.mask))
+        mask_sliders.costs(made.mask, shape_of(run))
+        mask_sliders.picture(made)
+        mask_sliders.warn(made.mask)
+        mask_sliders.table(made.mask)
+    quality_curves.show(run, made.params)
+    downloads.show(run, made.params, made.mask)
+    export.apply_saved(export.show(run, made.mask))
 
 
 def shape_of(run: Run) -> ModelShape | None:
@@ -41,7 +43,7 @@ def shape_of(run: Run) -> ModelShape | None:
 
 
 frame.question("Mask", "What goes at this λ and sparsity?")
-chosen_run = scorebook.choose()
+chosen_run = score_runs.choose()
 if chosen_run is None:
     frame.nothing_yet(
         "No scores yet: a mask ranks heads and neurons by them.",

@@ -4,22 +4,13 @@ from functools import partial
 
 import streamlit as st
 
-from pages.parts import (
-    frame,
-    heatmaps,
-    looks,
-    rescored,
-    scatters,
-    scorebook,
-    scoreruns,
-    unitcard,
-    urlstate,
-)
-from sparsekd import masking
-from sparsekd.masking import Scores
-from sparsekd.parameters import ScoreParams
-from sparsekd.records import Run
-from sparsekd.units import Matrix
+from pages.parts.explain import unit_card
+from pages.parts.scores_and_mask import heatmaps, rescored, scatters, score_runs, score_source
+from pages.parts.shell import frame, looks, url_state
+from sparsekd.catalog.parameters import ScoreParams
+from sparsekd.runs.records import Run
+from sparsekd.units import masking
+from sparsekd.units.scores import Matrix, Scores
 
 TERMS = {
     "E": (
@@ -47,8 +38,8 @@ NORMALISE_HELP = (
 
 def main(run: Run) -> None:
     """Everything that answers a slider, without the rest of the page."""
-    student, asked = scoreruns.asked(run)
-    scores = scoreruns.answer(run, student, asked)
+    student, asked = score_source.asked(run)
+    scores = score_source.answer(run, student, asked)
     if scores is None:
         return
     lam, normalise = how()
@@ -56,7 +47,7 @@ def main(run: Run) -> None:
     answer_first(scores, heads, lam)
     words = f"{NORMALISE[normalise].lower()}, λ = {lam:g}"
     head_maps(heads, words)
-    unitcard.show(scores, lam, normalise)
+    unit_card.show(scores, lam, normalise)
     neuron_maps(neurons, words)
     against(scores, lam, normalise)
     instability(run, student, asked, lam, normalise)
@@ -65,16 +56,16 @@ def main(run: Run) -> None:
 def how() -> tuple[float, str]:
     """λ and the normalisation, from the address bar and back into it."""
     left, right = st.columns([3, 2], vertical_alignment="bottom")
-    lam = left.slider("λ", 0.0, 1.0, step=0.01, key=urlstate.bound("lam"), help=LAM_HELP)
+    lam = left.slider("λ", 0.0, 1.0, step=0.01, key=url_state.bound("lam"), help=LAM_HELP)
     normalise = right.segmented_control(
         "Scale",
         list(NORMALISE),
         format_func=lambda name: NORMALISE[name],
-        key=urlstate.bound("normalise"),
+        key=url_state.bound("normalise"),
         help=NORMALISE_HELP,
         required=True,
     )
-    urlstate.write(lam=lam, normalise=normalise)
+    url_state.write(lam=lam, normalise=normalise)
     return lam, str(normalise)
 
 
@@ -93,20 +84,20 @@ def matrices(
 
 def answer_first(scores: Scores, heads: dict[str, Matrix], lam: float) -> None:
     """The page's question, answered in two lines."""
-    best, least = scorebook.extremes(heads["K"])
-    of_heads = scorebook.agreement(heads["E"], heads["F"])
+    best, least = score_runs.extremes(heads["K"])
+    of_heads = score_runs.agreement(heads["E"], heads["F"])
     layers, per_layer, width = scores.shape
     st.markdown(
         f"At λ = {lam:g}, **{best}** is worth most and **{least}** least of "
         f"{layers * per_layer:,} heads. Task and student "
-        f"**{scorebook.in_words(of_heads)}** about the heads (rank correlation of E and F "
+        f"**{score_runs.in_words(of_heads)}** about the heads (rank correlation of E and F "
         f"{of_heads:.2f}). {layers * width:,} neurons are below."
     )
 
 
 def head_maps(matrices: dict[str, Matrix], words: str) -> None:
     """E, F and K of the heads side by side; a click chooses a head."""
-    chosen = unitcard.chosen_head(matrices["K"].shape)
+    chosen = unit_card.chosen_head(matrices["K"].shape)
     for place, (name, values) in zip(st.columns(3), matrices.items(), strict=True):
         title, help_text = TERMS[name]
         place.markdown(f"**{title}** · heads", help=help_text)
@@ -115,12 +106,12 @@ def head_maps(matrices: dict[str, Matrix], words: str) -> None:
             width="stretch",
             key=f"heads.{name}",
             config=looks.CONFIG,
-            on_select=partial(unitcard.picked, f"heads.{name}"),
+            on_select=partial(unit_card.picked, f"heads.{name}"),
             selection_mode="points",
             alt=f"{title} of {values.shape[0]} layers of {values.shape[1]} heads, {words}; "
             f"the highest is {values.max():.3g}.",
         )
-    frame.table(scorebook.table(matrices, "head"), "heads", "heads", "Heads as a table")
+    frame.table(score_runs.table(matrices, "head"), "heads", "heads", "Heads as a table")
 
 
 def neuron_maps(matrices: dict[str, Matrix], words: str) -> None:
@@ -128,11 +119,11 @@ def neuron_maps(matrices: dict[str, Matrix], words: str) -> None:
     st.subheader("Neurons", anchor=False, divider="gray")
     full = st.toggle(
         "Every neuron, in its own order",
-        key=urlstate.bound("full"),
+        key=url_state.bound("full"),
         help="Otherwise each layer's neurons are sorted, the highest first, and averaged in "
         f"{heatmaps.BINS} bins.",
     )
-    urlstate.write(full=full)
+    url_state.write(full=full)
     draw = heatmaps.neurons if full else heatmaps.sorted_neurons
     for place, (name, values) in zip(st.columns(3), matrices.items(), strict=True):
         title, help_text = TERMS[name]
@@ -146,7 +137,7 @@ def neuron_maps(matrices: dict[str, Matrix], words: str) -> None:
             f"the highest is {values.max():.3g}.",
         )
     with st.expander("Neurons as a table", icon=":material/table:"):
-        st.dataframe(scorebook.per_layer(matrices), hide_index=True, key="neurons.table")
+        st.dataframe(score_runs.per_layer(matrices), hide_index=True, key="neurons.table")
         st.download_button(
             "Download every neuron as CSV", partial(csv, matrices), "neurons.csv", "text/csv",
             icon=":material/download:", on_click="ignore", key="neurons.csv",
@@ -155,15 +146,15 @@ def neuron_maps(matrices: dict[str, Matrix], words: str) -> None:
 
 def csv(matrices: dict[str, Matrix]) -> bytes:
     """Every neuron's values, made only when somebody asks for them."""
-    return str(scorebook.table(matrices, "neuron").to_csv(index=False)).encode()
+    return str(score_runs.table(matrices, "neuron").to_csv(index=False)).encode()
 
 
 def against(scores: Scores, lam: float, normalise: str) -> None:
     """Expressiveness against friendliness, and what the current mask would remove."""
     st.subheader("Expressiveness against friendliness", anchor=False, divider="gray")
     heads, neurons = matrices(scores, lam, normalise)
-    sparsity = urlstate.read().sparsity
-    gone = unitcard.would_go(scores, lam, normalise)
+    sparsity = url_state.read().sparsity
+    gone = unit_card.would_go(scores, lam, normalise)
     words = NORMALISE[normalise].lower()
     left, right = st.columns(2)
     left.markdown(f"**Heads** · crossed: would go at sparsity {sparsity:.0%}")
@@ -173,7 +164,7 @@ def against(scores: Scores, lam: float, normalise: str) -> None:
         key="against.heads",
         config=looks.CONFIG,
         alt=f"Each head's expressiveness against its friendliness, {words}; rank correlation "
-        f"{scorebook.agreement(heads['E'], heads['F']):.2f}.",
+        f"{score_runs.agreement(heads['E'], heads['F']):.2f}.",
     )
     right.markdown("**Neurons** · all of them, counted in cells")
     right.plotly_chart(
@@ -182,7 +173,7 @@ def against(scores: Scores, lam: float, normalise: str) -> None:
         key="against.neurons",
         config=looks.CONFIG,
         alt=f"How many neurons have which expressiveness and friendliness, {words}; rank "
-        f"correlation {scorebook.agreement(neurons['E'], neurons['F']):.2f}.",
+        f"correlation {score_runs.agreement(neurons['E'], neurons['F']):.2f}.",
     )
 
 
@@ -211,9 +202,9 @@ def instability(run: Run, student: str, asked: ScoreParams, lam: float, normalis
 
 
 frame.question("Scores", "What is each head and neuron worth, to the task and to the student?")
-chosen_run = scorebook.choose()
+chosen_run = score_runs.choose()
 if chosen_run is None:
     st.info("No scores yet: measure a teacher's for a trial student.", icon=":material/info:")
 else:
     st.fragment(frame.guarded(partial(main, chosen_run)), key="scores")()
-scoreruns.new(chosen_run)
+score_source.new(chosen_run)

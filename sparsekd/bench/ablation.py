@@ -12,11 +12,11 @@ from transformers import AutoModelForSequenceClassification, PreTrainedModel
 
 from sparsekd.bench import Row
 from sparsekd.data import Encoded
-from sparsekd.evaluation import predict
 from sparsekd.knowledge.ablation import Removal, ablate, single_heads
+from sparsekd.knowledge.evaluation import predict
 from sparsekd.models import architectures
 from sparsekd.models.gates import gated
-from sparsekd.units import Mask
+from sparsekd.units.masking import Mask
 
 DEEP = 12  # layers of the usual base model
 TOKENS = 1024  # of a round: one batch of the plain way, of the size that suits processors

@@ -14,16 +14,16 @@ from torch.optim import AdamW
 from transformers import PreTrainedModel
 
 from sparsekd.bench import Row
+from sparsekd.catalog.parameters import StudentParams, TrainParams, VanillaParams
 from sparsekd.data import Batch, Encoded, bucketed
-from sparsekd.evaluation import predict
 from sparsekd.knowledge import observe
+from sparsekd.knowledge.evaluation import predict
 from sparsekd.methods.base import Progress, Seen
 from sparsekd.methods.vanilla import Vanilla
 from sparsekd.models import architectures, students
 from sparsekd.models.gates import cls_only
-from sparsekd.parameters import StudentParams, TrainParams, VanillaParams
 from sparsekd.tasks import TaskCard
-from sparsekd.training.lesson import Lesson
+from sparsekd.training.step import Lesson
 
 Rows = NDArray[np.int64]
 WIDTH = 128  # tokens to which the plain loop pads

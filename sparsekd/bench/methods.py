@@ -8,18 +8,18 @@ import torch
 from numpy.typing import NDArray
 from transformers import PreTrainedModel
 
-from sparsekd import catalog
 from sparsekd.bench import Row
-from sparsekd.catalog import METHODS, Card
+from sparsekd.catalog import cards
+from sparsekd.catalog.cards import METHODS, Card
+from sparsekd.catalog.parameters import StudentParams, TrainParams
 from sparsekd.data import Encoded
 from sparsekd.errors import SparseKDError
-from sparsekd.evaluation import predict
+from sparsekd.knowledge.evaluation import predict
 from sparsekd.knowledge.observe import sparing
 from sparsekd.models import architectures, students
-from sparsekd.parameters import StudentParams, TrainParams
 from sparsekd.tasks import TaskCard
-from sparsekd.training.course import Course
-from sparsekd.training.lesson import Lesson
+from sparsekd.training.step import Lesson
+from sparsekd.training.trainer import Course
 
 PLAIN = "fine_tuning"
 
@@ -79,7 +79,7 @@ class _Learner:
     ) -> None:
         count = card.least_teachers
         self.student = copy.deepcopy(student).train()
-        self.method = catalog.load(card)(card.params())
+        self.method = cards.load(card)(card.params())
         lesson = Lesson(
             self.student,
             self.method,

@@ -9,14 +9,15 @@ import torch
 from numpy.typing import NDArray
 from transformers import PreTrainedModel
 
-from sparsekd import masking
 from sparsekd.bench import Row
 from sparsekd.data import Encoded
-from sparsekd.evaluation import predict
 from sparsekd.knowledge import masked
+from sparsekd.knowledge.evaluation import predict
 from sparsekd.models import architectures
 from sparsekd.models.pruning import prune
-from sparsekd.units import Mask, Scores
+from sparsekd.units import masking
+from sparsekd.units.masking import Mask
+from sparsekd.units.scores import Scores
 
 Array = NDArray[np.float32]
 Predict = Callable[[PreTrainedModel, Encoded, list[Mask]], Array]

@@ -12,17 +12,17 @@ from transformers import PreTrainedModel
 
 from sparsekd.bench import Row
 from sparsekd.bench.distillation import WIDTH, widened
+from sparsekd.catalog.parameters import ScoreParams, StudentParams
 from sparsekd.data import Encoded
-from sparsekd.evaluation import predict
-from sparsekd.jacobians import Jacobian
 from sparsekd.knowledge import scores
+from sparsekd.knowledge.evaluation import predict
 from sparsekd.knowledge.gradients import Pace
-from sparsekd.masking import decide, knowledgeableness
 from sparsekd.models import architectures, students
 from sparsekd.models.gates import Gates, gated
-from sparsekd.parameters import ScoreParams, StudentParams
-from sparsekd.rescoring import directions, rescore
-from sparsekd.units import Scores
+from sparsekd.units.jacobians import Jacobian
+from sparsekd.units.masking import decide, knowledgeableness
+from sparsekd.units.rescoring import directions, rescore
+from sparsekd.units.scores import Scores
 
 Array = NDArray[np.float32]
 PLAIN = 32  # examples of the plain loop in each round: it is slow

@@ -15,21 +15,21 @@ import numpy as np
 import torch
 from transformers import PreTrainedModel
 
-from sparsekd import together
 from sparsekd.bench import Row
+from sparsekd.catalog.parameters import StudentParams, TrainParams, VanillaParams
 from sparsekd.data import Encoded
 from sparsekd.errors import Unavailable
 from sparsekd.knowledge.observe import sparing
 from sparsekd.methods.vanilla import Vanilla
 from sparsekd.models import students
-from sparsekd.parameters import StudentParams, TrainParams, VanillaParams
-from sparsekd.stages.desk import SMALL
+from sparsekd.runs import stacking
+from sparsekd.runs.stacking import Fastest
+from sparsekd.stages.context import SMALL
 from sparsekd.stages.inputs import Splits, checkpoint
 from sparsekd.tasks import TaskCard
-from sparsekd.together import Fastest
-from sparsekd.training.course import Course
-from sparsekd.training.lesson import Lesson
-from sparsekd.training.together import Crew
+from sparsekd.training.stacked import Crew
+from sparsekd.training.step import Lesson
+from sparsekd.training.trainer import Course
 
 WORK = 32  # steps of a measurement, shared by the students that train together
 NEAR = 0.95
@@ -88,7 +88,7 @@ def measure(setting: Setting, tried: Sequence[Way], rounds: int = 3) -> list[Row
     best = fastest(hourly)
     words = sizes.words + _busy()
     told = {_name(way): round(value, 1) for way, value in hourly.items()}
-    together.remember(setting.device, Fastest(*best, told, sizes.width))
+    stacking.remember(setting.device, Fastest(*best, told, sizes.width))
     return [
         {
             "what": f"students: {_name(way)} / {_name(tried[0])} (processes × together)",

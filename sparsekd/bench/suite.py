@@ -3,14 +3,13 @@
 from sparsekd.bench import Row, ablation, distillation, methods, probe, scores
 from sparsekd.bench.students import Setting, ways
 from sparsekd.bench.students import measure as measure_students
-from sparsekd.devices import available
-from sparsekd.executors.local import cores
+from sparsekd.catalog.parameters import TrainParams
 from sparsekd.models import architectures
-from sparsekd.parameters import TrainParams
-from sparsekd.records import DEMO_CHECKPOINTS
+from sparsekd.models.devices import available
+from sparsekd.scheduler.executors.local import cores
 from sparsekd.stages.inputs import Splits, checkpoint, some
 from sparsekd.tasks import TaskCard
-from sparsekd.tasks.demo import DEMO_STUDENT
+from sparsekd.tasks.demo import DEMO_CHECKPOINTS, DEMO_STUDENT
 
 LENGTH = 128
 EXAMPLES = 2000  # training examples of the distillation benchmark

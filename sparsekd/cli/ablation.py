@@ -5,19 +5,20 @@ from typing import Any
 
 import numpy as np
 
-from sparsekd import plans, references, store
-from sparsekd.ablations import Ablation, Kind
+from sparsekd.catalog.parameters import AblateParams
 from sparsekd.cli.commands import copy_out, run_one, task_of
 from sparsekd.cli.options import given
 from sparsekd.cli.telling import tell
 from sparsekd.errors import BadInput
-from sparsekd.parameters import AblateParams
+from sparsekd.runs import references, store
+from sparsekd.studies import recipes
+from sparsekd.units.ablation import Ablation, Kind
 
 
 def ablate(args: Namespace) -> None:
     """What removing each head, and each group of neurons, really does to task and student."""
     card = task_of(args)
-    recipe = plans.ablate(
+    recipe = recipes.ablate(
         card.name,
         references.model(args.teacher),
         AblateParams.of(given(args, AblateParams)),

@@ -8,29 +8,40 @@ from typing import Any
 
 from tqdm import tqdm
 
-from sparsekd import catalog, jobs, masking, plans, references, store, tables
+from sparsekd.catalog import cards
+from sparsekd.catalog.parameters import (
+    MaskParams,
+    ProbeParams,
+    ScoreParams,
+    StudentParams,
+    TrainParams,
+)
 from sparsekd.cli import comparing, sweeping
 from sparsekd.cli.follow import follow
 from sparsekd.cli.options import given
 from sparsekd.cli.telling import print_json, run_facts, say, tell
 from sparsekd.errors import BadInput
-from sparsekd.files import disk_trouble
-from sparsekd.parameters import MaskParams, ProbeParams, ScoreParams, StudentParams, TrainParams
-from sparsekd.records import DEMO_CHECKPOINT, Recipe, Run, Step
+from sparsekd.runs import jobs, references, store, tables
+from sparsekd.runs.records import Recipe, Run, Step
+from sparsekd.studies import recipes, results
+from sparsekd.system.files import disk_trouble
 from sparsekd.tasks import TaskCard
+from sparsekd.tasks.demo import DEMO_CHECKPOINT
+from sparsekd.units import masking
+from sparsekd.units.scores import Scores
 
 
 def study(args: Namespace) -> None:
     """The whole StarK study with its controls."""
     card = task_of(args)
-    plan = plans.stark(wanted(args, card))
+    plan = recipes.stark(wanted(args, card))
     say(f"Study {plan.id}: {plan.title}, {len(plan.steps)} runs")
     jobs.submit_plan(plan, args.device)
     follow(plan.steps)
-    rows, frame = tables.study_rows(plan), tables.study_frame(plan)
+    rows, frame = results.study_rows(plan), results.study_frame(plan)
     metric, split = card.metrics[0], card.validation[0]
-    summary = tables.summary(frame, split, metric)
-    comparisons = tables.comparisons(frame, split, metric)
+    summary = results.summary(frame, split, metric)
+    comparisons = results.comparisons(frame, split, metric)
     if args.json:
         print_json(
             {
@@ -51,12 +62,12 @@ def study(args: Namespace) -> None:
     print(comparisons[columns].to_string(index=False, float_format=lambda value: f"{value:+.4f}"))
 
 
-def wanted(args: Namespace, card: TaskCard) -> plans.Study:
+def wanted(args: Namespace, card: TaskCard) -> recipes.Study:
     """The study that the words of a command line ask for."""
     checkpoint = _checkpoint(args.teacher, card)
-    own, students, student = plans.defaults(references.origin(checkpoint))
-    method = catalog.find(args.method)
-    return plans.Study(
+    own, students, student = recipes.defaults(references.origin(checkpoint))
+    method = cards.find(args.method)
+    return recipes.Study(
         task=card.name,
         checkpoint=checkpoint,
         teacher=own.changed(given(args, TrainParams) | given(args, TrainParams, "teacher-")),
@@ -75,9 +86,9 @@ def finetune(args: Namespace) -> None:
     """A teacher from a checkpoint."""
     card = task_of(args)
     checkpoint = _checkpoint(args.checkpoint, card)
-    own, _, _ = plans.defaults(references.origin(checkpoint))
+    own, _, _ = recipes.defaults(references.origin(checkpoint))
     train = own.changed(given(args, TrainParams))
-    recipe = plans.finetune(card.name, checkpoint, train, args.seed)
+    recipe = recipes.finetune(card.name, checkpoint, train, args.seed)
     run_one(args, recipe, "teacher")
 
 
@@ -85,9 +96,9 @@ def distil(args: Namespace) -> None:
     """A student of a dense or sparse teacher, or of several."""
     card = task_of(args)
     teacher, *others = map(references.model, args.teacher)
-    _, students, student = plans.defaults(references.origin(teacher))
-    method = catalog.find(args.method)
-    recipe = plans.distil(
+    _, students, student = recipes.defaults(references.origin(teacher))
+    method = cards.find(args.method)
+    recipe = recipes.distil(
         card.name,
         method.name,
         teacher,
@@ -118,7 +129,7 @@ def score(args: Namespace) -> None:
     card = task_of(args)
     params = ScoreParams.of(given(args, ScoreParams))
     models = references.model(args.teacher), references.model(args.student)
-    recipe = plans.score(card.name, *models, params, args.max_length)
+    recipe = recipes.score(card.name, *models, params, args.max_length)
     run = run_one(args, recipe, "scores", quiet=True)
     copy_out(run.folder / "scores.npz", args.out)
     tell(args, {"id": run.id, "out": str(args.out)}, f"Scores in {args.out}")
@@ -127,7 +138,7 @@ def score(args: Namespace) -> None:
 def mask(args: Namespace) -> None:
     """Which heads and neurons stay at this λ and sparsity."""
     params = MaskParams.of(given(args, MaskParams))
-    decided = masking.from_scores(masking.Scores.load(args.scores), params, args.seed)
+    decided = masking.from_scores(Scores.load(args.scores), params, args.seed)
     decided.save(args.out)
     counts = {
         "heads_kept": int(decided.heads.sum()),
@@ -163,7 +174,7 @@ def probe(args: Namespace) -> None:
         raise BadInput(f"Run {run.id} is no scoring run.", "Name one: python -m sparsekd runs list")
     params = ProbeParams.of(given(args, ProbeParams))
     inputs, length = run.recipe.inputs, run.recipe.params["max_length"]
-    recipe = plans.probe(
+    recipe = recipes.probe(
         run.recipe.task, inputs["teacher"], inputs["student"], run.id, params, length
     )
     done = run_one(args, recipe, "probe", quiet=True)
@@ -210,7 +221,7 @@ def tasks(args: Namespace) -> None:
 
 def devices(args: Namespace) -> None:
     """What torch can compute on here."""
-    from sparsekd.devices import available
+    from sparsekd.models.devices import available
 
     found = available()
     words = "\n".join(f"{device.name:8} {device.words}" for device in found)

@@ -5,15 +5,17 @@ from typing import Any
 
 import pandas as pd
 
-from sparsekd import comparisons, jobs, plans, references, standings, tables
+from sparsekd.catalog.parameters import MaskParams, ScoreParams, StudentParams, TrainParams
 from sparsekd.cli.follow import follow
 from sparsekd.cli.options import given
 from sparsekd.cli.telling import print_json, say
-from sparsekd.comparisons import Comparison
 from sparsekd.errors import BadInput, SparseKDError
-from sparsekd.parameters import MaskParams, ScoreParams, StudentParams, TrainParams
-from sparsekd.records import DEMO_CHECKPOINTS, Plan, Recipe
+from sparsekd.runs import jobs, references
+from sparsekd.runs.records import Plan, Recipe
+from sparsekd.studies import comparison, comparison_results, recipes, results
+from sparsekd.studies.comparison import Comparison
 from sparsekd.tasks import TaskCard
+from sparsekd.tasks.demo import DEMO_CHECKPOINTS
 
 
 def compare(args: Namespace, card: TaskCard) -> None:
@@ -22,16 +24,16 @@ def compare(args: Namespace, card: TaskCard) -> None:
     Raises:
         SparseKDError: some run failed; what is finished has been told by then.
     """
-    asked, left_out = comparisons.chosen(wanted(args, card))
+    asked, left_out = comparison.chosen(wanted(args, card))
     for reason in dict.fromkeys(left_out.values()):
         names = ", ".join(name for name, why in left_out.items() if why == reason)
         say(f"Left out: {names}. {reason}")
-    plan = comparisons.plan(asked)
+    plan = comparison.plan(asked)
     say(f"Comparison {plan.id}: {plan.title}, {len(plan.steps)} runs")
     jobs.submit_plan(plan, args.device)
     follow(plan.steps, whole=True)
     _tell(args, card, plan, left_out)
-    missing = standings.unfinished(plan)
+    missing = comparison_results.unfinished(plan)
     if missing:
         names = ", ".join(dict.fromkeys(entry["method"] for entry in missing))
         raise SparseKDError(f"Not finished: {names}. {missing[0]['reason']}")
@@ -44,7 +46,7 @@ def wanted(args: Namespace, card: TaskCard) -> Comparison:
         _teacher(args, card, text, seed=names[:place].count(text))
         for place, text in enumerate(names)
     )
-    students, student = comparisons.usual(_origin(teachers[0]))
+    students, student = comparison.usual(_origin(teachers[0]))
     return Comparison(
         task=card.name,
         methods=tuple(word.strip() for word in args.methods.split(",") if word.strip()),
@@ -78,9 +80,9 @@ def _teacher(args: Namespace, card: TaskCard, text: str, seed: int) -> Recipe:
     if made is not None:
         return made
     checkpoint = references.model(text)
-    own, _, _ = plans.defaults(references.origin(checkpoint))
+    own, _, _ = recipes.defaults(references.origin(checkpoint))
     train = own.changed(given(args, TrainParams) | given(args, TrainParams, "teacher-"))
-    return plans.finetune(card.name, checkpoint, train, seed)
+    return recipes.finetune(card.name, checkpoint, train, seed)
 
 
 def _origin(teacher: Recipe) -> str:
@@ -120,13 +122,13 @@ def changes(words: list[str]) -> dict[str, dict[str, Any]]:
 
 
 def _tell(args: Namespace, card: TaskCard, plan: Plan, left_out: dict[str, str]) -> None:
-    frame = tables.study_frame(plan)
+    frame = results.study_frame(plan)
     metric, split = card.metrics[0], card.validation[0]
-    ways = standings.compared(plan)
-    summary = tables.summary(frame[frame["role"].isin(ways)], split, metric)
+    ways = comparison_results.compared(plan)
+    summary = results.summary(frame[frame["role"].isin(ways)], split, metric)
     against = {
-        name: standings.differences(frame, split, metric, name, ways)
-        for name in standings.BASELINES
+        name: comparison_results.differences(frame, split, metric, name, ways)
+        for name in comparison_results.BASELINES
         if name in ways
     }
     if not args.json:
@@ -140,25 +142,25 @@ def _tell(args: Namespace, card: TaskCard, plan: Plan, left_out: dict[str, str])
             "task": card.name,
             "split": split,
             "metric": metric,
-            "teachers": standings.teachers(plan),
-            "rows": standings.rows(plan),
+            "teachers": comparison_results.teachers(plan),
+            "rows": comparison_results.rows(plan),
             "summary": summary.to_dict("records"),
-            "costs": standings.costs(plan).to_dict("records"),
+            "costs": comparison_results.costs(plan).to_dict("records"),
             "differences": told,
             "left_out": [{"method": name, "reason": why} for name, why in left_out.items()],
-            "unfinished": standings.unfinished(plan),
+            "unfinished": comparison_results.unfinished(plan),
         }
     )
 
 
 def _print(summary: pd.DataFrame, against: dict[str, pd.DataFrame], plan: Plan, what: str) -> None:
-    spent = standings.costs(plan).drop(columns=["what", "seconds", "seeds"])
+    spent = comparison_results.costs(plan).drop(columns=["what", "seconds", "seeds"])
     columns = ["role", "mean", "low", "high", "seeds", "seconds"]
     table = summary[columns].merge(spent, on="role", how="left")
     print(f"\n{what}, which chose nothing (mean, 95 % interval over seeds):")
     print(table.to_string(index=False, float_format=lambda value: f"{value:.4g}"))
     for name, found in against.items():
-        level = standings.confidence(len(found))
+        level = comparison_results.confidence(len(found))
         print(f"\nAgainst {name}, paired over seeds ({level:.2%} intervals, all together 95 %):")
         columns = ["role", "difference", "low", "high", "wins", "seeds", "verdict"]
         print(found[columns].to_string(index=False, float_format=lambda value: f"{value:+.4f}"))

@@ -2,13 +2,14 @@
 
 from argparse import Namespace
 
-from sparsekd import jobs, maskfiles, measurements, plans, references, store
+from sparsekd.catalog.parameters import ExportParams, MeasureParams
 from sparsekd.cli.follow import follow
 from sparsekd.cli.options import given
 from sparsekd.cli.telling import say, tell
-from sparsekd.masking import Mask
-from sparsekd.parameters import ExportParams, MeasureParams
-from sparsekd.records import Step
+from sparsekd.runs import jobs, masks, measurements, references, store
+from sparsekd.runs.records import Step
+from sparsekd.studies import recipes
+from sparsekd.units.masking import Mask
 
 
 def export(args: Namespace) -> None:
@@ -32,10 +33,10 @@ def latency(args: Namespace) -> None:
     jobs.check_device(args.device)
     device = jobs.devices()[0].name if args.device == "auto" else args.device
     model = references.model(args.model)
-    mask = maskfiles.keep(Mask.load(args.mask)) if args.mask else ""
+    mask = masks.keep(Mask.load(args.mask)) if args.mask else ""
     params = MeasureParams.of(given(args, MeasureParams))
     task = "" if ":" in model else store.get(model).recipe.task
-    recipe = plans.measure(task, model, params, device, mask, args.repeat)
+    recipe = recipes.measure(task, model, params, device, mask, args.repeat)
     jobs.submit([recipe], device)
     run = follow([Step("measure", recipe)])[recipe.run_id]
     rows, facts = measurements.table(run), run.outcome.facts

@@ -8,20 +8,22 @@ from typing import Any
 
 import pandas as pd
 
-from sparsekd import effects, fates, fatewords, maskdiff, references
-from sparsekd import fidelity as measures
-from sparsekd.ablations import Ablation
+from sparsekd.catalog.parameters import MaskParams
 from sparsekd.cli.options import add_params, given
 from sparsekd.cli.telling import say, tell
 from sparsekd.errors import BadInput, NotFound
-from sparsekd.masking import Mask, Scores
-from sparsekd.parameters import MaskParams
+from sparsekd.runs import references
+from sparsekd.units import explain, explain_words, harm, overlap
+from sparsekd.units import fidelity as measures
+from sparsekd.units.ablation import Ablation
+from sparsekd.units.masking import Mask
+from sparsekd.units.scores import Scores
 
 
 def fidelity(args: Namespace) -> None:
     """How well each score foretells what removing a unit really does."""
     truth, scores = Ablation.load(args.ablation), Scores.load(args.scores)
-    effects.same_teacher(scores.shape, truth)
+    harm.same_teacher(scores.shape, truth)
     ranks = measures.rankings(
         scores, args.lam, _magnitude(args.teacher, truth), args.seed, args.normalise
     )
@@ -46,7 +48,7 @@ def fidelity_options(command: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     command.add_argument("--lam", type=float, nargs="+", default=[0.5], help="λ of K")
     command.add_argument(
-        "--units", choices=effects.MEASURED, default="head",
+        "--units", choices=harm.MEASURED, default="head",
         help="heads, groups of neurons, or the single neurons that were ablated",
     )  # fmt: skip
     command.add_argument(
@@ -66,8 +68,8 @@ def explain_unit(args: Namespace) -> None:
     unit, index = ("head", args.head) if args.neuron is None else ("neuron", args.neuron)
     truth = Ablation.load(args.ablation) if args.ablation else None
     params = MaskParams.of(given(args, MaskParams))
-    fate = fates.explain(Scores.load(args.scores), unit, args.layer, index, params, truth)
-    words = fatewords.sentence(fate)
+    fate = explain.explain(Scores.load(args.scores), unit, args.layer, index, params, truth)
+    words = explain_words.sentence(fate)
     tell(args, fate.to_json() | {"sentence": words}, words)
 
 
@@ -85,10 +87,10 @@ def explain_unit_options(command: argparse.ArgumentParser) -> None:
 def masks(args: Namespace) -> None:
     """What masks keep in common, layer by layer, and how often each unit is kept."""
     loaded = {str(path): Mask.load(path) for path in args.mask}
-    agreement = maskdiff.agreement(list(loaded.values()))
-    heads, neurons = maskdiff.stability(list(loaded.values()))
+    agreement = overlap.agreement(list(loaded.values()))
+    heads, neurons = overlap.stability(list(loaded.values()))
     pairs = {
-        (first, second): maskdiff.compare(loaded[first], loaded[second])
+        (first, second): overlap.compare(loaded[first], loaded[second])
         for first, second in combinations(loaded, 2)
     }
     facts = {

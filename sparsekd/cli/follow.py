@@ -6,9 +6,10 @@ from collections.abc import Sequence
 
 from tqdm import tqdm
 
-from sparsekd import jobs, roles, store
 from sparsekd.errors import Cancelled, SparseKDError
-from sparsekd.records import RESUMABLE, Run, State, Step
+from sparsekd.runs import jobs, store
+from sparsekd.runs.records import RESUMABLE, Run, State, Step
+from sparsekd.studies import roles
 
 PAUSE = 0.25
 

@@ -2,11 +2,11 @@
 
 from argparse import Namespace
 
-from sparsekd import jobs, store, tables
 from sparsekd.cli.follow import follow
 from sparsekd.cli.telling import run_facts, tell
 from sparsekd.errors import BadInput
-from sparsekd.records import UNFINISHED, Run, Step
+from sparsekd.runs import jobs, store, tables
+from sparsekd.runs.records import UNFINISHED, Run, Step
 
 
 def runs(args: Namespace) -> None:

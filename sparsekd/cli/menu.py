@@ -4,11 +4,8 @@ import argparse
 from pathlib import Path
 from types import ModuleType
 
-from sparsekd import catalog, ways
-from sparsekd.cli import ablation, attribution, commands, export, fidelity, history
-from sparsekd.cli.options import Parser, add_params, listed, seeds
-from sparsekd.declared import Declaration
-from sparsekd.parameters import (
+from sparsekd.catalog import cards
+from sparsekd.catalog.parameters import (
     AblateParams,
     AttributeParams,
     ExportParams,
@@ -19,7 +16,11 @@ from sparsekd.parameters import (
     StudentParams,
     TrainParams,
 )
-from sparsekd.records import DEMO_CHECKPOINTS
+from sparsekd.cli import ablation, attribution, commands, export, fidelity, history
+from sparsekd.cli.options import Parser, add_params, listed, seeds
+from sparsekd.studies import variants
+from sparsekd.studies.sweep_file import Declaration
+from sparsekd.tasks.demo import DEMO_CHECKPOINTS
 
 LENGTH = TrainParams.model_fields["max_length"].default
 
@@ -106,8 +107,8 @@ def _study(command: argparse.ArgumentParser, method: str) -> None:
 
 
 def _method(command: argparse.ArgumentParser, method: str) -> None:
-    command.add_argument("--method", default="vanilla", help=", ".join(catalog.METHODS))
-    add_params(command, catalog.find(method).params)
+    command.add_argument("--method", default="vanilla", help=", ".join(cards.METHODS))
+    add_params(command, cards.find(method).params)
 
 
 def _finetune(command: argparse.ArgumentParser) -> None:
@@ -140,8 +141,9 @@ def _compare(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--methods",
         required=True,
-        help=f"all, or names with commas between: {', '.join(ways.menu())}; vanilla:teacher_2 … "
-        "are the further teachers alone; any method of one teacher may have a :sparse_teacher too",
+        help=f"all, or names with commas between: {', '.join(variants.menu())}; "
+        "vanilla:teacher_2 … are the further teachers alone; any method of one teacher may have a "
+        ":sparse_teacher too",
     )
     command.add_argument(
         "--teacher",

@@ -4,8 +4,8 @@ import argparse
 import re
 from typing import Any, Literal, NoReturn, Union, get_args, get_origin
 
+from sparsekd.catalog.parameters import Params
 from sparsekd.errors import BadInput, unknown
-from sparsekd.parameters import Params
 
 
 class Parser(argparse.ArgumentParser):

@@ -7,18 +7,21 @@ from typing import Any
 
 import pandas as pd
 
-from sparsekd import budgets, declared, jobs, references, repeating, searching, sweeps
+from sparsekd.catalog.parameters import MaskParams, ScoreParams, StudentParams, TrainParams
 from sparsekd.cli.comparing import changes
 from sparsekd.cli.follow import follow
 from sparsekd.cli.options import given
 from sparsekd.cli.telling import print_json, say
-from sparsekd.declared import Declaration
 from sparsekd.errors import BadInput, SparseKDError
-from sparsekd.executors.local import cores
-from sparsekd.parameters import MaskParams, ScoreParams, StudentParams, TrainParams
-from sparsekd.records import Plan, Run, State, Step
-from sparsekd.searching import Tried
-from sparsekd.sweeps import Sweep
+from sparsekd.runs import jobs, references
+from sparsekd.runs.records import Plan, Run, State, Step
+from sparsekd.scheduler.executors.local import cores
+from sparsekd.studies import command, search, sweep_file
+from sparsekd.studies import cost as budgets
+from sparsekd.studies import sweep as sweeps
+from sparsekd.studies.search import Tried
+from sparsekd.studies.sweep import Sweep
+from sparsekd.studies.sweep_file import Declaration
 from sparsekd.tasks import TaskCard
 
 LISTS = ("methods", "lam", "sparsity", "controls")
@@ -32,9 +35,9 @@ def sweep(args: Namespace, cards: dict[str, TaskCard]) -> None:
     Raises:
         SparseKDError: some run failed; what is finished has been told by then.
     """
-    asked = declared.expand(wanted(args), cards)
+    asked = sweep_file.expand(wanted(args), cards)
     tries = args.search
-    plans = [searching.sketch(one, tries) if tries else sweeps.plan(one) for one in asked]
+    plans = [search.sketch(one, tries) if tries else sweeps.plan(one) for one in asked]
     costs = [budgets.estimate(plan) for plan in plans]
     for one, plan, cost in zip(asked, plans, costs, strict=True):
         name = "Search" if tries else f"Study {plan.id}"
@@ -55,7 +58,7 @@ def sweep(args: Namespace, cards: dict[str, TaskCard]) -> None:
     else:
         print("\n\n".join(in_words(one) for one in facts))
     if args.report:
-        from sparsekd import report  # plotly, likewise
+        from sparsekd.figures import report  # plotly, likewise
 
         report.write(plans, args.report)
         say(f"Report in {args.report}")
@@ -86,28 +89,28 @@ def _searched(asked: Sweep, trials: int, device: str) -> Plan:
         came = "failed" if trial.selected is None else f"{trial.selected:.4f} on selection"
         say(f"Trial {trial.number + 1} of {trials}: {where}: {came}")
 
-    words = f"{repeating.command(sweeps.plan(asked))} --search {trials}"
-    return searching.search(asked, trials, make, hear, words).plan
+    words = f"{command.command(sweeps.plan(asked))} --search {trials}"
+    return search.search(asked, trials, make, hear, words).plan
 
 
 def found(plan: Plan) -> dict[str, Any]:
     """What a study found, for every method: choices, verdicts, the answer in words."""
-    from sparsekd import tradeoffs  # its statistics take a second to load
+    from sparsekd.studies import sweep_results  # its statistics take a second to load
 
     card = references.card(plan.task)
     metric, split = card.metrics[0], card.validation[0]
-    students = tradeoffs.students(plan)
+    students = sweep_results.students(plan)
     answers = []
     for method in students["method"][students["ranking"] != "none"].unique():
-        choices = tradeoffs.choices(students, method, split, metric)
-        verdicts = tradeoffs.verdicts(students, method, split, metric)
+        choices = sweep_results.choices(students, method, split, metric)
+        verdicts = sweep_results.verdicts(students, method, split, metric)
         answers.append(
             {
                 "method": method,
-                "answer": tradeoffs.sentence(verdicts, choices, metric),
+                "answer": sweep_results.sentence(verdicts, choices, metric),
                 "choices": [asdict(choice) for choice in choices],
                 "verdicts": verdicts.to_dict("records"),
-                "grid": tradeoffs.grid(students, method, split, metric).to_dict("records"),
+                "grid": sweep_results.grid(students, method, split, metric).to_dict("records"),
             }
         )
     return {
@@ -117,8 +120,8 @@ def found(plan: Plan) -> dict[str, Any]:
         "split": split,
         "metric": metric,
         "methods": answers,
-        "unfinished": tradeoffs.unfinished(plan).to_dict("records"),
-        "command": repeating.command(plan),
+        "unfinished": sweep_results.unfinished(plan).to_dict("records"),
+        "command": command.command(plan),
     }
 
 
@@ -136,7 +139,7 @@ def in_words(facts: dict[str, Any]) -> str:
 
 def wanted(args: Namespace) -> Declaration:
     """The study that a file or the words of a command line declare; words change the file's."""
-    base = declared.read(args.file).values() if args.file else {}
+    base = sweep_file.read(args.file).values() if args.file else {}
     if not (base or args.task):
         raise BadInput("No task is named.", "Give --task, or --file with a study.")
     words: dict[str, Any] = {"task": args.task, "teacher": args.teacher, "seeds": args.seeds}

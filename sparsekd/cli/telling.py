@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from sparsekd import tables
-from sparsekd.records import Run
+from sparsekd.runs import tables
+from sparsekd.runs.records import Run
 
 
 def say(words: str) -> None:

@@ -11,9 +11,9 @@ import torch
 from numpy.typing import NDArray
 from transformers import PreTrainedTokenizerBase
 
-from sparsekd.arrays import load_arrays, save_arrays
 from sparsekd.data.batches import Batch
 from sparsekd.errors import BadInput
+from sparsekd.system.arrays import load_arrays, save_arrays
 
 CHUNK = 4096
 ARRAYS = ("ids", "segments", "offsets", "labels")

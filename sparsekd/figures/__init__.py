@@ -1,7 +1,7 @@
 """Pictures of a trade-off study, drawn by the page and by the report alike.
 
-Each takes a frame of `sparsekd.tradeoffs` and a `look`: colours for a light or a dark page. What
-a picture shows in words, for those who cannot see it, stands beside it as `…_in_words`.
+Each takes a frame of `sparsekd.studies.sweep_results` and a `look`: colours for a light or a dark
+page. What a picture shows in words, for those who cannot see it, stands beside it as `…_in_words`.
 """
 
 from sparsekd.figures.costs import costs, costs_in_words

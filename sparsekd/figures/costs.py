@@ -3,9 +3,9 @@
 import pandas as pd
 import plotly.graph_objects as go
 
-from sparsekd.budgets import duration
 from sparsekd.figures.looks import LIGHT, Look, panels, plain
-from sparsekd.tables import STAGES
+from sparsekd.runs.tables import STAGES
+from sparsekd.studies.cost import duration
 
 UNITS = ((2 * 86400.0, 86400.0, "days"), (7200.0, 3600.0, "hours"), (120.0, 60.0, "minutes"))
 

@@ -5,7 +5,7 @@ import signal
 import sys
 
 from sparsekd.errors import BadInput
-from sparsekd.inspector.serving import IDLE, LIMIT, serve
+from sparsekd.inspector.server.serving import IDLE, LIMIT, serve
 
 
 def main() -> int:

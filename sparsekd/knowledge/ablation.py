@@ -21,9 +21,9 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from sparsekd.data import Batch, Encoded, packed
-from sparsekd.memory import enough_memory
 from sparsekd.models import architectures
 from sparsekd.models.gates import cls_only
+from sparsekd.models.memory import enough_memory
 from sparsekd.models.prefix import Call, recorded, resumed
 
 Array = NDArray[np.float32]

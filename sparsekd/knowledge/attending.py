@@ -12,8 +12,8 @@ from sparsekd.data import Batch, Encoded
 from sparsekd.errors import BadInput
 from sparsekd.knowledge.gradients import Pace
 from sparsekd.knowledge.observe import observe
-from sparsekd.memory import enough_memory
 from sparsekd.models import architectures
+from sparsekd.models.memory import enough_memory
 
 HINT = "Take a shorter text or fewer examples."
 

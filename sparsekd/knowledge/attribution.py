@@ -20,9 +20,9 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from sparsekd.data import Batch, Encoded
 from sparsekd.errors import BadInput
 from sparsekd.knowledge.gradients import Pace
-from sparsekd.memory import enough_memory
 from sparsekd.models import architectures
 from sparsekd.models.gates import Taps, cls_only, frozen, tapped
+from sparsekd.models.memory import enough_memory
 
 HINT = "Take a shorter text, or fewer examples."
 STEPS = 32

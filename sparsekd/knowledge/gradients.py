@@ -17,9 +17,9 @@ from transformers import PreTrainedModel
 
 from sparsekd.data import Batch, packed
 from sparsekd.errors import BadInput, Cancelled
-from sparsekd.memory import enough_memory
 from sparsekd.models import architectures
 from sparsekd.models.gates import Taps, cls_only, frozen, tapped
+from sparsekd.models.memory import enough_memory
 
 TOKENS = 1024  # best on processors: what a batch computes stays in the cache
 TOKENS_ELSEWHERE = 8192

@@ -19,13 +19,13 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-from sparsekd.costs import ModelShape, UnitMask, check_fit, flops
 from sparsekd.data import Batch, Encoded, packed
-from sparsekd.evaluation import TOKENS, TOKENS_ELSEWHERE
-from sparsekd.memory import enough_memory
+from sparsekd.knowledge.evaluation import TOKENS, TOKENS_ELSEWHERE
 from sparsekd.models import architectures, pruning
 from sparsekd.models.gates import cls_only
+from sparsekd.models.memory import enough_memory
 from sparsekd.models.prefix import Call, first_call, resumed
+from sparsekd.units.shape import ModelShape, UnitMask, check_fit, flops
 
 Array = NDArray[np.float32]
 Hear = Callable[[int, int], None]

@@ -15,14 +15,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 from transformers import PreTrainedModel
 
+from sparsekd.catalog.parameters import ScoreParams
 from sparsekd.data import Encoded
-from sparsekd.jacobians import Rows
+from sparsekd.knowledge.accumulator import Sums
 from sparsekd.knowledge.gradients import Pace, watched
-from sparsekd.knowledge.sums import Sums
 from sparsekd.models import architectures
-from sparsekd.parameters import ScoreParams
-from sparsekd.rescoring import check_logits, directions, logit_gradients, provenance, weights
-from sparsekd.units import Scores
+from sparsekd.units.jacobians import Rows
+from sparsekd.units.rescoring import check_logits, directions, logit_gradients, provenance, weights
+from sparsekd.units.scores import Scores
 
 Array = NDArray[Any]
 

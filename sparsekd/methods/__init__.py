@@ -1,4 +1,4 @@
-"""Distillation methods: one file and one card (`sparsekd.catalog.METHODS`) each."""
+"""Distillation methods: one file and one card (`sparsekd.catalog.cards.METHODS`) each."""
 
 from sparsekd.methods.base import Method, Progress, Seen, Setup, Signal
 

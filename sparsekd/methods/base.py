@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
+from sparsekd.catalog.parameters import Params
 from sparsekd.errors import Incompatible
 from sparsekd.knowledge.losses import soft_cross_entropy, squared_error
 from sparsekd.knowledge.observe import Knowledge, Needs
-from sparsekd.parameters import Params
 from sparsekd.tasks import TaskCard
 
 Rows = NDArray[np.int64]

@@ -6,13 +6,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from sparsekd.catalog.parameters import InternalParams
 from sparsekd.knowledge.losses import task_loss
 from sparsekd.knowledge.observe import Kind
 from sparsekd.knowledge.relations import every_nth
 from sparsekd.knowledge.representations import attention_kl, cls_cosine
 from sparsekd.methods.base import Method, Progress, Seen, Setup, Signal, one_teacher, soft_labels
 from sparsekd.methods.layers import depth, maps_between
-from sparsekd.parameters import InternalParams
 
 WATCHED = 60  # steps of a course at which every layer's distance is noted, at most
 

@@ -3,11 +3,11 @@
 import torch
 from torch import Tensor, nn
 
+from sparsekd.catalog.parameters import KnowledgeSelectionParams
 from sparsekd.errors import Incompatible
 from sparsekd.methods.actor_critic import ActorCritic, Learner, Memory, novelty
 from sparsekd.methods.base import Method, Progress, Seen, Setup, Signal
 from sparsekd.methods.kinds import KINDS, Kinds
-from sparsekd.parameters import KnowledgeSelectionParams
 
 NOTED = 200  # steps of a course whose weights and losses are logged, at most
 LEAST = 1e-8  # of a running mean: a loss that is 0 stays 0

@@ -2,11 +2,11 @@
 
 from torch import Tensor
 
+from sparsekd.catalog.parameters import MiniLMParams
 from sparsekd.knowledge.representations import attention_kl, value_relation_kl
 from sparsekd.methods.base import Progress, Seen, Setup
 from sparsekd.methods.layers import depth
 from sparsekd.methods.vanilla import Vanilla
-from sparsekd.parameters import MiniLMParams
 
 
 class MiniLM(Vanilla):

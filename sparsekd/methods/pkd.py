@@ -3,13 +3,13 @@
 import torch
 from torch import Tensor, nn
 
+from sparsekd.catalog.parameters import PKDParams
 from sparsekd.errors import Incompatible
 from sparsekd.knowledge.relations import every_nth
 from sparsekd.knowledge.representations import cls_distance
 from sparsekd.methods.base import Progress, Seen, Setup
 from sparsekd.methods.layers import depth, maps_between
 from sparsekd.methods.vanilla import Vanilla
-from sparsekd.parameters import PKDParams
 
 
 class PKD(Vanilla):

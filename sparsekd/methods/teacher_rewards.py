@@ -8,9 +8,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from sparsekd.catalog.parameters import TeacherSelectionParams
 from sparsekd.knowledge.losses import kl, squared_error, task_loss
 from sparsekd.methods.base import Rows
-from sparsekd.parameters import TeacherSelectionParams
 
 ROUNDS = 200  # of expectation maximisation
 

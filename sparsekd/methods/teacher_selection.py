@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from sparsekd.catalog.parameters import TeacherSelectionParams
 from sparsekd.errors import Incompatible
 from sparsekd.knowledge.losses import task_loss
 from sparsekd.methods.base import Method, Progress, Seen, Setup, Signal
@@ -24,7 +25,6 @@ from sparsekd.methods.teacher_rewards import (
     terms,
 )
 from sparsekd.models import architectures
-from sparsekd.parameters import TeacherSelectionParams
 
 NOTES = 200  # logged numbers of one name, about
 STUDYING, REHEARSING, BATCHES = range(3)  # what a draw is for

@@ -2,11 +2,11 @@
 
 from torch import Tensor, nn
 
+from sparsekd.catalog.parameters import TinyBERTParams
 from sparsekd.knowledge.relations import every_nth, state_distance
 from sparsekd.knowledge.representations import score_distance
 from sparsekd.methods.base import Method, Progress, Seen, Setup, Signal, one_teacher, soft_labels
 from sparsekd.methods.layers import depth, maps_between
-from sparsekd.parameters import TinyBERTParams
 
 
 class TinyBERT(Method):

@@ -2,9 +2,9 @@
 
 from torch import Tensor
 
+from sparsekd.catalog.parameters import VanillaParams
 from sparsekd.knowledge.losses import task_loss
 from sparsekd.methods.base import Method, Progress, Seen, Setup, one_teacher, soft_labels
-from sparsekd.parameters import VanillaParams
 
 
 class Vanilla(Method):

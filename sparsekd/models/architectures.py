@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from torch import nn
 from transformers import PretrainedConfig, PreTrainedModel
 
-from sparsekd.costs import ModelShape
 from sparsekd.errors import BadInput, Incompatible
+from sparsekd.units.shape import ModelShape
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,8 @@ from huggingface_hub.errors import (
 from safetensors import SafetensorError, safe_open
 
 from sparsekd.errors import BadInput, NotFound, Unavailable
-from sparsekd.files import disk_trouble
 from sparsekd.models import architectures
+from sparsekd.system.files import disk_trouble
 
 CONFIG = "config.json"
 WEIGHTS = "model.safetensors"

@@ -22,11 +22,11 @@ from transformers import (
 )
 from transformers.utils import logging as progress
 
-from sparsekd.costs import ModelShape, UnitMask
 from sparsekd.errors import Incompatible
 from sparsekd.models import architectures, load_pruned
 from sparsekd.models.gates import gated
 from sparsekd.models.pruning import resize
+from sparsekd.units.shape import ModelShape, UnitMask
 
 LOADER = Path(load_pruned.__file__)
 ONNX = "model.onnx"

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-from sparsekd.costs import check_fit
 from sparsekd.models import architectures
+from sparsekd.units.shape import check_fit
 
 
 class UnitGates(Protocol):

@@ -25,11 +25,11 @@ from transformers.initialization import no_init_weights
 from transformers.utils import logging
 
 from sparsekd.errors import BadInput, Incompatible
-from sparsekd.files import disk_trouble
 from sparsekd.models import architectures, checkpoints
 from sparsekd.models.checkpoints import damaged
 from sparsekd.models.classifiers import fit_classifier
 from sparsekd.models.pruning import resize, spare_empty_attention
+from sparsekd.system.files import disk_trouble
 
 Loaded = tuple[PreTrainedModel, PreTrainedTokenizerBase]
 Sizes = dict[str, tuple[int, ...]]

@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-from sparsekd.costs import UnitMask, check_fit
 from sparsekd.models import architectures
 from sparsekd.models.architectures import Layer
+from sparsekd.units.shape import UnitMask, check_fit
 
 
 def prune(model: PreTrainedModel, mask: UnitMask) -> PreTrainedModel:

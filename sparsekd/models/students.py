@@ -13,13 +13,13 @@ from transformers import (
     PreTrainedTokenizerBase,
 )
 
-from sparsekd.costs import UnitMask
+from sparsekd.catalog.parameters import StudentParams
 from sparsekd.errors import BadInput, Incompatible
 from sparsekd.models import architectures
 from sparsekd.models.classifiers import labels_of, name_labels
 from sparsekd.models.loading import load
 from sparsekd.models.pruning import prune
-from sparsekd.parameters import StudentParams
+from sparsekd.units.shape import UnitMask
 
 
 def initial(

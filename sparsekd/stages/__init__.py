@@ -2,10 +2,10 @@
 
 from collections.abc import Callable
 
-from sparsekd.records import Outcome, Stage
+from sparsekd.runs.records import Outcome, Stage
 from sparsekd.stages.ablating import ablate
 from sparsekd.stages.attributing import attribute
-from sparsekd.stages.desk import Desk
+from sparsekd.stages.context import Desk
 from sparsekd.stages.exporting import export
 from sparsekd.stages.learning import distil, distil_together, finetune
 from sparsekd.stages.measuring import measure

@@ -9,24 +9,25 @@ import numpy as np
 from numpy.typing import NDArray
 from transformers import PreTrainedModel
 
-from sparsekd import masking, store
-from sparsekd.ablations import GROUPS, HEADS, KINDS, NEURONS, Ablation, ranked_groups
-from sparsekd.arrays import load_arrays, save_arrays
-from sparsekd.distances import TEMPERATURE, distance
+from sparsekd.catalog.parameters import AblateParams
 from sparsekd.errors import BadInput
-from sparsekd.evaluation import predict
-from sparsekd.files import disk_trouble
 from sparsekd.knowledge import ablation
+from sparsekd.knowledge.evaluation import predict
 from sparsekd.knowledge.magnitude import magnitude
 from sparsekd.models import architectures
-from sparsekd.parameters import AblateParams
-from sparsekd.records import Outcome
+from sparsekd.runs import store
+from sparsekd.runs.records import Outcome
 from sparsekd.stages import inputs
-from sparsekd.stages.desk import Desk
+from sparsekd.stages.context import Desk
 from sparsekd.stages.results import save_shape
 from sparsekd.stages.sparsifying import left_by, teacher_of
+from sparsekd.system.arrays import load_arrays, save_arrays
+from sparsekd.system.files import disk_trouble
 from sparsekd.tasks import TaskCard, metrics
-from sparsekd.units import Scores
+from sparsekd.units import masking
+from sparsekd.units.ablation import GROUPS, HEADS, KINDS, NEURONS, Ablation, ranked_groups
+from sparsekd.units.divergence import TEMPERATURE, distance
+from sparsekd.units.scores import Scores
 
 Array = NDArray[np.float32]
 

@@ -2,14 +2,14 @@
 
 import numpy as np
 
+from sparsekd.catalog.parameters import AttributeParams
 from sparsekd.knowledge import attribution
 from sparsekd.knowledge.gradients import Pace
-from sparsekd.parameters import AttributeParams
-from sparsekd.records import Outcome
-from sparsekd.stages.desk import Desk
+from sparsekd.runs.records import Outcome
+from sparsekd.stages.context import Desk
 from sparsekd.stages.results import save_shape
 from sparsekd.stages.sparsifying import teacher_of
-from sparsekd.units import Scores
+from sparsekd.units.scores import Scores
 
 
 def attribute(desk: Desk) -> Outcome:

@@ -9,18 +9,18 @@ from typing import Any
 
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from sparsekd import maskfiles, store
+from sparsekd.catalog.parameters import ExportParams
 from sparsekd.errors import BadInput
-from sparsekd.files import disk_trouble
 from sparsekd.models import checkpoints, exporting, loading
 from sparsekd.models.exporting import Runner
 from sparsekd.models.pruning import prune
-from sparsekd.parameters import ExportParams
-from sparsekd.records import Outcome
+from sparsekd.runs import masks, store
+from sparsekd.runs.records import Outcome
 from sparsekd.stages import modelcard
-from sparsekd.stages.desk import Desk
+from sparsekd.stages.context import Desk
 from sparsekd.stages.inputs import place
-from sparsekd.units import Mask
+from sparsekd.system.files import disk_trouble
+from sparsekd.units.masking import Mask
 
 Say = Callable[[str], None]
 
@@ -73,7 +73,7 @@ def export(desk: Desk) -> Outcome:
     """The recipe's model in the recipe's form, in the run's folder `export`."""
     recipe = desk.recipe
     named = recipe.inputs.get("mask")
-    mask = maskfiles.kept(named) if named else None
+    mask = masks.kept(named) if named else None
     params = ExportParams.of(recipe.params["export"])
     out = desk.folder / "export"
     for left in (out, *desk.folder.glob(".*.export")):  # by an attempt that was interrupted

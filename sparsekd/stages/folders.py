@@ -3,13 +3,13 @@
 from pathlib import Path
 from typing import Any
 
-from sparsekd.evaluation import Report, evaluate, ignore
+from sparsekd.knowledge.evaluation import Report, evaluate, ignore
 from sparsekd.models import architectures, loading
 from sparsekd.models.pruning import prune
 from sparsekd.stages.inputs import Splits, trained
 from sparsekd.stages.sparsifying import counts
 from sparsekd.tasks import TaskCard
-from sparsekd.units import Mask
+from sparsekd.units.masking import Mask
 
 
 def evaluate_model(

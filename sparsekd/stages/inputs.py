@@ -11,18 +11,17 @@ import numpy as np
 import pandas as pd
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from sparsekd import references, store
+from sparsekd.catalog.parameters import TrainParams
 from sparsekd.data import Encoded, demo_piece_tokenizer, demo_tokenizer, encode, load
 from sparsekd.errors import BadInput, Incompatible, unknown
-from sparsekd.evaluation import Logits, predict
-from sparsekd.files import replace
+from sparsekd.knowledge.evaluation import Logits, predict
 from sparsekd.models import checkpoints, loading, students
 from sparsekd.models.classifiers import answers, fit_classifier, labels_of
-from sparsekd.parameters import TrainParams
-from sparsekd.records import DEMO_CHECKPOINTS, DEMO_DISTILBERT
-from sparsekd.stages.desk import Desk
+from sparsekd.runs import references, store
+from sparsekd.stages.context import Desk
+from sparsekd.system.files import replace
 from sparsekd.tasks import TaskCard
-from sparsekd.tasks.demo import DEMO_TEACHERS
+from sparsekd.tasks.demo import DEMO_CHECKPOINTS, DEMO_DISTILBERT, DEMO_TEACHERS
 
 Loaded = tuple[PreTrainedModel, PreTrainedTokenizerBase]
 

@@ -10,22 +10,25 @@ from typing import Any
 import numpy as np
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from sparsekd import catalog, checkpoint, masking, references, store
+from sparsekd.catalog import cards
+from sparsekd.catalog.parameters import ScoreParams, StudentParams, TrainParams
 from sparsekd.data import Encoded
 from sparsekd.errors import Incompatible, SparseKDError
-from sparsekd.evaluation import Logits
 from sparsekd.knowledge import scores
+from sparsekd.knowledge.evaluation import Logits
 from sparsekd.knowledge.gradients import Pace
 from sparsekd.methods.base import Method
 from sparsekd.models import students
-from sparsekd.parameters import ScoreParams, StudentParams, TrainParams
-from sparsekd.records import Event, Outcome
+from sparsekd.runs import references, store
+from sparsekd.runs.records import Event, Outcome
 from sparsekd.stages import inputs
-from sparsekd.stages.desk import Desk
+from sparsekd.stages.context import Desk
 from sparsekd.stages.results import deliver, save_findings
 from sparsekd.tasks import TaskCard
-from sparsekd.training import Trained, together, train
-from sparsekd.units import Mask
+from sparsekd.training import Trained, stacked, train
+from sparsekd.training import snapshot as checkpoint
+from sparsekd.units import masking
+from sparsekd.units.masking import Mask
 
 SAVE_EVERY = 10.0  # seconds
 _Data = tuple[inputs.Splits, Encoded]
@@ -124,8 +127,8 @@ def _prepared(
     desk.suit(model)
     recipe, (splits, examples) = desk.recipe, data
     card = splits.card
-    method_card = catalog.find(recipe.method)
-    method = catalog.load(method_card)(method_card.params.of(method_params))
+    method_card = cards.find(recipe.method)
+    method = cards.load(method_card)(method_card.params.of(method_params))
     names = recipe.teachers if method_card.least_teachers else []
     params = TrainParams.of(recipe.params["train"])
     answers = [inputs.teacher_logits(name, card, params, desk) for name in names]
@@ -200,12 +203,12 @@ def distil_together(desks: Sequence[Desk]) -> Iterator[tuple[Desk, Outcome | Spa
         return
     learners = [_learner(lesson) for lesson in lessons]
     try:
-        together.check(learners)
+        stacked.check(learners)
     except Incompatible as reason:
         yield from _one_by_one(lessons, reason)
         return
     splits, examples = data
-    ends = together.train(
+    ends = stacked.train(
         learners, examples, splits["selection"], card, lessons[0].params,
         device=desks[0].device, save_every=SAVE_EVERY,
     )  # fmt: skip
@@ -213,9 +216,9 @@ def distil_together(desks: Sequence[Desk]) -> Iterator[tuple[Desk, Outcome | Spa
         yield lessons[place].desk, _ended(lessons[place], end, len(learners))
 
 
-def _learner(lesson: _Lesson) -> together.Learner:
+def _learner(lesson: _Lesson) -> stacked.Learner:
     desk = lesson.desk
-    return together.Learner(
+    return stacked.Learner(
         lesson.model,
         lesson.method,
         desk.recipe.seed,

@@ -12,16 +12,17 @@ from numpy.typing import NDArray
 from safetensors.torch import save_file
 from transformers import PreTrainedModel
 
-from sparsekd import costs, jobs, maskfiles, measurements, references
-from sparsekd.memory import enough_memory
+from sparsekd.catalog.parameters import MeasureParams
 from sparsekd.models import architectures, checkpoints, exporting, loading
+from sparsekd.models.memory import enough_memory
 from sparsekd.models.timing import full_inputs, times
-from sparsekd.parameters import MeasureParams
-from sparsekd.records import Outcome
-from sparsekd.stages.desk import Desk
+from sparsekd.runs import jobs, masks, measurements, references
+from sparsekd.runs.records import Outcome
+from sparsekd.stages.context import Desk
 from sparsekd.stages.exporting import Source, source
 from sparsekd.stages.inputs import place
-from sparsekd.units import Mask
+from sparsekd.units import shape
+from sparsekd.units.masking import Mask
 
 HINT = "Measure smaller batches or shorter texts."
 Variants = dict[str, PreTrainedModel]
@@ -33,7 +34,7 @@ def measure(desk: Desk) -> Outcome:
     desk.report("loading", 0, 1, now=True)
     params = MeasureParams.of(recipe.params["measure"])
     named = recipe.inputs.get("mask")
-    found = source(recipe.inputs["model"], maskfiles.kept(named) if named else None)
+    found = source(recipe.inputs["model"], masks.kept(named) if named else None)
     desk.suit(found.smaller)
     models = variants(found)
     proof = _proof(models, found.mask)
@@ -96,7 +97,7 @@ def _rows(desk: Desk, models: Variants, params: MeasureParams, device: str) -> p
         spent = times(models, batch, tokens, params.rounds, heard)
         first = next(iter(spent.values()))
         for name, each in spent.items():
-            flops = costs.flops(architectures.shape(models[name]), tokens)
+            flops = shape.flops(architectures.shape(models[name]), tokens)
             setting = {"variant": name, "batch": batch, "tokens": tokens, "flops": flops}
             rows.append(setting | _speed(each, first, batch) | sizes[name])
     return pd.DataFrame(rows)

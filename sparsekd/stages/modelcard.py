@@ -9,12 +9,13 @@ import transformers
 from transformers import PreTrainedModel
 
 import sparsekd
-from sparsekd import costs, store
-from sparsekd.files import replace
 from sparsekd.models import architectures
 from sparsekd.models.classifiers import labels_of
 from sparsekd.models.exporting import full_shape
-from sparsekd.units import Mask
+from sparsekd.runs import store
+from sparsekd.system.files import replace
+from sparsekd.units import shape as costs
+from sparsekd.units.masking import Mask
 
 TOKENS = 128  # of the text whose operations the card counts
 USE = {

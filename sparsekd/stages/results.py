@@ -6,12 +6,12 @@ from typing import Any
 import pandas as pd
 from transformers import PreTrainedModel
 
-from sparsekd.evaluation import evaluate
-from sparsekd.files import replace
+from sparsekd.knowledge.evaluation import evaluate
 from sparsekd.models import architectures, loading
-from sparsekd.records import Outcome
-from sparsekd.stages.desk import Desk
+from sparsekd.runs.records import Outcome
+from sparsekd.stages.context import Desk
 from sparsekd.stages.inputs import Splits, drawn, passing, save_array
+from sparsekd.system.files import replace
 
 
 def deliver(desk: Desk, model: PreTrainedModel, splits: Splits, facts: dict[str, Any]) -> Outcome:

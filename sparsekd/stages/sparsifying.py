@@ -9,24 +9,26 @@ import numpy as np
 import pandas as pd
 from transformers import PreTrainedModel
 
-from sparsekd import jacobians, masking, references, store
+from sparsekd.catalog.parameters import MaskParams, ProbeParams, ScoreParams
 from sparsekd.data import Encoded
-from sparsekd.distances import distance
-from sparsekd.evaluation import predict
-from sparsekd.files import replace
 from sparsekd.knowledge import masked, scores
+from sparsekd.knowledge.evaluation import predict
 from sparsekd.knowledge.gradients import Pace
 from sparsekd.knowledge.magnitude import magnitude
 from sparsekd.models import architectures
 from sparsekd.models.pruning import prune as smaller
-from sparsekd.parameters import MaskParams, ProbeParams, ScoreParams
-from sparsekd.records import Outcome
-from sparsekd.rescoring import rescore
+from sparsekd.runs import references, store
+from sparsekd.runs.records import Outcome
 from sparsekd.stages import inputs
-from sparsekd.stages.desk import Desk
+from sparsekd.stages.context import Desk
 from sparsekd.stages.results import deliver, save_shape
+from sparsekd.system.files import replace
 from sparsekd.tasks import metrics
-from sparsekd.units import Mask, Scores
+from sparsekd.units import jacobians, masking
+from sparsekd.units.divergence import distance
+from sparsekd.units.masking import Mask
+from sparsekd.units.rescoring import rescore
+from sparsekd.units.scores import Scores
 
 JACOBIAN_LIMIT = 2 * 2**30  # bytes that a run may keep for instant rescoring
 

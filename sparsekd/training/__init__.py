@@ -6,17 +6,17 @@ from contextlib import ExitStack
 import torch
 from transformers import PreTrainedModel
 
-from sparsekd.checkpoint import Snapshot
+from sparsekd.catalog.parameters import TrainParams
 from sparsekd.data import Encoded
 from sparsekd.errors import Cancelled
-from sparsekd.evaluation import Logits, Report, ignore
+from sparsekd.knowledge.evaluation import Logits, Report, ignore
 from sparsekd.knowledge.observe import sparing
-from sparsekd.memory import enough_memory
 from sparsekd.methods.base import Method
-from sparsekd.parameters import TrainParams
+from sparsekd.models.memory import enough_memory
 from sparsekd.tasks import TaskCard
-from sparsekd.training.course import Course, Trained
-from sparsekd.training.lesson import Lesson
+from sparsekd.training.snapshot import Snapshot
+from sparsekd.training.step import Lesson
+from sparsekd.training.trainer import Course, Trained
 
 __all__ = ["Trained", "train"]
 

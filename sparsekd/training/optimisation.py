@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import AdamW
 
-from sparsekd.parameters import TrainParams
+from sparsekd.catalog.parameters import TrainParams
 
 
 def adamw(modules: Iterable[nn.Module], params: TrainParams) -> AdamW:

@@ -16,8 +16,8 @@ from urllib.request import urlopen
 
 import pytest
 
-from sparsekd import jobs, store
-from sparsekd.records import UNFINISHED
+from sparsekd.runs import jobs, store
+from sparsekd.runs.records import UNFINISHED
 from tests.pages.conftest import fill_plan, sample_plan
 
 ROOT = Path(__file__).parents[2]

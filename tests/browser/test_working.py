@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
-from sparsekd import jobs, plans, roles, store
-from sparsekd.parameters import TrainParams
-from sparsekd.records import State
+from sparsekd.catalog.parameters import TrainParams
+from sparsekd.runs import jobs, store
+from sparsekd.runs.records import State
+from sparsekd.studies import recipes, roles
 from tests.browser.conftest import Server, serving, settled
 
 Visit = Callable[..., Any]
@@ -33,7 +34,7 @@ def until(condition: Callable[[], bool], seconds: float, what: str) -> None:
 
 def test_a_run_is_cancelled_resumed_and_outlives_the_server(visit: Visit, server: Server) -> None:
     train = TrainParams(epochs=4, batch_size=32, learning_rate=5e-4, train_examples=2000)
-    (run,) = jobs.submit([plans.finetune("demo/sentiment", "demo:", train)])
+    (run,) = jobs.submit([recipes.finetune("demo/sentiment", "demo:", train)])
 
     def state() -> State:
         return store.get(run.id).state

@@ -10,9 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from sparsekd import asking, plans, references, store
-from sparsekd.parameters import MaskParams, StudentParams, TrainParams, VanillaParams
-from sparsekd.records import Recipe, State
+from sparsekd.catalog.parameters import MaskParams, StudentParams, TrainParams, VanillaParams
+from sparsekd.inspector import client
+from sparsekd.runs import references, store
+from sparsekd.runs.records import Recipe, State
+from sparsekd.studies import recipes
 from sparsekd.worker import work
 from tests.workshop import checkpoint_folder, task_folder
 
@@ -30,20 +32,20 @@ def done(recipe: Recipe) -> str:
 
 def pid() -> int:
     """The inspector's process, once it has published where it is."""
-    return int(json.loads(asking.address().read_text())["pid"])
+    return int(json.loads(client.address().read_text())["pid"])
 
 
 def end(sign: signal.Signals = signal.SIGTERM) -> None:
     """End this store's inspector, if there is one, and wait until its lock is free."""
-    if not asking.alive():
+    if not client.alive():
         return
     with suppress(ProcessLookupError):
         os.kill(pid(), sign)
     until = time.monotonic() + SECONDS
-    while asking.alive():
+    while client.alive():
         assert time.monotonic() < until, "the inspector does not end"
         time.sleep(0.02)
-    asking.address().unlink(missing_ok=True)  # what a killed one leaves
+    client.address().unlink(missing_ok=True)  # what a killed one leaves
 
 
 @pytest.fixture(scope="session")
@@ -53,14 +55,14 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         patch.setenv("SPARSEKD_HOME", str(place / "home"))
         card = references.task(str(task_folder(place / "task")))
         checkpoint = references.model(str(checkpoint_folder(place / "checkpoint")))
-        teacher = done(plans.finetune(card.name, checkpoint, QUICK))
+        teacher = done(recipes.finetune(card.name, checkpoint, QUICK))
         student = done(
-            plans.distil(
+            recipes.distil(
                 card.name, "vanilla", teacher, QUICK, VanillaParams(), StudentParams(layers=1)
             )
         )
         params = MaskParams(kind="random", sparsity=0.5, round_to=1)
-        pruned = done(plans.prune(card.name, teacher, "", params, 16, seed=1))
+        pruned = done(recipes.prune(card.name, teacher, "", params, 16, seed=1))
         names = {"task": card.name, "teacher": teacher, "student": student, "pruned": pruned}
         (place / "names.json").write_text(json.dumps(names))
         yield place

@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 
 from sparsekd.errors import Incompatible
-from sparsekd.evaluation import predict
 from sparsekd.knowledge import ablation
 from sparsekd.knowledge.ablation import Removal, ablate
+from sparsekd.knowledge.evaluation import predict
 from sparsekd.models import architectures
 from sparsekd.models.gates import gated
 from sparsekd.models.pruning import prune
-from sparsekd.units import Mask
+from sparsekd.units.masking import Mask
 from tests.tiny_data import tiny_data
 
 Make = Callable[..., Any]

@@ -9,10 +9,10 @@ from transformers import PreTrainedModel
 
 from sparsekd.errors import BadInput
 from sparsekd.knowledge.attending import attention, by_unit, strongest
-from sparsekd.masking import Mask
 from sparsekd.models import architectures
 from sparsekd.models.gates import gated, tapped
 from sparsekd.models.pruning import prune
+from sparsekd.units.masking import Mask
 from tests.tiny_data import tiny_data
 
 Tiny = Callable[..., PreTrainedModel]

@@ -21,10 +21,10 @@ from sparsekd.knowledge.attribution import (
     masked_words,
     of_tokens,
 )
-from sparsekd.masking import Mask
 from sparsekd.models import architectures
 from sparsekd.models.gates import frozen, gated, tapped
 from sparsekd.models.pruning import prune
+from sparsekd.units.masking import Mask
 from tests.tiny_data import tiny_data
 
 Tiny = Callable[..., PreTrainedModel]

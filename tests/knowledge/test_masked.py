@@ -8,13 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sparsekd import evaluation
 from sparsekd.errors import Incompatible
-from sparsekd.knowledge import masked
+from sparsekd.knowledge import evaluation, masked
 from sparsekd.knowledge.masked import Tree
 from sparsekd.models import architectures
 from sparsekd.models.pruning import prune
-from sparsekd.units import Mask
+from sparsekd.units.masking import Mask
 from tests.tiny_data import tiny_data
 
 Make = Callable[..., Any]

@@ -9,7 +9,7 @@ from sparsekd.knowledge import observe
 from sparsekd.knowledge.observe import KINDS
 from sparsekd.models.gates import cls_only, tapped
 from sparsekd.models.pruning import prune
-from sparsekd.units import Mask
+from sparsekd.units.masking import Mask
 from tests.tiny_data import padded, tiny_data
 
 BATCH = tiny_data(4).batch(range(4))

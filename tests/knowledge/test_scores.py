@@ -9,21 +9,21 @@ import torch.nn.functional as F
 from captum.attr import LayerGradientXActivation
 from transformers import PreTrainedModel
 
+from sparsekd.catalog.parameters import ScoreParams
 from sparsekd.data import Encoded
 from sparsekd.errors import BadInput, Cancelled, Incompatible
-from sparsekd.evaluation import predict
-from sparsekd.jacobians import Jacobian
-from sparsekd.knowledge import sums
+from sparsekd.knowledge import accumulator
+from sparsekd.knowledge.evaluation import predict
 from sparsekd.knowledge.gradients import Pace
 from sparsekd.knowledge.magnitude import magnitude
 from sparsekd.knowledge.scores import Streamed, jacobian, stream
-from sparsekd.masking import Mask, Scores, decide
 from sparsekd.models import architectures
 from sparsekd.models.gates import Gates, gated
 from sparsekd.models.pruning import prune
-from sparsekd.parameters import ScoreParams
-from sparsekd.rescoring import directions, rescore
-from sparsekd.units import MATRICES
+from sparsekd.units.jacobians import Jacobian
+from sparsekd.units.masking import Mask, decide
+from sparsekd.units.rescoring import directions, rescore
+from sparsekd.units.scores import MATRICES, Scores
 
 GRID = (2, 3, 20)
 EXAMPLES = 23
@@ -213,7 +213,7 @@ def test_how_batches_are_packed_changes_nothing(batch_size, tiny, monkeypatch):
     params = ScoreParams(batch_size=batch_size)
     one = stream(teacher, data, student, params, Pace(tokens=1))
     two = stream(teacher, data, student, params, Pace(tokens=10**6))
-    monkeypatch.setattr(sums, "EXAMPLES", 8)  # several windows
+    monkeypatch.setattr(accumulator, "EXAMPLES", 8)  # several windows
     three = stream(teacher, data, student, params, Pace(tokens=50))
     for other in (two, three):
         assert_same(other.per_batch, arrays(one.per_batch))

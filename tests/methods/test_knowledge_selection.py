@@ -6,20 +6,20 @@ import numpy as np
 import pytest
 import torch
 
-from sparsekd import checkpoint
-from sparsekd.catalog import METHODS
+from sparsekd.catalog.cards import METHODS
+from sparsekd.catalog.parameters import KnowledgeSelectionParams, TrainParams
 from sparsekd.errors import BadInput, Cancelled, Incompatible
-from sparsekd.evaluation import predict
 from sparsekd.knowledge import observe
+from sparsekd.knowledge.evaluation import predict
 from sparsekd.knowledge.losses import kl, task_loss
 from sparsekd.knowledge.relations import flow
 from sparsekd.methods import Progress, Seen, Setup, Signal
 from sparsekd.methods.kinds import KINDS
 from sparsekd.methods.knowledge_selection import FAINTEST, KnowledgeSelection, summary
 from sparsekd.models.pruning import prune
-from sparsekd.parameters import KnowledgeSelectionParams, TrainParams
+from sparsekd.training import snapshot as checkpoint
 from sparsekd.training import train
-from sparsekd.units import Mask
+from sparsekd.units.masking import Mask
 from tests.tiny_data import tiny_card, tiny_data
 
 CARD, DATA, SELECTION = tiny_card(), tiny_data(24, seed=1), tiny_data(20, seed=2)

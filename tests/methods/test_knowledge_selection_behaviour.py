@@ -6,11 +6,11 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from sparsekd.evaluation import predict
+from sparsekd.catalog.parameters import FineTuningParams, KnowledgeSelectionParams, TrainParams
+from sparsekd.knowledge.evaluation import predict
 from sparsekd.methods.fine_tuning import FineTuning
 from sparsekd.methods.kinds import KINDS
 from sparsekd.methods.knowledge_selection import KnowledgeSelection
-from sparsekd.parameters import FineTuningParams, KnowledgeSelectionParams, TrainParams
 from sparsekd.training import train
 from tests.tiny_data import tiny_card, tiny_data
 

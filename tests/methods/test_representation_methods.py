@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from sparsekd.catalog.parameters import InternalParams, MiniLMParams, PKDParams, TinyBERTParams
 from sparsekd.errors import BadInput, Incompatible
 from sparsekd.knowledge import observe
 from sparsekd.knowledge.losses import soft_cross_entropy
@@ -14,8 +15,7 @@ from sparsekd.methods.minilm import MiniLM
 from sparsekd.methods.pkd import PKD
 from sparsekd.methods.tinybert import TinyBERT
 from sparsekd.models.pruning import prune
-from sparsekd.parameters import InternalParams, MiniLMParams, PKDParams, TinyBERTParams
-from sparsekd.units import Mask
+from sparsekd.units.masking import Mask
 from tests.tiny_data import tiny_card, tiny_data
 
 BATCH = tiny_data(5).batch(range(5))

@@ -8,12 +8,12 @@ import pandas as pd
 import pytest
 import torch
 
+from sparsekd.catalog.parameters import TeacherSelectionParams, TrainParams
 from sparsekd.errors import Cancelled, Incompatible
 from sparsekd.knowledge import Knowledge
 from sparsekd.methods import Progress, Seen, Setup, Signal
 from sparsekd.methods.teacher_rewards import ahead, reward
 from sparsekd.methods.teacher_selection import TeacherSelection
-from sparsekd.parameters import TeacherSelectionParams, TrainParams
 from sparsekd.training import train
 from tests.tiny_data import tiny_card, tiny_data
 

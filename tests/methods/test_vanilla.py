@@ -5,12 +5,12 @@ import math
 import pytest
 import torch
 
+from sparsekd.catalog.parameters import FineTuningParams, VanillaParams
 from sparsekd.errors import BadInput, Incompatible
 from sparsekd.knowledge import Knowledge, observe
 from sparsekd.methods import Progress, Seen, Setup
 from sparsekd.methods.fine_tuning import FineTuning
 from sparsekd.methods.vanilla import Vanilla
-from sparsekd.parameters import FineTuningParams, VanillaParams
 from tests.tiny_data import tiny_card, tiny_data
 
 START = Progress(0, 10, 0)

@@ -10,12 +10,12 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sparsekd.costs import parameters, pruned
 from sparsekd.errors import Incompatible
 from sparsekd.models import architectures
 from sparsekd.models.gates import gated
 from sparsekd.models.loading import load_saved, save
 from sparsekd.models.pruning import prune
+from sparsekd.units.shape import parameters, pruned
 from tests.conftest import ARCHITECTURES, tiny_inputs, tiny_model, tiny_tokenizer
 
 MODELS = {name: tiny_model(name, layers=3) for name in ARCHITECTURES}

@@ -10,11 +10,11 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sparsekd.catalog.parameters import StudentParams
 from sparsekd.errors import BadInput, Incompatible
 from sparsekd.models import architectures
 from sparsekd.models.loading import save
 from sparsekd.models.students import chosen_layers, initial, untrained
-from sparsekd.parameters import StudentParams
 from tests.conftest import tiny_inputs, tiny_model, tiny_tokenizer
 
 

@@ -6,10 +6,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from sparsekd import costs, masking, plans, store, sweeps
-from sparsekd.parameters import StudentParams
-from sparsekd.records import Outcome, Plan, State, Step
-from sparsekd.sweeps import Sweep
+from sparsekd.catalog.parameters import StudentParams
+from sparsekd.runs import store
+from sparsekd.runs.records import Outcome, Plan, State, Step
+from sparsekd.studies import recipes, sweep
+from sparsekd.studies.sweep import Sweep
+from sparsekd.units import masking
+from sparsekd.units import shape as costs
 
 from .conftest import DEMO_TRAINING, sample_scores, sample_shape
 
@@ -19,7 +22,7 @@ GRID = {"lams": (0.0, 0.5, 1.0), "sparsities": (0.0, 0.3)}
 
 def asked(**changes: Any) -> Sweep:
     """A small study on a demo task."""
-    teacher = plans.finetune("demo/sentiment", "demo:", DEMO_TRAINING)
+    teacher = recipes.finetune("demo/sentiment", "demo:", DEMO_TRAINING)
     usual: dict[str, Any] = {"train": DEMO_TRAINING, "student": StudentParams(layers=1)} | GRID
     return Sweep("demo/sentiment", teacher, **(usual | changes))
 
@@ -28,7 +31,7 @@ def fill(plan: Plan, until: int | None = None) -> Plan:
     """Enter a study of which the first `until` runs are done; all of them unless told."""
     store.save_plan(plan)
     store.create_all([step.recipe for step in plan.steps])
-    cells = sweeps.cells(plan).set_index("run")
+    cells = sweep.cells(plan).set_index("run")
     for step in plan.steps[:until]:
         cell = cells.loc[step.recipe.run_id] if step.recipe.run_id in cells.index else None
         write(step, 0.95 if cell is None else skill(cell))

@@ -10,10 +10,13 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from sparsekd import costs, masking, plans, store
-from sparsekd.jacobians import build
-from sparsekd.parameters import MaskParams, StudentParams, TrainParams
-from sparsekd.records import Event, Outcome, Plan, Progress, Recipe, Run, State, Step
+from sparsekd.catalog.parameters import MaskParams, StudentParams, TrainParams
+from sparsekd.runs import store
+from sparsekd.runs.records import Event, Outcome, Plan, Progress, Recipe, Run, State, Step
+from sparsekd.studies import recipes
+from sparsekd.units import masking
+from sparsekd.units import shape as costs
+from sparsekd.units.jacobians import build
 
 ROOT = Path(__file__).parents[2]
 LAYERS, HEADS, NEURONS, HIDDEN = 4, 4, 64, 32
@@ -34,7 +37,7 @@ def sample_plan(
     seeds: tuple[int, ...] = (0,), task: str = "demo/sentiment", lam: float = 0.5
 ) -> Plan:
     """A study of a small teacher with one student layer."""
-    study = plans.Study(
+    study = recipes.Study(
         task=task,
         checkpoint="demo:",
         teacher=DEMO_TRAINING,
@@ -43,7 +46,7 @@ def sample_plan(
         mask=MaskParams(lam=lam),
         seeds=seeds,
     )
-    return plans.stark(study)
+    return recipes.stark(study)
 
 
 def fill_plan(plan: Plan, until: str = "") -> Plan:
@@ -170,7 +173,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty SPARSEKD_HOME of this test's own; nothing is started behind its back."""
     monkeypatch.setenv("SPARSEKD_HOME", str(tmp_path))
     monkeypatch.chdir(ROOT)
-    monkeypatch.setattr("sparsekd.jobs.wake", lambda: None)
+    monkeypatch.setattr("sparsekd.runs.jobs.wake", lambda: None)
     (tmp_path / "devices.json").write_text('[{"name": "cpu", "words": "test processor"}]')
     st.cache_data.clear()
     st.cache_resource.clear()

@@ -7,12 +7,13 @@ import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from pages.parts import ablationview, changemaps
-from sparsekd import plans, store
-from sparsekd.ablations import GROUPS, HEADS, NEURONS, Ablation, ranked_groups
+from pages.parts.explain import ablation_view, change_maps
+from sparsekd.catalog.parameters import AblateParams
 from sparsekd.errors import NotFound
-from sparsekd.parameters import AblateParams
-from sparsekd.records import Outcome, Plan, Run, State
+from sparsekd.runs import store
+from sparsekd.runs.records import Outcome, Plan, Run, State
+from sparsekd.studies import recipes
+from sparsekd.units.ablation import GROUPS, HEADS, NEURONS, Ablation, ranked_groups
 from tests.pages.conftest import HEADS as WIDTH
 from tests.pages.conftest import LAYERS
 from tests.pages.conftest import NEURONS as NEURON_COUNT
@@ -45,7 +46,7 @@ def finished(plan: Plan, student: bool = True, singly: bool = False) -> Run:
     given = run_of(plan, "trial_student").id if student else ""
     layer = 1 if singly else None
     params = AblateParams(examples=100, neuron_layer=layer)
-    recipe = plans.ablate(teacher.recipe.task, teacher.id, params, 64, given)
+    recipe = recipes.ablate(teacher.recipe.task, teacher.id, params, 64, given)
     store.create(recipe)
     sample(student, singly).save(store.folder(recipe.run_id) / "ablation.npz")
     store.finish(recipe.run_id, State.DONE, Outcome({}, {"examples": 100}), 3.0)
@@ -53,10 +54,10 @@ def finished(plan: Plan, student: bool = True, singly: bool = False) -> Run:
 
 
 def _show(run_id: str) -> None:
-    from pages.parts import ablationview
-    from sparsekd import store
+    from pages.parts.explain import ablation_view
+    from sparsekd.runs import store
 
-    ablationview.show(store.get(run_id))
+    ablation_view.show(store.get(run_id))
 
 
 def shown(run: Run) -> AppTest:
@@ -111,7 +112,7 @@ def test_without_a_student_there_is_no_distance_to_choose(study: Plan) -> None:
 @pytest.mark.parametrize("kind", ["task_loss", "metric", "distance"])
 def test_white_is_zero_and_red_is_harm(study: Plan, kind: Any) -> None:
     values = np.array([[-0.5, 0.1], [0.2, 0.0]], dtype=np.float32)
-    trace = changemaps.around_zero(values, kind, "head").data[0]
+    trace = change_maps.around_zero(values, kind, "head").data[0]
     assert trace.zmin == -trace.zmax == -0.5
     lowest, highest = trace.colorscale[0][1], trace.colorscale[-1][1]
     red, blue = "rgb(103,0,31)", "rgb(5,48,97)"
@@ -122,14 +123,14 @@ def test_a_run_whose_file_was_deleted_says_so(study: Plan) -> None:
     run = finished(study)
     (run.folder / "ablation.npz").unlink()
     with pytest.raises(NotFound, match="There is no file"):
-        ablationview.load(run)
+        ablation_view.load(run)
 
 
 def _launch(run_id: str) -> None:
-    from pages.parts import ablationview
-    from sparsekd import store
+    from pages.parts.explain import ablation_view
+    from sparsekd.runs import store
 
-    ablationview.launch(store.get(run_id))
+    ablation_view.launch(store.get(run_id))
 
 
 def test_the_form_starts_what_it_says(study: Plan) -> None:
@@ -146,7 +147,7 @@ def test_the_form_starts_what_it_says(study: Plan) -> None:
     (run,) = store.runs("ablate")
     asked = AblateParams(examples=64, neuron_layer=1, split="validation")
     length = teacher.recipe.params["train"]["max_length"]
-    assert run.recipe == plans.ablate(teacher.recipe.task, teacher.id, asked, length, trial.id)
+    assert run.recipe == recipes.ablate(teacher.recipe.task, teacher.id, asked, length, trial.id)
     assert any("Ablation" in each.value for each in app.markdown)
 
 
@@ -159,6 +160,6 @@ def test_a_pruned_teacher_is_not_offered(study: Plan) -> None:
 
 def test_finished_ablations_are_those_of_the_teacher(study: Plan) -> None:
     run = finished(study)
-    assert [each.id for each in ablationview.finished(run_of(study, "teacher"))] == [run.id]
-    assert ablationview.finished(run_of(study, "trial_student")) == []
-    assert "selection, 100 examples" in ablationview.words(run)
+    assert [each.id for each in ablation_view.finished(run_of(study, "teacher"))] == [run.id]
+    assert ablation_view.finished(run_of(study, "trial_student")) == []
+    assert "selection, 100 examples" in ablation_view.words(run)

@@ -5,8 +5,10 @@ from collections.abc import Callable
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from sparsekd import comparisons, plans, roles, store
-from sparsekd.records import Outcome, Plan, State
+from sparsekd.runs import store
+from sparsekd.runs.records import Outcome, Plan, State
+from sparsekd.studies import comparison as comparisons
+from sparsekd.studies import recipes, roles
 
 from .conftest import DEMO_TRAINING, SKILL, fill_plan, table
 
@@ -25,7 +27,7 @@ SKILLS = {
 def comparison(seeds: int = 2, methods: tuple[str, ...] = NAMES) -> Plan:
     """Four ways to teach a demo student."""
     teachers = tuple(
-        plans.finetune("demo/sentiment", name, DEMO_TRAINING)
+        recipes.finetune("demo/sentiment", name, DEMO_TRAINING)
         for name in ("demo:", "demo:distilbert")
     )
     _, student = comparisons.usual("demo:")

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from sparsekd.records import Plan
+from sparsekd.runs.records import Plan
 
 from .conftest import fill_plan, sample_plan
 

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from pages.parts import attentionview, attributionview, tokens
-from sparsekd import asking, masking, store
-from sparsekd.questions import (
+from pages.parts.explain import attention_view, attribution_view, tokens
+from sparsekd.inspector import client
+from sparsekd.inspector.protocol import (
     Activated,
     Attended,
     Attention,
@@ -22,7 +22,9 @@ from sparsekd.questions import (
     Weightiest,
     habits,
 )
-from sparsekd.records import Plan, Run
+from sparsekd.runs import store
+from sparsekd.runs.records import Plan, Run
+from sparsekd.units import masking
 
 from .conftest import HEADS, LAYERS, NEURONS, sample_scores, table
 
@@ -39,7 +41,7 @@ def no_inspector(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(module: str, log: Path) -> None:
         raise AssertionError("the page asks for something that is not kept")
 
-    monkeypatch.setattr(asking, "detached", refuse)
+    monkeypatch.setattr(client, "detached", refuse)
 
 
 @pytest.fixture
@@ -62,7 +64,7 @@ def about(run: Run, **more: object) -> dict[str, object]:
 
 def keep(question: Question, answer: object) -> None:
     """Put an answer where the inspector would leave it."""
-    answer.save(asking.kept(question))  # type: ignore[attr-defined]
+    answer.save(client.kept(question))  # type: ignore[attr-defined]
 
 
 def attended(cut: int = 0, unknown: int = 0) -> Attended:
@@ -164,7 +166,7 @@ def test_a_neuron_s_strongest_tokens_stand_in_their_text(open_page: Open, scored
 
 def test_models_are_attributed_side_by_side(open_page: Open, scored: Run) -> None:
     mask = masking.decide(*masking.knowledgeableness(sample_scores(), 0.5), 0.2)
-    shown = attributionview.models(scored, mask)
+    shown = attribution_view.models(scored, mask)
     for place, one in enumerate(shown):
         closed = None if one.mask is None else Closed.of_mask(one.mask)
         target = {"target": 1} if place else {}
@@ -175,7 +177,7 @@ def test_models_are_attributed_side_by_side(open_page: Open, scored: Run) -> Non
     assert not app.error
     answers = table(app, "delta")
     assert len(answers) == 4
-    assert list(answers["model"][:2]) == [attributionview.DENSE, attributionview.SPARSE]
+    assert list(answers["model"][:2]) == [attribution_view.DENSE, attribution_view.SPARSE]
     np.testing.assert_allclose(answers["sum of tokens"], [1.3 * (1 + place) for place in range(4)])
     assert "the trial student" not in words(app)
     assert "\\<b\\>" in words(app)  # the strongest token, escaped
@@ -199,8 +201,8 @@ def test_tokens_on_charts_are_escaped() -> None:
 
 def test_pictures_hold_no_markup_of_the_data() -> None:
     maps = (
-        attentionview.picture(attended(), attended().attention[0, 0]),
-        attributionview.picture(attributed(), attributed().values[:, None], ["<img src=x>"]),
+        attention_view.picture(attended(), attended().attention[0, 0]),
+        attribution_view.picture(attributed(), attributed().values[:, None], ["<img src=x>"]),
     )
     for figure in maps:
         drawn = figure.to_json()

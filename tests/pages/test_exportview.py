@@ -9,11 +9,14 @@ import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from pages.parts import exportview, maskview
-from sparsekd import maskfiles, masking, measurements, plans, store
+from pages.parts.runs import export
+from pages.parts.scores_and_mask import mask_sliders
+from sparsekd.catalog.parameters import ExportParams, MaskParams, MeasureParams
 from sparsekd.cli.menu import parser
-from sparsekd.parameters import ExportParams, MaskParams, MeasureParams
-from sparsekd.records import Outcome, Plan, Recipe, Run, State
+from sparsekd.runs import masks, measurements, store
+from sparsekd.runs.records import Outcome, Plan, Recipe, Run, State
+from sparsekd.studies import recipes
+from sparsekd.units import masking
 from tests.pages.conftest import HEADS, LAYERS, NEURONS, sample_scores, table
 
 Open = Callable[..., AppTest]
@@ -26,7 +29,7 @@ def of(plan: Plan, role: str) -> Run:
 
 def decided() -> masking.Mask:
     """The mask that the Mask page shows first."""
-    return maskview.decide(sample_scores(), MaskParams()).mask
+    return mask_sliders.decide(sample_scores(), MaskParams()).mask
 
 
 def ended(recipe: Recipe, facts: dict[str, object]) -> Run:
@@ -40,7 +43,7 @@ def ended(recipe: Recipe, facts: dict[str, object]) -> Run:
 
 def exported(task: str, model: str, form: str, mask: str = "") -> Run:
     """What a finished export leaves."""
-    recipe = plans.export(task, model, ExportParams.of({"format": form}), mask)
+    recipe = recipes.export(task, model, ExportParams.of({"format": form}), mask)
     facts = {"checked": {"texts": 9, "largest_difference": 3e-7}, "bytes": 2_000_000}
     run = ended(recipe, facts)
     (run.folder / "export").mkdir()
@@ -51,7 +54,7 @@ def exported(task: str, model: str, form: str, mask: str = "") -> Run:
 def measured(task: str, model: str, mask: str = "") -> Run:
     """What a finished measurement leaves: pruned is 1.4 times as fast."""
     facts = {"device_words": "test processor", "threads": 2, "torch": "2.13", "rounds": 15}
-    run = ended(plans.measure(task, model, MeasureParams(), "cpu", mask), facts | {"load": 0.5})
+    run = ended(recipes.measure(task, model, MeasureParams(), "cpu", mask), facts | {"load": 0.5})
     rows = [
         {"variant": name, "batch": 1, "tokens": 32, "milliseconds": 14 / speed, "low": 9.0,
          "high": 15.0, "examples_per_second": 100.0, "speedup": speed, "speedup_low": speed,
@@ -66,7 +69,7 @@ def words(app: AppTest) -> str:
     return " ".join(element.value for element in [*app.markdown, *app.caption])
 
 
-@pytest.mark.parametrize("form", list(exportview.FORMATS))
+@pytest.mark.parametrize("form", list(export.FORMATS))
 def test_an_export_of_the_shown_mask_is_asked_for(open_page: Open, study: Plan, form: str) -> None:
     app = open_page(MASK)
     app.button(key=f"export.{of(study, 'scores').id}.{form}").click().run()
@@ -75,7 +78,7 @@ def test_an_export_of_the_shown_mask_is_asked_for(open_page: Open, study: Plan, 
     assert not app.error
     assert run.recipe.method == form
     assert run.recipe.inputs["model"] == of(study, "teacher").id
-    kept = maskfiles.kept(run.recipe.inputs["mask"])
+    kept = masks.kept(run.recipe.inputs["mask"])
     np.testing.assert_array_equal(kept.heads, decided().heads)
     np.testing.assert_array_equal(kept.neurons, decided().neurons)
 
@@ -89,7 +92,7 @@ def test_moving_a_slider_keeps_no_masks(open_page: Open, study: Plan, home: Path
 
 def test_a_finished_export_shows_its_proof_and_its_folder(open_page: Open, study: Plan) -> None:
     run = exported("demo/sentiment", of(study, "teacher").id, "onnx",
-                   maskfiles.reference(decided()))  # fmt: skip
+                   masks.reference(decided()))  # fmt: skip
     app = open_page(MASK)
 
     assert "differ by at most 3.0e-07" in words(app)
@@ -102,8 +105,8 @@ def test_a_finished_export_shows_its_proof_and_its_folder(open_page: Open, study
 def test_an_export_of_another_mask_is_not_mistaken_for_this_one(
     open_page: Open, study: Plan
 ) -> None:
-    other = maskview.decide(sample_scores(), MaskParams(sparsity=0.6)).mask
-    exported("demo/sentiment", of(study, "teacher").id, "onnx", maskfiles.reference(other))
+    other = mask_sliders.decide(sample_scores(), MaskParams(sparsity=0.6)).mask
+    exported("demo/sentiment", of(study, "teacher").id, "onnx", masks.reference(other))
     app = open_page(MASK)
 
     assert f"export.{of(study, 'scores').id}.onnx" in {button.key for button in app.button}
@@ -111,7 +114,7 @@ def test_an_export_of_another_mask_is_not_mistaken_for_this_one(
 
 def test_an_export_whose_files_were_deleted_is_told(open_page: Open, study: Plan) -> None:
     run = exported("demo/sentiment", of(study, "teacher").id, "gated",
-                   maskfiles.reference(decided()))  # fmt: skip
+                   masks.reference(decided()))  # fmt: skip
     (run.folder / "export" / "config.json").unlink()
     (run.folder / "export").rmdir()
     app = open_page(MASK)
@@ -130,14 +133,14 @@ def test_speed_is_measured_on_the_chosen_device_and_again(open_page: Open, study
     assert key not in {button.key for button in app.button}  # it waits
 
     store.delete(run.id)
-    measured("demo/sentiment", of(study, "teacher").id, maskfiles.reference(decided()))
+    measured("demo/sentiment", of(study, "teacher").id, masks.reference(decided()))
     app = open_page(MASK)
     app.button(key=key).click().run()
     assert sorted(run.recipe.seed for run in store.runs("measure")) == [0, 1]
 
 
 def test_the_measured_table_says_where_and_what(open_page: Open, study: Plan) -> None:
-    measured("demo/sentiment", of(study, "teacher").id, maskfiles.reference(decided()))
+    measured("demo/sentiment", of(study, "teacher").id, masks.reference(decided()))
     app = open_page(MASK)
 
     shown = table(app, "speedup")
@@ -191,8 +194,8 @@ def test_a_brought_mask_is_applied_to_a_model_of_its_shape(
     app.button(key=f"export.upload.{teacher}.gated").click().run()
 
     (run,) = store.runs("export")
-    assert run.recipe.inputs == {"model": teacher, "mask": maskfiles.reference(mask)}
-    np.testing.assert_array_equal(maskfiles.kept(run.recipe.inputs["mask"]).heads, mask.heads)
+    assert run.recipe.inputs == {"model": teacher, "mask": masks.reference(mask)}
+    np.testing.assert_array_equal(masks.kept(run.recipe.inputs["mask"]).heads, mask.heads)
 
 
 def test_a_mask_of_another_shape_is_refused(open_page: Open, study: Plan, tmp_path: Path) -> None:

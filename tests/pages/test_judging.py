@@ -8,12 +8,15 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from pages.parts import fateview, fidelityplot, fidelityview, maskdiffview
-from sparsekd import fates, fidelity, maskdiff, masking, plans, store
-from sparsekd.ablations import KINDS, Ablation, ranked_groups
-from sparsekd.parameters import AblateParams, MaskParams, ScoreParams
-from sparsekd.records import Outcome, Plan, Run, State
-from sparsekd.units import Scores
+from pages.parts.explain import fidelity_chart, fidelity_view, unit_view
+from pages.parts.scores_and_mask import mask_overlap
+from sparsekd.catalog.parameters import AblateParams, MaskParams, ScoreParams
+from sparsekd.runs import store
+from sparsekd.runs.records import Outcome, Plan, Run, State
+from sparsekd.studies import recipes
+from sparsekd.units import explain, fidelity, masking, overlap
+from sparsekd.units.ablation import KINDS, Ablation, ranked_groups
+from sparsekd.units.scores import Scores
 from tests.pages.conftest import HEADS, LAYERS, NEURONS, sample_scores, table
 
 GROUPS = 8
@@ -26,7 +29,7 @@ def scores_run(plan: Plan) -> Run:
 def ablated(plan: Plan, exactly_e: bool = False, single: int | None = 2) -> Run:
     """What a finished ablation of the sample teacher leaves."""
     inputs = scores_run(plan).recipe.inputs
-    recipe = plans.ablate(plan.task, inputs["teacher"], AblateParams(), 64, inputs["student"])
+    recipe = recipes.ablate(plan.task, inputs["teacher"], AblateParams(), 64, inputs["student"])
     run = store.create(recipe)
     run.folder.mkdir(parents=True, exist_ok=True)
     draws = np.random.default_rng(3)
@@ -65,12 +68,13 @@ def said(app: AppTest) -> str:
 def _fidelity(scores: str, ablation: str, more: dict[str, str] | None = None) -> None:
     from pathlib import Path
 
-    from pages.parts import fidelityview, frame
-    from sparsekd import store
+    from pages.parts.explain import fidelity_view
+    from pages.parts.shell import frame
+    from sparsekd.runs import store
 
     with frame.errors_in_words():
         files = {name: Path(path) for name, path in (more or {}).items()}
-        fidelityview.show(store.get(scores), store.get(ablation), files)
+        fidelity_view.show(store.get(scores), store.get(ablation), files)
 
 
 def test_a_score_that_foretells_is_praised_and_a_chance_one_is_not(study: Plan) -> None:
@@ -93,8 +97,8 @@ def test_groups_and_single_neurons_are_compared_too(study: Plan, what: str, unit
     app.run()
 
     assert not app.exception
-    assert f"resampling the {units} {fidelityview.WHAT[what].lower()}" in said(app)
-    assert len(table(app, "rank by score")) == fidelityplot.OUTLIERS
+    assert f"resampling the {units} {fidelity_view.WHAT[what].lower()}" in said(app)
+    assert len(table(app, "rank by score")) == fidelity_chart.OUTLIERS
 
 
 def test_magnitudes_beside_the_ablation_and_other_scores_get_rows(
@@ -138,7 +142,7 @@ def test_a_click_in_the_scatter_chooses_the_unit(monkeypatch: pytest.MonkeyPatch
 
     session: dict[str, Any] = {"chart": Event}
     monkeypatch.setattr("streamlit.session_state", session)
-    fidelityview.picked("chart", "neuron")
+    fidelity_view.picked("chart", "neuron")
     assert [session[f"url.{name}"] for name in ("unit", "layer", "index")] == ["neuron", 2, 39]
 
 
@@ -146,24 +150,25 @@ def test_the_scatter_holds_every_unit_and_rings_the_misjudged() -> None:
     score, really = np.arange(16.0), np.arange(16.0)
     really[2] = 99
     places = np.indices((4, 4)).reshape(2, -1).T + 1
-    figure = fidelityplot.scatter(score, really, places, "head", ("E", "Rise"))
+    figure = fidelity_chart.scatter(score, really, places, "head", ("E", "Rise"))
     everything, ringed = figure.data
     np.testing.assert_array_equal(everything.x, score)
     np.testing.assert_array_equal(everything.customdata, places)
     assert list(ringed.customdata[0]) == [1, 3]
-    assert len(ringed.x) == fidelityplot.OUTLIERS
+    assert len(ringed.x) == fidelity_chart.OUTLIERS
 
 
 # --- fate ------------------------------------------------------------------------------------
 
 
 def _fate(scores: str, unit: object, sparsity: float = 0.3, ablation: str = "") -> None:
-    from pages.parts import fateview, frame
-    from sparsekd import store
+    from pages.parts.explain import unit_view
+    from pages.parts.shell import frame
+    from sparsekd.runs import store
 
     with frame.errors_in_words():
         truth = store.get(ablation) if ablation else None
-        fateview.show(store.get(scores), unit, 0.5, sparsity, truth)  # type: ignore[arg-type]
+        unit_view.show(store.get(scores), unit, 0.5, sparsity, truth)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("unit", [("head", 1, 2), ("neuron", 2, 33), ("neuron", 0, 5)])
@@ -171,7 +176,7 @@ def test_the_card_says_what_the_command_line_says(study: Plan, unit: tuple[str, 
     truth = ablated(study)
     app = draw(_fate, scores=scores_run(study).id, unit=unit, ablation=truth.id)
 
-    fate = fates.explain(sample_scores(), *unit, MaskParams(sparsity=0.3))
+    fate = explain.explain(sample_scores(), *unit, MaskParams(sparsity=0.3))
     kind, layer, index = unit
     verb = "go" if fate.goes else "stay"
     assert f"Why does layer {layer + 1}, {kind} {index + 1} {verb}?" in said(app)
@@ -185,7 +190,7 @@ def test_the_card_says_what_the_command_line_says(study: Plan, unit: tuple[str, 
         ("neuron", 0, 5): found.group_task_loss[0, found.groups[0, 5]],
     }[unit]
     assert tiles["Task loss"].value == f"{change:+.3g}"
-    assert list(table(app, "along")["fate"]) == list(fateview.spans(fate)["fate"])
+    assert list(table(app, "along")["fate"]) == list(unit_view.spans(fate)["fate"])
 
 
 def test_the_card_lives_without_a_unit_without_an_ablation_and_with_bad_numbers(
@@ -199,14 +204,14 @@ def test_the_card_lives_without_a_unit_without_an_ablation_and_with_bad_numbers(
 
 
 def test_the_strips_show_the_exact_turning_points() -> None:
-    fate = fates.explain(sample_scores(), "head", 1, 2, MaskParams(sparsity=0.3))
-    table = fateview.spans(fate)
+    fate = explain.explain(sample_scores(), "head", 1, 2, MaskParams(sparsity=0.3))
+    table = unit_view.spans(fate)
     assert list(table["along"].unique()) == ["λ", "sparsity"]
     of_lam = table[table["along"] == "λ"]
     assert list(of_lam["from"][1:]) == list(fate.flips)
     of_sparsity = table[table["along"] == "sparsity"]
     assert of_sparsity["from"].iloc[-1] == fate.goes_at
-    widths = [width for bar in fateview.strips(fate).data for width in bar.x]
+    widths = [width for bar in unit_view.strips(fate).data for width in bar.x]
     assert sum(widths) == pytest.approx(2)
 
 
@@ -214,11 +219,12 @@ def test_the_strips_show_the_exact_turning_points() -> None:
 
 
 def _masks(scores: str) -> None:
-    from pages.parts import frame, maskdiffview
-    from sparsekd import store
+    from pages.parts.scores_and_mask import mask_overlap
+    from pages.parts.shell import frame
+    from sparsekd.runs import store
 
     with frame.errors_in_words():
-        maskdiffview.section(store.get(scores))
+        mask_overlap.section(store.get(scores))
 
 
 def second_scores(plan: Plan) -> Run:
@@ -226,7 +232,7 @@ def second_scores(plan: Plan) -> Run:
     run = scores_run(plan)
     inputs = run.recipe.inputs
     params = ScoreParams(aggregate="per_example")
-    recipe = plans.score(plan.task, inputs["teacher"], inputs["student"], params, 64)
+    recipe = recipes.score(plan.task, inputs["teacher"], inputs["student"], params, 64)
     other = store.create(recipe)
     other.folder.mkdir(parents=True, exist_ok=True)
     drawn = np.random.default_rng(8)
@@ -244,7 +250,7 @@ def test_two_masks_are_counted_as_below(study: Plan) -> None:
 
     params = MaskParams()
     masks = [masking.from_scores(sample_scores(), params.changed({"lam": x})) for x in (0.5, 0.1)]
-    row = maskdiff.total(maskdiff.compare(*masks), "neurons")
+    row = overlap.total(overlap.compare(*masks), "neurons")
     assert f"{int(row['both']):,} are kept by both" in said(app)
     assert f"Jaccard of the kept **{row['jaccard']:.2f}**" in said(app)
     assert len(table(app, "only_first")) == 2 * (LAYERS + 1)
@@ -269,14 +275,14 @@ def test_stability_needs_two_scores_and_then_says_what_they_dispute(study: Plan)
 
     found = [Scores.load(each.folder / "scores.npz") for each in (run, other)]
     masks = [masking.from_scores(scores, MaskParams()) for scores in found]
-    row = maskdiff.agreement(masks).set_index("units").loc["heads"]
+    row = overlap.agreement(masks).set_index("units").loc["heads"]
     assert f"they dispute {int(row['disputed'])}" in said(app)
 
 
 def test_the_map_of_two_masks_has_a_sign_for_each_fate() -> None:
     first, second = np.array([[True, True], [False, False]]), np.array([[True, False]] * 2)
-    figure = maskdiffview.heads_map(maskdiff.codes(first, second))
+    figure = mask_overlap.heads_map(overlap.codes(first, second))
     assert list(figure.data[1].text) == ["", "A", "B", "×"]
-    table = maskdiff.compare(*(masking.Mask(flags, flags) for flags in (first, second)))
-    bars = {bar.name: list(bar.x) for bar in maskdiffview.neuron_bars(table).data}
+    table = overlap.compare(*(masking.Mask(flags, flags) for flags in (first, second)))
+    bars = {bar.name: list(bar.x) for bar in mask_overlap.neuron_bars(table).data}
     assert bars == {"both": [1, 0], "only A": [1, 0], "only B": [0, 1], "neither": [0, 1]}

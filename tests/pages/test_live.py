@@ -5,8 +5,8 @@ from collections.abc import Callable
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from pages.parts import frame
-from sparsekd import jobs
+from pages.parts.shell import frame
+from sparsekd.runs import jobs
 from tests.pages.conftest import fill_plan, sample_plan
 
 

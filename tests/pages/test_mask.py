@@ -11,12 +11,14 @@ import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from pages.parts import maskview, probegrid, probes, takeaway
-from sparsekd import costs, masking, store
+from pages.parts.runs import downloads
+from pages.parts.scores_and_mask import mask_sliders, quality_curves, quality_grid
+from sparsekd.catalog.parameters import MaskParams
 from sparsekd.cli.menu import parser
 from sparsekd.errors import BadInput
-from sparsekd.parameters import MaskParams
-from sparsekd.records import Outcome, Plan, Run, State
+from sparsekd.runs import store
+from sparsekd.runs.records import Outcome, Plan, Run, State
+from sparsekd.units import masking, shape
 from tests.pages.conftest import HEADS, LAYERS, NEURONS, sample_scores, sample_shape
 
 Open = Callable[..., AppTest]
@@ -35,7 +37,7 @@ def probe_done(
     plan: Plan, params: MaskParams, exactly: bool, lams: tuple[float, ...] = (), **changes: Any
 ) -> Run:
     """What a finished probe leaves: every ranking at every sparsity."""
-    recipe = probes.recipe(scores_run(plan), params, exactly, lams)
+    recipe = quality_curves.recipe(scores_run(plan), params, exactly, lams)
     run = store.create(recipe)
     asked = recipe.params["probe"]
     names = [f"λ {lam:g}" for lam in asked["lams"]]
@@ -70,9 +72,11 @@ def test_sliders_decide_what_stays_and_what_it_costs(open_page: Open, study: Pla
     tiles = {metric.label: metric for metric in app.metric}
     assert tiles["Heads"].value == str(LAYERS * HEADS // 2)
     assert tiles["Neurons"].value == str(int(mask.neurons.sum()))
-    left = costs.parameters(costs.pruned(sample_shape(), mask))
-    assert tiles["Parameters"].value == maskview.short(left)
-    assert tiles["FLOPs, 64 tokens"].delta.endswith(maskview.short(costs.flops(sample_shape(), 64)))
+    left = shape.parameters(shape.pruned(sample_shape(), mask))
+    assert tiles["Parameters"].value == mask_sliders.short(left)
+    assert tiles["FLOPs, 64 tokens"].delta.endswith(
+        mask_sliders.short(shape.flops(sample_shape(), 64))
+    )
     assert (app.query_params["lam"], app.query_params["sparsity"]) == ("0.8", "0.5")
 
 
@@ -156,7 +160,7 @@ def test_what_the_grid_has_measured_is_not_offered_again_for_one_lambda(
 def test_few_lambdas_make_no_grid_and_odd_points_no_cells(open_page: Open, study: Plan) -> None:
     probe_done(study, MaskParams(lam=0.5), exactly=False)
     probe_done(study, MaskParams(lam=0.5, sparsity=0.35), exactly=True)
-    cells = probegrid.cells(probes.measured(scores_run(study), MaskParams()), "accuracy")
+    cells = quality_grid.cells(quality_curves.measured(scores_run(study), MaskParams()), "accuracy")
     assert sorted(cells["λ"].unique()) == [0, 0.5, 1]
     assert len(cells) == 3 * 10
     app = open_page(PAGE)
@@ -167,7 +171,7 @@ def test_few_lambdas_make_no_grid_and_odd_points_no_cells(open_page: Open, study
 def test_earlier_probes_are_used_again(open_page: Open, study: Plan) -> None:
     probe_done(study, MaskParams(lam=0.5), exactly=False)
     probe_done(study, MaskParams(lam=0.5, sparsity=0.35), exactly=True, accuracy=0.77)
-    known = probes.measured(scores_run(study), MaskParams())
+    known = quality_curves.measured(scores_run(study), MaskParams())
     assert len(known) == 5 * 10 + 1
     app = open_page(PAGE, sparsity="0.35", v="1")
 
@@ -180,7 +184,7 @@ def test_earlier_probes_are_used_again(open_page: Open, study: Plan) -> None:
 def test_probes_of_another_rounding_are_not_mixed_in(study: Plan) -> None:
     probe_done(study, MaskParams(round_to=1), exactly=False)
 
-    assert probes.measured(scores_run(study), MaskParams(round_to=8)).empty
+    assert quality_curves.measured(scores_run(study), MaskParams(round_to=8)).empty
 
 
 def test_a_broken_table_of_a_probe_is_told(study: Plan) -> None:
@@ -188,14 +192,14 @@ def test_a_broken_table_of_a_probe_is_told(study: Plan) -> None:
     (run.folder / "probe.parquet").write_bytes(b"PAR1 not really")
 
     with pytest.raises(BadInput, match=run.id):
-        probes.measured(scores_run(study), MaskParams())
+        quality_curves.measured(scores_run(study), MaskParams())
 
 
 def test_the_downloaded_mask_is_the_decided_one(tmp_path: Path) -> None:
-    made = maskview.decide(sample_scores(), MaskParams(lam=0.9, sparsity=0.6))
+    made = mask_sliders.decide(sample_scores(), MaskParams(lam=0.9, sparsity=0.6))
 
     path = tmp_path / "mask.npz"
-    path.write_bytes(takeaway.npz(made.mask))
+    path.write_bytes(downloads.npz(made.mask))
     mask = masking.Mask.load(path)
 
     expected = masking.decide(*masking.knowledgeableness(sample_scores(), 0.9), 0.6)
@@ -236,6 +240,6 @@ def test_a_model_s_folder_is_zipped_whole(tmp_path: Path) -> None:
     (tmp_path / "model").mkdir()
     (tmp_path / "model" / "config.json").write_text("{}")
 
-    content = zipfile.ZipFile(io.BytesIO(takeaway.zipped(tmp_path / "model")))
+    content = zipfile.ZipFile(io.BytesIO(downloads.zipped(tmp_path / "model")))
 
     assert content.namelist() == ["model/config.json"]

@@ -6,9 +6,9 @@ import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from pages.parts import methodviews
-from sparsekd import store, tables
-from sparsekd.records import Event, Outcome, Progress, Run, State
+from pages.parts.compare import method_charts
+from sparsekd.runs import store, tables
+from sparsekd.runs.records import Event, Outcome, Progress, Run, State
 from tests.pages.conftest import fill_plan, sample_plan
 
 DISTIL = "pages/student/distil.py"
@@ -37,12 +37,12 @@ def findings(run: Run, rows: list[dict[str, object]]) -> None:
 def test_every_kind_of_number_has_its_chart(
     open_page: Callable[..., AppTest], rehearsal_steps: int
 ) -> None:
-    names = [f"{kind}/{name}" for kind in methodviews.VIEWS for name in ("one", "other")]
+    names = [f"{kind}/{name}" for kind in method_charts.VIEWS for name in ("one", "other")]
     run = student(rehearsal_steps, names)
     app = open_page(DISTIL, run=run.id)
     words = "".join(each.value for each in app.markdown)
     assert not app.exception
-    assert all(view.title in words for view in methodviews.VIEWS.values())
+    assert all(view.title in words for view in method_charts.VIEWS.values())
     told = any("rehearsals with students" in each.value for each in app.caption)
     assert told == bool(rehearsal_steps)
 

@@ -8,11 +8,15 @@ import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from pages.parts import budget, contrast, forms, frame, quality, results, stepper, students, tasks
-from sparsekd import budgets, store
+from pages.parts.compare import model_quality, study_view, two_models
+from pages.parts.forms import fields as forms
+from pages.parts.forms import launch_cost, student_form, task_picker
+from pages.parts.shell import frame, sidebar
+from sparsekd.catalog.parameters import MaskParams, ProbeParams, StudentParams, TrainParams
 from sparsekd.errors import BadInput
-from sparsekd.parameters import MaskParams, ProbeParams, StudentParams, TrainParams
-from sparsekd.records import State
+from sparsekd.runs import store
+from sparsekd.runs.records import State
+from sparsekd.studies import cost
 from sparsekd.tasks import TASKS
 
 from .conftest import fill_plan, sample_plan
@@ -21,8 +25,8 @@ from .conftest import fill_plan, sample_plan
 
 
 def _train_form() -> None:
-    from pages.parts import forms
-    from sparsekd.parameters import TrainParams
+    from pages.parts.forms import fields as forms
+    from sparsekd.catalog.parameters import TrainParams
 
     forms.ask(TrainParams, "t", {"epochs": 7})
 
@@ -43,8 +47,8 @@ def test_every_parameter_gets_a_widget_with_its_range_default_and_help() -> None
 def _student_form() -> None:
     import streamlit as st
 
-    from pages.parts import forms
-    from sparsekd.parameters import ProbeParams, StudentParams
+    from pages.parts.forms import fields as forms
+    from sparsekd.catalog.parameters import ProbeParams, StudentParams
 
     st.session_state["values"] = forms.ask(StudentParams, "s")
     st.session_state["probe"] = forms.ask(ProbeParams, "p")
@@ -82,13 +86,13 @@ def test_text_from_data_cannot_become_markup() -> None:
      (7260, "2 h 1 min")],
 )  # fmt: skip
 def test_durations_read_well(seconds: float | None, words: str) -> None:
-    assert budgets.duration(seconds) == words
+    assert cost.duration(seconds) == words
 
 
 # --- verdicts --------------------------------------------------------------------------------
 
 
-def question(student: list[float], trial: list[float]) -> results.Question:
+def question(student: list[float], trial: list[float]) -> study_view.Question:
     """A study whose student and trial student have these accuracies, seed by seed."""
     rows = [
         {"role": role, "seed": seed, "split": "validation", "metric": "accuracy", "value": value,
@@ -96,14 +100,14 @@ def question(student: list[float], trial: list[float]) -> results.Question:
         for role, values in {"student": student, "trial_student": trial}.items()
         for seed, value in enumerate(values)
     ]  # fmt: skip
-    return results.Question(pd.DataFrame(rows), "validation", "accuracy")
+    return study_view.Question(pd.DataFrame(rows), "validation", "accuracy")
 
 
 def _verdict(student: list[float], trial: list[float]) -> None:
-    from pages.parts import results
+    from pages.parts.compare import study_view
     from tests.pages.test_parts import question
 
-    results.verdict(question(student, trial))
+    study_view.verdict(question(student, trial))
 
 
 def verdict(student: list[float], trial: list[float]) -> AppTest:
@@ -147,7 +151,7 @@ def test_calibration_error_by_hand() -> None:
     # Two examples at 0.9 (one right), one at 0.6 (right): (2·|0.9 − 0.5| + |0.6 − 1|) / 3 = 0.4.
     logits = np.log(np.array([[0.9, 0.1], [0.1, 0.9], [0.4, 0.6]])) + 3.0
 
-    bins, error = quality.reliability(logits, np.array([0, 0, 1]))
+    bins, error = model_quality.reliability(logits, np.array([0, 0, 1]))
 
     assert error == pytest.approx(0.4)
     assert list(bins["examples"]) == [1, 2]
@@ -160,7 +164,7 @@ def test_regressions_are_compared_by_distance() -> None:
     gold = np.array([1.0, 2.0, 3.0])
     one, other = np.array([[1.0], [0.0], [4.0]]), np.array([[2.0], [2.0], [2.0]])
 
-    table = contrast.judged(TASKS["demo/similarity"], (one, gold), (other, gold))
+    table = two_models.judged(TASKS["demo/similarity"], (one, gold), (other, gold))
 
     assert list(table["who"]) == ["first", "second", "both"]
 
@@ -168,7 +172,7 @@ def test_regressions_are_compared_by_distance() -> None:
 def test_every_choice_of_first_weights_has_its_own_boxes() -> None:
     choices = get_args(StudentParams.model_fields["choice"].annotation)
 
-    assert set(students.BY_CHOICE) == set(choices)
+    assert set(student_form.BY_CHOICE) == set(choices)
 
 
 # --- estimates -------------------------------------------------------------------------------
@@ -177,25 +181,25 @@ def test_every_choice_of_first_weights_has_its_own_boxes() -> None:
 def test_steps_are_batches_times_epochs() -> None:
     train = TrainParams(epochs=3, batch_size=32)
 
-    assert budget.cost(100, train) == budget.Cost(steps=4 * 3, examples=300)
-    assert budget.cost(None, train) is None
+    assert launch_cost.cost(100, train) == launch_cost.Cost(steps=4 * 3, examples=300)
+    assert launch_cost.cost(None, train) is None
     fewer = train.model_copy(update={"train_examples": 40})
-    assert budget.cost(100, fewer) == budget.Cost(steps=2 * 3, examples=120)
+    assert launch_cost.cost(100, fewer) == launch_cost.Cost(steps=2 * 3, examples=120)
 
 
 def test_rows_for_training_leave_out_the_selection_split() -> None:
-    assert budget.training_rows(TASKS["demo/sentiment"], 5000) == 4500
+    assert launch_cost.training_rows(TASKS["demo/sentiment"], 5000) == 4500
 
 
 def test_pace_is_measured_on_finished_runs_of_the_same_task(home: Path) -> None:
-    assert budget.pace("distil", "demo/sentiment") is None
+    assert launch_cost.pace("distil", "demo/sentiment") is None
     fill_plan(sample_plan())
 
-    rate, runs = budget.pace("distil", "demo/sentiment") or (0.0, 0)
+    rate, runs = launch_cost.pace("distil", "demo/sentiment") or (0.0, 0)
 
     assert rate == pytest.approx(4500 * 4 / 9.5)
     assert runs == 4
-    assert budget.pace("distil", "demo/inference") is None
+    assert launch_cost.pace("distil", "demo/inference") is None
 
 
 # --- stepper ---------------------------------------------------------------------------------
@@ -204,16 +208,16 @@ def test_pace_is_measured_on_finished_runs_of_the_same_task(home: Path) -> None:
 def test_the_stepper_says_what_exists_and_what_comes_next(home: Path) -> None:
     plan = fill_plan(sample_plan(), until="scores")
 
-    states = [stand.state for stand in stepper.stands(plan)]
+    states = [stand.state for stand in sidebar.stands(plan)]
 
     assert states[:3] == [State.DONE, State.DONE, State.QUEUED]
-    assert stepper.next_stop(plan) == stepper.STOPS[2]
+    assert sidebar.next_stop(plan) == sidebar.STOPS[2]
 
 
 def test_with_several_seeds_a_step_is_done_when_all_are(home: Path) -> None:
     plan = fill_plan(sample_plan((0, 1, 2)), until="student")
 
-    trial, student = stepper.stands(plan)[1], stepper.stands(plan)[4]
+    trial, student = sidebar.stands(plan)[1], sidebar.stands(plan)[4]
 
     assert (trial.done, trial.total, trial.state) == (1, 3, State.QUEUED)
     assert (student.done, student.total) == (0, 3)
@@ -223,8 +227,8 @@ def test_without_a_study_the_steps_follow_the_store(home: Path) -> None:
     teacher = sample_plan().steps[0]
     store.create(teacher.recipe)
 
-    assert stepper.stands(None)[0].state is State.QUEUED
-    assert stepper.stands(None)[1].state is None
+    assert sidebar.stands(None)[0].state is State.QUEUED
+    assert sidebar.stands(None)[1].state is None
 
 
 # --- uploads ---------------------------------------------------------------------------------
@@ -233,13 +237,13 @@ def test_without_a_study_the_steps_follow_the_store(home: Path) -> None:
 def test_uploads_are_kept_under_our_own_names(home: Path) -> None:
     given = {"train": ("../../evil.CSV", b"a"), "validation": ("v.jsonl", b"b")}
 
-    folder = Path(tasks.keep(given))
+    folder = Path(task_picker.keep(given))
 
     assert folder.parent == home / "uploads"
     assert sorted(path.name for path in folder.iterdir()) == ["train.csv", "validation.jsonl"]
-    assert tasks.keep(given) == str(folder)
+    assert task_picker.keep(given) == str(folder)
 
 
 def test_another_kind_of_file_is_refused(home: Path) -> None:
     with pytest.raises(BadInput, match="is not parquet"):
-        tasks.keep({"train": ("model.pkl", b"x"), "validation": ("v.csv", b"y")})
+        task_picker.keep({"train": ("model.pkl", b"x"), "validation": ("v.csv", b"y")})

@@ -7,12 +7,13 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from pages.parts import heatmaps, rescored, scatters, scorebook
-from sparsekd import masking, store
-from sparsekd.jacobians import Jacobian
-from sparsekd.parameters import MaskParams, ScoreParams
-from sparsekd.records import Plan, Run, State
-from sparsekd.rescoring import rescore
+from pages.parts.scores_and_mask import heatmaps, rescored, scatters, score_runs
+from sparsekd.catalog.parameters import MaskParams, ScoreParams
+from sparsekd.runs import store
+from sparsekd.runs.records import Plan, Run, State
+from sparsekd.units import masking
+from sparsekd.units.jacobians import Jacobian
+from sparsekd.units.rescoring import rescore
 from tests.pages.conftest import HEADS, LAYERS, NEURONS, sample_scores
 
 Open = Callable[..., AppTest]
@@ -68,7 +69,7 @@ def test_the_card_agrees_with_the_mask(open_page: Open, study: Plan) -> None:
     order = np.argsort(worth[0].ravel(), kind="stable")
     for place in (0, 4, 5, 15):
         layer, head = divmod(int(order[place]), HEADS)
-        unit = scorebook.unit(scores, 0.5, "layer", "head", layer, head)
+        unit = score_runs.unit(scores, 0.5, "layer", "head", layer, head)
         assert unit.place == place + 1
         assert unit.pool == LAYERS * HEADS
         app = open_page(PAGE, layer=str(layer), index=str(head), v="1")
@@ -79,7 +80,7 @@ def test_equal_scores_go_by_layer_and_index() -> None:
     flat = masking.Scores(*(np.ones(s) for s in ((2, 3), (2, 3), (2, 8), (2, 8))))
 
     places = [
-        scorebook.unit(flat, 0.5, "none", "head", layer, head).place
+        score_runs.unit(flat, 0.5, "none", "head", layer, head).place
         for layer in range(2) for head in range(3)
     ]  # fmt: skip
 

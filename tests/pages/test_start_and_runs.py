@@ -1,23 +1,22 @@
 """Home and Runs: press, watch, cancel, resume, find, delete."""
 
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 from streamlit.testing.v1 import AppTest
 
-from sparsekd import jobs, plans, roles, store
-from sparsekd.records import Outcome, Plan, State
+from sparsekd.runs import jobs, store
+from sparsekd.runs.records import Outcome, Plan, State
+from sparsekd.studies import recipes, roles
 
-from .conftest import ROOT, fill_plan, finish, sample_plan, table
+from .conftest import fill_plan, finish, sample_plan, table
 
 Open = Callable[..., AppTest]
 RUNS = "pages/runs/overview.py"
 
 
 def demo() -> Plan:
-    return plans.stark(plans.demo_study())
+    return recipes.stark(recipes.demo_study())
 
 
 def states(plan: Plan) -> set[State]:
@@ -81,16 +80,6 @@ def test_a_broken_catalogue_is_told_in_words(open_page: Open, home: Path) -> Non
     app = open_page()
 
     assert "cannot be used" in app.error[0].value
-
-
-def test_the_pages_import_no_torch() -> None:
-    names = "frame, stepper, urlstate, live, results, controls, forms, budget, quality, tasks"
-    code = f"from pages.parts import {names}, charts; import sys; "
-    code += "print(sorted({'torch', 'transformers', 'datasets'} & set(sys.modules)))"
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
-    )
-    assert done.stdout.strip() == "[]"
 
 
 # --- Runs ------------------------------------------------------------------------------------

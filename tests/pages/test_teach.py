@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from sparsekd import plans, store
-from sparsekd.catalog import METHODS
-from sparsekd.parameters import VanillaParams
-from sparsekd.records import Plan, State
+from sparsekd.catalog.cards import METHODS
+from sparsekd.catalog.parameters import VanillaParams
+from sparsekd.runs import store
+from sparsekd.runs.records import Plan, State
+from sparsekd.studies import recipes
 
 from .conftest import DEMO_TRAINING, fill_plan, sample_plan, table
 
@@ -39,9 +40,9 @@ def test_the_demo_teacher_starts_from_the_demo_defaults(open_page: Open) -> None
 
     app.button(key="finetune.go").click().run()
 
-    train, _, _ = plans.defaults("demo:")
+    train, _, _ = recipes.defaults("demo:")
     assert [run.recipe for run in store.queued()] == [
-        plans.finetune("demo/sentiment", "demo:", train)
+        recipes.finetune("demo/sentiment", "demo:", train)
     ]
 
 
@@ -119,7 +120,7 @@ def test_another_metric_makes_another_task(open_page: Open, folder: Path) -> Non
 def test_visitors_from_elsewhere_are_not_asked_for_paths(
     open_page: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pages.parts.frame.local_visitors", lambda: False)
+    monkeypatch.setattr("pages.parts.shell.frame.local_visitors", lambda: False)
 
     app = open_page(FINETUNE)
 
@@ -166,8 +167,8 @@ def test_one_student_starts_from_its_teachers_layers(open_page: Open, study: Pla
     app.button(key="distil.go").click().run()
 
     teacher = study.steps[0].recipe.run_id
-    _, train, student = plans.defaults("demo:")
-    expected = plans.distil(
+    _, train, student = recipes.defaults("demo:")
+    expected = recipes.distil(
         "demo/sentiment", "vanilla", teacher, train, VanillaParams(temperature=4.0), student
     )
     assert [run.recipe for run in store.queued()] == [expected]
@@ -303,7 +304,7 @@ def test_the_metric_stands_in_the_address(open_page: Open, study: Plan) -> None:
 def test_the_command_that_repeats_the_study_is_shown(open_page: Open, study: Plan) -> None:
     app = open_page(COMPARE)
 
-    assert app.code[0].value == plans.command(store.plan(study.id))
+    assert app.code[0].value == recipes.command(store.plan(study.id))
     assert app.code[0].value.startswith("python -m sparsekd study --task demo/sentiment")
 
 
@@ -315,7 +316,7 @@ def test_an_older_study_is_chosen_in_the_sidebar(open_page: Open, study: Plan) -
     app.selectbox(key="url.study").set_value(study.id).run()
 
     assert app.query_params["study"] == study.id
-    assert app.code[0].value == plans.command(store.plan(study.id))
+    assert app.code[0].value == recipes.command(store.plan(study.id))
 
 
 def test_the_cost_of_rehearsals_is_told_before_they_are_launched(

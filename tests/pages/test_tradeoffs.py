@@ -8,10 +8,12 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from pages.parts import live, stepper, sweepframes, sweeppictures, sweepview
-from sparsekd import jobs, plans, store, sweeps
-from sparsekd.parameters import TrainParams
-from sparsekd.records import Outcome, Plan, State
+from pages.parts.shell import live, sidebar
+from pages.parts.sweep import sweep_charts, sweep_frames, sweep_view
+from sparsekd.catalog.parameters import TrainParams
+from sparsekd.runs import jobs, store
+from sparsekd.runs.records import Outcome, Plan, State
+from sparsekd.studies import recipes, sweep
 
 from . import byhand
 from .conftest import table
@@ -37,7 +39,7 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
     home = tmp_path_factory.mktemp("finished")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SPARSEKD_HOME", str(home))
-        byhand.fill(sweeps.plan(byhand.asked()))
+        byhand.fill(sweep.plan(byhand.asked()))
     return home
 
 
@@ -50,7 +52,7 @@ def finished(home: Path, written: Path) -> Plan:
 
 def small(until: int | None = None) -> Plan:
     """A study of two seeds, of which the first runs are done."""
-    return byhand.fill(sweeps.plan(byhand.asked(**SMALL)), until)
+    return byhand.fill(sweep.plan(byhand.asked(**SMALL)), until)
 
 
 def states(plan: Plan) -> set[State]:
@@ -67,7 +69,7 @@ def said(app: AppTest) -> str:
 
 
 def form_key(start: Plan | None = None) -> str:
-    teacher = plans.finetune("demo/sentiment", "demo:", plans.defaults("demo:")[0])
+    teacher = recipes.finetune("demo/sentiment", "demo:", recipes.defaults("demo:")[0])
     run = start.steps[0].recipe.run_id if start else teacher.run_id
     return f"sweep.{start.id if start else ''}.{run}"
 
@@ -93,10 +95,10 @@ def test_the_form_queues_the_study_that_it_shows(open_page: Open) -> None:
     app.button(key="sweep.go").click().run()
 
     assert not app.exception
-    own, train, student = plans.defaults("demo:")
-    expected = sweeps.plan(
-        sweeps.Sweep(
-            "demo/sentiment", plans.finetune("demo/sentiment", "demo:", own),
+    own, train, student = recipes.defaults("demo:")
+    expected = sweep.plan(
+        sweep.Sweep(
+            "demo/sentiment", recipes.finetune("demo/sentiment", "demo:", own),
             lams=(0.0, 0.5), sparsities=(0.0, 0.35), seeds=(0, 1),
             train=train.changed({"epochs": 3}), student=student,
         )
@@ -113,10 +115,10 @@ def test_a_grid_that_is_too_large_is_refused_with_its_number(open_page: Open) ->
     app.number_input(key=f"{key}.seeds").set_value(100).run()
 
     asked = byhand.asked(
-        lams=tuple(n / 100 for n in range(100)), sparsities=sweeps.SPARSITIES,
+        lams=tuple(n / 100 for n in range(100)), sparsities=sweep.SPARSITIES,
         seeds=tuple(range(100)),
     )  # fmt: skip
-    assert f"asks for {sweeps.runs(asked):,} runs" in app.error[0].value.replace("\\", "")
+    assert f"asks for {sweep.runs(asked):,} runs" in app.error[0].value.replace("\\", "")
     assert not [button for button in app.button if button.key == "sweep.go"]
 
 
@@ -139,9 +141,9 @@ def test_the_form_of_a_study_begins_with_that_study(home: Path) -> None:
         train=TrainParams(epochs=7), changes={"vanilla": {"temperature": 4.0}},
     )  # fmt: skip
 
-    found = sweeps.declared(sweeps.plan(asked))
+    found = sweep.declared(sweep.plan(asked))
 
-    assert sweeps.plan(found) == sweeps.plan(asked)
+    assert sweep.plan(found) == sweep.plan(asked)
     assert found.teacher == teacher
 
 
@@ -154,7 +156,7 @@ def test_more_seeds_are_asked_for_without_doing_anything_twice(
 
     app.button(key="sweep.go").click().run()
 
-    expected = sweeps.plan(byhand.asked(seeds=tuple(range(6))))
+    expected = sweep.plan(byhand.asked(seeds=tuple(range(6))))
     assert store.plans()[0] == expected
     assert len(store.queued()) == len(expected.steps) - len(finished.steps)
 
@@ -196,7 +198,7 @@ def test_what_failed_is_named_with_its_reason(open_page: Open) -> None:
 
 
 def test_a_study_waits_for_a_run_that_stopped_only_where_nothing_else_moves(home: Path) -> None:
-    plan = sweeps.plan(byhand.asked(**SMALL))
+    plan = sweep.plan(byhand.asked(**SMALL))
     jobs.submit_plan(plan)
     runs = [step.recipe.run_id for step in plan.steps]
     assert live.move(store.several(runs).values())
@@ -207,9 +209,9 @@ def test_a_study_waits_for_a_run_that_stopped_only_where_nothing_else_moves(home
 
 
 def test_a_thousand_runs_are_a_handful_of_steps(home: Path) -> None:
-    plan = sweeps.plan(byhand.asked())
+    plan = sweep.plan(byhand.asked())
 
-    found = stepper.stands(plan)
+    found = sidebar.stands(plan)
 
     assert len(found) < 8
     assert sum(stand.total for stand in found) == len(plan.steps)
@@ -252,7 +254,7 @@ def test_a_cell_shows_its_seeds_with_links_to_run_and_mask(open_page: Open, fini
     app = open_page(PAGE, v="1", picture="map", lam="1", sparsity="0.4")
 
     seeds = table(app, "mask")
-    cell = sweeps.cells(finished).query("ranking == 'scores' and lam == 1 and sparsity == 0.3")
+    cell = sweep.cells(finished).query("ranking == 'scores' and lam == 1 and sparsity == 0.3")
     assert list(seeds["seed"]) == [0, 1, 2, 3, 4]
     assert [link.rpartition("run=")[2] for link in seeds["run"]] == list(cell["run"])
     assert all("lam=1" in link and "sparsity=0.3" in link for link in seeds["mask"])
@@ -295,10 +297,10 @@ def test_its_command_line_stands_at_the_end(open_page: Open, finished: Plan) -> 
 
 
 def test_the_report_is_one_page_with_the_same_answer(finished: Plan) -> None:
-    asked = sweepview.usual(sweepframes.look(finished))
+    asked = sweep_view.usual(sweep_frames.look(finished))
     assert asked is not None
 
-    page = sweeppictures.reported(asked).decode()
+    page = sweep_charts.reported(asked).decode()
 
     assert page.lstrip().lower().startswith("<!doctype html>")
     assert html.escape(asked.judged()[2]) in page
@@ -339,7 +341,7 @@ def test_runs_are_named_by_their_place_in_the_grid(open_page: Open, finished: Pl
 def test_another_kind_of_study_leads_to_the_latest_trade_offs(
     open_page: Open, finished: Plan
 ) -> None:
-    store.save_plan(plans.stark(plans.demo_study()))
+    store.save_plan(recipes.stark(recipes.demo_study()))
     app = open_page(PAGE)
     assert "no trade-off study" in app.info[0].value
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pages.parts.urlstate import UrlState, parsed, written
+from pages.parts.shell.url_state import UrlState, parsed, written
 
 
 def test_what_is_written_reads_back_the_same() -> None:

@@ -8,23 +8,25 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sparsekd import jobs, plans, references, store
-from sparsekd.ablations import Ablation, ranked_groups
-from sparsekd.distances import distance
-from sparsekd.evaluation import evaluate
-from sparsekd.knowledge import ablation
-from sparsekd.knowledge.magnitude import magnitude
-from sparsekd.masking import Mask, Scores, knowledgeableness
-from sparsekd.models.gates import gated
-from sparsekd.parameters import (
+from sparsekd.catalog.parameters import (
     AblateParams,
     ScoreParams,
     StudentParams,
     TrainParams,
     VanillaParams,
 )
-from sparsekd.records import Recipe, Run, State
+from sparsekd.knowledge import ablation
+from sparsekd.knowledge.evaluation import evaluate
+from sparsekd.knowledge.magnitude import magnitude
+from sparsekd.models.gates import gated
+from sparsekd.runs import jobs, references, store
+from sparsekd.runs.records import Recipe, Run, State
 from sparsekd.stages import inputs
+from sparsekd.studies import recipes
+from sparsekd.units.ablation import Ablation, ranked_groups
+from sparsekd.units.divergence import distance
+from sparsekd.units.masking import Mask, knowledgeableness
+from sparsekd.units.scores import Scores
 from sparsekd.worker import work
 from tests.workshop import checkpoint_folder, done, task_folder, worked
 
@@ -39,10 +41,10 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
         patch.setenv("SPARSEKD_HOME", str(place / "home"))
         card = references.task(str(task_folder(place / "task")))
         checkpoint = references.model(str(checkpoint_folder(place / "checkpoint")))
-        teacher = done(plans.finetune(card.name, checkpoint, QUICK)).id
+        teacher = done(recipes.finetune(card.name, checkpoint, QUICK)).id
         shape = StudentParams(layers=1)
-        student = done(plans.distil(card.name, "vanilla", teacher, QUICK, VanillaParams(), shape))
-        scores = done(plans.score(card.name, teacher, student.id, ScoreParams(), 16))
+        student = done(recipes.distil(card.name, "vanilla", teacher, QUICK, VanillaParams(), shape))
+        scores = done(recipes.score(card.name, teacher, student.id, ScoreParams(), 16))
         names = {"task": card.name, "teacher": teacher, "student": student.id, "scores": scores.id}
     (place / "names.json").write_text(json.dumps(names))
     return place
@@ -59,7 +61,7 @@ def names(shop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[s
 
 def asked(names: dict[str, str], student: str = "", scores: str = "", **params: object) -> Recipe:
     values = AblateParams.of({"neuron_groups": 5, "split": "validation"} | params)
-    return plans.ablate(names["task"], names["teacher"], values, 16, student, scores)
+    return recipes.ablate(names["task"], names["teacher"], values, 16, student, scores)
 
 
 def loaded(run: Run) -> Ablation:
@@ -149,7 +151,7 @@ def test_cancelled_halfway_and_resumed_equals_uninterrupted(
     names: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(ablation, "TOKENS", 40)  # many batches
-    monkeypatch.setattr("sparsekd.stages.desk.PAUSE", 0.0)  # hear of the cancelling at once
+    monkeypatch.setattr("sparsekd.stages.context.PAUSE", 0.0)  # hear of the cancelling at once
     monkeypatch.setattr(jobs, "wake", lambda: None)
     recipe, computed = asked(names, names["student"]), []
     original = ablation._batch
@@ -190,7 +192,7 @@ def test_cancelled_halfway_and_resumed_equals_uninterrupted(
 
 def _cancelling(run_id: str, reports: list[int], after: int) -> Callable[..., None]:
     """The desk's own report, by which somebody asks the run to stop after some reports."""
-    from sparsekd.stages.desk import Desk
+    from sparsekd.stages.context import Desk
 
     original = Desk.report
 

@@ -5,12 +5,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sparsekd import fidelity, plans, references, tables
+from sparsekd.catalog.parameters import AttributeParams, TrainParams
 from sparsekd.knowledge import attribution
-from sparsekd.parameters import AttributeParams, TrainParams
-from sparsekd.records import State
+from sparsekd.runs import references, tables
+from sparsekd.runs.records import State
 from sparsekd.stages import inputs
-from sparsekd.units import Scores
+from sparsekd.studies import recipes
+from sparsekd.units import fidelity
+from sparsekd.units.scores import Scores
 from tests.workshop import checkpoint_folder, task_folder, worked
 
 QUICK = TrainParams(epochs=1, batch_size=64, learning_rate=3e-3, max_length=16)
@@ -24,7 +26,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str, str]:
         patch.setenv("SPARSEKD_HOME", str(place / "home"))
         card = references.task(str(task_folder(place / "task")))
         checkpoint = references.model(str(checkpoint_folder(place / "checkpoint")))
-        teacher = worked(plans.finetune(card.name, checkpoint, QUICK))
+        teacher = worked(recipes.finetune(card.name, checkpoint, QUICK))
     return place / "home", card.name, teacher.id
 
 
@@ -38,7 +40,7 @@ def names(shop: tuple[Path, str, str], monkeypatch: pytest.MonkeyPatch) -> tuple
 def test_a_run_leaves_what_the_function_computes(names: tuple[str, str], kind: str):
     task, teacher = names
     params = AttributeParams(kind=kind, examples=20, steps=4)
-    run = worked(plans.attribute(task, teacher, params, 16))
+    run = worked(recipes.attribute(task, teacher, params, 16))
     assert run.state is State.DONE, run.outcome.message
     found = Scores.load(run.folder / "scores.npz")
 
@@ -57,7 +59,7 @@ def test_a_run_leaves_what_the_function_computes(names: tuple[str, str], kind: s
 
 def test_its_file_is_one_more_ranking(names: tuple[str, str]):
     task, teacher = names
-    run = worked(plans.attribute(task, teacher, AttributeParams(examples=8, steps=2), 16))
+    run = worked(recipes.attribute(task, teacher, AttributeParams(examples=8, steps=2), 16))
     rankings = fidelity.others("conductance", Scores.load(run.folder / "scores.npz"))
 
     assert list(rankings) == ["conductance"]
@@ -66,14 +68,14 @@ def test_its_file_is_one_more_ranking(names: tuple[str, str]):
 
 def test_steps_make_no_other_run_where_there_is_no_path():
     few, many = (AttributeParams(kind="gradient_activation", steps=steps) for steps in (1, 9))
-    one, other = (plans.attribute("demo/sentiment", "abcd", each, 16) for each in (few, many))
+    one, other = (recipes.attribute("demo/sentiment", "abcd", each, 16) for each in (few, many))
 
     assert one.run_id == other.run_id
 
 
 def test_an_unknown_split_is_told(names: tuple[str, str]):
     task, teacher = names
-    run = worked(plans.attribute(task, teacher, AttributeParams(split="tset"), 16))
+    run = worked(recipes.attribute(task, teacher, AttributeParams(split="tset"), 16))
 
     assert run.state is State.FAILED
     assert "no split 'tset'" in run.outcome.message

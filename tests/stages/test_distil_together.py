@@ -11,10 +11,11 @@ from pathlib import Path
 import pytest
 from torch import nn
 
-from sparsekd import jobs, plans, references, store, together
+from sparsekd.catalog.parameters import FineTuningParams, StudentParams, TrainParams, VanillaParams
 from sparsekd.models import stacked
-from sparsekd.parameters import FineTuningParams, StudentParams, TrainParams, VanillaParams
-from sparsekd.records import Recipe, State
+from sparsekd.runs import jobs, references, stacking, store
+from sparsekd.runs.records import Recipe, State
+from sparsekd.studies import recipes as plans
 from sparsekd.worker import work
 from tests.workshop import checkpoint_folder, done, task_folder
 
@@ -197,26 +198,26 @@ def test_runs_that_are_not_alike_are_done_one_after_another(recipe):
 def test_students_are_alike_whatever_their_seed_weights_and_teacher(recipe):
     one = recipe(0)
     other_teacher = Recipe(**{**vars_of(one), "inputs": one.inputs | {"teacher": "0123456789ab"}})
-    key = together.alike(one)
-    assert key and key == together.alike(other_teacher)
-    assert key == together.alike(recipe(1, 0.9)) == together.alike(recipe(2, 0))
-    assert key != together.alike(recipe(0, train=ENDLESS))
-    assert together.alike(Recipe(**{**vars_of(one), "method": "pkd"})) is None
-    assert together.alike(Recipe(**{**vars_of(one), "stage": "finetune"})) is None
+    key = stacking.alike(one)
+    assert key and key == stacking.alike(other_teacher)
+    assert key == stacking.alike(recipe(1, 0.9)) == stacking.alike(recipe(2, 0))
+    assert key != stacking.alike(recipe(0, train=ENDLESS))
+    assert stacking.alike(Recipe(**{**vars_of(one), "method": "pkd"})) is None
+    assert stacking.alike(Recipe(**{**vars_of(one), "stage": "finetune"})) is None
 
 
 def test_what_the_bench_found_decides_for_students_no_wider_than_those_measured(recipe):
-    assert together.most("cpu", recipe(0)) == 1, "nothing is known yet"
-    together.remember("cpu", together.Fastest(2, 8, {"2 × 8": 900.0, "1 × 1": 300.0}, 128))
-    together.remember("cpu", together.Fastest(2, 1, {"2 × 1": 30.0, "1 × 4": 20.0}, 384))
-    assert together.remembered()["cpu"]["together"] == 1, "the last one measured"
-    assert together.most("cpu", recipe(0)) == 8
-    assert together.most("cuda:0", recipe(0)) == 1
+    assert stacking.most("cpu", recipe(0)) == 1, "nothing is known yet"
+    stacking.remember("cpu", stacking.Fastest(2, 8, {"2 × 8": 900.0, "1 × 1": 300.0}, 128))
+    stacking.remember("cpu", stacking.Fastest(2, 1, {"2 × 1": 30.0, "1 × 4": 20.0}, 384))
+    assert stacking.remembered()["cpu"]["together"] == 1, "the last one measured"
+    assert stacking.most("cpu", recipe(0)) == 8
+    assert stacking.most("cuda:0", recipe(0)) == 1
     shape = store.folder(recipe(0).inputs["init"]) / "shape.json"
     sizes = shape.read_text()
     shape.write_text(json.dumps(json.loads(sizes) | {"hidden": 200}))
-    assert together.most("cpu", recipe(0)) == 1
+    assert stacking.most("cpu", recipe(0)) == 1
     shape.write_text(json.dumps(json.loads(sizes) | {"hidden": 1024}))
-    assert together.most("cpu", recipe(0)) == 1
+    assert stacking.most("cpu", recipe(0)) == 1
     shape.write_text(sizes)
-    (store.home() / together.FILE).unlink()
+    (store.home() / stacking.FILE).unlink()

@@ -12,16 +12,18 @@ import pandas as pd
 import pytest
 import torch
 
-from sparsekd import costs, maskfiles, measurements, plans, references, store
+from sparsekd.catalog.parameters import ExportParams, MaskParams, MeasureParams
 from sparsekd.data import encode
 from sparsekd.errors import BadInput, Incompatible
 from sparsekd.models import architectures, exporting, loading
 from sparsekd.models.pruning import prune
-from sparsekd.parameters import ExportParams, MaskParams, MeasureParams
-from sparsekd.records import Run, State
+from sparsekd.runs import masks, measurements, references, store
+from sparsekd.runs.records import Run, State
 from sparsekd.stages import modelcard
 from sparsekd.stages.exporting import export_model
-from sparsekd.units import Mask
+from sparsekd.studies import recipes
+from sparsekd.units import shape
+from sparsekd.units.masking import Mask
 from tests.conftest import ARCHITECTURES, tiny_model, tiny_tokenizer
 from tests.workshop import checkpoint_folder, done, task_folder, worked
 
@@ -125,7 +127,7 @@ def test_an_export_can_be_used_by_this_program_too(tmp_path: Path) -> None:
     export_model(reference, ExportParams(), tmp_path / "out", mask, quiet)
     model, _ = loading.load_saved(tmp_path / "out")
     dense, _ = loading.load_saved(tmp_path / "model")
-    assert architectures.shape(model) == costs.pruned(architectures.shape(dense), mask)
+    assert architectures.shape(model) == shape.pruned(architectures.shape(dense), mask)
 
 
 def test_a_mask_of_another_shape_is_refused_and_nothing_is_left(tmp_path: Path) -> None:
@@ -206,13 +208,13 @@ def pruned(tmp_path: Path) -> Run:
     card = references.task(str(task_folder(tmp_path / "task")))
     teacher = references.model(str(checkpoint_folder(tmp_path / "teacher")))
     params = MaskParams(kind="random", sparsity=0.5, round_to=1)
-    return done(plans.prune(card.name, teacher, "", params, 16))
+    return done(recipes.prune(card.name, teacher, "", params, 16))
 
 
 def test_a_pruning_run_is_exported_with_its_mask_and_recipes(pruned: Run) -> None:
     for form in FORMATS:
         params = ExportParams.of({"format": form})
-        run = done(plans.export(pruned.recipe.task, pruned.id, params))
+        run = done(recipes.export(pruned.recipe.task, pruned.id, params))
         known = json.loads((run.folder / "export" / "recipe.json").read_text())
         assert list(known["recipes"]) == [pruned.id]
         assert known["metrics"] == pruned.outcome.metrics
@@ -220,7 +222,7 @@ def test_a_pruning_run_is_exported_with_its_mask_and_recipes(pruned: Run) -> Non
         assert not list(run.folder.glob(".*.export"))
     mask = Mask.load(pruned.folder / "mask.npz")
     wide, _ = loading.load_saved(
-        store.folder(plans.export(pruned.recipe.task, pruned.id,
+        store.folder(recipes.export(pruned.recipe.task, pruned.id,
                                   ExportParams.of({"format": "gated"})).run_id) / "export"
     )  # fmt: skip
     for layer, kept in zip(architectures.layers(wide), mask.neurons, strict=True):
@@ -230,7 +232,7 @@ def test_a_pruning_run_is_exported_with_its_mask_and_recipes(pruned: Run) -> Non
 
 def test_dense_masked_and_pruned_are_measured_at_every_size(pruned: Run) -> None:
     params = MeasureParams(batch_sizes=(1, 3), tokens=(4, 8), rounds=3)
-    run = done(plans.measure(pruned.recipe.task, pruned.id, params, "cpu"))
+    run = done(recipes.measure(pruned.recipe.task, pruned.id, params, "cpu"))
     rows, facts = measurements.table(run), run.outcome.facts
     assert list(rows.columns) == list(measurements.COLUMNS)
     assert len(rows) == 3 * 2 * 2
@@ -250,18 +252,18 @@ def test_dense_masked_and_pruned_are_measured_at_every_size(pruned: Run) -> None
 
 def test_operations_in_the_table_are_those_of_the_model(pruned: Run) -> None:
     params = MeasureParams(batch_sizes=(1,), tokens=(8,), rounds=3)
-    rows = measurements.table(done(plans.measure("", pruned.id, params, "cpu")))
+    rows = measurements.table(done(recipes.measure("", pruned.id, params, "cpu")))
     model, _ = loading.load_saved(pruned.folder / "model")
     dense, _ = loading.load_saved(Path(pruned.recipe.inputs["teacher"][7:].rpartition("#")[0]))
     found = dict(zip(rows["variant"], rows["flops"], strict=True))
-    assert found["pruned"] == costs.flops(architectures.shape(model), 8)
-    assert found["dense"] == found["masked"] == costs.flops(architectures.shape(dense), 8)
+    assert found["pruned"] == shape.flops(architectures.shape(model), 8)
+    assert found["dense"] == found["masked"] == shape.flops(architectures.shape(dense), 8)
 
 
 def test_a_kept_mask_is_applied_and_measured(tmp_path: Path) -> None:
     reference, mask = saved(tmp_path / "model"), holed()
     params = MeasureParams(batch_sizes=(1,), tokens=(4,), rounds=3)
-    run = done(plans.measure("", reference, params, "cpu", maskfiles.keep(mask)))
+    run = done(recipes.measure("", reference, params, "cpu", masks.keep(mask)))
     dense, _ = loading.load_saved(tmp_path / "model")
     smaller = sum(each.numel() for each in prune(dense, mask).parameters())
     rows = measurements.table(run).set_index("variant")
@@ -271,7 +273,7 @@ def test_a_kept_mask_is_applied_and_measured(tmp_path: Path) -> None:
 
 def test_a_whole_model_has_one_variant_and_nothing_to_prove(tmp_path: Path) -> None:
     params = MeasureParams(batch_sizes=(1,), tokens=(4,), rounds=3)
-    run = done(plans.measure("", saved(tmp_path / "model"), params, "cpu"))
+    run = done(recipes.measure("", saved(tmp_path / "model"), params, "cpu"))
     assert measurements.table(run)["variant"].tolist() == ["dense"]
     assert run.outcome.facts["checked"] is None
 
@@ -284,14 +286,14 @@ def test_what_cannot_be_measured_is_told(
     tmp_path: Path, tokens: int, mask: str, message: str
 ) -> None:
     params = MeasureParams(batch_sizes=(1,), tokens=(tokens,), rounds=3)
-    run = worked(plans.measure("", saved(tmp_path / "model"), params, "cpu", mask))
+    run = worked(recipes.measure("", saved(tmp_path / "model"), params, "cpu", mask))
     assert run.state is State.FAILED
     assert message in run.outcome.message
 
 
 def test_another_repeat_or_device_is_another_measurement() -> None:
     asked = [
-        plans.measure("", "folder:x#1", MeasureParams(), device, repeat=repeat).run_id
+        recipes.measure("", "folder:x#1", MeasureParams(), device, repeat=repeat).run_id
         for device, repeat in (("cpu", 0), ("cpu", 1), ("cuda:0", 0))
     ]
     assert len(set(asked)) == 3

@@ -8,14 +8,20 @@ import torch
 from tokenizers import models
 from transformers import PreTrainedTokenizerFast
 
-from sparsekd import plans, references, store, tables
+from sparsekd.catalog.parameters import (
+    StudentParams,
+    TeacherSelectionParams,
+    TrainParams,
+    VanillaParams,
+)
 from sparsekd.errors import BadInput, Incompatible
 from sparsekd.models import architectures, loading
 from sparsekd.models.classifiers import name_labels
-from sparsekd.parameters import StudentParams, TeacherSelectionParams, TrainParams, VanillaParams
-from sparsekd.records import Recipe, State
+from sparsekd.runs import references, store, tables
+from sparsekd.runs.records import Recipe, State
 from sparsekd.stages import inputs
-from sparsekd.stages.desk import Desk
+from sparsekd.stages.context import Desk
+from sparsekd.studies import recipes
 from sparsekd.tasks import TASKS, TaskCard
 from sparsekd.worker import work
 from tests.conftest import tiny_model, tiny_tokenizer
@@ -60,7 +66,7 @@ def test_a_student_learns_from_two_architectures_with_two_tokenizers(card, tmp_p
     first = teacher(tmp_path / "one")
     second = teacher(tmp_path / "two", "distilbert", backwards(), seed=1)
     method = TeacherSelectionParams(selector_examples=64, selector_passes=2)
-    recipe = plans.distil(
+    recipe = recipes.distil(
         card.name, "teacher_selection", first, PARAMS, method, StudentParams(layers=1),
         others=[second],
     )  # fmt: skip
@@ -105,7 +111,7 @@ def test_other_labels_are_refused(card, tmp_path, labels):
 
 def test_one_teacher_or_the_same_one_twice_is_refused_before_anything_runs():
     def plan(others):
-        return plans.distil(
+        return recipes.distil(
             "demo/sentiment", "teacher_selection", "a" * 12, PARAMS, TeacherSelectionParams(),
             StudentParams(), others=others,
         )  # fmt: skip
@@ -115,7 +121,7 @@ def test_one_teacher_or_the_same_one_twice_is_refused_before_anything_runs():
     with pytest.raises(BadInput, match="named twice"):
         plan(["a" * 12])
     with pytest.raises(BadInput, match="1 teacher, not 2"):
-        plans.distil(
+        recipes.distil(
             "demo/sentiment", "vanilla", "a" * 12, PARAMS, VanillaParams(), StudentParams(),
             others=["b" * 12],
         )  # fmt: skip

@@ -8,12 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from sparsekd import plans, references, store, tables
-from sparsekd.distances import distance
-from sparsekd.jacobians import Jacobian
-from sparsekd.masking import Mask, Scores
-from sparsekd.models import loading
-from sparsekd.parameters import (
+from sparsekd.catalog.parameters import (
     MaskParams,
     ProbeParams,
     ScoreParams,
@@ -21,8 +16,15 @@ from sparsekd.parameters import (
     TrainParams,
     VanillaParams,
 )
-from sparsekd.records import Recipe, State
+from sparsekd.models import loading
+from sparsekd.runs import references, store, tables
+from sparsekd.runs.records import Recipe, State
 from sparsekd.stages import sparsifying
+from sparsekd.studies import recipes
+from sparsekd.units.divergence import distance
+from sparsekd.units.jacobians import Jacobian
+from sparsekd.units.masking import Mask
+from sparsekd.units.scores import Scores
 from tests.workshop import checkpoint_folder, done, task_folder, worked
 
 QUICK = TrainParams(epochs=2, batch_size=32, learning_rate=3e-3, max_length=16)
@@ -36,9 +38,9 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
         patch.setenv("SPARSEKD_HOME", str(place / "home"))
         card = references.task(str(task_folder(place / "task")))
         checkpoint = references.model(str(checkpoint_folder(place / "checkpoint")))
-        teacher = done(plans.finetune(card.name, checkpoint, QUICK))
+        teacher = done(recipes.finetune(card.name, checkpoint, QUICK))
         trial = done(student_of(card.name, teacher.id))
-        scores = done(plans.score(card.name, teacher.id, trial.id, ScoreParams(), 16))
+        scores = done(recipes.score(card.name, teacher.id, trial.id, ScoreParams(), 16))
         names = {"task": card.name, "checkpoint": checkpoint, "teacher": teacher.id}
         names |= {"trial": trial.id, "scores": scores.id}
     (place / "names.json").write_text(json.dumps(names))
@@ -54,7 +56,7 @@ def names(shop: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
 
 def student_of(task: str, teacher: str, **student: object) -> Recipe:
     shape = StudentParams.of({"layers": 1} | student)
-    return plans.distil(task, "vanilla", teacher, QUICK, VanillaParams(), shape)
+    return recipes.distil(task, "vanilla", teacher, QUICK, VanillaParams(), shape)
 
 
 def test_a_trained_model_leaves_its_answers_labels_sizes_and_no_checkpoint(names: dict[str, str]):
@@ -95,7 +97,7 @@ def test_scores_do_not_depend_on_whether_the_jacobian_is_kept(
     monkeypatch.setattr(sparsifying, "JACOBIAN_LIMIT", 0)
     for aggregate in ("per_batch", "per_example"):
         kept_params = ScoreParams.of({"aggregate": aggregate, "batch_size": 30})
-        recipe = plans.score(names["task"], names["teacher"], names["trial"], kept_params, 16)
+        recipe = recipes.score(names["task"], names["teacher"], names["trial"], kept_params, 16)
         streamed = done(recipe)
         assert streamed.outcome.facts["jacobian"].startswith("not kept")
         jacobian = Jacobian.open(run.folder / "jacobian")
@@ -119,7 +121,7 @@ def test_answers_to_another_task_or_length_are_not_mistaken_for_a_students(
 
     def friendliness(task: str, student: str, length: int) -> np.ndarray:
         params = ScoreParams.of({"aggregate": "per_example"})
-        run = done(plans.score(task, names["teacher"], student, params, length))
+        run = done(recipes.score(task, names["teacher"], student, params, length))
         return Scores.load(run.folder / "scores.npz").head_friendliness
 
     outside = references.model(str(store.folder(names["trial"]) / "model"))
@@ -133,7 +135,7 @@ def test_answers_to_another_task_or_length_are_not_mistaken_for_a_students(
 
 def test_a_sparse_teacher_is_smaller_by_its_mask(names: dict[str, str]):
     params = MaskParams(sparsity=0.25, round_to=1)
-    run = done(plans.prune(names["task"], names["teacher"], names["scores"], params, 16))
+    run = done(recipes.prune(names["task"], names["teacher"], names["scores"], params, 16))
     mask = Mask.load(run.folder / "mask.npz")
     assert (run.outcome.facts["heads_kept"], run.outcome.facts["neurons_kept"]) == (3, 36)
     assert int(mask.heads.sum()) == 3
@@ -160,8 +162,8 @@ def test_a_student_may_start_from_another_checkpoint(names: dict[str, str], tmp_
 
 def test_a_student_of_a_pruned_teacher_starts_from_the_dense_one(names: dict[str, str]):
     params = MaskParams(kind="random", sparsity=0.5, round_to=1)
-    sparse = done(plans.prune(names["task"], names["teacher"], "", params, 16))
-    recipe = plans.distil(
+    sparse = done(recipes.prune(names["task"], names["teacher"], "", params, 16))
+    recipe = recipes.distil(
         names["task"], "vanilla", sparse.id, QUICK, VanillaParams(),
         StudentParams(layers=2), names["teacher"],
     )  # fmt: skip
@@ -175,7 +177,7 @@ def test_a_student_of_a_pruned_teacher_starts_from_the_dense_one(names: dict[str
 def test_a_probe_without_sparsity_is_the_teacher_itself(names: dict[str, str]):
     params = ProbeParams(sparsities=(0.0, 0.5), round_to=1)
     inputs = names["teacher"], names["trial"], names["scores"]
-    run = done(plans.probe(names["task"], *inputs, params, 16))
+    run = done(recipes.probe(names["task"], *inputs, params, 16))
     table = tables.probe_table(run)
     dense = table[table["sparsity"] == 0]
     expected = store.get(names["teacher"]).outcome.metrics["selection"]["accuracy"]
@@ -188,7 +190,7 @@ def test_a_grid_of_masks_gives_each_pruned_teachers_own_numbers(names: dict[str,
     lams, sparsities = (0.0, 0.25, 0.5, 0.75, 1.0), tuple(tenth / 10 for tenth in range(9))
     params = ProbeParams(lams=lams, sparsities=sparsities, round_to=1)
     inputs = names["teacher"], names["trial"], names["scores"]
-    run = done(plans.probe(names["task"], *inputs, params, 16))
+    run = done(recipes.probe(names["task"], *inputs, params, 16))
     table = tables.probe_table(run)
     assert table.groupby("ranking").size().to_dict() == {
         name: 9 for name in ("λ 0", "λ 0.25", "λ 0.5", "λ 0.75", "λ 1", "magnitude", "random")
@@ -196,7 +198,7 @@ def test_a_grid_of_masks_gives_each_pruned_teachers_own_numbers(names: dict[str,
     assert run.outcome.facts["different"] < run.outcome.facts["masks"] == 63
     for lam, sparsity in ((0.25, 0.5), (1.0, 0.7)):
         mask = MaskParams(lam=lam, sparsity=sparsity, round_to=1)
-        pruned = done(plans.prune(names["task"], names["teacher"], names["scores"], mask, 16))
+        pruned = done(recipes.prune(names["task"], names["teacher"], names["scores"], mask, 16))
         own = pruned.outcome.metrics["selection"]
         row = table[(table["lam"] == lam) & (table["sparsity"] == sparsity)].iloc[0]
         assert {name: row[name] for name in own} == pytest.approx(own, abs=1e-6)
@@ -206,7 +208,7 @@ def test_a_stopped_probe_begins_again_to_the_same_numbers(
     names: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ):
     params = ProbeParams(lams=(0.125,), sparsities=(0.0, 0.5), round_to=1)
-    recipe = plans.probe(
+    recipe = recipes.probe(
         names["task"], names["teacher"], names["trial"], names["scores"], params, 16
     )
     predict = sparsifying.masked.predict
@@ -216,14 +218,14 @@ def test_a_stopped_probe_begins_again_to_the_same_numbers(
         return predict(*words, **named)
 
     with monkeypatch.context() as patch:
-        patch.setattr("sparsekd.stages.desk.PAUSE", 0.0)
+        patch.setattr("sparsekd.stages.context.PAUSE", 0.0)
         patch.setattr(sparsifying.masked, "predict", stopped)
         assert worked(recipe).state is State.CANCELLED
     store.requeue(recipe.run_id)
     table = tables.probe_table(done(recipe))
     alone = ProbeParams(lams=(0.125,), sparsities=(0.0, 0.5), round_to=1, controls=False)
     inputs = names["teacher"], names["trial"], names["scores"]
-    expected = tables.probe_table(done(plans.probe(names["task"], *inputs, alone, 16)))
+    expected = tables.probe_table(done(recipes.probe(names["task"], *inputs, alone, 16)))
     pd.testing.assert_frame_equal(table[table["ranking"] == "λ 0.125"], expected)
 
 
@@ -266,7 +268,7 @@ def test_a_checkpoint_that_changed_after_submission_is_refused(
     names: dict[str, str], tmp_path: Path
 ):
     folder = checkpoint_folder(tmp_path / "moving")
-    recipe = plans.finetune(names["task"], references.model(str(folder)), QUICK)
+    recipe = recipes.finetune(names["task"], references.model(str(folder)), QUICK)
     config = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps(config | {"hidden_dropout_prob": 0.3}))
     run = worked(recipe)

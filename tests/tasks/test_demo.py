@@ -8,8 +8,8 @@ import time
 import numpy as np
 import pytest
 
+from sparsekd.catalog.parameters import TrainParams
 from sparsekd.errors import NotFound
-from sparsekd.parameters import TrainParams
 from sparsekd.tasks import demo, find
 from sparsekd.tasks.demo import grammar
 

@@ -11,9 +11,12 @@ from typing import Any
 import pandas as pd
 
 from sparsekd.errors import unknown
-from sparsekd.records import DEMO_CHECKPOINT, DEMO_DISTILBERT
 from sparsekd.tasks.cards import TaskCard
 from sparsekd.tasks.demo import acceptability, grammar, inference, sentiment, similarity
+
+# In a recipe: small models that have learned nothing yet, of two architectures and tokenizers.
+DEMO_CHECKPOINT, DEMO_DISTILBERT = "demo:", "demo:distilbert"
+DEMO_CHECKPOINTS = {DEMO_CHECKPOINT: "Demo BERT", DEMO_DISTILBERT: "Demo DistilBERT"}
 
 SEED = 776
 TRAIN = 8000

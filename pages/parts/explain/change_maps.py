@@ -1,0 +1,33 @@
+"""Maps of measured changes: white at 0, red where a removal harms."""
+
+import numpy as np
+import plotly.graph_objects as go
+
+from pages.parts.scores_and_mask import heatmaps
+from sparsekd.units.ablation import Kind
+from sparsekd.units.harm import Measured
+from sparsekd.units.scores import Matrix
+
+FROM_TO = {"task_loss": "RdBu_r", "metric": "RdBu", "distance": "RdBu_r"}
+"""Colours from the lowest change to the highest: red is always the harm."""
+
+CHOSEN = "#12a150"  # the frame of the chosen head: to be seen on red, white and blue
+
+
+def around_zero(
+    values: Matrix, kind: Kind, what: Measured, chosen: tuple[int, int] | None = None
+) -> go.Figure:
+    """A map of changes, white at 0 and red where removing harms.
+
+    Shapes: values (L, U).
+    """
+    top = float(np.abs(values).max()) or 1.0
+    figure = heatmaps.heads(values, chosen=chosen)
+    figure.update_traces(
+        zmin=-top, zmax=top, colorscale=FROM_TO[kind], selector={"type": "heatmap"}
+    )
+    hover = f"layer %{{y}}, {what} %{{x}}<br>%{{text}}<extra></extra>"
+    texts = [f"{value:+.4g}" for value in values.ravel()]
+    figure.update_traces(hovertemplate=hover, text=texts, selector={"type": "scatter"})
+    figure.update_shapes(line_color=CHOSEN)
+    return figure.update_xaxes(title_text="Head" if what == "head" else "Group of neurons")

@@ -1,0 +1,69 @@
+"""Buttons that act on runs: outside fragments, because they must answer at once."""
+
+import streamlit as st
+
+from pages.parts.shell import frame, url_state
+from sparsekd.runs import jobs, store
+from sparsekd.runs.records import RESUMABLE, UNFINISHED, Plan, Run, State
+
+
+def of_run(run: Run, key: str) -> None:
+    """Cancel or resume one run, whichever fits its state."""
+    if run.state in UNFINISHED:
+        if st.button("Cancel", icon=":material/stop_circle:", key=f"{key}.cancel"):
+            with frame.errors_in_words():
+                jobs.cancel(run.id)
+                st.rerun()
+    elif run.state in RESUMABLE and st.button(
+        "Resume",
+        icon=":material/play_circle:",
+        key=f"{key}.resume",
+        help="Goes on from the last checkpoint, after whatever it starts from.",
+    ):
+        with frame.errors_in_words():
+            jobs.resume(run.id, frame.device())
+            st.rerun()
+
+
+def of_plan(plan: Plan, key: str) -> None:
+    """Cancel the unfinished runs of a study, or resume the stopped ones.
+
+    A trade-off study keeps whatever is finished, and goes on with what is missing.
+    """
+    runs = frame.plan_runs(plan).values()
+    states = {run.state for run in runs}
+    missing = len(runs) < len({step.recipe.run_id for step in plan.steps})
+    sweep = plan.kind == "sweep"
+    with st.container(horizontal=True):
+        if (states & UNFINISHED) and st.button(
+            "Stop all" if sweep else "Cancel the study",
+            icon=":material/stop_circle:",
+            key=f"{key}.cancel",
+            help="Everything finished is kept." if sweep else None,
+        ):
+            jobs.cancel_plan(plan)
+            st.rerun()
+        if ((states & RESUMABLE) or missing) and st.button(
+            "Go on" if sweep else "Resume the study",
+            icon=":material/play_circle:",
+            key=f"{key}.resume",
+            help="Only what is missing is done." if sweep else None,
+        ):
+            jobs.submit_plan(plan, frame.device())
+            st.rerun()
+
+
+def delete(run: Run, key: str) -> None:
+    """Delete a run after a second question."""
+    running = run.state is State.RUNNING
+    with st.popover(
+        "Delete …",
+        icon=":material/delete:",
+        disabled=running,
+        help="Cancel it first." if running else None,
+    ):
+        st.markdown("Its model, numbers and log leave the disk. This cannot be undone.")
+        if st.button("Delete it", type="primary", icon=":material/delete:", key=f"{key}.delete"):
+            with frame.errors_in_words():
+                store.delete(run.id)
+                url_state.jump(run="")

@@ -1,0 +1,77 @@
+"""Expressiveness against friendliness: a marker per head, a count per cell of neurons."""
+
+from typing import Any
+
+import numpy as np
+import plotly.graph_objects as go
+from numpy.typing import NDArray
+
+from pages.parts.shell.looks import SCALE, bar, look, plain
+
+Matrix = NDArray[np.floating[Any]]
+Flags = NDArray[np.bool_]
+
+
+def scatter(
+    expressiveness: Matrix, friendliness: Matrix, unit: str, pruned: Flags | None, words: str
+) -> go.Figure:
+    """Expressiveness against friendliness: one marker per unit, crossed where it would go.
+
+    Shapes: expressiveness, friendliness, pruned (L, U).
+    """
+    colours = look()
+    places = np.indices(expressiveness.shape) + 1
+    layer, index = places[0], places[1]
+    gone = np.zeros_like(layer, dtype=bool) if pruned is None else pruned
+    figure = go.Figure()
+    for name, chosen, symbol in (("stays", ~gone, "circle"), ("would go", gone, "x-thin")):
+        if not chosen.any():
+            continue
+        figure.add_trace(
+            go.Scattergl(
+                x=expressiveness[chosen],
+                y=friendliness[chosen],
+                mode="markers",
+                name=name,
+                showlegend=False,
+                customdata=np.stack([layer[chosen], index[chosen]], axis=1),
+                hovertemplate=f"layer %{{customdata[0]}}, {unit} %{{customdata[1]}}<br>"
+                "E %{x:.4g}<br>F %{y:.4g}<extra></extra>",
+                marker={
+                    "symbol": symbol,
+                    "size": 8,
+                    "color": layer[chosen].astype(np.float32),
+                    "coloraxis": "coloraxis",
+                    "line": {"width": 1.6, "color": colours.cross}
+                    if symbol == "x-thin"
+                    else {"width": 0.7, "color": colours.ink},
+                },
+            )
+        )
+    figure.update_layout(
+        coloraxis={"colorscale": SCALE, "cmin": 1, "cmax": len(layer), "colorbar": bar("Layer")}
+    )
+    return plain(figure, f"Expressiveness E {words}", f"Student-friendliness F {words}")
+
+
+def density(expressiveness: Matrix, friendliness: Matrix, words: str) -> go.Figure:
+    """Expressiveness against friendliness of all neurons, counted in cells: nothing is left out.
+
+    Shapes: expressiveness, friendliness (L, F).
+    """
+    counts, across, up = np.histogram2d(expressiveness.ravel(), friendliness.ravel(), bins=(80, 60))
+    shown = np.where(counts.T > 0, np.log10(np.maximum(counts.T, 1)), np.nan)
+    trace = go.Heatmap(
+        z=shown.astype(np.float32),
+        x=((across[1:] + across[:-1]) / 2).astype(np.float32),
+        y=((up[1:] + up[:-1]) / 2).astype(np.float32),
+        zmin=-1.0,  # one neuron must stand out from a dark page, too
+        colorscale=SCALE,
+        hoverinfo="skip",
+        colorbar=bar("Neurons") | {"tickvals": [0, 1, 2, 3, 4], "ticktext": DECADES},
+    )
+    figure = go.Figure(trace)
+    return plain(figure, f"Expressiveness E {words}", f"Student-friendliness F {words}")
+
+
+DECADES = ["1", "10", "100", "1 000", "10 000"]

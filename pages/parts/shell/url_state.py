@@ -1,0 +1,169 @@
+"""What a visitor has chosen and others should see: one checked schema over the address bar.
+
+Defaults are left out of the address; values out of range are clamped; what does not parse is
+dropped; an address of another version is ignored. Copying the link copies the view.
+"""
+
+import math
+from typing import Annotated, Any, Literal
+
+import streamlit as st
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from sparsekd.catalog.parameters import MaskParams
+
+VERSION = "1"
+MASK = MaskParams()
+SHARED = ("study", "scores", "lam", "sparsity", "neuron_sparsity", "round_to", "normalise")
+"""What follows the visitor from page to page."""
+
+RunId = Annotated[str, Field(pattern=r"^([0-9a-f]{4,12})?$")]
+Word = Annotated[str, Field(max_length=60, pattern=r"^[\w .:/+-]*$")]
+Words = Annotated[str, Field(max_length=4000, pattern=r"^[\w:,]*$")]
+Share = Annotated[float, Field(ge=0, le=1)]
+Index = Annotated[int, Field(ge=0, le=100_000)]
+Sentence = Annotated[str, Field(max_length=400)]
+
+
+class UrlState(BaseModel):
+    """Every choice that a link can carry; an empty id means the latest."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    study: RunId = ""
+    run: RunId = ""
+    teacher: RunId = ""
+    scores: RunId = ""
+    trial: RunId = ""
+    first: RunId = ""
+    second: RunId = ""
+    task: Word = ""
+    method: Word = ""
+    methods: Words = ""
+    against: Word = ""
+    split: Word = ""
+    metric: Word = ""
+    lam: Share = MASK.lam
+    sparsity: Share = MASK.sparsity
+    neuron_sparsity: Share | None = None
+    round_to: int = Field(default=MASK.round_to, ge=1, le=1024)
+    normalise: Literal["layer", "none"] = "layer"
+    aggregate: Literal["per_batch", "per_example"] = "per_batch"
+    batch_size: int = Field(default=32, ge=1, le=65536)
+    friendliness: Literal["soft_ce", "kl"] = "soft_ce"
+    temperature: float = Field(default=2.0, ge=1, le=20)
+    unit: Literal["head", "neuron"] = "head"
+    layer: Index | None = None
+    index: Index | None = None
+    full: bool = False
+    view: Literal["why", "does", "ablation", "fidelity", "tokens", "masks"] = "why"
+    picture: Literal["curve", "map", "front", "paths", "stability", "costs"] = "curve"
+    text: Sentence = ""
+    pair: Sentence = ""
+    masked: bool = False
+    state: Word = ""
+    stage: Word = ""
+
+
+def read() -> UrlState:
+    """The choices in the address bar, checked."""
+    return parsed(st.query_params.to_dict())
+
+
+def parsed(texts: dict[str, str]) -> UrlState:
+    """Texts turned into choices: unknown names and hopeless values dropped, numbers clamped."""
+    if texts.get("v", VERSION) != VERSION:
+        return UrlState()
+    values = {name: _value(name, texts[name]) for name in UrlState.model_fields if name in texts}
+    return UrlState(**values)
+
+
+def write(**changes: Any) -> UrlState:
+    """Put choices into the address bar; those equal to their default leave it."""
+    state = UrlState(**(read().model_dump() | changes))
+    texts = written(state)
+    if texts != st.query_params.to_dict():
+        st.query_params.from_dict(texts)
+    st.session_state["url.written"] = texts
+    return state
+
+
+def jump(**changes: Any) -> None:
+    """Change choices from outside their widgets, and draw the page anew with them."""
+    st.query_params.from_dict(written(UrlState(**(read().model_dump() | changes))))
+    st.session_state["url.written"] = None
+    st.rerun()
+
+
+def link(**choices: Any) -> dict[str, str]:
+    """The query of a link to a page with these choices."""
+    return written(UrlState(**choices))
+
+
+def written(state: UrlState) -> dict[str, str]:
+    """The address-bar texts of what differs from the defaults."""
+    chosen = state.model_dump(exclude_defaults=True)
+    texts = {name: _text(value) for name, value in chosen.items()}
+    return {"v": VERSION} | texts if texts else {}
+
+
+def bound(name: str) -> str:
+    """The key for a widget that shows one choice; the widget starts at the address bar's value.
+
+    After the widget: ``urlstate.write(name=value)``.
+    """
+    key = f"url.{name}"
+    if key not in st.session_state:
+        st.session_state[key] = getattr(read(), name)
+    return key
+
+
+def enter(page: str) -> None:
+    """Begin a page: bring the shared choices along, and follow an address that was changed."""
+    session = st.session_state
+    given = st.query_params.to_dict()
+    if session.get("url.page") != page:
+        brought = {n: t for n, t in (session.get("url.written") or {}).items() if n in SHARED}
+        _forget_widgets()
+        session["url.page"] = page
+        write(**parsed(brought | given).model_dump())
+    elif given != session.get("url.written"):  # the browser's back button, or a link
+        _forget_widgets()
+        session["url.written"] = given
+
+
+def _forget_widgets() -> None:
+    for key in [key for key in st.session_state if str(key).startswith("url.")]:
+        if key not in ("url.page", "url.written"):
+            del st.session_state[key]
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(int(value))
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _value(name: str, text: str) -> Any:
+    try:
+        return getattr(UrlState.model_validate({name: text}), name)
+    except ValidationError:
+        return _clamped(UrlState.model_fields[name].default, _bounds(name), text)
+
+
+def _bounds(name: str) -> dict[str, Any]:
+    """The part of the schema that gives a number's type and range; empty for what is no number."""
+    schema = UrlState.model_json_schema()["properties"][name]
+    options = [schema, *schema.get("anyOf", [])]
+    return next((option for option in options if "minimum" in option), {})
+
+
+def _clamped(default: Any, bounds: dict[str, Any], text: str) -> Any:
+    try:
+        number = float(text)
+    except ValueError:
+        return default
+    if not bounds or math.isnan(number):
+        return default
+    nearest = min(max(number, bounds["minimum"]), bounds["maximum"])
+    return int(nearest) if bounds["type"] == "integer" else nearest

@@ -1,0 +1,1 @@
+"""What can be chosen, readable without torch: methods with their parameters, as cards."""

@@ -1,0 +1,81 @@
+"""What a study did, as a list of facts: task, models, budget, grid, how it chose."""
+
+from collections.abc import Mapping
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from sparsekd.figures.looks import titled
+from sparsekd.runs import references
+from sparsekd.runs.records import Plan, Recipe
+from sparsekd.studies import sweep
+
+
+def facts(plan: Plan, metric: str, split: str) -> str:
+    recipes = {step.recipe.run_id: step.recipe for step in plan.steps}
+    cells = sweep.cells(plan)
+    first = recipes[cells.loc[cells["ranking"] != "none", "run"].iloc[0]]
+    tries = cells.drop_duplicates(["ranking", "method", "lam", "sparsity", "attempt"])
+    counted = tries.groupby("ranking", sort=False).size()
+    scored = cells[cells["ranking"] == "scores"]
+    train = first.params["train"]
+    told = {
+        "Task": f"{references.card(plan.task).title} ({plan.task})",
+        "Teacher": _teacher(plan.steps[0].recipe),
+        "Student": _student(first.params["student"]),
+        "Budget of every student": _pairs(
+            train | {"train_examples": train["train_examples"] or "all"}
+        ),
+        "λ": _listed(scored["lam"]),
+        "Sparsity": _listed(cells["sparsity"]),
+        "Seeds": _listed(cells["seed"]),
+        "Students per seed": ", ".join(
+            f"{count} {WORDS.get(str(name), str(name))}" for name, count in counted.items()
+        ),
+        "Chosen by": "the mean over seeds on the split selection, which nothing is reported on",
+        "Reported": titled(metric, split),
+    }
+    rows = "".join(f"<dt>{escape(name)}</dt><dd>{escape(text)}</dd>" for name, text in told.items())
+    return f"<dl>{rows}</dl>"
+
+
+WORDS = {
+    "scores": "of sparse teachers",
+    "dense": "of the dense teacher",
+    "random": "of randomly masked teachers",
+    "magnitude": "of teachers masked by weight size",
+    "none": "without teacher",
+}
+
+
+def _teacher(recipe: Recipe) -> str:
+    """The checkpoint by name: the folders of this machine are nobody's business."""
+    return f"{_name(recipe.inputs.get('checkpoint', ''))}, run {recipe.run_id}"
+
+
+def _name(reference: str) -> str:
+    kind, _, rest = reference.partition(":")
+    return Path(rest.rpartition("#")[0]).name if kind == "folder" else rest or "demo model"
+
+
+def _student(params: Mapping[str, Any]) -> str:
+    """Where a student's first weights come from, and how large it is."""
+    choice = params["choice"]
+    if choice == "checkpoint":
+        return f"from the checkpoint {_name(params['checkpoint'])}"
+    if choice == "pruned":
+        return f"the teacher without {params['sparsity']:.0%} of its units"
+    layers = f"{params['layers']} layer{'s' if params['layers'] > 1 else ''}"
+    return (
+        f"{layers} of random weights" if choice == "random" else f"{choice} {layers} of the teacher"
+    )
+
+
+def _pairs(values: dict[str, Any]) -> str:
+    return ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in values.items())
+
+
+def _listed(values: pd.Series) -> str:
+    return ", ".join(f"{value:g}" for value in sorted(values.dropna().unique()))

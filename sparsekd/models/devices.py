@@ -1,0 +1,17 @@
+"""Where torch can compute on this machine."""
+
+import torch
+
+from sparsekd.runs.jobs import Device, processor
+
+
+def available() -> list[Device]:
+    """CUDA devices, then MPS, then the processor, each with what it is."""
+    found = []
+    for index in range(torch.cuda.device_count()):
+        facts = torch.cuda.get_device_properties(index)
+        memory = facts.total_memory / 2**30
+        found.append(Device(f"cuda:{index}", f"{facts.name}, {memory:.0f} GiB"))
+    if torch.backends.mps.is_available():
+        found.append(Device("mps", "Apple GPU, memory shared with the processor"))
+    return [*found, Device("cpu", processor())]

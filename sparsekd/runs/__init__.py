@@ -1,0 +1,1 @@
+"""Runs: recipe, outcome and events; where they are stored, submitted, found and read as frames."""

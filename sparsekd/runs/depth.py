@@ -1,0 +1,32 @@
+"""How deep models are, read off their configurations without loading them."""
+
+import json
+
+from sparsekd.runs import references, store
+from sparsekd.runs.records import Recipe
+from sparsekd.tasks.demo import DEMO_CHECKPOINTS, DEMO_TEACHERS
+
+
+def depth(model: Recipe) -> int | None:
+    """How many layers a model has or will have; None where only the hub knows."""
+    if model.stage == "finetune":
+        made = layers_of(model.run_id)
+        return layers_of(model.inputs["checkpoint"]) if made is None else made
+    if model.stage == "prune":
+        return layers_of(model.inputs["teacher"])
+    return layers_of(model.run_id)
+
+
+def layers_of(reference: str) -> int | None:
+    """The layers of the model behind a stored reference; None where it is not on this machine."""
+    if reference in DEMO_CHECKPOINTS:
+        return int(DEMO_TEACHERS[reference]["layers"])
+    if reference.startswith("hub:"):
+        return None
+    path = references.folder(reference) / "config.json"
+    if path.exists():
+        config = json.loads(path.read_text(encoding="utf-8"))
+        found = config.get("num_hidden_layers") or config.get("n_layers")
+        return int(found) if found else None
+    known = store.several([reference]).get(reference)
+    return depth(known.recipe) if known and known.recipe.stage == "prune" else None

@@ -1,0 +1,183 @@
+"""Plain data about runs: what is asked for, how far it is, how it ended. JSON in and out."""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal, Self
+
+Stage = Literal[
+    "finetune", "distil", "score", "prune", "probe", "export", "measure", "ablate", "attribute"
+]
+
+
+class State(StrEnum):
+    """Where a run stands; `interrupted` is read off a released lock, never stored."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    INTERRUPTED = "interrupted"
+
+
+UNFINISHED = {State.QUEUED, State.RUNNING}
+RESUMABLE = {State.FAILED, State.CANCELLED, State.INTERRUPTED}
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything that decides the result of one run, and nothing else.
+
+    `inputs` maps a role (teacher, teacher_2, …, student, scores, checkpoint, init) to a run id, or
+    to a model from outside: ``folder:<path>#<fingerprint>``, ``hub:<id>`` or one of
+    `sparsekd.tasks.demo.DEMO_CHECKPOINTS`.
+    """
+
+    stage: Stage
+    task: str
+    method: str = ""
+    inputs: dict[str, str] = field(default_factory=dict)
+    params: dict[str, Any] = field(default_factory=dict)
+    seed: int = 0
+
+    @cached_property
+    def run_id(self) -> str:
+        """Same recipe, same id: a finished run is found again, not repeated."""
+        return hashlib.sha256(self.to_json().encode()).hexdigest()[:12]
+
+    @property
+    def needs(self) -> list[str]:
+        """The ids of the runs whose results this one starts from."""
+        return [name for name in self.inputs.values() if ":" not in name]
+
+    @property
+    def teachers(self) -> list[str]:
+        """The references of all teachers, the first one first."""
+        roles = ["teacher", *(f"teacher_{number}" for number in range(2, len(self.inputs) + 1))]
+        return [self.inputs[role] for role in roles if role in self.inputs]
+
+    def to_json(self) -> str:
+        """Canonical text: sorted keys, no spaces."""
+        return json.dumps(asdict(self), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """Read what `to_json` wrote."""
+        return cls(**json.loads(text))
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a run is: `done` of `total` in this phase; `eta` and rates in seconds."""
+
+    phase: str = ""
+    done: int = 0
+    total: int = 0
+    examples_per_second: float | None = None
+    eta: float | None = None
+    memory_mib: float | None = None
+
+    @property
+    def share(self) -> float:
+        """0 to 1."""
+        return min(1.0, self.done / self.total) if self.total else 0.0
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a run ended.
+
+    `metrics` maps split to metric to value; `facts` holds small plain facts (parameters, units).
+    `lasting` marks a failure that the same recipe would meet again.
+    """
+
+    metrics: dict[str, dict[str, float]] = field(default_factory=dict)
+    facts: dict[str, Any] = field(default_factory=dict)
+    message: str = ""
+    hint: str = ""
+    lasting: bool = False
+
+
+@dataclass(frozen=True)
+class Event:
+    """One logged number: a loss term, a metric, at an optimiser step."""
+
+    step: int
+    name: str
+    value: float
+
+
+@dataclass(frozen=True)
+class Run:
+    """A recipe with its history; times are seconds since the epoch.
+
+    `retries` are left, where the run fails by what may pass; `failures` have been so far.
+    """
+
+    recipe: Recipe
+    state: State
+    folder: Path
+    device: str = "auto"
+    pid: int | None = None
+    created: float = 0.0
+    started: float | None = None
+    finished: float | None = None
+    seconds: float = 0.0
+    retries: int = 0
+    failures: int = 0
+    progress: Progress = field(default_factory=Progress)
+    outcome: Outcome = field(default_factory=Outcome)
+
+    @property
+    def id(self) -> str:
+        """The recipe's hash."""
+        return self.recipe.run_id
+
+
+@dataclass(frozen=True)
+class Step:
+    """One run of a plan and the part it plays there."""
+
+    role: str
+    recipe: Recipe
+
+    @property
+    def seed(self) -> int:
+        """The recipe's seed."""
+        return self.recipe.seed
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The runs that one request needs, in an order in which each finds its inputs.
+
+    `command` repeats it where that cannot be read off the runs, as of a search.
+    """
+
+    title: str
+    task: str
+    steps: tuple[Step, ...]
+    kind: Literal["study", "comparison", "sweep"] = "study"
+    command: str = ""
+
+    @cached_property
+    def id(self) -> str:
+        """Same runs in the same roles: the same plan."""
+        text = json.dumps([(step.role, step.recipe.run_id) for step in self.steps])
+        return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+    def to_json(self) -> str:
+        """Plain text for the catalogue."""
+        return json.dumps(asdict(self), sort_keys=True, ensure_ascii=False)
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """Read what `to_json` wrote."""
+        raw = json.loads(text)
+        steps = tuple(Step(step["role"], Recipe(**step["recipe"])) for step in raw["steps"])
+        kind, command = raw.get("kind", "study"), raw.get("command", "")
+        return cls(raw["title"], raw["task"], steps, kind, command)

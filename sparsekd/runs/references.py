@@ -1,0 +1,193 @@
+"""Names of tasks and models as people type them, turned into what a recipe stores."""
+
+import hashlib
+import json
+import re
+from pathlib import Path
+
+from sparsekd.errors import BadInput, NotFound, unknown
+from sparsekd.runs import store
+from sparsekd.runs.records import Recipe, Run
+from sparsekd.system.files import disk_trouble
+from sparsekd.tasks import TASKS, TaskCard, local
+from sparsekd.tasks.demo import DEMO_CHECKPOINTS
+
+MODEL_STAGES = ("finetune", "distil", "prune")
+
+
+def cards() -> dict[str, TaskCard]:
+    """Every task on the menu: demo tasks, GLUE, and the local folders registered so far."""
+    registered = {name: TaskCard.from_json(json.loads(c)) for name, c in store.tasks().items()}
+    return TASKS | registered
+
+
+def card(name: str) -> TaskCard:
+    """The card of a recipe's task."""
+    if name in TASKS:
+        return TASKS[name]
+    menu = cards()
+    if name not in menu:
+        raise unknown("task", name, menu)
+    return menu[name]
+
+
+def task(
+    text: str,
+    text_columns: tuple[str, ...] | None = None,
+    label: str | None = None,
+    metric: str | None = None,
+) -> TaskCard:
+    """A task by its name, or by a folder of train and validation files, which is registered.
+
+    Raises:
+        NotFound: neither a name nor a folder; BadInput: files that are not usable.
+    """
+    menu = cards()
+    if text in menu and not (text_columns or label or metric):
+        return menu[text]
+    if text in TASKS:
+        raise BadInput(
+            f"{text} has its columns and metric already.",
+            "Name columns and metric for local folders only.",
+        )
+    folder = menu[text].folder if text in menu else _directory(text)
+    if folder is None:
+        raise (
+            unknown("task", text, menu)
+            if not _like_a_path(text)
+            else NotFound(
+                f"There is no folder {text}.",
+                "Name a folder with train and validation files, or a task on the menu.",
+            )
+        )
+    found = local.inspect(folder.resolve(), text_columns, label, metric)
+    store.save_task(found.name, json.dumps(found.to_json(), sort_keys=True))
+    return found
+
+
+def model(text: str) -> str:
+    """A model by run id, demo checkpoint, local folder or hub id, as a recipe stores it.
+
+    Raises:
+        NotFound: no such run, demo checkpoint or folder; BadInput: a run without a model, or no
+            checkpoint.
+    """
+    if text in DEMO_CHECKPOINTS or text.startswith(("hub:", "folder:")):
+        return text
+    if text.startswith("demo:"):
+        raise unknown("demo checkpoint", text, DEMO_CHECKPOINTS)
+    path = _directory(text)
+    if path:
+        return f"folder:{path.resolve()}#{fingerprint(path)}"
+    run = _run(text)
+    if run is not None:
+        if run.recipe.stage not in MODEL_STAGES:
+            raise BadInput(
+                f"Run {run.id} ({run.recipe.stage}) leaves no model.",
+                "Name a finetune, distil or prune run.",
+            )
+        return run.id
+    if re.fullmatch("[0-9a-f]{12}", text):
+        raise unknown("run", text, [known.id for known in store.runs()])
+    if _like_a_path(text) and not _like_a_hub_id(text):
+        raise NotFound(f"There is no folder {text}.", "Name a run id, a folder or a hub id.")
+    return f"hub:{text}"
+
+
+def finetuned(text: str) -> Recipe | None:
+    """The recipe behind the id of a fine-tuning run; None where `text` names something else."""
+    run = None if text in DEMO_CHECKPOINTS or _directory(text) else _run(text)
+    return run.recipe if run is not None and run.recipe.stage == "finetune" else None
+
+
+def made(text: str) -> Recipe | None:
+    """The recipe behind a run id that left a model; None where `text` names something else."""
+    run = None if text in DEMO_CHECKPOINTS or _directory(text) else _run(text)
+    return run.recipe if run is not None and run.recipe.stage in MODEL_STAGES else None
+
+
+def dense(reference: str) -> str:
+    """The model that a sparse teacher was pruned from; any other is its own."""
+    recipe = store.get(reference).recipe if ":" not in reference else None
+    return recipe.inputs["teacher"] if recipe and recipe.stage == "prune" else reference
+
+
+def origin(reference: str) -> str:
+    """The checkpoint from outside that a model descends from."""
+    while ":" not in reference:
+        inputs = store.get(reference).recipe.inputs
+        reference = inputs.get("checkpoint") or inputs.get("init") or inputs["teacher"]
+    return reference
+
+
+def folder(reference: str) -> Path:
+    """Where the model behind a stored reference lies.
+
+    Raises:
+        NotFound: the files are gone; BadInput: they have changed, or the model is not local.
+    """
+    if ":" not in reference:
+        return store.folder(reference) / "model"
+    kind, _, rest = reference.partition(":")
+    if kind != "folder":
+        raise BadInput(f"{reference} is not in a folder.", "Name a run id or a local folder.")
+    path, _, known = rest.rpartition("#")
+    brought = store.home() / "outside" / "models" / known
+    if (brought / "whole").exists():  # by an executor, from another machine
+        path = str(brought)
+    if not Path(path).is_dir():
+        raise NotFound(f"The folder {path} is gone.", "Put it back, or name another model.")
+    if fingerprint(Path(path)) != known:
+        raise BadInput(
+            f"The model in {path} has changed since this run was asked for.",
+            "Start a new run, which takes the model as it is now.",
+        )
+    return Path(path)
+
+
+def fingerprint(path: Path) -> str:
+    """Eight letters that change with a checkpoint's configuration, tokenizer or weights.
+
+    Raises:
+        BadInput: the folder holds no checkpoint; Unavailable: it cannot be read.
+    """
+    if not (path / "config.json").is_file():
+        raise BadInput(
+            f"{path} is no checkpoint: it has no config.json.",
+            "Name a folder written by save_pretrained.",
+        )
+    digest = hashlib.sha256()
+    for file in sorted(path.iterdir()):
+        if file.suffix not in (".json", ".safetensors", ".txt"):
+            continue
+        try:
+            with file.open("rb") as stream:
+                content = hashlib.file_digest(stream, "sha256").hexdigest()
+        except OSError as error:
+            raise disk_trouble(file, error) from error
+        digest.update(f"{file.name} {content}\n".encode())
+    return digest.hexdigest()[:8]
+
+
+def _directory(text: str) -> Path | None:
+    """The folder that a text names; None where it names none, however odd the text."""
+    try:
+        path = Path(text).expanduser()
+        return path if path.is_dir() else None
+    except (OSError, RuntimeError, ValueError):  # too long, an unknown user, a null byte
+        return None
+
+
+def _run(text: str) -> Run | None:
+    try:
+        return store.get(text)
+    except NotFound:
+        return None
+
+
+def _like_a_path(text: str) -> bool:
+    return text.startswith((".", "/", "~")) or text.count("/") > 1 or "\\" in text
+
+
+def _like_a_hub_id(text: str) -> bool:
+    return text.count("/") <= 1 and not text.startswith((".", "/", "~"))

@@ -1,0 +1,343 @@
+"""The catalogue of runs: one SQLite database and one folder per run, under SPARSEKD_HOME.
+
+Workers write, pages and command lines read. A run counts as running only while its worker holds
+the run's file lock, which the kernel releases however the worker ends.
+"""
+
+import json
+import os
+import sqlite3
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import asdict
+from functools import lru_cache
+from pathlib import Path
+from shutil import rmtree
+from typing import Any
+
+from sparsekd.errors import BadInput, unknown
+from sparsekd.runs.database import database
+from sparsekd.runs.records import Event, Outcome, Plan, Progress, Recipe, Run, State
+from sparsekd.system.locks import holding, is_locked
+
+KILLED = "Its worker ended without a word: killed, out of memory, or the machine went down."
+RESUME = "Resume it; where memory ran out, lower batch_size or max_length first."
+
+
+def home() -> Path:
+    """The folder of runs and catalogue: SPARSEKD_HOME, or a dot folder in the user's home."""
+    return Path(os.environ.get("SPARSEKD_HOME") or Path.home() / ".sparsekd").expanduser()
+
+
+def folder(run_id: str) -> Path:
+    """The folder of one run's files."""
+    return home() / "runs" / run_id
+
+
+def _database() -> AbstractContextManager[sqlite3.Connection]:
+    return database(home())
+
+
+# --- runs ------------------------------------------------------------------------------------
+
+
+def create(recipe: Recipe, device: str = "auto") -> Run:
+    """Enter a recipe as queued; one that is there already is left as it is."""
+    create_all([recipe], device)
+    return get(recipe.run_id)
+
+
+def create_all(recipes: Iterable[Recipe], device: str = "auto", retries: int = 0) -> None:
+    """Enter recipes as queued, in this order and at once; those that are there stay as they are.
+
+    `retries` says how often each may be tried again after a failure that may pass.
+    """
+    now = time.time()
+    rows = [
+        (recipe.run_id, recipe.to_json(), State.QUEUED, device, now, now, retries)
+        for recipe in recipes
+    ]
+    with _database() as catalogue:
+        catalogue.executemany(
+            "INSERT OR IGNORE INTO runs (id, recipe, state, device, place, created, retries) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?)",
+            rows,
+        )
+
+
+def requeue(run_id: str, device: str | None = None) -> None:
+    """Put a run that is neither finished nor running at the end of the queue."""
+    requeue_all([run_id], device)
+
+
+def requeue_all(run_ids: Iterable[str], device: str | None = None, retries: int = 0) -> None:
+    """Put runs that are neither finished nor running at the end of the queue, in this order."""
+    now = time.time()
+    rows = [
+        (State.QUEUED, now + place * 1e-6, device, retries, name, State.DONE)
+        for place, name in enumerate(run_ids)
+    ]
+    with _database() as catalogue:
+        catalogue.executemany(
+            "UPDATE runs SET state = ?, cancel = 0, outcome = '{}', finished = NULL, pid = NULL, "
+            "place = ?, device = COALESCE(?, device), retries = ?, failures = 0 "
+            "WHERE id = ? AND state != ?",
+            rows,
+        )
+
+
+def retry(run_id: str) -> None:
+    """Queue a failed run once more, at its old place."""
+    with _database() as catalogue:
+        catalogue.execute(
+            "UPDATE runs SET state = ?, outcome = '{}', finished = NULL, pid = NULL, "
+            "retries = retries - 1, failures = failures + 1 WHERE id = ? AND state != ?",
+            (State.QUEUED, run_id, State.DONE),
+        )
+
+
+def get(run_id: str) -> Run:
+    """One run, by its whole id or by an unambiguous beginning of four letters or more."""
+    with _database() as catalogue:
+        rows = catalogue.execute(
+            "SELECT * FROM runs WHERE id = ? OR (LENGTH(?) >= 4 AND SUBSTR(id, 1, LENGTH(?)) = ?)",
+            (run_id, run_id, run_id, run_id),
+        ).fetchall()
+        if not rows:
+            known = [row["id"] for row in catalogue.execute("SELECT id FROM runs")]
+    if not rows:
+        raise unknown("run", run_id, known)
+    if len(rows) > 1:
+        raise BadInput(f"{run_id!r} fits {len(rows)} runs.", "Give more letters of the id.")
+    return _run(rows[0])
+
+
+def runs(
+    stage: str | None = None, states: Iterable[State] | None = None, task: str | None = None
+) -> list[Run]:
+    """All runs, the newest first."""
+    wanted = set(State if states is None else states)
+    # What the database calls running may have been interrupted.
+    stored = wanted | ({State.RUNNING} if State.INTERRUPTED in wanted else set())
+    with _database() as catalogue:
+        rows = catalogue.execute(
+            "SELECT * FROM runs WHERE (? IS NULL OR json_extract(recipe, '$.stage') = ?) "
+            "AND (? IS NULL OR json_extract(recipe, '$.task') = ?) "
+            f"AND state IN ({','.join('?' * len(stored))}) ORDER BY created DESC, rowid DESC",
+            (stage, stage, task, task, *stored),
+        ).fetchall()
+    return [run for run in map(_run, rows) if run.state in wanted]
+
+
+def several(run_ids: Iterable[str]) -> dict[str, Run]:
+    """Those of the named runs that exist, by id, in one read."""
+    with _database() as catalogue:
+        rows = catalogue.execute(
+            "SELECT * FROM runs WHERE id IN (SELECT value FROM json_each(?))",
+            (json.dumps(list(run_ids)),),  # one value: the number of ids has no limit
+        ).fetchall()
+    return {row["id"]: _run(row) for row in rows}
+
+
+def queued() -> list[Run]:
+    """Queued runs, the longest waiting first."""
+    with _database() as catalogue:
+        rows = catalogue.execute(
+            "SELECT * FROM runs WHERE state = ? ORDER BY place, rowid", (State.QUEUED,)
+        ).fetchall()
+    return [_run(row) for row in rows]
+
+
+def running() -> list[Run]:
+    """Runs at which a living worker is."""
+    with _database() as catalogue:
+        rows = catalogue.execute("SELECT * FROM runs WHERE state = ?", (State.RUNNING,)).fetchall()
+    return [run for run in map(_run, rows) if run.state is State.RUNNING]
+
+
+def _run(row: sqlite3.Row) -> Run:
+    state = State(row["state"])
+    outcome = Outcome(**json.loads(row["outcome"]))
+    if state is State.RUNNING and not is_held(row["id"]):
+        state, outcome = State.INTERRUPTED, Outcome(message=KILLED, hint=RESUME)
+    return Run(
+        recipe=Recipe.from_json(row["recipe"]),
+        state=state,
+        folder=folder(row["id"]),
+        device=row["device"],
+        pid=row["pid"],
+        created=row["created"],
+        started=row["started"],
+        finished=row["finished"],
+        seconds=row["seconds"],
+        retries=row["retries"],
+        failures=row["failures"],
+        progress=Progress(**json.loads(row["progress"])),
+        outcome=outcome,
+    )
+
+
+def _set(run_id: str, **columns: Any) -> None:
+    names = ", ".join(f"{name} = ?" for name in columns)
+    with _database() as catalogue:
+        catalogue.execute(f"UPDATE runs SET {names} WHERE id = ?", (*columns.values(), run_id))
+
+
+def start(run_id: str, device: str, pid: int) -> None:
+    """Note that a worker, which holds the lock, has begun."""
+    now = time.time()
+    _set(run_id, state=State.RUNNING, device=device, pid=pid, started=now, finished=None)
+
+
+def report(run_id: str, progress: Progress, events: Iterable[Event] = ()) -> None:
+    """Write how far a run is, and the numbers logged since the last report."""
+    report_all([(run_id, progress, events)])
+
+
+def report_all(told: Iterable[tuple[str, Progress, Iterable[Event]]]) -> None:
+    """Write what several runs report, at once: a hundred reports cost hardly more than one."""
+    progress: list[tuple[str, str]] = []
+    rows: list[tuple[str, int, str, float]] = []
+    for run_id, now, events in told:
+        progress.append((json.dumps(asdict(now)), run_id))
+        rows += [(run_id, event.step, event.name, event.value) for event in events]
+    with _database() as catalogue:
+        catalogue.executemany("UPDATE runs SET progress = ? WHERE id = ?", progress)
+        catalogue.executemany("INSERT OR REPLACE INTO events VALUES (?, ?, ?, ?)", rows)
+
+
+def finish(run_id: str, state: State, outcome: Outcome, seconds: float) -> None:
+    """Write how a run ended; `seconds` of this attempt are added to those of earlier ones."""
+    with _database() as catalogue:
+        catalogue.execute(
+            "UPDATE runs SET state = ?, outcome = ?, finished = ?, seconds = seconds + ?, "
+            "pid = NULL WHERE id = ?",
+            (state, json.dumps(asdict(outcome)), time.time(), seconds, run_id),
+        )
+
+
+def events(run_id: str) -> list[Event]:
+    """Every number a run has logged, by name and step."""
+    with _database() as catalogue:
+        rows = catalogue.execute(
+            "SELECT step, name, value FROM events WHERE run = ? ORDER BY name, step", (run_id,)
+        ).fetchall()
+    return [Event(*row) for row in rows]
+
+
+def forget_events(run_id: str, after: int) -> None:
+    """Drop numbers logged past a step: a resumed run writes them again."""
+    with _database() as catalogue:
+        catalogue.execute("DELETE FROM events WHERE run = ? AND step > ?", (run_id, after))
+
+
+def ask_to_cancel(*run_ids: str) -> None:
+    """Mark that runs should stop; those that have not begun are cancelled at once."""
+    now = time.time()
+    with _database() as catalogue:
+        catalogue.executemany("UPDATE runs SET cancel = 1 WHERE id = ?", [(n,) for n in run_ids])
+        catalogue.executemany(
+            "UPDATE runs SET state = ?, finished = ? WHERE id = ? AND state = ?",
+            [(State.CANCELLED, now, name, State.QUEUED) for name in run_ids],
+        )
+
+
+def should_cancel(run_id: str) -> bool:
+    """Whether somebody asked the run to stop."""
+    with _database() as catalogue:
+        row = catalogue.execute("SELECT cancel FROM runs WHERE id = ?", (run_id,)).fetchone()
+    return row is None or bool(row["cancel"])
+
+
+def cancelled(run_ids: Iterable[str]) -> list[str]:
+    """Those of the named runs that somebody asked to stop."""
+    with _database() as catalogue:
+        rows = catalogue.execute(
+            "SELECT id FROM runs WHERE cancel = 1 AND id IN (SELECT value FROM json_each(?))",
+            (json.dumps(list(run_ids)),),
+        ).fetchall()
+    return [row["id"] for row in rows]
+
+
+def delete(run_id: str) -> None:
+    """Remove a run and its files.
+
+    Raises:
+        BadInput: it is running, or other runs start from it.
+    """
+    run = get(run_id)
+    if run.state is State.RUNNING:
+        raise BadInput(f"Run {run.id} is running.", "Cancel it first.")
+    users = [other.id for other in runs() if run.id in other.recipe.needs]
+    if users:
+        raise BadInput(
+            f"Run {run.id} is the starting point of {', '.join(users)}.", "Delete those first."
+        )
+    with _database() as catalogue:
+        for table, column in (("runs", "id"), ("events", "run")):
+            catalogue.execute(f"DELETE FROM {table} WHERE {column} = ?", (run.id,))
+    rmtree(run.folder, ignore_errors=True)
+
+
+# --- locks -----------------------------------------------------------------------------------
+
+
+@contextmanager
+def held(run_id: str) -> Iterator[None]:
+    """Hold the run's lock, as its one worker does.
+
+    Raises:
+        BadInput: another worker holds it.
+    """
+    with holding(folder(run_id) / "lock", f"Run {run_id} is worked on by another process."):
+        yield
+
+
+def is_held(run_id: str) -> bool:
+    """Whether a living worker holds the run's lock."""
+    return is_locked(folder(run_id) / "lock")
+
+
+# --- plans and tasks --------------------------------------------------------------------------
+
+
+def save_plan(plan: Plan) -> None:
+    """Remember a plan, so that its runs can be shown together."""
+    with _database() as catalogue:
+        catalogue.execute(
+            "INSERT OR REPLACE INTO plans VALUES (?, ?, ?)", (plan.id, plan.to_json(), time.time())
+        )
+
+
+def plans() -> list[Plan]:
+    """All plans, the one asked for last first."""
+    with _database() as catalogue:
+        rows = catalogue.execute("SELECT plan FROM plans ORDER BY created DESC").fetchall()
+    return [_read_plan(row["plan"]) for row in rows]
+
+
+_read_plan = lru_cache(maxsize=64)(Plan.from_json)  # a thousand runs take a while to read
+
+
+def plan(plan_id: str) -> Plan:
+    """One plan by its id."""
+    found = {known.id: known for known in plans()}
+    if plan_id not in found:
+        raise unknown("study", plan_id, found)
+    return found[plan_id]
+
+
+def save_task(name: str, card: str) -> None:
+    """Register a local task's card (JSON) under its name."""
+    with _database() as catalogue:
+        catalogue.execute(
+            "INSERT OR REPLACE INTO tasks VALUES (?, ?, ?)", (name, card, time.time())
+        )
+
+
+def tasks() -> dict[str, str]:
+    """Registered local tasks: name to card (JSON), the newest first."""
+    with _database() as catalogue:
+        rows = catalogue.execute("SELECT name, card FROM tasks ORDER BY created DESC").fetchall()
+    return {row["name"]: row["card"] for row in rows}

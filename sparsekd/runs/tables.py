@@ -1,0 +1,163 @@
+"""Runs turned into frames: what pages draw and the command line prints."""
+
+from collections.abc import Iterable
+
+import pandas as pd
+
+from sparsekd.catalog.cards import METHODS
+from sparsekd.errors import NotFound
+from sparsekd.runs import store
+from sparsekd.runs.records import Recipe, Run, State
+
+STAGES = {
+    "finetune": "Fine-tuning",
+    "distil": "Distillation",
+    "score": "Scoring",
+    "prune": "Pruning",
+    "probe": "Probing masks",
+    "ablate": "Ablation",
+    "attribute": "Attribution",
+    "export": "Export",
+    "measure": "Measuring speed",
+}
+ATTRIBUTIONS = {
+    "conductance": "Conductance",
+    "gradient_activation": "Gradient × activation",
+}
+
+
+def title(recipe: Recipe) -> str:
+    """One run in a few words."""
+    params = recipe.params
+    match recipe.stage:
+        case "finetune":
+            return f"Teacher on {recipe.task}"
+        case "distil":
+            student = params["student"]
+            size = f"{student['layers']} layers" if student["choice"] in LAYERED else ""
+            source = recipe.inputs["teacher"].split("#")[0]
+            words = [f"Student of {source}", student["choice"], size]
+            if recipe.method == "fine_tuning":
+                words[0] = "Student without teacher"
+            elif recipe.method != "vanilla":
+                words.insert(0, METHODS[recipe.method].title)
+            return ", ".join(word for word in [*words, f"seed {recipe.seed}"] if word)
+        case "score":
+            return f"Scores of {recipe.inputs['teacher'].split('#')[0]} for its student"
+        case "prune":
+            mask = params["mask"]
+            how = f"λ {mask['lam']:g}" if mask["kind"] == "scores" else mask["kind"]
+            return f"Teacher pruned by {mask['sparsity']:.0%}, {how}"
+        case "probe":
+            return "Sparsity curve of the masked teacher"
+        case "attribute" | "ablate" | "export" | "measure":
+            return _about_one_model(recipe)
+
+
+def _about_one_model(recipe: Recipe) -> str:
+    params = recipe.params
+    model = (recipe.inputs.get("teacher") or recipe.inputs["model"]).split("#")[0]
+    match recipe.stage:
+        case "attribute":
+            return f"{ATTRIBUTIONS[recipe.method]} of the units of {model}"
+        case "ablate":
+            return f"Ablation of {model} on {params['ablate']['split']}"
+        case "export":
+            return f"{model} as {recipe.method}"
+        case _:
+            return f"Speed of {model} on {params['device']}"
+
+
+LAYERED = {"bottom", "every", "top", "random"}
+
+
+def runs_table(runs: Iterable[Run]) -> pd.DataFrame:
+    """One row per run, by id."""
+    rows = [
+        {
+            "id": run.id,
+            "state": str(run.state),
+            "stage": run.recipe.stage,
+            "what": title(run.recipe),
+            "task": run.recipe.task,
+            "method": run.recipe.method,
+            "seed": run.recipe.seed,
+            "device": run.device,
+            "share": 1.0 if run.state is State.DONE else run.progress.share,
+            "phase": run.progress.phase,
+            "seconds": run.seconds,
+            "created": pd.Timestamp(run.created, unit="s"),
+            "message": f"{run.outcome.message} {run.outcome.hint}".strip(),
+        }
+        for run in runs
+    ]
+    columns = [
+        *("id", "state", "stage", "what", "task", "method", "seed", "device", "share"),
+        *("phase", "seconds", "created", "message"),
+    ]
+    return pd.DataFrame(rows, columns=columns).set_index("id")
+
+
+def curves(run_id: str) -> pd.DataFrame:
+    """Logged numbers: columns step, name, value; names like ``loss/soft`` and ``selection/mcc``."""
+    rows = [(event.step, event.name, event.value) for event in store.events(run_id)]
+    return pd.DataFrame(rows, columns=["step", "name", "value"])
+
+
+def notes(logged: pd.DataFrame) -> pd.DataFrame:
+    """What a method noted: columns step, kind, name, value, from names like ``weight/response``."""
+    parts = logged["name"].str.split("/", n=1)
+    named = logged.assign(kind=parts.str[0], name=parts.str[-1])
+    return named[~named["kind"].isin(["loss", "selection"])][["step", "kind", "name", "value"]]
+
+
+def last_step(run: Run, logged: pd.DataFrame) -> int:
+    """The last optimiser step that a run has logged, or will take as far as it has said."""
+    facts = run.outcome.facts
+    if "steps" in facts:
+        return int(facts["steps"] + facts.get("rehearsal_steps", 0))
+    return max(
+        int(logged["step"].max()), run.progress.total if "epoch" in run.progress.phase else 0
+    )
+
+
+def stages(noted: pd.DataFrame, last: int) -> pd.DataFrame:
+    """Stages from the notes of their beginnings: columns name, from, to, in optimiser steps."""
+    begins = noted.sort_values("step").drop_duplicates("step", keep="last")
+    ends = [*begins["step"].iloc[1:], max(last, int(begins["step"].max()) + 1)]
+    return pd.DataFrame({"name": begins["name"], "from": begins["step"], "to": ends})
+
+
+def agreement(found: pd.DataFrame) -> pd.DataFrame:
+    """Means of a method's findings by layer: columns measure, layer, when, value."""
+    measures = [name for name in found if name not in ("when", "row", "layer", "text")]
+    long = found.melt(["when", "layer"], measures, "measure", "value").dropna(subset="value")
+    means = long.groupby(["measure", "layer", "when"], sort=False)["value"].mean().reset_index()
+    return means.astype({"layer": int})
+
+
+def instances(found: pd.DataFrame) -> pd.DataFrame:
+    """One row per example: its text, who teaches it, and each teacher's probability and loss."""
+    wide = found.pivot(index="row", columns="teacher", values=["probability", "teacher_loss"])
+    wide.columns = [f"{_COLUMN[kind]} {teacher}" for kind, teacher in wide.columns]
+    firsts = found.groupby("row")[["text", "label", "student_loss"]].first()
+    chosen = found[found["chosen"].astype(bool)].groupby("row")["teacher"]
+    taught = chosen.agg(lambda teachers: ", ".join(str(each) for each in teachers))
+    return firsts.assign(taught_by=taught).join(wide).reset_index()
+
+
+_COLUMN = {"probability": "probability of teacher", "teacher_loss": "loss of teacher"}
+
+
+def findings(run: Run) -> pd.DataFrame:
+    """What a method found out about some training examples, before and after; empty if nothing."""
+    path = run.folder / "findings.parquet"
+    return pd.read_parquet(path) if path.exists() else pd.DataFrame({"when": []})
+
+
+def probe_table(run: Run) -> pd.DataFrame:
+    """What a probing run measured: ranking, lam, sparsity, metrics, distance, heads, neurons."""
+    path = run.folder / "probe.parquet"
+    if not path.exists():
+        raise NotFound(f"Run {run.id} has left no {path.name}.", "Delete the run and probe again.")
+    return pd.read_parquet(path)

@@ -1,0 +1,1 @@
+"""Studies: which runs a question needs, and what their results say."""

@@ -1,0 +1,82 @@
+"""The parts that runs play in a plan, in words: those of a study, and the ways of a comparison."""
+
+import re
+
+from sparsekd.catalog.cards import METHODS, variants
+
+ROLES = {
+    "teacher": "Teacher",
+    "plain_student": "Student without teacher",
+    "trial_student": "Trial student (dense teacher)",
+    "scores": "Scores",
+    "sparse_teacher": "Sparse teacher",
+    "student": "Student of the sparse teacher",
+    "random_mask_teacher": "Randomly masked teacher",
+    "random_mask_student": "Student of a randomly masked teacher",
+    "assistant": "Teacher assistant",
+    "magnitude_teacher": "Teacher masked by weight size",
+    "magnitude_student": "Student of a teacher masked by weight size",
+    "lam_control": "Student at λ 0 or λ 1",
+    "dense_try": "Further try of the dense teacher's student",
+}
+REPORTED = (
+    "teacher",
+    "plain_student",
+    "trial_student",
+    "sparse_teacher",
+    "student",
+    "random_mask_student",
+)
+SOURCES = {
+    "sparse_teacher": "sparse teacher",
+    "random_mask": "randomly masked teacher",
+    "assistant": "through an assistant",
+    "dense_and_sparse": "dense and sparse teacher",
+}
+
+
+def title(role: str) -> str:
+    """A role as people read it; one that this version does not know stays as it is."""
+    if role in ROLES:
+        return ROLES[role]
+    method, source = parts(role)
+    known = variants()
+    if not source and method in known:
+        return known[method].title
+    number = teacher_number(source)
+    if method in known and (source in SOURCES or number):
+        return f"{known[method].title}, {SOURCES.get(source, f'teacher {number}')}"
+    number = teacher_number(role)
+    return f"Teacher {number}" if number else role
+
+
+def parts(name: str) -> tuple[str, str]:
+    """A comparison's name cut into what the catalogue calls it and where its teacher comes from.
+
+    "vanilla:sparse_teacher" has a source; "internal:all", a variant of the catalogue, has none.
+    """
+    if name in variants() or ":" not in name:
+        return name, ""
+    method, _, source = name.rpartition(":")
+    return method, source
+
+
+def teacher_number(name: str) -> int | None:
+    """2 for "teacher_2", and so on; None for what is not the name of a further teacher."""
+    found = re.fullmatch(r"teacher_([2-9]|[1-9]\d+)", name)
+    return int(found[1]) if found else None
+
+
+def competes(role: str) -> bool:
+    """Whether a role is that of a student in a comparison: the name of a method."""
+    return role.partition(":")[0] in METHODS
+
+
+def teaches(role: str) -> bool:
+    """Whether a role is that of a fine-tuned teacher: the first, or a further one."""
+    return role == "teacher" or teacher_number(role) is not None
+
+
+def reported(role: str) -> bool:
+    """Whether results speak of a role: teachers and the students that are compared."""
+    return role in REPORTED or competes(role) or teaches(role)

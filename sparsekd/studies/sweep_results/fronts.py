@@ -1,0 +1,106 @@
+"""Quality against size and measured speed, of teachers and students, over several studies."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from sparsekd.runs import measurements, store
+from sparsekd.runs.records import Plan, Run, State
+from sparsekd.studies.sweep_results.frames import PLACE, measured, students, teachers
+
+FRONT = ["what", "kind", "study", "parameters", "quality", "latency_ms", "setting", "on_front"]
+REMOVED = {"random": "at random", "magnitude": "the smallest weights"}
+Setting = tuple[str, int, int]
+
+
+def front(plans: Sequence[Plan], split: str, metric: str) -> pd.DataFrame:
+    """Teachers and students as points: means over seeds of parameters and quality, and speed.
+
+    Cells that lack a seed are left out. `on_front`: no other point is as good with fewer
+    parameters, or better with as many. Many points are looked at on the reported split here, so
+    the front is a picture and no choice: its best are partly lucky. `latency_ms` is the median of
+    a forward pass where a measuring run exists, at the one `setting` (device, batch, tokens) at
+    which most models were measured. Columns: see `FRONT`.
+    """
+    rows = [row for plan in plans for row in _points(plan, split, metric)]
+    speed, setting = _latencies({run for row in rows for run in row["runs"]})
+    for row in rows:
+        known = [speed[run] for run in row.pop("runs") if run in speed]
+        row["latency_ms"] = float(np.mean(known)) if known else np.nan
+        row["setting"] = setting if known else ""
+    found = pd.DataFrame(rows, columns=FRONT[:-1])
+    return found.assign(on_front=unbeaten(found, lower_is_better=metric == "loss"))
+
+
+def unbeaten(points: pd.DataFrame, lower_is_better: bool = False) -> list[bool]:
+    """Whether no other point is at least as good in parameters and quality and better in one."""
+    worth = (-points["quality"] if lower_is_better else points["quality"]).to_numpy(dtype=float)
+    size = points["parameters"].to_numpy(dtype=float)
+    as_good = (worth[:, None] >= worth) & (size[:, None] <= size)
+    better = (worth[:, None] > worth) | (size[:, None] < size)
+    beaten = (as_good & better).any(axis=0)
+    return [bool(known) for known in ~beaten & np.isfinite(worth) & np.isfinite(size)]
+
+
+def _points(plan: Plan, split: str, metric: str) -> Iterator[dict[str, Any]]:
+    made = measured(teachers(plan).drop_duplicates(["run", "split", "metric"]), split, metric)
+    for place, own in made.groupby(PLACE, sort=False, dropna=False):
+        yield _point(plan, "teacher" if place[0] == "dense" else "sparse teacher", place, own)
+    taught = students(plan)
+    taught = taught[taught["attempt"] == 0]
+    seeds = taught["seed"].nunique()
+    for place, own in measured(taught, split, metric).groupby(PLACE, sort=False, dropna=False):
+        if len(own) == seeds:
+            yield _point(plan, "student", place, own)
+
+
+def _point(plan: Plan, kind: str, place: Sequence[Any], own: pd.DataFrame) -> dict[str, Any]:
+    return {
+        "what": _words(kind, *place),
+        "kind": kind,
+        "study": plan.title,
+        "parameters": float(own["parameters"].mean()),
+        "quality": float(own["value"].mean()),
+        "runs": list(own["run"]),
+    }
+
+
+def _words(kind: str, ranking: str, method: str, lam: float, sparsity: float) -> str:
+    if kind == "teacher":
+        return "Teacher"
+    if ranking in ("none", "dense"):
+        return f"Student {'without' if ranking == 'none' else 'of the dense'} teacher, {method}"
+    gone = f"{sparsity:.0%} removed, " + REMOVED.get(ranking, f"λ {lam:g}")
+    return f"Teacher, {gone}" if kind == "sparse teacher" else f"Student, teacher with {gone}"
+
+
+# --- speed -----------------------------------------------------------------------------------
+
+
+def _latencies(models: set[str]) -> tuple[dict[str, float], str]:
+    """Milliseconds of a forward pass by run, at the setting at which most were measured."""
+    runs = [
+        run
+        for run in reversed(store.runs(stage="measure", states=[State.DONE]))
+        if run.recipe.inputs["model"] in models
+    ]
+    found: dict[Setting, dict[str, float]] = {}
+    for run in runs:  # the newest last: it replaces earlier ones
+        for setting, milliseconds in _measured(run):
+            found.setdefault(setting, {})[run.recipe.inputs["model"]] = milliseconds
+    if not found:
+        return {}, ""
+    chosen = min(found, key=lambda setting: (-len(found[setting]), setting))
+    device, batch, tokens = chosen
+    return found[chosen], f"{device}, batch {batch}, {tokens} tokens"
+
+
+def _measured(run: Run) -> Iterator[tuple[Setting, float]]:
+    """The model as it is: without a mask of its own it is the last, smallest variant."""
+    table = measurements.table(run)
+    variant = table["variant"].iloc[0 if "mask" in run.recipe.inputs else -1]
+    for row in table[table["variant"] == variant].to_dict("records"):
+        setting = (str(run.recipe.params["device"]), int(row["batch"]), int(row["tokens"]))
+        yield setting, float(row["milliseconds"])

@@ -1,0 +1,58 @@
+"""Named arrays in npz files, written in one step and read without trust."""
+
+import zipfile
+import zlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sparsekd.errors import BadInput, NotFound
+from sparsekd.system.files import disk_trouble, replace
+
+Arrays = dict[str, np.ndarray[Any, Any]]
+
+BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, ValueError, NotImplementedError)
+
+
+def save_arrays(path: Path, arrays: Arrays) -> None:
+    """Write named arrays to one npz file: the whole file, or none.
+
+    Raises:
+        Unavailable: the disk is full or read-only, or the folder may not be written.
+    """
+    replace(path, lambda beside: _write(beside, arrays))
+
+
+def _write(path: Path, arrays: Arrays) -> None:
+    with path.open("wb") as stream:  # numpy would append .npz to a name without it
+        np.savez(stream, allow_pickle=False, **arrays)
+
+
+def load_arrays(
+    path: Path, names: tuple[str, ...], expected: str, optional: tuple[str, ...] = ()
+) -> Arrays:
+    """Read the arrays called `names` from an npz file, and those of `optional` that are there.
+
+    `expected` says, for the error, what the file should be.
+
+    Raises:
+        NotFound: there is no such file.
+        BadInput: it is no npz file, or cut short, or an array is missing.
+    """
+    if not path.is_file():
+        raise NotFound(f"There is no file {path}.", f"Name {expected}.")
+    broken = BadInput(f"{path} is no npz file, or is cut short.", f"Name {expected}, whole.")
+    try:
+        if not zipfile.is_zipfile(path):
+            raise broken
+        with np.load(path, allow_pickle=False) as archive:
+            missing = [name for name in names if name not in archive.files]
+            if missing:
+                raise BadInput(f"{path} has no array {', '.join(missing)}.", f"Name {expected}.")
+            found = [*names, *(name for name in optional if name in archive.files)]
+            return {name: archive[name] for name in found}
+    except BROKEN as error:
+        raise broken from error
+    except OSError as error:
+        raise disk_trouble(path, error) from error

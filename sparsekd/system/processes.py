@@ -1,0 +1,33 @@
+"""Processes that outlive whoever starts them: the queue, the inspector."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from sparsekd.system.files import disk_trouble
+
+
+def detached(module: str, log: Path) -> subprocess.Popen[bytes]:
+    """Run `python -m module` in a session of its own; what it says goes to the end of `log`.
+
+    Raises:
+        Unavailable: the log cannot be written.
+    """
+    try:
+        log.parent.mkdir(parents=True, exist_ok=True)
+        with log.open("ab") as out:
+            out.write(b"woken\n")
+            out.flush()
+            return subprocess.Popen(
+                [sys.executable, "-m", module],
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=out,
+                start_new_session=True,
+                cwd=Path(__file__).parents[2],
+                # Threads that wait by spinning make a busy machine three times slower.
+                env={"OMP_WAIT_POLICY": "PASSIVE"} | os.environ,
+            )
+    except OSError as error:
+        raise disk_trouble(log, error) from error

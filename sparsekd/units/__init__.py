@@ -1,0 +1,1 @@
+"""Heads and neurons in numpy: scores, masks, and what follows from them. Sliders call this."""

@@ -1,0 +1,162 @@
+"""The per-example Jacobian of a teacher's logits by its gates: a folder, mapped into memory.
+
+A folder holds ``jacobian.npy`` (N, K, U), ``examples.npz`` (logits, labels) and ``meta.json``,
+which is written last: without it the folder is unfinished and counts as absent.
+Float32 keeps all; float16 halves the size and errs by 3e-4 of a typical value.
+"""
+
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, BinaryIO, Literal, Protocol, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sparsekd.errors import BadInput, Incompatible, NotFound, Unavailable
+from sparsekd.system.arrays import load_arrays, save_arrays
+from sparsekd.system.files import disk_trouble, replace
+
+Array = NDArray[Any]
+Precision = Literal["float32", "float16"]
+VERSION = 1
+
+
+class Rows(Protocol):
+    """Something that takes the rows of a Jacobian as they are computed, such as an array."""
+
+    def __setitem__(self, rows: Array, values: Array, /) -> None: ...
+
+
+@dataclass(frozen=True, eq=False)
+class Jacobian:
+    """∂ logit direction / ∂ gate for each example, with the logits it belongs to.
+
+    Shapes: values (N, K, U), logits (N, C), labels (N,), shape (L, H, F); N examples,
+    K = C − 1 (1 for regression), U = L·H + L·F.
+    Raises:
+        Incompatible: sizes that do not belong together.
+    """
+
+    values: Array
+    logits: Array
+    labels: Array
+    shape: tuple[int, int, int]
+    provenance: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        layers, heads, neurons = self.shape
+        examples, classes = self.logits.shape
+        expected = (examples, max(classes - 1, 1), layers * (heads + neurons))
+        if self.values.shape != expected or len(self.labels) != examples:
+            raise Incompatible(
+                f"A Jacobian of shape {self.values.shape} with {len(self.labels)} labels does "
+                f"not fit; expected {expected}.",
+                "Compute it again.",
+            )
+
+    @classmethod
+    def open(cls, folder: Path) -> Self:
+        """Map a finished folder; nothing is read until it is used.
+
+        Raises:
+            NotFound: there is none, or it was not finished; BadInput: it is damaged.
+        """
+        meta = _meta(folder)
+        examples = load_arrays(folder / "examples.npz", ("logits", "labels"), "a Jacobian's folder")
+        try:
+            values = np.load(folder / "jacobian.npy", mmap_mode="r", allow_pickle=False)
+        except (ValueError, EOFError, FileNotFoundError) as error:
+            raise BadInput(f"The Jacobian in {folder} is damaged.", "Compute it again.") from error
+        layers, heads, neurons = meta["shape"]
+        return cls(
+            values, examples["logits"], examples["labels"], (layers, heads, neurons),
+            meta["provenance"],
+        )  # fmt: skip
+
+
+def jacobian_bytes(
+    examples: int, classes: int, shape: tuple[int, int, int], precision: Precision = "float32"
+) -> int:
+    """Bytes on disk of a Jacobian, known before it is computed (headers aside)."""
+    layers, heads, neurons = shape
+    units = layers * (heads + neurons)
+    return examples * max(classes - 1, 1) * units * np.dtype(precision).itemsize
+
+
+def build(
+    folder: Path,
+    fill: Callable[[Rows], Array],
+    labels: Array,
+    classes: int,
+    shape: tuple[int, int, int],
+    precision: Precision = "float32",
+    provenance: dict[str, Any] | None = None,
+) -> Jacobian:
+    """Write a Jacobian: `fill` puts its rows into what it is given and returns the logits.
+
+    Raises:
+        Unavailable: the disk is full or read-only; known before the first row where possible.
+        BadInput: a value is too large for float16.
+    """
+    layers, heads, neurons = shape
+    size = (len(labels), max(classes - 1, 1), layers * (heads + neurons))
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "meta.json").unlink(missing_ok=True)
+        _check_space(folder, jacobian_bytes(len(labels), classes, shape, precision))
+        with (folder / "jacobian.npy").open("wb") as stream:
+            logits = fill(_FileRows(stream, size, np.dtype(precision)))
+    except OSError as error:
+        raise disk_trouble(folder, error) from error
+    save_arrays(folder / "examples.npz", {"logits": logits, "labels": labels})
+    meta = {"version": VERSION, "shape": shape, "provenance": provenance or {}}
+    replace(folder / "meta.json", lambda path: path.write_text(json.dumps(meta), encoding="utf-8"))
+    return Jacobian.open(folder)
+
+
+class _FileRows:
+    """Rows written to their places in a .npy file.
+
+    Not a memory map: on a full disk a map kills the process, a write raises an error.
+    """
+
+    def __init__(self, stream: BinaryIO, size: tuple[int, int, int], dtype: np.dtype[Any]) -> None:
+        header = {"descr": dtype.str, "fortran_order": False, "shape": size}
+        np.lib.format.write_array_header_2_0(stream, header)
+        self.stream, self.dtype, self.start = stream, dtype, stream.tell()
+        self.row = size[1] * size[2] * dtype.itemsize
+        stream.truncate(self.start + size[0] * self.row)
+
+    def __setitem__(self, rows: Array, values: Array, /) -> None:
+        if np.abs(values).max(initial=0.0) > np.finfo(self.dtype).max:
+            raise BadInput(
+                "The Jacobian holds values too large for float16.", "Compute it in float32."
+            )
+        for row, value in zip(rows.tolist(), values.astype(self.dtype), strict=True):
+            self.stream.seek(self.start + row * self.row)
+            self.stream.write(value.tobytes())
+
+
+def _check_space(folder: Path, needed: int) -> None:
+    free = shutil.disk_usage(folder).free
+    if needed > free:
+        raise Unavailable(
+            f"The Jacobian needs {needed / 1e9:.1f} GB; {folder} has {free / 1e9:.1f} GB free.",
+            "Free some space, choose float16 or fewer examples, or score without keeping it.",
+        )
+
+
+def _meta(folder: Path) -> dict[str, Any]:
+    path = folder / "meta.json"
+    if not path.is_file():
+        raise NotFound(f"There is no finished Jacobian in {folder}.", "Compute it first.")
+    try:
+        meta = json.loads(path.read_text(encoding="utf-8"))
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise BadInput(f"{path} is damaged.", "Compute the Jacobian again.") from error
+    if not isinstance(meta, dict) or meta.get("version") != VERSION:
+        raise BadInput(f"{path} is of another version.", "Compute the Jacobian again.")
+    return meta

@@ -1,0 +1,170 @@
+"""Scores of any trial student in milliseconds, from a Jacobian that was computed once.
+
+A loss reaches the gates only through the teacher's logits z: ∂L/∂gate = Σ_c ∂L/∂z_c · ∂z_c/∂gate.
+The last factor, the Jacobian, is the same for every student, temperature, loss and batch size.
+Both losses' gradients with respect to the logits sum to zero over the classes, so the C − 1
+differences z_c − z_{C−1} carry all of it: Σ_c g_c ∂z_c = Σ_{c<C−1} g_c ∂(z_c − z_{C−1}).
+For regression the one logit is the one direction.
+
+Source: Yang, Zhang, Song, EMNLP 2022, arXiv 2210.03923 (losses: paper and reference code).
+"""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import log_softmax
+
+from sparsekd.catalog.parameters import ScoreParams
+from sparsekd.errors import BadInput, Incompatible
+from sparsekd.units.jacobians import Jacobian
+from sparsekd.units.scores import Scores
+
+Array = NDArray[Any]
+ROWS = 64  # examples read at a time: a few MB, which stay in the cache between the two products
+
+
+def directions(classes: int) -> int:
+    """Directions of logits that carry every loss: C − 1 differences, or the one logit."""
+    return max(classes - 1, 1)
+
+
+def logit_gradients(
+    teacher: Array, student: Array, labels: Array, params: ScoreParams
+) -> NDArray[np.float64]:
+    """Gradients of the two losses with respect to the teacher's logits, for each example.
+
+    First expressiveness: the cross-entropy with the gold labels, or (z − y)². Second
+    friendliness: ½ T² · soft cross-entropy or KL from the student's softened distribution, or
+    ½ (z − s)². The term CE(s, y) of the distillation loss holds no teacher.
+
+    Soft cross-entropy contains the teacher's own entropy, so its gradient is not zero where
+    student and teacher agree; that of KL is.
+
+    Shapes: teacher, student (N, C), labels (N,) -> (2, N, C).
+    Raises:
+        Incompatible: teacher and student have different numbers of classes.
+        BadInput: NaN or infinite logits; labels that are no classes.
+    """
+    check_logits(teacher, student, labels)
+    t, s = teacher.astype(np.float64), student.astype(np.float64)
+    if t.shape[1] == 1:
+        return np.stack([2 * (t - labels[:, None]), t - s])
+    return np.stack([_cross_entropy(t, labels), _friendliness(t, s, params)])
+
+
+def weights(gradients: Array) -> Array:
+    """Weights of the Jacobian's directions from gradients with respect to the logits.
+
+    Shapes: (2, N, C) -> (2, N, K), K = `directions(C)`.
+    """
+    return gradients[..., : directions(gradients.shape[-1])]
+
+
+def rescore(jacobian: Jacobian, student: Array, params: ScoreParams) -> Scores:
+    """Expressiveness and friendliness of every unit for a trial student's logits.
+
+    ``per_batch`` is the sum over scoring batches, in the data's own order, of |gradient of the
+    batch's mean loss|: it grows with the number of batches and depends on their size.
+    ``per_example`` is the mean over examples of |gradient of the example's loss|.
+
+    Shapes: student (N, C).
+    Raises:
+        Incompatible, BadInput: as `logit_gradients`.
+    """
+    gradients = logit_gradients(jacobian.logits, student, jacobian.labels, params)
+    of_directions = weights(gradients).astype(np.float32)
+    if params.aggregate == "per_example":
+        units = _per_example(jacobian.values, of_directions)
+    else:
+        units = _per_batch(jacobian.values, of_directions, params.batch_size)
+    made = provenance(params, len(student))
+    return Scores.from_units(units, jacobian.shape, jacobian.provenance | made)
+
+
+def provenance(params: ScoreParams, examples: int) -> dict[str, Any]:
+    """How scores were made; the callers add which teacher, student and data."""
+    return params.values() | {"examples": examples, "order": "data"}
+
+
+def check_logits(teacher: Array, student: Array, labels: Array) -> None:
+    """Refuse logits and labels that do not go together."""
+    if teacher.ndim != 2 or student.ndim != 2 or teacher.shape[1] != student.shape[1]:
+        raise Incompatible(
+            f"The teacher's logits are of shape {teacher.shape}, the trial student's of shape "
+            f"{student.shape}: they disagree on the number of classes.",
+            "Choose a trial student of the same task.",
+        )
+    if not len(teacher) == len(student) == len(labels):
+        raise Incompatible(
+            f"{len(teacher)} examples of the teacher, {len(student)} of the student, "
+            f"{len(labels)} labels.",
+            "Compute all of them on the same split.",
+        )
+    for whose, logits in (("teacher", teacher), ("trial student", student)):
+        if not np.isfinite(logits).all():
+            raise BadInput(
+                f"The {whose} gives logits that are NaN or infinite.",
+                "It has diverged: train it again with a lower learning rate.",
+            )
+    _check_labels(labels, teacher.shape[1])
+
+
+def _check_labels(labels: Array, classes: int) -> None:
+    if classes == 1:
+        fine = np.isfinite(labels)
+    else:
+        fine = (labels >= 0) & (labels < classes) & (labels == np.floor(labels))
+    if not fine.all():
+        raise BadInput(
+            f"The label {labels[~fine][0]} does not fit a teacher of {classes} classes.",
+            "Choose a teacher that was trained on this task.",
+        )
+
+
+def _cross_entropy(teacher: Array, labels: Array) -> Array:
+    gradient: Array = np.exp(log_softmax(teacher, axis=1))
+    gradient[np.arange(len(labels)), labels.astype(np.int64)] -= 1
+    return gradient
+
+
+def _friendliness(teacher: Array, student: Array, params: ScoreParams) -> Array:
+    """½ T² · ∂/∂t of Σ_c p_c · cost_c, p = softmax(t / T): ½ T · p_c (cost_c − Σ_k p_k cost_k)."""
+    temperature = params.temperature
+    own = log_softmax(teacher / temperature, axis=1)
+    cost = -log_softmax(student / temperature, axis=1)
+    if params.friendliness == "kl":
+        cost = cost + own
+    p = np.exp(own)
+    gradient: Array = temperature / 2 * p * (cost - (p * cost).sum(axis=1, keepdims=True))
+    return gradient
+
+
+def _per_batch(values: Array, of_directions: Array, batch_size: int) -> Array:
+    """Shapes: values (N, K, U), of_directions (2, N, K) -> (2, U)."""
+    examples, _, units = values.shape
+    total = np.zeros((2, units))
+    for start in range(0, examples, batch_size):
+        stop = min(start + batch_size, examples)
+        batch = np.zeros((2, units), dtype=np.float32)
+        for first in range(start, stop, ROWS):
+            rows = slice(first, min(first + ROWS, stop))
+            block = np.asarray(values[rows], dtype=np.float32).reshape(-1, units)
+            batch += of_directions[:, rows].reshape(2, -1) @ block
+        total += np.abs(batch) / (stop - start)
+    return total
+
+
+def _per_example(values: Array, of_directions: Array) -> Array:
+    """Shapes: values (N, K, U), of_directions (2, N, K) -> (2, U)."""
+    examples, count, units = values.shape
+    total = np.zeros((2, units))
+    for first in range(0, examples, ROWS):
+        block = np.asarray(values[first : first + ROWS], dtype=np.float32)
+        chosen = of_directions[:, first : first + ROWS]
+        if count == 1:  # |w · J| = |w| · |J|: one product of matrices
+            total += np.abs(chosen[..., 0]) @ np.abs(block[:, 0])
+        else:
+            total += np.abs(chosen.swapaxes(0, 1) @ block).sum(axis=0)
+    mean: Array = total / examples
+    return mean

@@ -1,0 +1,215 @@
+"""The command line as a person would use it: real processes, a real queue, real files."""
+
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from sparsekd.__main__ import main
+from tests.workshop import checkpoint_folder, task_folder
+
+ROOT = Path(__file__).parents[2]
+QUICK = ["--max-length", "16", "--learning-rate", "0.003", "--batch-size", "16"]
+STUDY = ["--student-layers", "1", "--epochs", "2", "--round-to", "1", "--sparsity", "0.25"]
+
+
+def run(home: Path, *words: str, code: int = 0) -> subprocess.CompletedProcess[str]:
+    """One command; every error is one line without a traceback."""
+    done = subprocess.run(
+        [sys.executable, "-m", "sparsekd", *words],
+        env=os.environ | {"SPARSEKD_HOME": str(home), "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        timeout=240,
+        check=False,
+    )
+    assert done.returncode == code, done.stderr
+    assert "Traceback" not in done.stderr
+    return done
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("place")
+    task_folder(folder / "task")
+    checkpoint_folder(folder / "checkpoint")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def study(place: Path) -> dict[str, Any]:
+    """A whole study from the command line; the other tests look at what it left."""
+    words = ["--task", str(place / "task"), "--teacher", str(place / "checkpoint")]
+    return json.loads(run(place / "home", "study", *words, *QUICK, *STUDY, "--json").stdout)
+
+
+def test_a_study_reports_its_six_roles_on_validation(study: dict[str, Any]):
+    roles = [row["role"] for row in study["rows"]]
+    assert roles == [
+        *("teacher", "plain_student", "trial_student"),
+        *("sparse_teacher", "student", "random_mask_student"),
+    ]
+    for row in study["rows"]:
+        assert row["split"] == "validation"
+        assert 0 <= row["metrics"]["accuracy"] <= 1
+        assert row["seconds"] > 0
+    sizes = {row["role"]: row["parameters"] for row in study["rows"]}
+    assert sizes["student"] < sizes["sparse_teacher"] < sizes["teacher"]
+    assert study["comparisons"][0]["verdict"].startswith("inconclusive")
+
+
+def test_the_same_study_again_repeats_nothing(place: Path, study: dict[str, Any]):
+    words = ["--task", str(place / "task"), "--teacher", str(place / "checkpoint")]
+    again = json.loads(run(place / "home", "study", *words, *QUICK, *STUDY, "--json").stdout)
+    assert again == study
+    listed = json.loads(run(place / "home", "runs", "list", "--json").stdout)
+    assert len(listed) == 8
+    assert {entry["state"] for entry in listed} == {"done"}
+
+
+def ids(study: dict[str, Any]) -> dict[str, str]:
+    return {row["role"]: row["run"] for row in study["rows"]}
+
+
+def test_score_mask_prune_and_evaluate_by_files(place: Path, study: dict[str, Any]):
+    home, names = place / "home", ids(study)
+    scores, mask, pruned = place / "scores.npz", place / "mask.npz", place / "pruned"
+    words = ["--teacher", names["teacher"], "--student", names["trial_student"], "--task"]
+    words += [str(place / "task"), "--split", "selection", "--batch-size", "32"]
+    words += ["--aggregate", "per_batch", "--friendliness", "soft_ce", "--max-length", "16"]
+    run(home, "score", *words, "--out", str(scores))
+    with np.load(scores) as found:
+        assert found["head_expressiveness"].shape == (2, 2)
+        assert found["neuron_friendliness"].shape == (2, 24)
+        assert found["head_expressiveness"].dtype == np.float32
+        provenance = json.loads(str(found["provenance"]))
+    assert provenance["split"] == "selection"
+    assert provenance["batch_size"] == 32
+    run(home, "mask", "--scores", str(scores), "--lam", "0.5", "--sparsity", "0.25",
+        "--round-to", "1", "--out", str(mask))  # fmt: skip
+    with np.load(mask) as found:
+        assert found["heads"].dtype == found["neurons"].dtype == bool
+        assert (found["heads"].sum(), found["neurons"].sum()) == (3, 36)
+    run(home, "prune", "--teacher", names["teacher"], "--mask", str(mask), "--out", str(pruned))
+    words = ["--task", str(place / "task"), "--split", "validation", "--max-length", "16"]
+    one = json.loads(run(home, "evaluate", "--model", str(pruned), *words, "--json").stdout)
+    assert one["examples"] == 80
+    sparse = next(row for row in study["rows"] if row["role"] == "sparse_teacher")
+    assert one["metrics"]["accuracy"] == sparse["metrics"]["accuracy"]
+    assert one["loss"] == pytest.approx(sparse["metrics"]["loss"], abs=1e-6)
+
+
+def test_a_probe_shows_the_controls_beside_the_scores(place: Path, study: dict[str, Any]):
+    listed = json.loads(run(place / "home", "runs", "list", "--json").stdout)
+    scores = next(entry["id"] for entry in listed if entry["stage"] == "score")
+    words = ["--scores-run", scores, "--sparsities", "0,0.5", "--round-to", "1", "--json"]
+    rows = json.loads(run(place / "home", "probe", *words).stdout)["rows"]
+    rankings = {row["ranking"] for row in rows}
+    assert rankings == {"λ 0.5", "λ 1", "λ 0", "magnitude", "random"}
+    dense = [row["accuracy"] for row in rows if row["sparsity"] == 0]
+    assert len(dense) == 5
+    assert len(set(dense)) == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "wrong", "advice"),
+    [
+        (["stduy"], "no command 'stduy'", "Did you mean study"),
+        (["study", "--task", "demo/sentimen"], "no task", "demo/sentiment"),
+        (["study", "--task", "demo/sentiment", "--methd", "x"], "no option", "--method"),
+        (["study", "--task", "demo/sentiment", "--method", "vanila"], "no method", "vanilla"),
+        (["study", "--task", "demo/sentiment", "--lam", "1.5"], "lam = 1.5", "λ"),
+        (["study", "--task", "demo/sentiment", "--sparsity", "-1"], "sparsity", "Share"),
+        (["study", "--task", "demo/sentiment", "--seeds", "0"], "seeds = 0", "Five"),
+        (["study", "--task", "/no/such/folder"], "no folder", "train and validation"),
+        (["study", "--task", "glue/sst2"], "needs a checkpoint", "--teacher"),
+        (["finetune", "--task", "demo/sentiment", "--checkpoint", "/nowhere"], "no folder", "hub"),
+        (["distil", "--task", "demo/sentiment", "--teacher", "0123456789ab"], "no run", "Known"),
+        (
+            ["distil", "--task", "glue/rte", "--teacher", "hub/a", "--method", "teacher_selection"],
+            "2 to 8 teachers, not 1",
+            "--teacher A --teacher B",
+        ),
+        (
+            ["distil", "--task", "demo/sentiment", "--teacher", "hub/one", "--teacher", "hub/two"],
+            "learns from 1 teacher, not 2",
+            "Choose one",
+        ),
+        (["runs", "show", "abcd"], "no run", "Known"),
+        (["mask", "--scores", "/none.npz", "--out", "/tmp/x"], "no file", "scores.npz"),
+        (["study"], "required: --task", "--help"),
+    ],
+)
+def test_bad_words_leave_as_one_line_and_code_2(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    words: list[str],
+    wrong: str,
+    advice: str,
+):
+    monkeypatch.setenv("SPARSEKD_HOME", str(tmp_path))
+    assert main(words) == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    lines = [line for line in said.err.strip().splitlines() if not line.startswith("Task ")]
+    assert len(lines) == 1
+    assert wrong in lines[0]
+    assert advice in lines[0]
+
+
+def test_a_failed_run_says_why_and_keeps_what_was_done(place: Path):
+    done = run(place / "home2", "distil", "--task", str(place / "task"), "--teacher",
+               str(place / "checkpoint"), "--student-layers", "9", code=2)  # fmt: skip
+    assert "The student has 9 layers, the teacher 2" in done.stderr
+    (entry,) = json.loads(run(place / "home2", "runs", "list", "--json").stdout)
+    assert entry["state"] == "failed"
+    assert "Choose at most 2 layers" in entry["hint"]
+    run(place / "home2", "runs", "delete", entry["id"])
+    assert json.loads(run(place / "home2", "runs", "list", "--json").stdout) == []
+
+
+def test_a_killed_worker_resumes_to_the_same_metrics(place: Path, tmp_path: Path):
+    words = ["--task", str(place / "task"), "--checkpoint", str(place / "checkpoint"), *QUICK]
+    words += ["--epochs", "60", "--patience", "60", "--json"]
+    whole = json.loads(run(tmp_path / "whole", "finetune", *words).stdout)
+
+    home = tmp_path / "killed"
+    client = subprocess.Popen(
+        [sys.executable, "-m", "sparsekd", "finetune", *words],
+        env=os.environ | {"SPARSEKD_HOME": str(home), "OMP_NUM_THREADS": "1"},
+        stderr=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        cwd=ROOT,
+    )
+    state = home / "runs" / whole["id"] / "checkpoint.safetensors"
+    wait_for(state.exists)
+    os.kill(_worker(home, whole["id"]), signal.SIGKILL)
+    client.wait(timeout=60)
+    assert client.returncode == 130
+    shown = json.loads(run(home, "runs", "show", whole["id"], "--json").stdout)
+    assert shown["state"] == "interrupted"
+    resumed = json.loads(run(home, "runs", "resume", whole["id"], "--wait", "--json").stdout)
+    assert resumed["state"] == "done"
+    assert resumed["metrics"] == whole["metrics"]
+
+
+def _worker(home: Path, run_id: str) -> int:
+    with sqlite3.connect(home / "catalog.sqlite") as database:
+        return int(database.execute("SELECT pid FROM runs WHERE id = ?", (run_id,)).fetchone()[0])
+
+
+def wait_for(condition: Any, seconds: float = 90) -> None:
+    until = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < until, "waited too long"
+        time.sleep(0.05)

@@ -1,0 +1,113 @@
+"""`python -m sparsekd compare` as a person would use it: real processes on a tiny task."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sparsekd.__main__ import main
+from tests.cli.test_cli import QUICK, run
+from tests.workshop import checkpoint_folder, task_folder
+
+METHODS = "fine_tuning,vanilla,vanilla:sparse_teacher,vanilla:random_mask,vanilla:assistant"
+SMALL = ["--student-layers", "2", "--epochs", "1", "--round-to", "1", "--sparsity", "0.25"]
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("place")
+    task_folder(folder / "task")
+    checkpoint_folder(folder / "checkpoint", layers=4)
+    return folder
+
+
+def compare(place: Path, *words: str, code: int = 0) -> tuple[dict[str, Any], str]:
+    """One comparison's JSON, and what was said beside it."""
+    about = ["--task", str(place / "task"), "--teacher", str(place / "checkpoint")]
+    done = run(place / "home", "compare", *about, *QUICK, *SMALL, "--json", *words, code=code)
+    return json.loads(done.stdout), done.stderr
+
+
+@pytest.fixture(scope="module")
+def compared(place: Path) -> dict[str, Any]:
+    return compare(place, "--methods", METHODS, "--seeds", "2")[0]
+
+
+def test_every_method_and_seed_has_a_row_with_its_cost(compared: dict[str, Any]):
+    rows = compared["rows"]
+    names = METHODS.split(",")
+    assert [(row["seed"], row["method"]) for row in rows] == [(s, n) for s in (0, 1) for n in names]
+    for row in rows:
+        assert 0 <= row["metrics"]["accuracy"] <= 1
+        assert row["steps"] == rows[0]["steps"] > 0
+        assert row["seconds"] > 0
+    extra = {row["method"]: row["extra_steps"] for row in rows}
+    steps = rows[0]["steps"]
+    assert extra == dict.fromkeys(names, 0) | {
+        "vanilla:sparse_teacher": steps,
+        "vanilla:assistant": steps,
+    }
+
+
+def test_differences_are_told_against_both_baselines(compared: dict[str, Any]):
+    assert set(compared["differences"]) == {"vanilla", "fine_tuning"}
+    for rows in compared["differences"].values():
+        assert len(rows) == 4
+        assert all(row["verdict"].startswith("inconclusive: 2 of") for row in rows)
+    assert [entry["role"] for entry in compared["teachers"]] == ["teacher"]
+
+
+def test_the_same_comparison_again_repeats_nothing(place: Path, compared: dict[str, Any]):
+    again, _ = compare(place, "--methods", METHODS, "--seeds", "2")
+    assert again == compared
+
+
+def test_one_that_fails_leaves_the_others_and_is_told(place: Path, compared: dict[str, Any]):
+    words = ["--methods", "knowledge_selection,vanilla", "--set", "knowledge_selection.phases=999"]
+    found, said = compare(place, *words, code=2)
+    assert [row["method"] for row in found["rows"]] == ["vanilla"]
+    assert found["unfinished"][0]["method"] == "knowledge_selection"
+    assert "999 phases do not fit" in found["unfinished"][0]["reason"]
+    assert said.strip().splitlines()[-1].startswith("Not finished: knowledge_selection")
+
+
+def test_a_checkpoint_named_twice_is_two_teachers(place: Path):
+    twice = ["--teacher", str(place / "checkpoint")]
+    found, _ = compare(place, "--methods", "teacher_selection:ensemble", *twice)
+    assert found["rows"][0]["teachers"] == ["teacher", "teacher_2"]
+    assert len({entry["run"] for entry in found["teachers"]}) == 2
+
+
+@pytest.mark.parametrize(
+    ("words", "wrong", "advice"),
+    [
+        (["--methods", "vanila"], "no method 'vanila'", "vanilla"),
+        (["--methods", "vanilla", "--seeds", "0"], "seeds = 0", "Five"),
+        (["--methods", ""], "needs a method", "--methods"),
+        (["--methods", "vanilla", "--set", "vanilla.alpha=7"], "alpha = '7'", "Weight"),
+        (["--methods", "vanilla", "--set", "vanilla.alpa=1"], "no parameter 'alpa'", "alpha"),
+        (["--methods", "vanilla", "--set", "alpha"], "METHOD.PARAMETER=VALUE", "vanilla.alpha"),
+        (["--methods", "teacher_selection", "--teacher", "demo:"], "not 1", "--teacher B"),
+        (["--methods", "knowledge_selection", "--student-layers", "3"], "the student 3", "2 or 4"),
+        (["--methods", "vanilla", "--teacher", "demo:bert"], "no demo checkpoint", "demo:"),
+        ([], "required: --methods", "--help"),
+    ],
+)
+def test_bad_words_leave_as_one_line_before_anything_runs(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    words: list[str],
+    wrong: str,
+    advice: str,
+):
+    monkeypatch.setenv("SPARSEKD_HOME", str(tmp_path))
+    assert main(["compare", "--task", "demo/sentiment", *words]) == 2
+    said = capsys.readouterr()
+    lines = [line for line in said.err.strip().splitlines() if not line.startswith("Task ")]
+    assert said.out == ""
+    assert len(lines) == 1
+    assert wrong in lines[0]
+    assert advice in lines[0]
+    assert not (tmp_path / "runs").exists()

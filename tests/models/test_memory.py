@@ -1,0 +1,22 @@
+"""Running out of memory is said in words; other errors are left alone."""
+
+import numpy as np
+import pytest
+import torch
+
+from sparsekd.errors import Unavailable
+from sparsekd.models.memory import enough_memory
+
+TOO_MUCH = 2**57
+
+
+@pytest.mark.parametrize("allocate", [torch.empty, np.empty])
+def test_a_refused_allocation_carries_the_hint(allocate):
+    with pytest.raises(Unavailable) as caught, enough_memory("Lower batch_size."):
+        allocate(TOO_MUCH)
+    assert caught.value.hint == "Lower batch_size."
+
+
+def test_another_runtime_error_stays_what_it_is():
+    with pytest.raises(RuntimeError, match="mat1 and mat2"), enough_memory("Lower batch_size."):
+        torch.ones(2, 3) @ torch.ones(2, 3)

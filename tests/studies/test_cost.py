@@ -1,0 +1,61 @@
+"""What is left of a plan, and what it costs, from finished runs of the same kind."""
+
+from dataclasses import replace
+
+import pytest
+
+from sparsekd.runs import jobs, store
+from sparsekd.runs.records import Outcome, State
+from sparsekd.studies import cost, sweep
+from tests.studies.test_sweep import SMALL
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path, monkeypatch):
+    monkeypatch.setenv("SPARSEKD_HOME", str(tmp_path))
+    monkeypatch.setattr(jobs, "wake", lambda: None)
+
+
+def finish(step, seconds, size):
+    run = store.create(step.recipe)
+    run.folder.mkdir(parents=True, exist_ok=True)
+    (run.folder / "file").write_bytes(b"x" * size)
+    store.finish(run.id, State.DONE, Outcome(), seconds)
+
+
+def test_before_anything_has_run_nothing_is_known():
+    plan = sweep.plan(SMALL)
+    found = cost.estimate(plan)
+    assert (found.runs, found.there, found.unknown) == (len(plan.steps), 0, len(plan.steps))
+    assert "not known yet" in cost.in_words(found, 2)
+
+
+def test_runs_are_counted_by_what_their_like_took():
+    plan = sweep.plan(replace(SMALL, controls=()))
+    steps = {step.role: step for step in plan.steps}
+    finish(steps["teacher"], 40.0, 10)
+    finish(steps["trial_student"], 6.0, 1000)
+    finish(steps["scores"], 1.0, 10)
+    finish(steps["sparse_teacher"], 0.5, 2000)
+    found = cost.estimate(plan)
+    # Two seeds, four cells each: one trial student, one scoring, and less one sparse teacher.
+    assert found.seconds == pytest.approx(6.0 + 1.0 + 7 * 0.5 + 8 * 6.0)
+    assert found.bytes == 1000 + 10 + 7 * 2000 + 8 * 1000
+    assert (found.runs, found.there, found.unknown) == (17, 4, 0)
+    assert "about 29 s, 2 side by side" in cost.in_words(found, 2)
+
+
+def test_a_student_trained_otherwise_says_nothing():
+    plan = sweep.plan(SMALL)
+    other = sweep.plan(replace(SMALL, train=SMALL.train.changed({"epochs": 1})))
+    finish(next(s for s in other.steps if s.role == "trial_student"), 2.0, 1)
+    assert cost.estimate(plan).unknown == len(plan.steps)
+
+
+def test_a_finished_plan_costs_nothing():
+    plan = sweep.plan(replace(SMALL, seeds=(0,), lams=(0.5,), sparsities=(0.3,), controls=()))
+    for step in plan.steps:
+        finish(step, 1.0, 1)
+    found = cost.estimate(plan)
+    assert (found.runs, found.seconds) == (0, 0)
+    assert "already" in cost.in_words(found, 2)
