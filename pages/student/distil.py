@@ -6,8 +6,10 @@ from pages.parts.compare import comparison_form, method_charts, model_quality
 from pages.parts.forms import fields, launch_cost, student_form, task_picker, teacher_picker
 from pages.parts.runs import export, run_buttons
 from pages.parts.shell import frame, live, url_state
-from sparsekd.catalog import cards
-from sparsekd.catalog.parameters import MaskParams, ScoreParams, StudentParams, TrainParams
+from sparsekd.catalog.card import Card
+from sparsekd.catalog.methods import METHODS
+from sparsekd.catalog.parameters import TrainParams
+from sparsekd.catalog.stage_parameters import MaskParams, ScoreParams, StudentParams
 from sparsekd.errors import BadInput
 from sparsekd.runs import jobs, store
 from sparsekd.runs.records import Plan, Recipe, Run, State
@@ -138,20 +140,20 @@ def _cloned() -> Run | None:
     return run
 
 
-def choose_method(cloned: Run | None, study: bool) -> cards.Card:
+def choose_method(cloned: Run | None, study: bool) -> Card:
     """A card from the menu of methods; a study has one teacher, and its own control without."""
-    names = [n for n, card in cards.METHODS.items() if card.least_teachers == 1 or not study]
+    names = [n for n, card in METHODS.items() if card.least_teachers == 1 or not study]
     wanted = cloned.recipe.method if cloned else "vanilla"
     name = st.radio(
         "Method",
         names,
         names.index(wanted) if wanted in names else 0,
-        format_func=lambda name: cards.METHODS[name].title,
-        captions=[f"{cards.METHODS[n].summary} {cards.METHODS[n].source}." for n in names],
+        format_func=lambda name: METHODS[name].title,
+        captions=[f"{METHODS[n].summary} {METHODS[n].source}." for n in names],
         key=f"distil.method.{study}.{cloned.id if cloned else ''}",
         label_visibility="collapsed",
     )
-    return cards.METHODS[name]
+    return METHODS[name]
 
 
 def choose_mask(teacher: Run, way: str) -> tuple[MaskParams, Run | None]:

@@ -7,7 +7,7 @@ import streamlit as st
 from pages.parts.explain import unit_card
 from pages.parts.scores_and_mask import heatmaps, rescored, scatters, score_runs, score_source
 from pages.parts.shell import frame, looks, url_state
-from sparsekd.catalog.parameters import ScoreParams
+from sparsekd.catalog.stage_parameters import ScoreParams
 from sparsekd.runs.records import Run
 from sparsekd.units import masking
 from sparsekd.units.scores import Matrix, Scores

@@ -14,7 +14,9 @@ from torch.optim import AdamW
 from transformers import PreTrainedModel
 
 from sparsekd.bench import Row
-from sparsekd.catalog.parameters import StudentParams, TrainParams, VanillaParams
+from sparsekd.catalog.methods.vanilla import VanillaParams
+from sparsekd.catalog.parameters import TrainParams
+from sparsekd.catalog.stage_parameters import StudentParams
 from sparsekd.data import Batch, Encoded, bucketed
 from sparsekd.knowledge import observe
 from sparsekd.knowledge.evaluation import predict

@@ -8,10 +8,12 @@ import torch
 from numpy.typing import NDArray
 from transformers import PreTrainedModel
 
+from sparsekd import methods
 from sparsekd.bench import Row
-from sparsekd.catalog import cards
-from sparsekd.catalog.cards import METHODS, Card
-from sparsekd.catalog.parameters import StudentParams, TrainParams
+from sparsekd.catalog.card import Card
+from sparsekd.catalog.methods import METHODS
+from sparsekd.catalog.parameters import TrainParams
+from sparsekd.catalog.stage_parameters import StudentParams
 from sparsekd.data import Encoded
 from sparsekd.errors import SparseKDError
 from sparsekd.knowledge.evaluation import predict
@@ -79,7 +81,7 @@ class _Learner:
     ) -> None:
         count = card.least_teachers
         self.student = copy.deepcopy(student).train()
-        self.method = cards.load(card)(card.params())
+        self.method = methods.load(card)(card.params())
         lesson = Lesson(
             self.student,
             self.method,

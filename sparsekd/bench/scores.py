@@ -12,7 +12,7 @@ from transformers import PreTrainedModel
 
 from sparsekd.bench import Row
 from sparsekd.bench.distillation import WIDTH, widened
-from sparsekd.catalog.parameters import ScoreParams, StudentParams
+from sparsekd.catalog.stage_parameters import ScoreParams, StudentParams
 from sparsekd.data import Encoded
 from sparsekd.knowledge import scores
 from sparsekd.knowledge.evaluation import predict

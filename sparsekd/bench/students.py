@@ -16,7 +16,9 @@ import torch
 from transformers import PreTrainedModel
 
 from sparsekd.bench import Row
-from sparsekd.catalog.parameters import StudentParams, TrainParams, VanillaParams
+from sparsekd.catalog.methods.vanilla import VanillaParams
+from sparsekd.catalog.parameters import TrainParams
+from sparsekd.catalog.stage_parameters import StudentParams
 from sparsekd.data import Encoded
 from sparsekd.errors import Unavailable
 from sparsekd.knowledge.observe import sparing

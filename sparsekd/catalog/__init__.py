@@ -1,1 +1,1 @@
-"""What can be chosen, readable without torch: methods with their parameters, as cards."""
+"""The catalogue: methods with their cards, and the parameters of methods and stages; no torch."""

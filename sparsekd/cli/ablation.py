@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from sparsekd.catalog.parameters import AblateParams
+from sparsekd.catalog.stage_parameters import AblateParams
 from sparsekd.cli.commands import copy_out, run_one, task_of
 from sparsekd.cli.options import given
 from sparsekd.cli.telling import tell

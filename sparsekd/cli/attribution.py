@@ -2,7 +2,7 @@
 
 from argparse import Namespace
 
-from sparsekd.catalog.parameters import AttributeParams
+from sparsekd.catalog.stage_parameters import AttributeParams
 from sparsekd.cli.commands import copy_out, run_one, task_of
 from sparsekd.cli.options import given
 from sparsekd.cli.telling import tell

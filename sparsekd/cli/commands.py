@@ -8,14 +8,9 @@ from typing import Any
 
 from tqdm import tqdm
 
-from sparsekd.catalog import cards
-from sparsekd.catalog.parameters import (
-    MaskParams,
-    ProbeParams,
-    ScoreParams,
-    StudentParams,
-    TrainParams,
-)
+from sparsekd.catalog.methods import find
+from sparsekd.catalog.parameters import TrainParams
+from sparsekd.catalog.stage_parameters import MaskParams, ProbeParams, ScoreParams, StudentParams
 from sparsekd.cli import comparing, sweeping
 from sparsekd.cli.follow import follow
 from sparsekd.cli.options import given
@@ -66,7 +61,7 @@ def wanted(args: Namespace, card: TaskCard) -> recipes.Study:
     """The study that the words of a command line ask for."""
     checkpoint = _checkpoint(args.teacher, card)
     own, students, student = recipes.defaults(references.origin(checkpoint))
-    method = cards.find(args.method)
+    method = find(args.method)
     return recipes.Study(
         task=card.name,
         checkpoint=checkpoint,
@@ -97,7 +92,7 @@ def distil(args: Namespace) -> None:
     card = task_of(args)
     teacher, *others = map(references.model, args.teacher)
     _, students, student = recipes.defaults(references.origin(teacher))
-    method = cards.find(args.method)
+    method = find(args.method)
     recipe = recipes.distil(
         card.name,
         method.name,

@@ -5,7 +5,8 @@ from typing import Any
 
 import pandas as pd
 
-from sparsekd.catalog.parameters import MaskParams, ScoreParams, StudentParams, TrainParams
+from sparsekd.catalog.parameters import TrainParams
+from sparsekd.catalog.stage_parameters import MaskParams, ScoreParams, StudentParams
 from sparsekd.cli.follow import follow
 from sparsekd.cli.options import given
 from sparsekd.cli.telling import print_json, say

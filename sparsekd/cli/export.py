@@ -2,7 +2,7 @@
 
 from argparse import Namespace
 
-from sparsekd.catalog.parameters import ExportParams, MeasureParams
+from sparsekd.catalog.stage_parameters import ExportParams, MeasureParams
 from sparsekd.cli.follow import follow
 from sparsekd.cli.options import given
 from sparsekd.cli.telling import say, tell

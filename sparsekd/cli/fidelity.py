@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from sparsekd.catalog.parameters import MaskParams
+from sparsekd.catalog.stage_parameters import MaskParams
 from sparsekd.cli.options import add_params, given
 from sparsekd.cli.telling import say, tell
 from sparsekd.errors import BadInput, NotFound

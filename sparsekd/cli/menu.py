@@ -4,8 +4,9 @@ import argparse
 from pathlib import Path
 from types import ModuleType
 
-from sparsekd.catalog import cards
-from sparsekd.catalog.parameters import (
+from sparsekd.catalog.methods import METHODS, find
+from sparsekd.catalog.parameters import TrainParams
+from sparsekd.catalog.stage_parameters import (
     AblateParams,
     AttributeParams,
     ExportParams,
@@ -14,7 +15,6 @@ from sparsekd.catalog.parameters import (
     ProbeParams,
     ScoreParams,
     StudentParams,
-    TrainParams,
 )
 from sparsekd.cli import ablation, attribution, commands, export, fidelity, history
 from sparsekd.cli.options import Parser, add_params, listed, seeds
@@ -107,8 +107,8 @@ def _study(command: argparse.ArgumentParser, method: str) -> None:
 
 
 def _method(command: argparse.ArgumentParser, method: str) -> None:
-    command.add_argument("--method", default="vanilla", help=", ".join(cards.METHODS))
-    add_params(command, cards.find(method).params)
+    command.add_argument("--method", default="vanilla", help=", ".join(METHODS))
+    add_params(command, find(method).params)
 
 
 def _finetune(command: argparse.ArgumentParser) -> None:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from sparsekd.catalog.parameters import ScoreParams
+from sparsekd.catalog.stage_parameters import ScoreParams
 from sparsekd.data import Encoded
 from sparsekd.knowledge.accumulator import Sums
 from sparsekd.knowledge.gradients import Pace, watched

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from sparsekd.catalog.parameters import InternalParams
+from sparsekd.catalog.methods.internal import InternalParams
 from sparsekd.knowledge.losses import task_loss
 from sparsekd.knowledge.observe import Kind
 from sparsekd.knowledge.relations import every_nth

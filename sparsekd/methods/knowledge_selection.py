@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from sparsekd.catalog.parameters import KnowledgeSelectionParams
+from sparsekd.catalog.methods.knowledge_selection import KnowledgeSelectionParams
 from sparsekd.errors import Incompatible
 from sparsekd.methods.actor_critic import ActorCritic, Learner, Memory, novelty
 from sparsekd.methods.base import Method, Progress, Seen, Setup, Signal

@@ -2,7 +2,7 @@
 
 from torch import Tensor
 
-from sparsekd.catalog.parameters import MiniLMParams
+from sparsekd.catalog.methods.minilm import MiniLMParams
 from sparsekd.knowledge.representations import attention_kl, value_relation_kl
 from sparsekd.methods.base import Progress, Seen, Setup
 from sparsekd.methods.layers import depth

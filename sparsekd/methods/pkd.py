@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from sparsekd.catalog.parameters import PKDParams
+from sparsekd.catalog.methods.pkd import PKDParams
 from sparsekd.errors import Incompatible
 from sparsekd.knowledge.relations import every_nth
 from sparsekd.knowledge.representations import cls_distance

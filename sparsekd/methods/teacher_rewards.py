@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from sparsekd.catalog.parameters import TeacherSelectionParams
+from sparsekd.catalog.methods.teacher_selection import TeacherSelectionParams
 from sparsekd.knowledge.losses import kl, squared_error, task_loss
 from sparsekd.methods.base import Rows
 

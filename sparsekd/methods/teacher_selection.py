@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from sparsekd.catalog.parameters import TeacherSelectionParams
+from sparsekd.catalog.methods.teacher_selection import TeacherSelectionParams
 from sparsekd.errors import Incompatible
 from sparsekd.knowledge.losses import task_loss
 from sparsekd.methods.base import Method, Progress, Seen, Setup, Signal

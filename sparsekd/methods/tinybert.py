@@ -2,7 +2,7 @@
 
 from torch import Tensor, nn
 
-from sparsekd.catalog.parameters import TinyBERTParams
+from sparsekd.catalog.methods.tinybert import TinyBERTParams
 from sparsekd.knowledge.relations import every_nth, state_distance
 from sparsekd.knowledge.representations import score_distance
 from sparsekd.methods.base import Method, Progress, Seen, Setup, Signal, one_teacher, soft_labels

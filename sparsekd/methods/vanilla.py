@@ -2,7 +2,7 @@
 
 from torch import Tensor
 
-from sparsekd.catalog.parameters import VanillaParams
+from sparsekd.catalog.methods.vanilla import VanillaParams
 from sparsekd.knowledge.losses import task_loss
 from sparsekd.methods.base import Method, Progress, Seen, Setup, one_teacher, soft_labels
 

@@ -13,7 +13,7 @@ from transformers import (
     PreTrainedTokenizerBase,
 )
 
-from sparsekd.catalog.parameters import StudentParams
+from sparsekd.catalog.stage_parameters import StudentParams
 from sparsekd.errors import BadInput, Incompatible
 from sparsekd.models import architectures
 from sparsekd.models.classifiers import labels_of, name_labels

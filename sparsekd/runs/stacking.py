@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from sparsekd.catalog.cards import METHODS
+from sparsekd.catalog.methods import METHODS
 from sparsekd.errors import BadInput
 from sparsekd.runs import store
 from sparsekd.runs.records import Recipe

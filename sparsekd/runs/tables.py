@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 import pandas as pd
 
-from sparsekd.catalog.cards import METHODS
+from sparsekd.catalog.methods import METHODS
 from sparsekd.errors import NotFound
 from sparsekd.runs import store
 from sparsekd.runs.records import Recipe, Run, State

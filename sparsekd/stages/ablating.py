@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from transformers import PreTrainedModel
 
-from sparsekd.catalog.parameters import AblateParams
+from sparsekd.catalog.stage_parameters import AblateParams
 from sparsekd.errors import BadInput
 from sparsekd.knowledge import ablation
 from sparsekd.knowledge.evaluation import predict

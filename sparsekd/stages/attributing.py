@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from sparsekd.catalog.parameters import AttributeParams
+from sparsekd.catalog.stage_parameters import AttributeParams
 from sparsekd.knowledge import attribution
 from sparsekd.knowledge.gradients import Pace
 from sparsekd.runs.records import Outcome

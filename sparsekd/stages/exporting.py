@@ -9,7 +9,7 @@ from typing import Any
 
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from sparsekd.catalog.parameters import ExportParams
+from sparsekd.catalog.stage_parameters import ExportParams
 from sparsekd.errors import BadInput
 from sparsekd.models import checkpoints, exporting, loading
 from sparsekd.models.exporting import Runner

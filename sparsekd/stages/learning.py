@@ -10,8 +10,10 @@ from typing import Any
 import numpy as np
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from sparsekd.catalog import cards
-from sparsekd.catalog.parameters import ScoreParams, StudentParams, TrainParams
+from sparsekd import methods
+from sparsekd.catalog.methods import find
+from sparsekd.catalog.parameters import TrainParams
+from sparsekd.catalog.stage_parameters import ScoreParams, StudentParams
 from sparsekd.data import Encoded
 from sparsekd.errors import Incompatible, SparseKDError
 from sparsekd.knowledge import scores
@@ -127,8 +129,8 @@ def _prepared(
     desk.suit(model)
     recipe, (splits, examples) = desk.recipe, data
     card = splits.card
-    method_card = cards.find(recipe.method)
-    method = cards.load(method_card)(method_card.params.of(method_params))
+    method_card = find(recipe.method)
+    method = methods.load(method_card)(method_card.params.of(method_params))
     names = recipe.teachers if method_card.least_teachers else []
     params = TrainParams.of(recipe.params["train"])
     answers = [inputs.teacher_logits(name, card, params, desk) for name in names]

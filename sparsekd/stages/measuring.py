@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from safetensors.torch import save_file
 from transformers import PreTrainedModel
 
-from sparsekd.catalog.parameters import MeasureParams
+from sparsekd.catalog.stage_parameters import MeasureParams
 from sparsekd.models import architectures, checkpoints, exporting, loading
 from sparsekd.models.memory import enough_memory
 from sparsekd.models.timing import full_inputs, times

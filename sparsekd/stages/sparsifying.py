@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from transformers import PreTrainedModel
 
-from sparsekd.catalog.parameters import MaskParams, ProbeParams, ScoreParams
+from sparsekd.catalog.stage_parameters import MaskParams, ProbeParams, ScoreParams
 from sparsekd.data import Encoded
 from sparsekd.knowledge import masked, scores
 from sparsekd.knowledge.evaluation import predict

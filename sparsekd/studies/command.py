@@ -3,8 +3,9 @@
 import shlex
 from typing import Any
 
-from sparsekd.catalog.cards import find
-from sparsekd.catalog.parameters import MaskParams, ScoreParams, VanillaParams
+from sparsekd.catalog.methods import find
+from sparsekd.catalog.methods.vanilla import VanillaParams
+from sparsekd.catalog.stage_parameters import MaskParams, ScoreParams
 from sparsekd.runs import references
 from sparsekd.runs.depth import depth
 from sparsekd.runs.records import Plan, Recipe

@@ -7,15 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from sparsekd.catalog import cards
-from sparsekd.catalog.parameters import (
-    MaskParams,
-    Params,
-    ScoreParams,
-    StudentParams,
-    TrainParams,
-    VanillaParams,
-)
+from sparsekd.catalog.methods import variants
+from sparsekd.catalog.methods.vanilla import VanillaParams
+from sparsekd.catalog.parameters import Params, TrainParams
+from sparsekd.catalog.stage_parameters import MaskParams, ScoreParams, StudentParams
 from sparsekd.errors import BadInput, Incompatible, SparseKDError, unknown
 from sparsekd.runs import references
 from sparsekd.runs.depth import depth, layers_of
@@ -102,8 +97,8 @@ def check(asked: Comparison, way: Way) -> None:
 def _check_changes(asked: Comparison) -> None:
     """Refuse parameters that are changed for no known method, or to no usable value."""
     for name in asked.changes:
-        if name not in cards.variants():
-            raise unknown("method", name, cards.variants())
+        if name not in variants():
+            raise unknown("method", name, variants())
         read(name).params(asked.changes)
 
 

@@ -5,20 +5,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sparsekd.catalog.cards import Card, find
-from sparsekd.catalog.parameters import (
+from sparsekd.catalog.card import Card
+from sparsekd.catalog.methods import find
+from sparsekd.catalog.methods.fine_tuning import FineTuningParams
+from sparsekd.catalog.methods.vanilla import VanillaParams
+from sparsekd.catalog.parameters import Params, TrainParams
+from sparsekd.catalog.stage_parameters import (
     AblateParams,
     AttributeParams,
     ExportParams,
-    FineTuningParams,
     MaskParams,
     MeasureParams,
-    Params,
     ProbeParams,
     ScoreParams,
     StudentParams,
-    TrainParams,
-    VanillaParams,
 )
 from sparsekd.errors import BadInput
 from sparsekd.runs.records import Plan, Recipe, Step

@@ -2,7 +2,7 @@
 
 import re
 
-from sparsekd.catalog.cards import METHODS, variants
+from sparsekd.catalog.methods import METHODS, variants
 
 ROLES = {
     "teacher": "Teacher",

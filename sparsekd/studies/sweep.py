@@ -12,15 +12,10 @@ from typing import Any, Literal, get_args
 
 import pandas as pd
 
-from sparsekd.catalog.cards import METHODS, find
-from sparsekd.catalog.parameters import (
-    FineTuningParams,
-    MaskParams,
-    Params,
-    ScoreParams,
-    StudentParams,
-    TrainParams,
-)
+from sparsekd.catalog.methods import METHODS, find
+from sparsekd.catalog.methods.fine_tuning import FineTuningParams
+from sparsekd.catalog.parameters import Params, TrainParams
+from sparsekd.catalog.stage_parameters import MaskParams, ScoreParams, StudentParams
 from sparsekd.errors import BadInput, unknown
 from sparsekd.runs.records import Plan, Recipe, Step
 from sparsekd.studies import recipes as plans

@@ -8,7 +8,8 @@ from typing import Any
 import yaml
 from pydantic import Field, field_validator
 
-from sparsekd.catalog.parameters import MaskParams, Params, ScoreParams, StudentParams, TrainParams
+from sparsekd.catalog.parameters import Params, TrainParams
+from sparsekd.catalog.stage_parameters import MaskParams, ScoreParams, StudentParams
 from sparsekd.errors import BadInput, NotFound
 from sparsekd.runs import references
 from sparsekd.runs.records import Recipe

@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sparsekd.catalog import cards
-from sparsekd.catalog.cards import METHODS, Card
+from sparsekd.catalog import methods
+from sparsekd.catalog.card import Card
+from sparsekd.catalog.methods import METHODS
 from sparsekd.catalog.parameters import Params
 from sparsekd.errors import unknown
 from sparsekd.studies import roles
@@ -44,7 +45,7 @@ def read(name: str) -> Way:
             are in the hint.
     """
     method, source = roles.parts(name)
-    known = cards.variants()
+    known = methods.variants()
     if method in known:
         card = METHODS[method.partition(":")[0]]
         if not source or _has(card, source):
@@ -68,7 +69,7 @@ def menu(teachers: int = 1) -> list[str]:
     A variant whose parameters are its method's own is left to the method.
     """
     names: list[str] = []
-    for name, variant in cards.variants().items():
+    for name, variant in methods.variants().items():
         card = METHODS[name.partition(":")[0]]
         same = card.params.of(dict(variant.values)) == card.params()
         if name == card.name or not same:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from sparsekd.catalog.parameters import MaskParams
+from sparsekd.catalog.stage_parameters import MaskParams
 from sparsekd.errors import BadInput, NotFound, unknown
 from sparsekd.units import harm, masking
 from sparsekd.units.ablation import Ablation

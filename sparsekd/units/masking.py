@@ -14,7 +14,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from sparsekd.catalog.parameters import MaskParams
+from sparsekd.catalog.stage_parameters import MaskParams
 from sparsekd.errors import BadInput
 from sparsekd.system.arrays import load_arrays, save_arrays
 from sparsekd.units.scores import (

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import log_softmax
 
-from sparsekd.catalog.parameters import ScoreParams
+from sparsekd.catalog.stage_parameters import ScoreParams
 from sparsekd.errors import BadInput, Incompatible
 from sparsekd.units.jacobians import Jacobian
 from sparsekd.units.scores import Scores

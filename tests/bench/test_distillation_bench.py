@@ -4,7 +4,8 @@ import numpy as np
 import torch
 
 from sparsekd.bench.distillation import TeacherEachStep, measure, widened
-from sparsekd.catalog.parameters import TrainParams, VanillaParams
+from sparsekd.catalog.methods.vanilla import VanillaParams
+from sparsekd.catalog.parameters import TrainParams
 from sparsekd.knowledge.evaluation import predict
 from sparsekd.methods.base import Progress
 from sparsekd.methods.vanilla import Vanilla

@@ -3,7 +3,7 @@
 import numpy as np
 
 from sparsekd.bench.methods import PLAIN, measure
-from sparsekd.catalog.cards import METHODS
+from sparsekd.catalog.methods import METHODS
 from tests.tiny_data import tiny_card, tiny_data
 
 

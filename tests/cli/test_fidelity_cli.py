@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from sparsekd.__main__ import main
-from sparsekd.catalog.parameters import MaskParams
+from sparsekd.catalog.stage_parameters import MaskParams
 from sparsekd.knowledge.magnitude import magnitude
 from sparsekd.models import loading
 from sparsekd.units import explain as fates

@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from sparsekd.catalog.parameters import MaskParams, StudentParams, TrainParams, VanillaParams
+from sparsekd.catalog.methods.vanilla import VanillaParams
+from sparsekd.catalog.parameters import TrainParams
+from sparsekd.catalog.stage_parameters import MaskParams, StudentParams
 from sparsekd.inspector import client
 from sparsekd.runs import references, store
 from sparsekd.runs.records import Recipe, State

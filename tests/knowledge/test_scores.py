@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from captum.attr import LayerGradientXActivation
 from transformers import PreTrainedModel
 
-from sparsekd.catalog.parameters import ScoreParams
+from sparsekd.catalog.stage_parameters import ScoreParams
 from sparsekd.data import Encoded
 from sparsekd.errors import BadInput, Cancelled, Incompatible
 from sparsekd.knowledge import accumulator

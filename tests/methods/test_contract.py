@@ -5,13 +5,12 @@ from copy import deepcopy
 import pytest
 import torch
 
-from sparsekd.catalog import cards
-from sparsekd.catalog.cards import METHODS
+from sparsekd.catalog.methods import METHODS
 from sparsekd.catalog.parameters import Params, TrainParams
 from sparsekd.errors import Cancelled
 from sparsekd.knowledge import observe
 from sparsekd.knowledge.evaluation import predict
-from sparsekd.methods import Method, Progress, Seen, Setup
+from sparsekd.methods import Method, Progress, Seen, Setup, load
 from sparsekd.training import train
 from tests.tiny_data import padded, tiny_card, tiny_data
 
@@ -36,7 +35,7 @@ class Scene:
         self.student = tiny(labels=classes, layers=2, seed=1)
         count = card.least_teachers
         self.teachers = tuple(tiny(labels=classes, layers=4, seed=2 + k) for k in range(count))
-        self.method = cards.load(card)(card.params())
+        self.method = load(card)(card.params())
         inside = self.teachers if self.method.inside else ()
         self.method.prepare(
             Setup(
@@ -63,9 +62,10 @@ def scene(card, tiny, classes):
 
 def test_a_card_says_what_it_is_and_leads_to_a_method(card):
     assert METHODS[card.name] is card
+    assert str(card.year) in card.source
     assert card.title and card.summary and card.source
     assert issubclass(card.params, Params)
-    assert issubclass(cards.load(card), Method)
+    assert issubclass(load(card), Method)
     assert 0 <= card.least_teachers <= card.most_teachers
 
 
@@ -127,7 +127,7 @@ def test_what_it_remembers_survives_an_interruption(scene):
 
 def test_a_training_by_it_ends_with_a_judged_student(card, tiny):
     teachers = [tiny(layers=4, seed=2 + number) for number in range(card.least_teachers)]
-    method, data = cards.load(card)(card.params()), tiny_data(24, seed=1)
+    method, data = load(card)(card.params()), tiny_data(24, seed=1)
     logits = [predict(teacher, data) for teacher in teachers]
     trained = train(
         tiny(layers=2, seed=1), method, data, tiny_data(64, seed=2), tiny_card(),
@@ -146,7 +146,7 @@ def test_an_interrupted_training_by_it_ends_as_if_it_never_was(card, tiny):
     logits = [predict(teacher, data) for teacher in teachers]
 
     def learn(**more):
-        method, student = cards.load(card)(card.params()), tiny(layers=2, seed=1)
+        method, student = load(card)(card.params()), tiny(layers=2, seed=1)
         end = train(
             student, method, data, tiny_data(64, seed=2), tiny_card(),
             TrainParams(epochs=2, batch_size=4, learning_rate=1e-3), teacher_logits=logits,

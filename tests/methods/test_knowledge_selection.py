@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from sparsekd.catalog.cards import METHODS
-from sparsekd.catalog.parameters import KnowledgeSelectionParams, TrainParams
+from sparsekd.catalog.methods import METHODS
+from sparsekd.catalog.methods.knowledge_selection import KnowledgeSelectionParams
+from sparsekd.catalog.parameters import TrainParams
 from sparsekd.errors import BadInput, Cancelled, Incompatible
 from sparsekd.knowledge import observe
 from sparsekd.knowledge.evaluation import predict

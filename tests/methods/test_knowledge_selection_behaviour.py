@@ -6,7 +6,9 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from sparsekd.catalog.parameters import FineTuningParams, KnowledgeSelectionParams, TrainParams
+from sparsekd.catalog.methods.fine_tuning import FineTuningParams
+from sparsekd.catalog.methods.knowledge_selection import KnowledgeSelectionParams
+from sparsekd.catalog.parameters import TrainParams
 from sparsekd.knowledge.evaluation import predict
 from sparsekd.methods.fine_tuning import FineTuning
 from sparsekd.methods.kinds import KINDS

@@ -4,7 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from sparsekd.catalog.parameters import InternalParams, MiniLMParams, PKDParams, TinyBERTParams
+from sparsekd.catalog.methods.internal import InternalParams
+from sparsekd.catalog.methods.minilm import MiniLMParams
+from sparsekd.catalog.methods.pkd import PKDParams
+from sparsekd.catalog.methods.tinybert import TinyBERTParams
 from sparsekd.errors import BadInput, Incompatible
 from sparsekd.knowledge import observe
 from sparsekd.knowledge.losses import soft_cross_entropy

@@ -8,7 +8,8 @@ import pandas as pd
 import pytest
 import torch
 
-from sparsekd.catalog.parameters import TeacherSelectionParams, TrainParams
+from sparsekd.catalog.methods.teacher_selection import TeacherSelectionParams
+from sparsekd.catalog.parameters import TrainParams
 from sparsekd.errors import Cancelled, Incompatible
 from sparsekd.knowledge import Knowledge
 from sparsekd.methods import Progress, Seen, Setup, Signal

@@ -5,7 +5,8 @@ import math
 import pytest
 import torch
 
-from sparsekd.catalog.parameters import FineTuningParams, VanillaParams
+from sparsekd.catalog.methods.fine_tuning import FineTuningParams
+from sparsekd.catalog.methods.vanilla import VanillaParams
 from sparsekd.errors import BadInput, Incompatible
 from sparsekd.knowledge import Knowledge, observe
 from sparsekd.methods import Progress, Seen, Setup

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from sparsekd.catalog.parameters import StudentParams
+from sparsekd.catalog.stage_parameters import StudentParams
 from sparsekd.runs import store
 from sparsekd.runs.records import Outcome, Plan, State, Step
 from sparsekd.studies import recipes, sweep

@@ -10,7 +10,8 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from sparsekd.catalog.parameters import MaskParams, StudentParams, TrainParams
+from sparsekd.catalog.parameters import TrainParams
+from sparsekd.catalog.stage_parameters import MaskParams, StudentParams
 from sparsekd.runs import store
 from sparsekd.runs.records import Event, Outcome, Plan, Progress, Recipe, Run, State, Step
 from sparsekd.studies import recipes

@@ -8,7 +8,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from pages.parts.explain import ablation_view, change_maps
-from sparsekd.catalog.parameters import AblateParams
+from sparsekd.catalog.stage_parameters import AblateParams
 from sparsekd.errors import NotFound
 from sparsekd.runs import store
 from sparsekd.runs.records import Outcome, Plan, Run, State

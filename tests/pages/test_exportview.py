@@ -11,7 +11,7 @@ from streamlit.testing.v1 import AppTest
 
 from pages.parts.runs import export
 from pages.parts.scores_and_mask import mask_sliders
-from sparsekd.catalog.parameters import ExportParams, MaskParams, MeasureParams
+from sparsekd.catalog.stage_parameters import ExportParams, MaskParams, MeasureParams
 from sparsekd.cli.menu import parser
 from sparsekd.runs import masks, measurements, store
 from sparsekd.runs.records import Outcome, Plan, Recipe, Run, State

@@ -10,7 +10,7 @@ from streamlit.testing.v1 import AppTest
 
 from pages.parts.explain import fidelity_chart, fidelity_view, unit_view
 from pages.parts.scores_and_mask import mask_overlap
-from sparsekd.catalog.parameters import AblateParams, MaskParams, ScoreParams
+from sparsekd.catalog.stage_parameters import AblateParams, MaskParams, ScoreParams
 from sparsekd.runs import store
 from sparsekd.runs.records import Outcome, Plan, Run, State
 from sparsekd.studies import recipes

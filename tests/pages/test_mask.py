@@ -13,7 +13,7 @@ from streamlit.testing.v1 import AppTest
 
 from pages.parts.runs import downloads
 from pages.parts.scores_and_mask import mask_sliders, quality_curves, quality_grid
-from sparsekd.catalog.parameters import MaskParams
+from sparsekd.catalog.stage_parameters import MaskParams
 from sparsekd.cli.menu import parser
 from sparsekd.errors import BadInput
 from sparsekd.runs import store

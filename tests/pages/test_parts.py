@@ -12,7 +12,8 @@ from pages.parts.compare import model_quality, study_view, two_models
 from pages.parts.forms import fields as forms
 from pages.parts.forms import launch_cost, student_form, task_picker
 from pages.parts.shell import frame, sidebar
-from sparsekd.catalog.parameters import MaskParams, ProbeParams, StudentParams, TrainParams
+from sparsekd.catalog.parameters import TrainParams
+from sparsekd.catalog.stage_parameters import MaskParams, ProbeParams, StudentParams
 from sparsekd.errors import BadInput
 from sparsekd.runs import store
 from sparsekd.runs.records import State
@@ -48,7 +49,7 @@ def _student_form() -> None:
     import streamlit as st
 
     from pages.parts.forms import fields as forms
-    from sparsekd.catalog.parameters import ProbeParams, StudentParams
+    from sparsekd.catalog.stage_parameters import ProbeParams, StudentParams
 
     st.session_state["values"] = forms.ask(StudentParams, "s")
     st.session_state["probe"] = forms.ask(ProbeParams, "p")

@@ -8,7 +8,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from pages.parts.scores_and_mask import heatmaps, rescored, scatters, score_runs
-from sparsekd.catalog.parameters import MaskParams, ScoreParams
+from sparsekd.catalog.stage_parameters import MaskParams, ScoreParams
 from sparsekd.runs import store
 from sparsekd.runs.records import Plan, Run, State
 from sparsekd.units import masking

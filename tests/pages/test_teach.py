@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from sparsekd.catalog.cards import METHODS
-from sparsekd.catalog.parameters import VanillaParams
+from sparsekd.catalog.methods import METHODS
+from sparsekd.catalog.methods.vanilla import VanillaParams
 from sparsekd.runs import store
 from sparsekd.runs.records import Plan, State
 from sparsekd.studies import recipes

@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from sparsekd.catalog.parameters import MeasureParams
+from sparsekd.catalog.stage_parameters import MeasureParams
 from sparsekd.errors import BadInput, NotFound
 from sparsekd.runs import measurements, store
 from sparsekd.runs.records import Run

@@ -8,13 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sparsekd.catalog.parameters import (
-    AblateParams,
-    ScoreParams,
-    StudentParams,
-    TrainParams,
-    VanillaParams,
-)
+from sparsekd.catalog.methods.vanilla import VanillaParams
+from sparsekd.catalog.parameters import TrainParams
+from sparsekd.catalog.stage_parameters import AblateParams, ScoreParams, StudentParams
 from sparsekd.knowledge import ablation
 from sparsekd.knowledge.evaluation import evaluate
 from sparsekd.knowledge.magnitude import magnitude

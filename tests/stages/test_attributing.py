@@ -5,7 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sparsekd.catalog.parameters import AttributeParams, TrainParams
+from sparsekd.catalog.parameters import TrainParams
+from sparsekd.catalog.stage_parameters import AttributeParams
 from sparsekd.knowledge import attribution
 from sparsekd.runs import references, tables
 from sparsekd.runs.records import State

@@ -11,7 +11,10 @@ from pathlib import Path
 import pytest
 from torch import nn
 
-from sparsekd.catalog.parameters import FineTuningParams, StudentParams, TrainParams, VanillaParams
+from sparsekd.catalog.methods.fine_tuning import FineTuningParams
+from sparsekd.catalog.methods.vanilla import VanillaParams
+from sparsekd.catalog.parameters import TrainParams
+from sparsekd.catalog.stage_parameters import StudentParams
 from sparsekd.models import stacked
 from sparsekd.runs import jobs, references, stacking, store
 from sparsekd.runs.records import Recipe, State

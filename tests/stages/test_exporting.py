@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 import torch
 
-from sparsekd.catalog.parameters import ExportParams, MaskParams, MeasureParams
+from sparsekd.catalog.stage_parameters import ExportParams, MaskParams, MeasureParams
 from sparsekd.data import encode
 from sparsekd.errors import BadInput, Incompatible
 from sparsekd.models import architectures, exporting, loading

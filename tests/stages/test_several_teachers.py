@@ -8,12 +8,10 @@ import torch
 from tokenizers import models
 from transformers import PreTrainedTokenizerFast
 
-from sparsekd.catalog.parameters import (
-    StudentParams,
-    TeacherSelectionParams,
-    TrainParams,
-    VanillaParams,
-)
+from sparsekd.catalog.methods.teacher_selection import TeacherSelectionParams
+from sparsekd.catalog.methods.vanilla import VanillaParams
+from sparsekd.catalog.parameters import TrainParams
+from sparsekd.catalog.stage_parameters import StudentParams
 from sparsekd.errors import BadInput, Incompatible
 from sparsekd.models import architectures, loading
 from sparsekd.models.classifiers import name_labels

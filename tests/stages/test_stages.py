@@ -8,14 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from sparsekd.catalog.parameters import (
-    MaskParams,
-    ProbeParams,
-    ScoreParams,
-    StudentParams,
-    TrainParams,
-    VanillaParams,
-)
+from sparsekd.catalog.methods.vanilla import VanillaParams
+from sparsekd.catalog.parameters import TrainParams
+from sparsekd.catalog.stage_parameters import MaskParams, ProbeParams, ScoreParams, StudentParams
 from sparsekd.models import loading
 from sparsekd.runs import references, store, tables
 from sparsekd.runs.records import Recipe, State

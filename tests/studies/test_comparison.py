@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from sparsekd.catalog import cards
-from sparsekd.catalog.parameters import MaskParams, ScoreParams, StudentParams
+from sparsekd.catalog.methods import METHODS
+from sparsekd.catalog.stage_parameters import MaskParams, ScoreParams, StudentParams
 from sparsekd.cli import comparing
 from sparsekd.cli.menu import parser
 from sparsekd.errors import BadInput, Incompatible, NotFound, SparseKDError
@@ -59,7 +59,7 @@ def everything() -> Plan:
 
 def test_all_has_every_method_every_control_and_each_further_teacher():
     names = variants.menu(3)
-    assert set(cards.METHODS) <= set(names)
+    assert set(METHODS) <= set(names)
     for source in ("sparse_teacher", "random_mask", "assistant", "teacher_2", "teacher_3"):
         assert f"vanilla:{source}" in names
     assert len(names) == len(set(names))

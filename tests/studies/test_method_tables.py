@@ -2,7 +2,9 @@
 
 import pandas as pd
 
-from sparsekd.catalog.parameters import StudentParams, TrainParams, VanillaParams
+from sparsekd.catalog.methods.vanilla import VanillaParams
+from sparsekd.catalog.parameters import TrainParams
+from sparsekd.catalog.stage_parameters import StudentParams
 from sparsekd.runs import store, tables
 from sparsekd.runs.records import Event, Outcome, Progress, State
 from sparsekd.studies import recipes

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from sparsekd.catalog.parameters import MaskParams, StudentParams
+from sparsekd.catalog.stage_parameters import MaskParams, StudentParams
 from sparsekd.cli import commands
 from sparsekd.cli.menu import parser
 from sparsekd.errors import BadInput

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from sparsekd.catalog.parameters import MaskParams, StudentParams, TrainParams
+from sparsekd.catalog.parameters import TrainParams
+from sparsekd.catalog.stage_parameters import MaskParams, StudentParams
 from sparsekd.errors import BadInput, Cancelled, SparseKDError
 from sparsekd.runs import references, store
 from sparsekd.runs.records import Recipe, Run, State, Step

@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from sparsekd.catalog.parameters import MaskParams, ScoreParams, StudentParams, TrainParams
+from sparsekd.catalog.parameters import TrainParams
+from sparsekd.catalog.stage_parameters import MaskParams, ScoreParams, StudentParams
 from sparsekd.cli.menu import parser
 from sparsekd.cli.sweeping import wanted
 from sparsekd.errors import BadInput, NotFound

@@ -14,7 +14,8 @@ import pytest
 from scipy.special import softmax
 from statsmodels.stats.power import TTestPower
 
-from sparsekd.catalog.parameters import MaskParams, MeasureParams, StudentParams, TrainParams
+from sparsekd.catalog.parameters import TrainParams
+from sparsekd.catalog.stage_parameters import MaskParams, MeasureParams, StudentParams
 from sparsekd.errors import BadInput
 from sparsekd.runs import measurements, references, store
 from sparsekd.runs.records import Outcome, Plan, State

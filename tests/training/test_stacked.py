@@ -8,9 +8,11 @@ import pytest
 import torch
 from torch import nn
 
-from sparsekd.catalog import cards
-from sparsekd.catalog.cards import METHODS
-from sparsekd.catalog.parameters import FineTuningParams, TrainParams, VanillaParams
+from sparsekd import methods
+from sparsekd.catalog.methods import METHODS
+from sparsekd.catalog.methods.fine_tuning import FineTuningParams
+from sparsekd.catalog.methods.vanilla import VanillaParams
+from sparsekd.catalog.parameters import TrainParams
 from sparsekd.errors import BadInput, Cancelled, Incompatible
 from sparsekd.knowledge.evaluation import predict
 from sparsekd.methods.fine_tuning import FineTuning
@@ -202,7 +204,7 @@ def test_what_cannot_be_stacked_is_refused_with_the_reason(monkeypatch):
 
 def test_methods_on_the_menu_stack_only_where_they_read_logits_and_labels_alone():
     for card in METHODS.values():
-        method = cards.load(card)(card.params())
+        method = methods.load(card)(card.params())
         learner = Learner(student(0), method)
         if card.stacks:
             together.check([learner])

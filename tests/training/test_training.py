@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 import torch
 
-from sparsekd.catalog.parameters import FineTuningParams, TrainParams, VanillaParams
+from sparsekd.catalog.methods.fine_tuning import FineTuningParams
+from sparsekd.catalog.methods.vanilla import VanillaParams
+from sparsekd.catalog.parameters import TrainParams
 from sparsekd.errors import BadInput, Cancelled, Incompatible, Unavailable
 from sparsekd.knowledge.evaluation import evaluate, predict
 from sparsekd.knowledge.losses import squared_error

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from sparsekd.catalog.parameters import MaskParams
+from sparsekd.catalog.stage_parameters import MaskParams
 from sparsekd.errors import BadInput, Incompatible
 from sparsekd.units import fidelity, harm
 from sparsekd.units.ablation import KINDS, Ablation, ranked_groups

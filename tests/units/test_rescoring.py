@@ -8,7 +8,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from sparsekd.catalog.parameters import ScoreParams
+from sparsekd.catalog.stage_parameters import ScoreParams
 from sparsekd.errors import BadInput, Incompatible, NotFound, Unavailable
 from sparsekd.units import jacobians
 from sparsekd.units.jacobians import Jacobian, jacobian_bytes

@@ -11,7 +11,7 @@ from pages.parts.explain import change_maps, unit_card
 from pages.parts.forms import fields
 from pages.parts.scores_and_mask import score_runs, score_source
 from pages.parts.shell import frame, looks
-from sparsekd.catalog.parameters import AblateParams
+from sparsekd.catalog.stage_parameters import AblateParams
 from sparsekd.runs import jobs, store
 from sparsekd.runs.records import Run, State
 from sparsekd.studies import recipes

@@ -14,7 +14,7 @@ from pages.parts.explain import ask_inspector, sentences, tokens
 from pages.parts.forms import fields
 from pages.parts.scores_and_mask import score_source
 from pages.parts.shell import frame, looks
-from sparsekd.catalog.parameters import AttributeParams
+from sparsekd.catalog.stage_parameters import AttributeParams
 from sparsekd.inspector.protocol import Attributed, Attribution, Closed
 from sparsekd.runs import jobs, store, tables
 from sparsekd.runs.records import Run, State

@@ -8,7 +8,7 @@ import streamlit as st
 from pages.parts.explain import ablation_view
 from pages.parts.scores_and_mask import score_runs
 from pages.parts.shell import frame, looks, url_state
-from sparsekd.catalog.parameters import MaskParams
+from sparsekd.catalog.stage_parameters import MaskParams
 from sparsekd.runs.records import Run
 from sparsekd.units import explain, explain_words
 from sparsekd.units.ablation import Ablation

@@ -7,7 +7,7 @@ import numpy as np
 import streamlit as st
 
 from pages.parts.shell import frame
-from sparsekd.catalog.cards import METHODS
+from sparsekd.catalog.methods import METHODS
 from sparsekd.catalog.parameters import TrainParams
 from sparsekd.runs import store
 from sparsekd.runs.records import Recipe, Run, State

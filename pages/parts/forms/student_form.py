@@ -4,7 +4,7 @@ import streamlit as st
 
 from pages.parts.forms import fields as forms
 from pages.parts.forms import model_picker
-from sparsekd.catalog.parameters import StudentParams
+from sparsekd.catalog.stage_parameters import StudentParams
 
 BY_CHOICE = {
     "bottom": ("layers",),

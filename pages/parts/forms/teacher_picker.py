@@ -5,7 +5,7 @@ from itertools import islice
 import streamlit as st
 
 from pages.parts.shell import frame, url_state
-from sparsekd.catalog.cards import Card
+from sparsekd.catalog.card import Card
 from sparsekd.errors import BadInput
 from sparsekd.runs import store
 from sparsekd.runs.records import Run, State

@@ -11,7 +11,7 @@ import streamlit as st
 
 from pages.parts.scores_and_mask import score_source
 from pages.parts.shell import frame
-from sparsekd.catalog.parameters import MaskParams
+from sparsekd.catalog.stage_parameters import MaskParams
 from sparsekd.runs import jobs, store
 from sparsekd.runs.records import Recipe, Run, State
 from sparsekd.studies import recipes

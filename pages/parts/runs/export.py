@@ -11,7 +11,7 @@ import streamlit as st
 from pages.parts.runs import downloads
 from pages.parts.scores_and_mask import score_source
 from pages.parts.shell import frame
-from sparsekd.catalog.parameters import ExportParams, MeasureParams
+from sparsekd.catalog.stage_parameters import ExportParams, MeasureParams
 from sparsekd.errors import BadInput, NotFound
 from sparsekd.runs import jobs, masks, measurements, store
 from sparsekd.runs.records import Recipe, Run, State

@@ -9,7 +9,7 @@ import streamlit as st
 
 from pages.parts.scores_and_mask import heatmaps, score_runs
 from pages.parts.shell import frame, looks, url_state
-from sparsekd.catalog.parameters import MaskParams
+from sparsekd.catalog.stage_parameters import MaskParams
 from sparsekd.runs import masks as maskfiles
 from sparsekd.runs.records import Run
 from sparsekd.units import masking, overlap

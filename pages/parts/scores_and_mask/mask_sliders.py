@@ -8,7 +8,7 @@ import streamlit as st
 
 from pages.parts.scores_and_mask import heatmaps
 from pages.parts.shell import frame, looks, url_state
-from sparsekd.catalog.parameters import MaskParams
+from sparsekd.catalog.stage_parameters import MaskParams
 from sparsekd.errors import BadInput
 from sparsekd.units import masking
 from sparsekd.units.masking import Mask

@@ -8,7 +8,7 @@ import streamlit as st
 
 from pages.parts.scores_and_mask import quality_grid, score_source
 from pages.parts.shell import frame, looks
-from sparsekd.catalog.parameters import MaskParams, ProbeParams
+from sparsekd.catalog.stage_parameters import MaskParams, ProbeParams
 from sparsekd.errors import BadInput
 from sparsekd.runs import jobs, store
 from sparsekd.runs.records import Recipe, Run, State

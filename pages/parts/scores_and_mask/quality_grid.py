@@ -5,7 +5,7 @@ import pandas as pd
 import streamlit as st
 
 from pages.parts.shell import charts, looks
-from sparsekd.catalog.parameters import MaskParams
+from sparsekd.catalog.stage_parameters import MaskParams
 from sparsekd.studies import sweep
 
 LAMS = sweep.LAMS

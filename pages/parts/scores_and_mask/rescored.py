@@ -10,7 +10,7 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from pages.parts.scores_and_mask import score_runs
-from sparsekd.catalog.parameters import ScoreParams
+from sparsekd.catalog.stage_parameters import ScoreParams
 from sparsekd.errors import BadInput, NotFound
 from sparsekd.runs import store
 from sparsekd.runs.records import Run, State

@@ -13,7 +13,7 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from pages.parts.shell import frame, url_state
-from sparsekd.catalog.parameters import ScoreParams
+from sparsekd.catalog.stage_parameters import ScoreParams
 from sparsekd.runs import store
 from sparsekd.runs.records import Run, State
 from sparsekd.units import masking

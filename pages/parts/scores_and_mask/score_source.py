@@ -8,7 +8,7 @@ from pages.parts.forms import fields as forms
 from pages.parts.runs import run_buttons
 from pages.parts.scores_and_mask import rescored, score_runs
 from pages.parts.shell import frame, live, url_state
-from sparsekd.catalog.parameters import ScoreParams
+from sparsekd.catalog.stage_parameters import ScoreParams
 from sparsekd.runs import jobs, store, tables
 from sparsekd.runs.records import Run, State
 from sparsekd.studies import recipes

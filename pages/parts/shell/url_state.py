@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 import streamlit as st
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from sparsekd.catalog.parameters import MaskParams
+from sparsekd.catalog.stage_parameters import MaskParams
 
 VERSION = "1"
 MASK = MaskParams()

@@ -8,8 +8,9 @@ import streamlit as st
 from pages.parts.compare import comparison_form
 from pages.parts.forms import fields, model_picker, student_form, task_picker, teacher_picker
 from pages.parts.shell import frame, url_state
-from sparsekd.catalog.cards import METHODS
-from sparsekd.catalog.parameters import MaskParams, ScoreParams, StudentParams, TrainParams
+from sparsekd.catalog.methods import METHODS
+from sparsekd.catalog.parameters import TrainParams
+from sparsekd.catalog.stage_parameters import MaskParams, ScoreParams, StudentParams
 from sparsekd.errors import BadInput
 from sparsekd.runs import jobs, references, store
 from sparsekd.runs.records import Plan, Recipe, State

@@ -9,7 +9,7 @@ import streamlit as st
 from pages.parts.shell import frame, url_state
 from pages.parts.sweep import sweep_frames
 from pages.parts.sweep.sweep_frames import Found
-from sparsekd.catalog.cards import METHODS
+from sparsekd.catalog.methods import METHODS
 from sparsekd.studies import stats
 from sparsekd.studies.sweep_results import Choice
 from sparsekd.tasks import metrics

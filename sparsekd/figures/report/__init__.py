@@ -10,7 +10,7 @@ import pandas as pd
 from plotly.offline import get_plotlyjs
 
 from sparsekd import figures
-from sparsekd.catalog.cards import find
+from sparsekd.catalog.methods import find
 from sparsekd.errors import BadInput, unknown
 from sparsekd.figures.report.facts import facts
 from sparsekd.figures.report.sheet import Sheet, table, versions

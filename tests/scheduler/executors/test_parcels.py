@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from sparsekd.catalog.parameters import MaskParams, TrainParams
+from sparsekd.catalog.parameters import TrainParams
+from sparsekd.catalog.stage_parameters import MaskParams
 from sparsekd.errors import BadInput, NotFound, Unavailable
 from sparsekd.runs import references, store
 from sparsekd.runs.records import Outcome, Recipe, State

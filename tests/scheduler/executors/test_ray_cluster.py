@@ -11,13 +11,9 @@ from typing import Any
 
 import pytest
 
-from sparsekd.catalog.parameters import (
-    MaskParams,
-    ScoreParams,
-    StudentParams,
-    TrainParams,
-    VanillaParams,
-)
+from sparsekd.catalog.methods.vanilla import VanillaParams
+from sparsekd.catalog.parameters import TrainParams
+from sparsekd.catalog.stage_parameters import MaskParams, ScoreParams, StudentParams
 from sparsekd.errors import BadInput, Unavailable
 from sparsekd.runs import jobs, references, store
 from sparsekd.runs.records import Event, Progress, Recipe, State

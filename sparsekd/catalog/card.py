@@ -1,0 +1,40 @@
+"""A method's card: its name, source, parameters and limits, readable without torch."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from sparsekd.catalog.parameters import Params
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A method with some parameters changed: a published variant, or a control."""
+
+    title: str
+    values: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Card:
+    """A distillation method's entry in the catalogue.
+
+    The class is the one `Method` subclass of `sparsekd/methods/<name>.py`. `year` is that of
+    `source`. `variants` appear beside the method in comparisons, each as "name:variant". A student
+    has at least `least_layers` layers, and where a method `divides`, a number of layers that
+    divides the teacher's. A method that `stacks` reads only logits and labels, so that several
+    students can be trained in one stack.
+    """
+
+    name: str
+    title: str
+    source: str
+    year: int
+    summary: str
+    params: type[Params]
+    least_teachers: int = 1
+    most_teachers: int = 1
+    variants: Mapping[str, Variant] = field(default_factory=dict)
+    least_layers: int = 1
+    divides: bool = False
+    stacks: bool = False

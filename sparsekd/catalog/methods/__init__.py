@@ -1,0 +1,41 @@
+"""The catalogue of distillation methods: one module each, with its parameters and its `CARD`."""
+
+import pkgutil
+from importlib import import_module
+
+from sparsekd.catalog.card import Card, Variant
+from sparsekd.errors import unknown
+
+
+def discover() -> dict[str, Card]:
+    """Return the card of every module in this package, by name.
+
+    Sorted by the number of teachers, the year of the source and the name.
+    """
+    modules = (import_module(f"{__name__}.{each.name}") for each in pkgutil.iter_modules(__path__))
+    cards: list[Card] = [module.CARD for module in modules]
+    cards.sort(key=lambda card: (card.least_teachers, card.year, card.name))
+    return {card.name: card for card in cards}
+
+
+METHODS = discover()
+
+
+def find(name: str) -> Card:
+    """Return the card of the method `name`.
+
+    Raises:
+        NotFound: no method has that name; the nearest names are in the hint.
+    """
+    if name not in METHODS:
+        raise unknown("method", name, METHODS)
+    return METHODS[name]
+
+
+def variants() -> dict[str, Variant]:
+    """Return every method and every variant, by the name that comparisons use."""
+    found = {}
+    for card in METHODS.values():
+        found[card.name] = Variant(card.title, {})
+        found |= {f"{card.name}:{name}": variant for name, variant in card.variants.items()}
+    return found

@@ -1,0 +1,21 @@
+"""Fine-tuning: parameters and card."""
+
+from sparsekd.catalog.card import Card
+from sparsekd.catalog.parameters import Params
+
+
+class FineTuningParams(Params):
+    """Training on the gold labels alone: nothing to choose."""
+
+
+CARD = Card(
+    name="fine_tuning",
+    title="Fine-tuning without a teacher",
+    source="Devlin et al., NAACL 2019, arXiv 1810.04805",
+    year=2019,
+    summary="The gold labels alone: what a student learns by itself.",
+    params=FineTuningParams,
+    least_teachers=0,
+    most_teachers=0,
+    stacks=True,
+)

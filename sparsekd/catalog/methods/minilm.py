@@ -1,0 +1,27 @@
+"""MiniLM-style relations: parameters and card."""
+
+from pydantic import Field
+
+from sparsekd.catalog.card import Card
+from sparsekd.catalog.methods.vanilla import VanillaParams
+
+
+class MiniLMParams(VanillaParams):
+    """Vanilla distillation, and the relations of the last layer.
+
+    Source: Wang et al., NeurIPS 2020, arXiv 2002.10957; the mixture is ours.
+    """
+
+    relation_weight: float = Field(
+        1.0, gt=0, le=1000, description="Weight of the attention and of the value relations."
+    )
+
+
+CARD = Card(
+    name="minilm",
+    title="MiniLM-style relations",
+    source="Wang et al., NeurIPS 2020, arXiv 2002.10957",
+    year=2020,
+    summary="Vanilla distillation, and the last layer's attention and value relations.",
+    params=MiniLMParams,
+)

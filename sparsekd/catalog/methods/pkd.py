@@ -1,0 +1,34 @@
+"""Patient distillation (PKD): parameters and card."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from sparsekd.catalog.card import Card, Variant
+from sparsekd.catalog.methods.vanilla import VanillaParams
+
+
+class PKDParams(VanillaParams):
+    """Vanilla distillation, and the [CLS] vectors of intermediate layers.
+
+    Source: Sun et al., EMNLP 2019, arXiv 1908.09355.
+    """
+
+    match: Literal["skip", "last"] = Field(
+        "skip",
+        description="Which of the teacher's layers the student's match: every few (skip), or the "
+        "last ones below the top (last).",
+    )
+    beta: float = Field(100.0, gt=0, le=1e5, description="β: weight of the [CLS] distance.")
+
+
+CARD = Card(
+    name="pkd",
+    title="Patient distillation (PKD)",
+    source="Sun et al., EMNLP 2019, arXiv 1908.09355",
+    year=2019,
+    summary="Vanilla distillation, and the [CLS] vectors of intermediate layers.",
+    params=PKDParams,
+    least_layers=2,
+    variants={"last": Variant("PKD, the teacher's last layers", {"match": "last"})},
+)
