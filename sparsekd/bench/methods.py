@@ -17,7 +17,7 @@ from sparsekd.catalog.stage_parameters import StudentParams
 from sparsekd.data import Encoded
 from sparsekd.errors import SparseKDError
 from sparsekd.knowledge.evaluation import predict
-from sparsekd.knowledge.observe import sparing
+from sparsekd.knowledge.observe import reduced_last_layer
 from sparsekd.models import architectures, students
 from sparsekd.tasks import TaskCard
 from sparsekd.training.step import Lesson
@@ -98,7 +98,7 @@ class _Learner:
 
     def step(self) -> float:
         """Seconds that the next step takes, on the device that the student is on."""
-        with sparing(self.student, self.method.student_needs):
+        with reduced_last_layer(self.student, self.method.student_needs):
             start = time.perf_counter()
             self.course.step()
             if self.student.device.type == "cuda":

@@ -66,11 +66,11 @@ def predict_all(teacher: PreTrainedModel, data: Encoded, masks: list[Mask]) -> A
 
 
 def _sliced(teacher: PreTrainedModel, data: Encoded, masks: list[Mask]) -> Array:
-    return masked.predict(teacher, data, masks, way="sliced")
+    return masked.predict(teacher, data, masks, strategy="sliced")
 
 
 def _stacked(teacher: PreTrainedModel, data: Encoded, masks: list[Mask]) -> Array:
-    return masked.predict(teacher, data, masks, way="stacked")
+    return masked.predict(teacher, data, masks, strategy="stacked")
 
 
 def _rows(
@@ -86,7 +86,7 @@ def _rows(
             found.append(logits)
         furthest = max(furthest, *(float(np.abs(found[0] - each).max()) for each in found[1:]))
     shape, tree = architectures.shape(teacher), masked.Tree.of(masks)
-    chosen = masked.fastest(shape, tree, parts[0], teacher.device.type)
+    chosen = masked.choose_strategy(shape, tree, parts[0], teacher.device.type)
     nodes = sum(len(level.parents) for level in tree.levels)
     note = (
         f"{len(masks)} masks, {len(parts)} rounds of {len(parts[0])} texts of "

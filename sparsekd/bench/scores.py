@@ -16,7 +16,7 @@ from sparsekd.catalog.stage_parameters import ScoreParams, StudentParams
 from sparsekd.data import Encoded
 from sparsekd.knowledge import scores
 from sparsekd.knowledge.evaluation import predict
-from sparsekd.knowledge.gradients import Pace
+from sparsekd.knowledge.gradients import PassOptions
 from sparsekd.models import architectures, students
 from sparsekd.models.gates import Gates, gated
 from sparsekd.units.jacobians import Jacobian
@@ -95,7 +95,7 @@ def _sizes(teacher: PreTrainedModel) -> list[tuple[int, int]]:
 def _forward(model: PreTrainedModel, data: Encoded) -> None:
     """The model's own forward pass over the batches that scoring computes."""
     with torch.no_grad():
-        for rows in Pace().batches(data.lengths, 1, model.device):
+        for rows in PassOptions().batches(data.lengths, 1, model.device):
             batch = data.batch(rows, model.device)
             model(**batch.inputs(model))
             _wait(model.device)

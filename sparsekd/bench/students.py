@@ -21,7 +21,7 @@ from sparsekd.catalog.parameters import TrainParams
 from sparsekd.catalog.stage_parameters import StudentParams
 from sparsekd.data import Encoded
 from sparsekd.errors import Unavailable
-from sparsekd.knowledge.observe import sparing
+from sparsekd.knowledge.observe import reduced_last_layer
 from sparsekd.methods.vanilla import Vanilla
 from sparsekd.models import students
 from sparsekd.runs import stacking
@@ -240,7 +240,7 @@ class Bench:
 
 
 def _alone(course: Course) -> None:
-    with sparing(course.lesson.model, {}):
+    with reduced_last_layer(course.lesson.model, {}):
         course.step()
 
 

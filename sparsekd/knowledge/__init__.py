@@ -1,4 +1,4 @@
-"""What a model knows of a batch, and how far two models are apart."""
+"""Internal states of models, losses between them, scores, ablation and attribution of units."""
 
 from sparsekd.knowledge.observe import Knowledge, observe
 

@@ -1,9 +1,9 @@
-"""Remove units one by one and see what the logits become, sharing what lies below the removal.
+"""Logits after removing single units or groups; layers below the removal are computed once.
 
-One pass over a batch keeps each layer's input. To remove units of a layer, that layer is run on
-the kept input up to the matrix behind its units, once for all removals; what the removed units
-add to that matrix's output is taken off, one copy for each removal; and only what lies above
-is run on the copies. The logits are those of the gated model (`models.gates.gated`).
+One pass over a batch records each layer's input. To remove units of a layer, that layer is run on
+the recorded input up to the matrix behind its units, once for all removals; what the removed units
+add to that matrix's output is subtracted, one copy for each removal; and only the layers above are
+run on the copies. The logits are those of the gated model (`models.gates.gated`).
 """
 
 import time
@@ -28,9 +28,9 @@ from sparsekd.models.prefix import Call, recorded, resumed
 
 Array = NDArray[np.float32]
 Rows = NDArray[np.int64]
-Hear = Callable[[int, int, float], None]
+OnProgress = Callable[[int, int, float], None]
 
-TOKENS = 2048  # on processors, of all copies together: what a layer computes stays in the cache
+TOKENS = 2048  # on a CPU, of all copies together: a layer's activations stay in its cache
 TOKENS_ELSEWHERE = 65536
 HINT = "Lower max_length, choose a smaller model, or free memory on the device."
 
@@ -44,27 +44,27 @@ class Removal:
     units: tuple[int, ...]
 
 
-class Kept(Protocol):
-    """Logits of earlier batches, for a pass that goes on where another one stopped.
+class LogitsCache(Protocol):
+    """Logits of finished batches, from which an interrupted pass resumes.
 
     Shapes: rows (B,), logits (B, 1 + R, C), R removals.
     """
 
     def get(self, rows: Rows) -> Array | None:
-        """The logits of exactly these rows; None where they are not kept."""
+        """Return the logits of exactly these rows; None where they are not cached."""
 
     def put(self, rows: Rows, logits: Array) -> None:
-        """Keep the logits of these rows."""
+        """Store the logits of these rows."""
 
 
 def single_heads(grid: tuple[int, int, int]) -> list[Removal]:
-    """Every head alone, layer by layer."""
+    """Return one removal per head, layer by layer."""
     layers, heads, _ = grid
     return [Removal(layer, "head", (head,)) for layer in range(layers) for head in range(heads)]
 
 
 def neuron_groups(groups: NDArray[Any]) -> list[Removal]:
-    """Every group of neurons alone, layer by layer.
+    """Return one removal per group of neurons, layer by layer.
 
     Shapes: groups (L, F), the number of each neuron's group.
     """
@@ -76,7 +76,7 @@ def neuron_groups(groups: NDArray[Any]) -> list[Removal]:
 
 
 def single_neurons(layer: int, neurons: int) -> list[Removal]:
-    """Every neuron of one layer alone."""
+    """Return one removal per neuron of one layer."""
     return [Removal(layer, "neuron", (neuron,)) for neuron in range(neurons)]
 
 
@@ -84,14 +84,14 @@ def ablate(
     teacher: PreTrainedModel,
     encoded: Encoded,
     removals: Sequence[Removal],
-    kept: Kept | None = None,
-    hear: Hear = lambda done, total, eta: None,
+    cache: LogitsCache | None = None,
+    on_progress: OnProgress = lambda done, total, eta: None,
 ) -> Array:
-    """The logits of the whole teacher, then those after each removal.
+    """Return the logits of the dense teacher, then those after each removal.
 
     Args:
-        hear: Is told after every few removals how many examples × removals are done, of how
-            many, and the seconds left; what it raises ends the pass.
+        on_progress: Receives the number of examples × removals done, their total and the
+            seconds left; an exception that it raises ends the pass.
 
     Shapes: -> (N, 1 + R, C), N here the number of examples, R removals.
     Raises:
@@ -100,27 +100,28 @@ def ablate(
     shape = architectures.shape(teacher)
     _, heads, _ = shape.grid()
     found = np.zeros((len(encoded), 1 + len(removals), shape.classes), dtype=np.float32)
-    room = TOKENS if teacher.device.type == "cpu" else TOKENS_ELSEWHERE
-    tally = _Tally(len(encoded) * len(removals), hear)
-    with enough_memory(HINT), torch.no_grad(), _at_rest(teacher):
-        for rows in packed(encoded.lengths, max(room // heads, 1)):
-            known = kept.get(rows) if kept else None
+    token_budget = TOKENS if teacher.device.type == "cpu" else TOKENS_ELSEWHERE
+    progress = _Progress(len(encoded) * len(removals), on_progress)
+    with enough_memory(HINT), torch.no_grad(), _eval_cls_only(teacher):
+        for rows in packed(encoded.lengths, max(token_budget // heads, 1)):
+            known = cache.get(rows) if cache else None
             if known is None:
-                known = _batch(teacher, encoded.batch(rows, teacher.device), removals, room, tally)
-                if kept:
-                    kept.put(rows, known)
+                batch = encoded.batch(rows, teacher.device)
+                known = _batch(teacher, batch, removals, token_budget, progress)
+                if cache:
+                    cache.put(rows, known)
             else:
-                tally.skip(len(rows) * len(removals))
+                progress.skip(len(rows) * len(removals))
             found[rows] = known
     return found
 
 
 @dataclass
-class _Tally:
-    """What is done of a pass, and how long the rest will take at the pace so far."""
+class _Progress:
+    """Progress of a pass, and the seconds left at the speed so far."""
 
     total: int
-    hear: Hear
+    on_progress: OnProgress
     done: int = 0
     computed: int = 0
 
@@ -128,40 +129,40 @@ class _Tally:
         self.start = time.monotonic()
 
     def skip(self, number: int) -> None:
-        """So many were known already."""
+        """Count removals that were cached."""
         self.done += number
 
     def add(self, number: int) -> None:
-        """So many more are computed."""
+        """Count removals that were computed, and report."""
         self.done += number
         self.computed += number
         each = (time.monotonic() - self.start) / self.computed
-        self.hear(self.done, self.total, each * (self.total - self.done))
+        self.on_progress(self.done, self.total, each * (self.total - self.done))
 
 
 def _batch(
     teacher: PreTrainedModel,
     batch: Batch,
     removals: Sequence[Removal],
-    room: int,
-    tally: _Tally,
+    token_budget: int,
+    progress: _Progress,
 ) -> Array:
     """Shapes: -> (B, 1 + R, C)."""
     with recorded(teacher) as calls:
         dense = teacher(**batch.inputs(teacher)).logits
     logits = dense.new_empty((1 + len(removals), *dense.shape))
     logits[0] = dense
-    most = max(room // batch.input_ids.numel(), 1)
-    for places in _together(removals, most):
+    most = max(token_budget // batch.input_ids.numel(), 1)
+    for places in _grouped(removals, most):
         part = [removals[place] for place in places]
         logits[1 + places] = _removed(teacher, batch, calls[part[0].layer], part)
-        tally.add(len(part) * len(batch))
+        progress.add(len(part) * len(batch))
     by_example: Array = logits.float().transpose(0, 1).cpu().numpy()
     return by_example
 
 
-def _together(removals: Sequence[Removal], most: int) -> Iterator[NDArray[np.int64]]:
-    """Places of removals behind one and the same matrix, at most so many at a time."""
+def _grouped(removals: Sequence[Removal], most: int) -> Iterator[NDArray[np.int64]]:
+    """Yield indices of removals behind the same matrix, at most `most` at a time."""
 
     def behind(place: int) -> tuple[int, str]:
         return removals[place].layer, removals[place].kind
@@ -172,12 +173,12 @@ def _together(removals: Sequence[Removal], most: int) -> Iterator[NDArray[np.int
 
 
 def _removed(teacher: PreTrainedModel, batch: Batch, call: Call, part: list[Removal]) -> Tensor:
-    """The logits after each of some removals behind one matrix.
+    """Return the logits after each of some removals behind one matrix.
 
     Shapes: -> (R, B, C).
     """
     number = part[0].layer
-    with _taken_off(architectures.layers(teacher)[number], part):
+    with _without_units(architectures.layers(teacher)[number], part):
         copies = architectures.blocks(teacher)[number](*call.arguments, **call.named)
     repeated = {name: ids.repeat(len(part), 1) for name, ids in batch.inputs(teacher).items()}
     with resumed(teacher, number + 1, copies.flatten(0, 1)):
@@ -185,12 +186,12 @@ def _removed(teacher: PreTrainedModel, batch: Batch, call: Call, part: list[Remo
     return logits.view(len(part), len(batch), -1)
 
 
-# --- what is done to the model, and undone -----------------------------------------------------
+# --- temporary changes to the model ------------------------------------------------------------
 
 
 @contextmanager
-def _at_rest(teacher: PreTrainedModel) -> Iterator[None]:
-    """Without dropout, and the last layer for [CLS] alone; afterwards as before."""
+def _eval_cls_only(teacher: PreTrainedModel) -> Iterator[None]:
+    """Turn dropout off and compute the last layer for [CLS] alone; restore both afterwards."""
     with ExitStack() as stack:
         stack.callback(teacher.train, teacher.training)
         teacher.eval()
@@ -199,11 +200,11 @@ def _at_rest(teacher: PreTrainedModel) -> Iterator[None]:
 
 
 @contextmanager
-def _taken_off(layer: architectures.Layer, part: list[Removal]) -> Iterator[None]:
-    """Let the matrix behind the units answer once for each removal, without the removed units.
+def _without_units(layer: architectures.Layer, part: list[Removal]) -> Iterator[None]:
+    """Repeat the output of the matrix behind the units per removal, without the removed units.
 
-    The copies are a new first axis: the rest of the layer, which adds the one residual to each
-    of them, carries it along. Where all units go, the output bias goes too, as with gates.
+    The copies are a new first axis, which the rest of the layer broadcasts over: it adds the same
+    residual to each. Where all units are removed, so is the output bias, as with gates.
 
     Shapes: output (B, T, D) -> (R, B, T, D).
     """
@@ -228,7 +229,7 @@ def _taken_off(layer: architectures.Layer, part: list[Removal]) -> Iterator[None
 
 
 def _columns(units: tuple[int, ...], each: int, device: torch.device) -> slice | Tensor:
-    """The columns of some units: a view where there is one unit, otherwise a copy."""
+    """Return the columns of some units: a slice for one unit, otherwise an index tensor."""
     if len(units) == 1:
         return slice(units[0] * each, (units[0] + 1) * each)
     first = torch.tensor(units, device=device)[:, None] * each

@@ -1,4 +1,4 @@
-"""Sums of |gradient| over scoring batches and over examples, whatever order they come in."""
+"""Sums of |gradient| over scoring batches and over examples, in any order of computation."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ ACCUMULATORS = 64 * 2**20  # bytes that the sums of one window's scoring batches
 
 
 class Sums:
-    """Both aggregations of the gradients of both losses, window by window.
+    """Running sums of |gradient|, per scoring batch and per example, for both losses.
 
     A window is a run of whole scoring batches, the data's own order cut into pieces of
     `batch_size`. Each has its own accumulator, so that the examples of a window may come sorted
@@ -31,7 +31,7 @@ class Sums:
         self.sums: Tensor | None = None
 
     def windows(self) -> list[slice]:
-        """The rows of each window, in order."""
+        """Return the rows of each window, in order."""
         step = self.width * self.batch_size
         return [
             slice(start, min(start + step, self.examples))
@@ -39,7 +39,7 @@ class Sums:
         ]
 
     def add(self, rows: NDArray[np.int64], gradients: Tensor, shares: Array) -> None:
-        """Add some examples of the open window.
+        """Add some examples of the current window.
 
         Args:
             shares: Weight of each direction in each loss, for each example.
@@ -59,14 +59,14 @@ class Sums:
         self.sums.addmm_(choice.flatten(2).flatten(0, 1), gradients.flatten(0, 1))
 
     def close_window(self) -> None:
-        """Every example of the window is in: add its batches' magnitudes, and begin the next."""
+        """Add the absolute sums of the window's batches, and start the next window."""
         if self.sums is not None:
             self.of_batches += _total(self.sums.abs().view(2, self.width, self.units).sum(dim=1))
             self.sums.zero_()
 
 
 def _per_example(gradients: Tensor, weights: Tensor) -> Tensor:
-    """Σ over examples of |Σ_k weight · gradient|.
+    """Return Σ over examples of |Σ_k weight · gradient|.
 
     Shapes: gradients (B, K, U), weights (2, B, K) -> (2, U).
     """

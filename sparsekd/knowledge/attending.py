@@ -1,4 +1,4 @@
-"""What heads look at, and what neurons answer to; models come in eval mode, as they are loaded."""
+"""Attention of heads and activations of neurons; models are expected in eval mode."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from transformers import PreTrainedModel
 
 from sparsekd.data import Batch, Encoded
 from sparsekd.errors import BadInput
-from sparsekd.knowledge.gradients import Pace
+from sparsekd.knowledge.gradients import PassOptions
 from sparsekd.knowledge.observe import observe
 from sparsekd.models import architectures
 from sparsekd.models.memory import enough_memory
@@ -19,9 +19,9 @@ HINT = "Take a shorter text or fewer examples."
 
 
 def attention(model: PreTrainedModel, batch: Batch) -> tuple[list[Tensor], Tensor]:
-    """Each layer's attention probabilities, bottom first, and the logits.
+    """Return each layer's attention probabilities, bottom first, and the logits.
 
-    A layer that has lost its heads has H = 0.
+    A layer without heads has H = 0.
 
     Shapes: -> L times (B, H, T, T), (B, C).
     """
@@ -35,10 +35,10 @@ def attention(model: PreTrainedModel, batch: Batch) -> tuple[list[Tensor], Tenso
 
 
 def by_unit(found: list[Tensor], places: list[NDArray[np.int64]], heads: int) -> NDArray[Any]:
-    """One example's attention in one array, NaN where a layer has lost a head.
+    """Return one example's attention as one array, NaN for removed heads.
 
     Args:
-        places: Which head of the whole model each head of a layer is.
+        places: Index in the dense model of each remaining head, per layer.
 
     Shapes: found L times (1, H_l, T, T), places L times (H_l,) -> (L, H, T, T).
     """
@@ -50,42 +50,42 @@ def by_unit(found: list[Tensor], places: list[NDArray[np.int64]], heads: int) ->
 
 
 def strongest(
-    model: PreTrainedModel, data: Encoded, layer: int, most: int, pace: Pace | None = None
+    model: PreTrainedModel, data: Encoded, layer: int, most: int, options: PassOptions | None = None
 ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """The tokens at which each neuron of a layer (0 = bottom) is most active.
+    """Find the tokens at which each neuron of a layer (0 = bottom) is most active.
 
     Returns:
-        Activations, the highest first, and where they are in the data's flat tokens.
+        Activations, the highest first, and their positions in the data's flat tokens.
 
     Shapes: -> (F, K), (F, K), K the lesser of `most` and the number of tokens.
     Raises:
         BadInput: the model has no such layer, or no data. Cancelled.
     """
-    pace = pace or Pace()
+    options = options or PassOptions()
     layers = architectures.layers(model)
     if not 0 <= layer < len(layers):
         raise BadInput(f"There is no layer {layer}.", f"The model has {len(layers)}, from 0.")
     if not len(data):
-        raise BadInput("There are no examples to look through.", "Choose another split.")
+        raise BadInput("There are no examples to search.", "Choose another split.")
     best = torch.full((layers[layer].neurons, 0), -torch.inf)
     where = torch.zeros((layers[layer].neurons, 0), dtype=torch.int64)
     done = 0
     with enough_memory(HINT), torch.no_grad():
-        for rows in pace.batches(data.lengths, 4 * layers[layer].neurons, model.device):
+        for rows in options.batches(data.lengths, 4 * layers[layer].neurons, model.device):
             active, flat = _activations(model, layers[layer].neuron_site, data, rows)
             best, chosen = torch.cat([best, active], dim=1).topk(
                 min(most, best.shape[1] + active.shape[1]), dim=1
             )
             where = torch.cat([where, flat.expand(len(where), -1)], dim=1).gather(1, chosen)
             done += len(rows)
-            pace.told(done, len(data))
+            options.advance(done, len(data))
     return best.numpy(), where.numpy()
 
 
 def _activations(
     model: PreTrainedModel, site: nn.Linear, data: Encoded, rows: NDArray[np.int64]
 ) -> tuple[Tensor, Tensor]:
-    """Every neuron at every real token of a batch, and the tokens' flat places.
+    """Return every neuron's activation at the real tokens of a batch, and their flat positions.
 
     Shapes: -> (F, tokens), (tokens,).
     """

@@ -1,8 +1,8 @@
-"""Which tokens, heads and neurons made the model answer as it did.
+"""Attribution of a model's output to tokens, heads and neurons.
 
-What is explained is the log-odds of one class, log p / (1 − p), for a regression the number
-itself; what it is compared with is the same text with every word replaced by the mask token.
-Models come in eval mode, as they are loaded.
+The output is the log-odds of one class, log p / (1 − p), for a regression the number itself; the
+baseline is the same text with every word replaced by the mask token. Models are expected in eval
+mode.
 """
 
 from collections.abc import Iterator
@@ -19,16 +19,16 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from sparsekd.data import Batch, Encoded
 from sparsekd.errors import BadInput
-from sparsekd.knowledge.gradients import Pace
+from sparsekd.knowledge.gradients import PassOptions
 from sparsekd.models import architectures
 from sparsekd.models.gates import Taps, cls_only, frozen, tapped
 from sparsekd.models.memory import enough_memory
 
 HINT = "Take a shorter text, or fewer examples."
 STEPS = 32
-MOST_STEPS = 128
-CLOSE = 0.01  # of the difference explained: where the delta is larger, steps are doubled
-LEAST = 0.1  # log-odds below which a difference counts as this large
+MAX_STEPS = 128
+TOLERANCE = 0.01  # of the difference explained: where the delta is larger, steps are doubled
+SMALLEST_DIFFERENCE = 0.1  # log-odds; smaller differences count as this large
 TOKENS = 2048
 
 Matrix = NDArray[np.float32]
@@ -36,9 +36,9 @@ Matrix = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class TokenValues:
-    """How much each token moved the output from `start` (every word masked) to `output`.
+    """Each token's contribution to the change of the output from `start` (all masked) to `output`.
 
-    `delta` is what the values' sum lacks or exceeds: 0 for an exact integral.
+    `delta` is the convergence error: the values' sum minus the difference; 0 for an exact integral.
 
     Shapes: values (T,).
     """
@@ -51,7 +51,7 @@ class TokenValues:
 
 
 def log_odds(logits: Tensor, target: Tensor) -> Tensor:
-    """log p / (1 − p) of each example's target class; the number itself for a regression.
+    """Return log p / (1 − p) of each example's target class; the number itself for a regression.
 
     Shapes: logits (B, C), target (B,) -> (B,).
     """
@@ -63,9 +63,9 @@ def log_odds(logits: Tensor, target: Tensor) -> Tensor:
 
 
 def masked_words(ids: Tensor, tokenizer: PreTrainedTokenizerBase) -> Tensor:
-    """The same ids with every word replaced by the mask token; special tokens stay.
+    """Replace every word by the mask token; special tokens stay.
 
-    A padding token in its place would move RoBERTa's positions.
+    A padding token in its place would shift RoBERTa's positions.
 
     Shapes: (B, T) -> (B, T).
     Raises:
@@ -74,7 +74,7 @@ def masked_words(ids: Tensor, tokenizer: PreTrainedTokenizerBase) -> Tensor:
     mask, unknown = tokenizer.mask_token_id, tokenizer.unk_token_id
     if mask is None:
         raise BadInput(
-            "The tokenizer has no mask token, with which a text is compared.",
+            "The tokenizer has no mask token, which the baseline text is made of.",
             "Use the tokenizer of a BERT, RoBERTa, DistilBERT or ELECTRA checkpoint.",
         )
     special = torch.tensor([each for each in tokenizer.all_special_ids if each != unknown])
@@ -84,10 +84,10 @@ def masked_words(ids: Tensor, tokenizer: PreTrainedTokenizerBase) -> Tensor:
 def of_tokens(
     model: PreTrainedModel, batch: Batch, baseline: Tensor, target: int, steps: int = 0
 ) -> TokenValues:
-    """Layer integrated gradients on the embeddings of one example, summed over their columns.
+    """Compute integrated gradients on the embeddings of one example, summed over dimensions.
 
     Args:
-        baseline: The ids to compare with.
+        baseline: The ids of the baseline text.
         steps: Points on the path; 0 doubles them until the sum is within 1 % of the difference.
 
     Shapes: batch (1, T), baseline (1, T).
@@ -96,11 +96,13 @@ def of_tokens(
         BadInput: NaN or infinite attributions. Unavailable: memory ran out.
     """
     wanted = torch.tensor([target], device=batch.input_ids.device)
-    tries = [steps] if steps else _doubling(STEPS, MOST_STEPS)
+    tries = [steps] if steps else _doubling(STEPS, MAX_STEPS)
     with enough_memory(HINT), frozen(model), cls_only(model):
         for count in tries:
             found = _integrated(model, batch, baseline, wanted, count)
-            if abs(found.delta) <= CLOSE * max(abs(found.output - found.start), LEAST):
+            if abs(found.delta) <= TOLERANCE * max(
+                abs(found.output - found.start), SMALLEST_DIFFERENCE
+            ):
                 break
     _finite(found.values)
     return found
@@ -145,9 +147,9 @@ def _integrated(
 
 
 def gradient_activation(
-    model: PreTrainedModel, data: Encoded, pace: Pace | None = None
+    model: PreTrainedModel, data: Encoded, options: PassOptions | None = None
 ) -> tuple[Matrix, Matrix]:
-    """Mean over examples of |Σ_tokens activation · gradient| of the gold class's log-odds.
+    """Return the mean over examples of |Σ_tokens activation · gradient| of the gold log-odds.
 
     Shapes: -> heads (L, H), neurons (L, F).
     Raises:
@@ -157,7 +159,7 @@ def gradient_activation(
     def one(batch: Batch, taps: Taps) -> tuple[list[Tensor], list[Tensor]]:
         return taps.gate_gradients(_slopes(model, batch, taps))
 
-    return _mean_size(model, data, one, pace or Pace())
+    return _mean_absolute(model, data, one, options or PassOptions())
 
 
 def conductance(
@@ -165,12 +167,12 @@ def conductance(
     data: Encoded,
     tokenizer: PreTrainedTokenizerBase,
     steps: int,
-    pace: Pace | None = None,
+    options: PassOptions | None = None,
 ) -> tuple[Matrix, Matrix]:
-    """Mean over examples of each unit's |conductance| of the gold class's log-odds.
+    """Return the mean over examples of each unit's |conductance| of the gold class's log-odds.
 
-    The numbers of captum's LayerConductance along the path from the embeddings of the masked
-    text to those of the text, for all layers from one pass instead of one pass per layer.
+    The values are those of captum's LayerConductance along the path from the embeddings of the
+    masked text to those of the text, for all layers from one pass instead of one pass per layer.
 
     Shapes: -> heads (L, H), neurons (L, F).
     Source: Dhamdhere, Sundararajan, Yan, ICLR 2019, arXiv 1805.12233.
@@ -182,13 +184,13 @@ def conductance(
         baseline = masked_words(batch.input_ids, tokenizer)
         return conductances(model, batch, baseline, taps, steps)
 
-    return _mean_size(model, data, one, pace or Pace())
+    return _mean_absolute(model, data, one, options or PassOptions())
 
 
 def conductances(
     model: PreTrainedModel, batch: Batch, baseline: Tensor, taps: Taps, steps: int
 ) -> tuple[list[Tensor], list[Tensor]]:
-    """Each example's conductance of every unit, summed over tokens and a head's columns.
+    """Return each example's conductance of every unit, summed over tokens and a head's columns.
 
     Shapes: baseline (B, T) -> heads[l] (B, H_l), neurons[l] (B, F_l).
     """
@@ -215,20 +217,20 @@ def conductances(
 
 
 def _path(points: int) -> list[float]:
-    """Shares of the way at which captum evaluates: the nodes of Gauss and Legendre."""
+    """Return captum's points on the path, from 0 to 1: the Gauss–Legendre nodes."""
     nodes, _ = np.polynomial.legendre.leggauss(points)
     return [float(share) for share in (1 + nodes) / 2]
 
 
 def _slopes(model: PreTrainedModel, batch: Batch, taps: Taps) -> tuple[Tensor, ...]:
-    """Gradients of the gold log-odds by the taps of one forward pass."""
+    """Return the gradients of the gold log-odds at the gate sites of one forward pass."""
     with torch.enable_grad():
         logits = model(**batch.inputs(model)).logits.float()
         return torch.autograd.grad(log_odds(logits, batch.labels).sum(), taps.tensors())
 
 
 def embeddings(model: PreTrainedModel, batch: Batch) -> Tensor:
-    """What the embeddings hand to the first layer.
+    """Return the output of the embeddings: the first layer's input.
 
     Shapes: -> (B, T, D).
     """
@@ -245,7 +247,7 @@ def embeddings(model: PreTrainedModel, batch: Batch) -> Tensor:
 
 @contextmanager
 def embedded(model: PreTrainedModel, values: Tensor) -> Iterator[None]:
-    """Let `values` (B, T, D) take the place of what the embeddings hand on."""
+    """Replace the output of the embeddings by `values` (B, T, D)."""
 
     def instead(_site: nn.Module, _inputs: Any, _out: Tensor) -> Tensor:
         return values
@@ -261,10 +263,10 @@ def _with_ids(batch: Batch, ids: Tensor) -> Batch:
     return Batch(batch.rows, ids, batch.attention_mask, batch.token_type_ids, batch.labels)
 
 
-def _mean_size(
-    model: PreTrainedModel, data: Encoded, one: Any, pace: Pace
+def _mean_absolute(
+    model: PreTrainedModel, data: Encoded, one: Any, options: PassOptions
 ) -> tuple[Matrix, Matrix]:
-    """Mean over examples of the absolute values that `one` gives for a batch."""
+    """Return the mean over examples of the absolute values that `one` returns for a batch."""
     if not len(data):
         raise BadInput("There are no examples to attribute.", "Choose another split.")
     layers, heads, neurons = architectures.shape(model).grid()
@@ -274,12 +276,12 @@ def _mean_size(
         for guard in (enough_memory(HINT), frozen(model), cls_only(model)):
             stack.enter_context(guard)
         taps = stack.enter_context(tapped(model))
-        for rows in pace.batches(data.lengths, 4 * layers * (heads + neurons), model.device):
+        for rows in options.batches(data.lengths, 4 * layers * (heads + neurons), model.device):
             found = one(data.batch(rows, model.device), taps)
             for total, per_layer in zip(sums, found, strict=True):
                 total += torch.stack([each.abs().sum(dim=0) for each in per_layer]).cpu()
             done += len(rows)
-            pace.told(done, len(data))
+            options.advance(done, len(data))
     of_heads, of_neurons = ((total / len(data)).numpy() for total in sums)
     _finite(of_heads, of_neurons)
     return of_heads, of_neurons

@@ -1,4 +1,4 @@
-"""How good a model is: one pass over a split, padded to almost nothing."""
+"""Prediction and evaluation: one pass over a split, in batches of similar length."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -16,20 +16,20 @@ from sparsekd.models.memory import enough_memory
 from sparsekd.tasks import TaskCard, metrics
 
 Logits = NDArray[np.float32]
-Report = Callable[[dict[str, Any]], None]
+OnProgress = Callable[[dict[str, Any]], None]
 
-TOKENS = {"cpu": 2048}  # best on processors (1 024 to 2 048 stay in the cache)
+TOKENS = {"cpu": 2048}  # fastest on a CPU (1 024 to 2 048 stay in its cache)
 TOKENS_ELSEWHERE = 32768
 HINT = "Lower max_length, choose a smaller model, or free memory on the device."
 
 
-def ignore(event: dict[str, Any]) -> None:
-    """The listener that does not listen."""
+def no_progress(event: dict[str, Any]) -> None:
+    """Ignore the event: the default of `on_progress`."""
 
 
 @contextmanager
-def resting(model: PreTrainedModel) -> Iterator[None]:
-    """Evaluation mode (no dropout) inside the block, the former mode after it."""
+def eval_mode(model: PreTrainedModel) -> Iterator[None]:
+    """Set evaluation mode (no dropout) inside the block; restore the former mode after it."""
     training = model.training
     model.eval()
     try:
@@ -42,12 +42,12 @@ def predict(
     model: PreTrainedModel,
     data: Encoded,
     device: torch.device | str = "cpu",
-    report: Report = ignore,
+    on_progress: OnProgress = no_progress,
 ) -> Logits:
-    """The model's logits in float32 precision, in the data's own order.
+    """Return the model's logits in float32 precision, in the data's own order.
 
-    `report` hears {done, total, examples_per_second, eta} after each batch, eta in seconds; what
-    it raises ends the pass.
+    `on_progress` receives {done, total, examples_per_second, eta} after each batch, eta in
+    seconds; an exception that it raises ends the pass.
 
     Shapes: -> (N, C), N here the number of examples.
     Raises:
@@ -56,12 +56,12 @@ def predict(
     model.to(device)
     batches = packed(data.lengths, TOKENS.get(torch.device(device).type, TOKENS_ELSEWHERE))
     parts, done, start = [], 0, time.monotonic()
-    with enough_memory(HINT), torch.no_grad(), resting(model), cls_only(model):
+    with enough_memory(HINT), torch.no_grad(), eval_mode(model), cls_only(model):
         for rows in batches:
             batch = data.batch(rows, device)
             parts.append(model(**batch.inputs(model)).logits.float().cpu())
             done += len(rows)
-            report(_pace(done, len(data), time.monotonic() - start))
+            on_progress(_progress(done, len(data), time.monotonic() - start))
     logits = torch.cat(parts).numpy() if parts else np.zeros((0, model.config.num_labels))
     return _in_order(logits.astype(np.float32), batches)
 
@@ -71,19 +71,19 @@ def evaluate(
     data: Encoded,
     card: TaskCard,
     device: torch.device | str = "cpu",
-    report: Report = ignore,
+    on_progress: OnProgress = no_progress,
 ) -> tuple[dict[str, float], Logits]:
-    """The task's metrics with the mean loss ("loss"), and the logits they were computed from.
+    """Return the task's metrics with the mean loss ("loss"), and the logits behind them.
 
     Raises:
         Incompatible: the model has another number of classes than the task.
-        BadInput: logits that are no numbers; Unavailable: memory ran out.
+        BadInput: NaN or infinite logits; Unavailable: memory ran out.
     """
-    logits = predict(model, data, device, report)
+    logits = predict(model, data, device, on_progress)
     return metrics.evaluate(card, logits, data.labels), logits
 
 
-def _pace(done: int, of: int, seconds: float) -> dict[str, Any]:
+def _progress(done: int, of: int, seconds: float) -> dict[str, Any]:
     speed = done / max(seconds, 1e-9)
     return {
         "done": done,

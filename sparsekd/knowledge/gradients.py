@@ -1,7 +1,7 @@
-"""Gradients of a model's logits by the gates of its heads and neurons, for each example.
+"""Gradients of a model's logits with respect to the gates of heads and neurons, per example.
 
 A gate's gradient is Σ_tokens activation · gradient at the gate site: no gate is multiplied
-anywhere, no weight asks for a gradient, and the examples of a batch stay apart.
+anywhere, no weight requires a gradient, and the examples of a batch stay separate.
 """
 
 from collections.abc import Callable, Iterator
@@ -21,29 +21,29 @@ from sparsekd.models import architectures
 from sparsekd.models.gates import Taps, cls_only, frozen, tapped
 from sparsekd.models.memory import enough_memory
 
-TOKENS = 1024  # best on processors: what a batch computes stays in the cache
+TOKENS = 1024  # fastest on a CPU: a batch's activations stay in its cache
 TOKENS_ELSEWHERE = 8192
 BLOCK = 256 * 2**20  # bytes that the gradients of one batch may take
 
 
 @dataclass(frozen=True)
-class Pace:
-    """How a pass over the data runs, and who hears of it.
+class PassOptions:
+    """Batch size, precision and callbacks of a pass over the data.
 
-    `tokens` per batch, padding included: 0 is what suits the device, fewer take less memory.
-    `report` hears the examples done and all examples; when `stop` answers yes, the pass ends.
-    bfloat16 is for hardware that is faster at it; it changes a small part of a mask.
+    `tokens` per batch, padding included; 0 chooses by device, fewer take less memory.
+    `on_progress` receives the examples done and their total; the pass ends when `should_stop`
+    returns true. bfloat16 suits hardware that is faster at it; it changes a small part of a mask.
     """
 
     tokens: int = 0
     precision: Literal["float32", "bfloat16"] = "float32"
-    report: Callable[[int, int], None] | None = None
-    stop: Callable[[], bool] | None = None
+    on_progress: Callable[[int, int], None] | None = None
+    should_stop: Callable[[], bool] | None = None
 
     def batches(
         self, lengths: NDArray[np.int64], row_bytes: int, device: torch.device
     ) -> list[NDArray[np.int64]]:
-        """Rows of similar length together, few enough for their gradients to fit in memory."""
+        """Return rows of similar length, few enough for their gradients to fit in memory."""
         most = max(BLOCK // row_bytes, 1)
         tokens = self.tokens or (TOKENS if device.type == "cpu" else TOKENS_ELSEWHERE)
         return [
@@ -52,39 +52,39 @@ class Pace:
             for start in range(0, len(rows), most)
         ]
 
-    def told(self, done: int, total: int) -> None:
-        """Report progress, and end if somebody asked for it.
+    def advance(self, done: int, total: int) -> None:
+        """Report progress, and end the pass if that was requested.
 
         Raises:
-            Cancelled: `stop` answered yes.
+            Cancelled: `should_stop` returned true.
         """
-        if self.report is not None:
-            self.report(done, total)
-        if self.stop is not None and self.stop():
-            raise Cancelled("Scoring was stopped.", "Start it again when you like.")
+        if self.on_progress is not None:
+            self.on_progress(done, total)
+        if self.should_stop is not None and self.should_stop():
+            raise Cancelled("Scoring was cancelled.", "Start it again to score.")
 
 
 @dataclass(frozen=True)
-class Watch:
-    """A teacher whose gate sites are watched: first the logits of a batch, then gradients."""
+class GateGradients:
+    """A teacher with hooks at its gate sites: first the logits of a batch, then gradients."""
 
     teacher: PreTrainedModel
     taps: Taps
-    pace: Pace
+    options: PassOptions
 
     def logits(self, batch: Batch) -> Tensor:
-        """The teacher's logits, to be differentiated by `gradients`.
+        """Return the teacher's logits, to be differentiated by `gradients`.
 
         Shapes: -> (B, C).
         """
         device = self.teacher.device.type
-        low = torch.autocast(device, torch.bfloat16, enabled=self.pace.precision == "bfloat16")
+        low = torch.autocast(device, torch.bfloat16, enabled=self.options.precision == "bfloat16")
         with torch.enable_grad(), low:
             logits: Tensor = self.teacher(**batch.inputs(self.teacher)).logits
         return logits
 
     def gradients(self, logits: Tensor, seeds: NDArray[Any]) -> Tensor:
-        """Derivatives of K combinations of the logits by every gate, one backward pass for each.
+        """Differentiate K combinations of the logits by every gate, one backward pass for each.
 
         Shapes: logits (B, C), seeds (B, K, C) -> (B, K, U).
         Raises:
@@ -109,17 +109,19 @@ class Watch:
 
 
 @contextmanager
-def watched(teacher: PreTrainedModel, pace: Pace) -> Iterator[Watch]:
-    """Watch the gate sites of a frozen teacher in eval mode; afterwards it is as before.
+def gate_gradients(teacher: PreTrainedModel, options: PassOptions) -> Iterator[GateGradients]:
+    """Record the gate sites of a frozen teacher in eval mode; restore it afterwards.
 
     Raises:
         Incompatible: layers of different sizes, as after pruning.
     """
     architectures.shape(teacher).grid()
     with ExitStack() as stack:
-        stack.enter_context(enough_memory("Give Pace fewer tokens, or free memory on the device."))
+        stack.enter_context(
+            enough_memory("Set fewer tokens in PassOptions, or free memory on the device.")
+        )
         stack.callback(teacher.train, teacher.training)
         teacher.eval()
         stack.enter_context(frozen(teacher))
         stack.enter_context(cls_only(teacher))
-        yield Watch(teacher, stack.enter_context(tapped(teacher)), pace)
+        yield GateGradients(teacher, stack.enter_context(tapped(teacher)), options)

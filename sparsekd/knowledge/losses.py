@@ -1,11 +1,11 @@
-"""Distances between what two models know: one value per example, for policies to weigh."""
+"""Losses between two models' outputs: one value per example, so that policies can weigh them."""
 
 import torch.nn.functional as F
 from torch import Tensor
 
 
 def task_loss(logits: Tensor, labels: Tensor) -> Tensor:
-    """Cross-entropy with class ids, in nats; squared error where labels are floating-point.
+    """Return the cross-entropy with class ids, in nats; squared error for floating-point labels.
 
     Shapes: logits (B, C), labels (B,) -> (B,).
     """
@@ -15,7 +15,7 @@ def task_loss(logits: Tensor, labels: Tensor) -> Tensor:
 
 
 def soft_cross_entropy(student: Tensor, teacher: Tensor, temperature: float) -> Tensor:
-    """T² times the cross-entropy of the student under the teacher's softened probabilities.
+    """Return T² times the cross-entropy of the student under the teacher's softened probabilities.
 
     Contains the teacher's own entropy: where both agree it is T² · entropy, not 0. The factor
     T² keeps the size of the student's gradient independent of the temperature.
@@ -29,7 +29,7 @@ def soft_cross_entropy(student: Tensor, teacher: Tensor, temperature: float) -> 
 
 
 def kl(student: Tensor, teacher: Tensor, temperature: float) -> Tensor:
-    """T² · KL(teacher || student) of the softened probabilities; 0 where both agree.
+    """Return T² · KL(teacher || student) of the softened probabilities; 0 where both agree.
 
     The student's gradient is that of `soft_cross_entropy`, the teacher's is not.
 
@@ -42,7 +42,7 @@ def kl(student: Tensor, teacher: Tensor, temperature: float) -> Tensor:
 
 
 def squared_error(student: Tensor, teacher: Tensor) -> Tensor:
-    """Mean over the outputs of the squared difference; the soft labels of a regression.
+    """Return the mean squared difference over the outputs; the soft-label loss of a regression.
 
     Shapes: student, teacher (B, C) -> (B,).
     """

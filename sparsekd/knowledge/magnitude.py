@@ -1,4 +1,4 @@
-"""The size of each unit's weights: the control that looks at no data."""
+"""The norm of each unit's weights: a ranking without data."""
 
 import numpy as np
 import torch
@@ -12,7 +12,7 @@ Matrix = NDArray[np.float32]
 
 
 def magnitude(teacher: PreTrainedModel) -> tuple[Matrix, Matrix]:
-    """L2 norm of the weights of every head and every neuron; ranks units as scores do.
+    """Return the L2 norm of the weights of every head and every neuron.
 
     A head's weights are its rows of query, key and value and its columns of the output
     projection; a neuron's its row of the first and its column of the second matrix.

@@ -1,10 +1,10 @@
 """One teacher's logits under many masks, without a model for each of them.
 
-Masks that agree on the bottom layers share what these compute: the masks form a tree whose nodes
-are layers as they are run, and equal masks end in the same leaf. The tree is gone through in one
-of two ways. "sliced": node after node, all texts through a layer that has only the kept units.
-"stacked": level after level, every node's texts side by side through the whole layer, with a gate
-for each unit and node. Slicing spares multiplications; stacking spares starts.
+Masks that agree on the bottom layers share their computation: the masks form a tree whose nodes
+are masked layers, and equal masks end in the same leaf. There are two strategies. "sliced": node
+by node, all texts through a layer that has only the kept units. "stacked": level by level, every
+node's texts in one batch through the dense layer, with a gate for each unit and node. Slicing
+saves multiplications; stacking saves kernel launches.
 """
 
 import copy
@@ -28,24 +28,24 @@ from sparsekd.models.prefix import Call, first_call, resumed
 from sparsekd.units.shape import ModelShape, UnitMask, check_fit, flops
 
 Array = NDArray[np.float32]
-Hear = Callable[[int, int], None]
-Way = Literal["sliced", "stacked"]
+OnProgress = Callable[[int, int], None]
+Strategy = Literal["sliced", "stacked"]
 # Leaf, rows of the data (N,), logits (N, C).
 Leaves = Iterator[tuple[int, NDArray[np.int64], Tensor]]
 
-STATES = 512 * 2**20  # bytes of hidden states that the sliced way may keep on its way down
-ABREAST = 256  # masks that the stacked way takes together
-# Whole-layer tokens that a device could compute while it slices and starts one more layer.
-# Measured on one processor thread (128 to 384 columns); for GPUs reckoned from 1 ms a layer of
-# 384 columns at 50 TFLOP/s, not measured.
-START = {"cpu": 120}
-START_ELSEWHERE = 16384
+STATE_BYTES = 512 * 2**20  # of hidden states that the sliced strategy may keep at once
+MASKS_PER_PASS = 256
+# Tokens that a device could run through a dense layer while it slices and starts one more layer.
+# Measured on one CPU thread (hidden size 128 to 384); for GPUs estimated from 1 ms per layer of
+# hidden size 384 at 50 TFLOP/s, not measured.
+LAYER_START_TOKENS = {"cpu": 120}
+LAYER_START_TOKENS_ELSEWHERE = 16384
 HINT = "Lower max_length, choose a smaller model, or free memory on the device."
 
 
 @dataclass(frozen=True)
 class Level:
-    """How one layer is run, once for each node: on what, and with which units.
+    """The nodes of one layer: their parents and the units that each keeps.
 
     Shapes: parents (P,) the nodes of the level below, heads (P, H), neurons (P, F), P nodes.
     """
@@ -55,20 +55,20 @@ class Level:
     neurons: NDArray[np.bool_]
 
     def children(self, parent: int) -> list[int]:
-        """The nodes that go on from a node of the level below."""
+        """Return the nodes above a node of the level below."""
         return [node for node, below in enumerate(self.parents) if below == parent]
 
 
 @dataclass(frozen=True)
 class Tree:
-    """The levels, bottom first, and the top node in which each mask ends."""
+    """A prefix tree of masks: levels, bottom first, and the leaf (top node) of each mask."""
 
     levels: list[Level]
     ends: list[int]
 
     @classmethod
     def of(cls, masks: Sequence[UnitMask]) -> "Tree":
-        """Masks apart from the first layer on which they differ."""
+        """Build the tree: masks share nodes up to the first layer on which they differ."""
         below, levels = [0] * len(masks), []
         for number in range(len(masks[0].heads)):
             keys = [
@@ -88,7 +88,7 @@ class Tree:
         return cls(levels, below)
 
     def shapes(self, whole: ModelShape) -> tuple[ModelShape, ModelShape]:
-        """All nodes in one pile, with the kept units and with all of them: what is to compute."""
+        """Return shapes of one layer per node, masked and dense: what each strategy computes."""
         _, heads, neurons = whole.grid()
         kept_heads = [int(row.sum()) for level in self.levels for row in level.heads]
         kept_neurons = [int(row.sum()) for level in self.levels for row in level.neurons]
@@ -99,27 +99,28 @@ class Tree:
         )
 
 
-def fastest(whole: ModelShape, tree: Tree, data: Encoded, device: str) -> Way:
-    """Slice where the share of multiplications that this spares exceeds START / tokens."""
+def choose_strategy(whole: ModelShape, tree: Tree, data: Encoded, device: str) -> Strategy:
+    """Choose "sliced" where it saves a larger share of work than LAYER_START_TOKENS / tokens."""
     kept, full = tree.shapes(whole)
     tokens = max(round(float(data.lengths.mean())), 1)
-    spared = 1 - flops(kept, tokens) / flops(full, tokens)
-    enough = START.get(device, START_ELSEWHERE) / int(data.lengths.sum())
-    return "sliced" if spared > enough else "stacked"
+    saved = 1 - flops(kept, tokens) / flops(full, tokens)
+    start = LAYER_START_TOKENS.get(device, LAYER_START_TOKENS_ELSEWHERE)
+    return "sliced" if saved > start / int(data.lengths.sum()) else "stacked"
 
 
 def predict(
     teacher: PreTrainedModel,
     data: Encoded,
     masks: Sequence[UnitMask],
-    hear: Hear = lambda done, total: None,
-    way: Way | None = None,
+    on_progress: OnProgress = lambda done, total: None,
+    strategy: Strategy | None = None,
 ) -> Array:
-    """The teacher's logits under each mask, as physically pruned models would give them.
+    """Return the teacher's logits under each mask, equal to those of physically pruned models.
 
     Args:
-        hear: Is told how many of all mask × example are done; what it raises ends the pass.
-        way: The fastest by `fastest` where none is said.
+        on_progress: Receives the number of masks × examples done and their total; an exception
+            that it raises ends the pass.
+        strategy: By default the one of `choose_strategy`.
 
     Shapes: -> (M, N, C), M masks, N examples.
     Raises:
@@ -131,21 +132,21 @@ def predict(
     found = np.zeros((len(masks), len(data), whole.classes), dtype=np.float32)
     if not len(masks) or not len(data):
         return found
-    way = way or fastest(whole, Tree.of(masks), data, teacher.device.type)
-    shell, done = _shell(teacher), 0
+    strategy = strategy or choose_strategy(whole, Tree.of(masks), data, teacher.device.type)
+    shell, done = _structure_copy(teacher), 0
     with enough_memory(HINT), torch.no_grad(), cls_only(shell):
-        for part in np.array_split(np.arange(len(masks)), -(-len(masks) // ABREAST)):
+        for part in np.array_split(np.arange(len(masks)), -(-len(masks) // MASKS_PER_PASS)):
             tree = Tree.of([masks[place] for place in part])
-            for leaf, rows, logits in _WAYS[way](teacher, shell, data, tree):
+            for leaf, rows, logits in _STRATEGIES[strategy](teacher, shell, data, tree):
                 places = part[np.asarray(tree.ends) == leaf]
                 found[np.ix_(places, rows)] = logits.float().cpu().numpy()
                 done += len(places) * len(rows)
-                hear(done, len(masks) * len(data))
+                on_progress(done, len(masks) * len(data))
     return found
 
 
-def _shell(teacher: PreTrainedModel) -> PreTrainedModel:
-    """A copy of the model's structure around the very same weights, without dropout."""
+def _structure_copy(teacher: PreTrainedModel) -> PreTrainedModel:
+    """Copy the model's modules around the same weight tensors, in eval mode."""
     shared = {id(weight): weight for weight in (*teacher.parameters(), *teacher.buffers())}
     return copy.deepcopy(teacher, shared).eval()
 
@@ -154,23 +155,23 @@ def _shell(teacher: PreTrainedModel) -> PreTrainedModel:
 
 
 def _sliced(teacher: PreTrainedModel, shell: PreTrainedModel, data: Encoded, tree: Tree) -> Leaves:
-    """Down to each leaf in turn, with as many texts as memory holds on the way."""
+    """Compute one leaf after another, depth first, with as many texts as memory holds."""
     for batches in _chunks(teacher, data):
         calls = [first_call(shell, batch.inputs(shell)) for batch in batches]
         path = _Path(architectures.layers(teacher), shell, tree, calls)
         rows = np.concatenate([batch.rows for batch in batches])
-        firsts = _together([_firsts(shell, batch) for batch in batches])
+        firsts = _concatenated([_firsts(shell, batch) for batch in batches])
         for leaf, hidden in path.below(0, 0, [call.arguments[0] for call in calls]):
-            yield leaf, rows, _answers(shell, firsts, hidden)
+            yield leaf, rows, _logits(shell, firsts, hidden)
 
 
 def _chunks(teacher: PreTrainedModel, data: Encoded) -> Iterator[list[Batch]]:
-    """Batches whose hidden states, one for each layer, fit into memory together."""
+    """Yield lists of batches whose hidden states, one for each layer, fit into memory together."""
     each = 4 * teacher.config.hidden_size * (len(architectures.blocks(teacher)) + 1)
     batches: list[Batch] = []
-    for rows in packed(data.lengths, _room(teacher)):
+    for rows in packed(data.lengths, _token_budget(teacher)):
         batches.append(data.batch(rows, teacher.device))
-        if sum(batch.input_ids.numel() for batch in batches) * each > STATES:
+        if sum(batch.input_ids.numel() for batch in batches) * each > STATE_BYTES:
             yield batches
             batches = []
     if batches:
@@ -179,7 +180,7 @@ def _chunks(teacher: PreTrainedModel, data: Encoded) -> Iterator[list[Batch]]:
 
 @dataclass(frozen=True)
 class _Path:
-    """The way down a tree: only the layers on it are sliced at any time."""
+    """A depth-first traversal of a tree: only the layers on the current path are sliced."""
 
     whole: list[architectures.Layer]
     shell: PreTrainedModel
@@ -187,7 +188,7 @@ class _Path:
     calls: list[Call]
 
     def below(self, number: int, parent: int, hidden: list[Tensor]) -> Iterator[tuple[int, Tensor]]:
-        """Every leaf below a node, with its texts' last states of [CLS].
+        """Yield every leaf above a node, with its texts' last hidden states of [CLS].
 
         Shapes: hidden[b] (B, T, D) -> (N, 1, D).
         """
@@ -209,9 +210,10 @@ class _Path:
 
 
 def _stacked(_: PreTrainedModel, shell: PreTrainedModel, data: Encoded, tree: Tree) -> Leaves:
-    """Some texts at a time, up through the levels under all masks at once."""
+    """Compute some texts at a time, level by level under all masks at once."""
     blocks, layers = architectures.blocks(shell), architectures.layers(shell)
-    for rows in packed(data.lengths, max(_room(shell) // len(tree.levels[-1].parents), 1)):
+    budget = max(_token_budget(shell) // len(tree.levels[-1].parents), 1)
+    for rows in packed(data.lengths, budget):
         batch = data.batch(rows, shell.device)
         call = first_call(shell, batch.inputs(shell))
         hidden = call.arguments[0][None]
@@ -222,20 +224,20 @@ def _stacked(_: PreTrainedModel, shell: PreTrainedModel, data: Encoded, tree: Tr
             with _gated(layer, level):
                 after = block(hidden.flatten(0, 1), *arguments, **named)
             hidden = after.view(nodes, len(rows), *after.shape[1:])
-        firsts = _together([_firsts(shell, batch)] * nodes)
-        logits = _answers(shell, firsts, hidden.flatten(0, 1)[:, :1])
+        firsts = _concatenated([_firsts(shell, batch)] * nodes)
+        logits = _logits(shell, firsts, hidden.flatten(0, 1)[:, :1])
         for leaf, answers in enumerate(logits.view(nodes, len(rows), -1)):
             yield leaf, rows, answers
 
 
 def _repeated(value: Any, times: int) -> Any:
-    """Whatever a layer is told of each text, once for each node."""
+    """Repeat a layer's argument once for each node; leave other values as they are."""
     return value.repeat(times, *[1] * (value.ndim - 1)) if isinstance(value, Tensor) else value
 
 
 @contextmanager
 def _gated(layer: architectures.Layer, level: Level) -> Iterator[None]:
-    """Multiply what passes the two sites by each node's gates, as `models.gates.gated` does."""
+    """Multiply the inputs of the two sites by each node's gates, as `models.gates.gated` does."""
     with ExitStack() as hooks:
         for site, flags, columns in (
             (layer.head_site, level.heads, layer.head_size),
@@ -243,14 +245,14 @@ def _gated(layer: architectures.Layer, level: Level) -> Iterator[None]:
         ):
             if not flags.all():
                 spread = torch.from_numpy(flags.repeat(columns, axis=1)).to(site.weight)
-                hooks.callback(site.register_forward_pre_hook(_closing(spread)).remove)
+                hooks.callback(site.register_forward_pre_hook(_gate_input(spread)).remove)
             if site.bias is not None and not flags.any(axis=1).all():
                 empty = torch.from_numpy(~flags.any(axis=1)).to(site.weight)
                 hooks.callback(site.register_forward_hook(_without_bias(empty)).remove)
         yield
 
 
-def _closing(gates: Tensor) -> Callable[[nn.Module, tuple[Tensor, ...]], tuple[Tensor, ...]]:
+def _gate_input(gates: Tensor) -> Callable[[nn.Module, tuple[Tensor, ...]], tuple[Tensor, ...]]:
     """Shapes: gates (P, W), input (P · B, T, W)."""
 
     def close(_site: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
@@ -263,36 +265,36 @@ def _closing(gates: Tensor) -> Callable[[nn.Module, tuple[Tensor, ...]], tuple[T
 def _without_bias(empty: Tensor) -> Callable[[nn.Linear, tuple[Tensor, ...], Tensor], Tensor]:
     """Shapes: empty (P,), 1 where a node keeps no unit; output (P · B, T, D)."""
 
-    def take_off(site: nn.Linear, _inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
+    def subtract_bias(site: nn.Linear, _inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
         by_node = output.view(len(empty), -1, *output.shape[1:])
         return (by_node - empty[:, None, None, None] * site.bias).flatten(0, 1)
 
-    return take_off
+    return subtract_bias
 
 
-_WAYS: dict[Way, Callable[..., Leaves]] = {"sliced": _sliced, "stacked": _stacked}
+_STRATEGIES: dict[Strategy, Callable[..., Leaves]] = {"sliced": _sliced, "stacked": _stacked}
 
 
 # --- shared ------------------------------------------------------------------------------------
 
 
-def _room(model: PreTrainedModel) -> int:
+def _token_budget(model: PreTrainedModel) -> int:
     return TOKENS.get(model.device.type, TOKENS_ELSEWHERE)
 
 
 def _firsts(model: PreTrainedModel, batch: Batch) -> dict[str, Tensor]:
-    """What the model is told of each text's first token alone."""
+    """Return the model's inputs restricted to each text's first token."""
     return {name: ids[:, :1] for name, ids in batch.inputs(model).items()}
 
 
-def _together(parts: list[dict[str, Tensor]]) -> dict[str, Tensor]:
+def _concatenated(parts: list[dict[str, Tensor]]) -> dict[str, Tensor]:
     return {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
 
 
-def _answers(model: PreTrainedModel, firsts: dict[str, Tensor], hidden: Tensor) -> Tensor:
-    """The logits that follow from the last states of [CLS].
+def _logits(model: PreTrainedModel, firsts: dict[str, Tensor], hidden: Tensor) -> Tensor:
+    """Return the logits from the last hidden states of [CLS].
 
-    Shapes: hidden (R, 1, D) -> (R, C), R texts under masks.
+    Shapes: hidden (R, 1, D) -> (R, C), R pairs of text and mask.
     """
     with resumed(model, len(architectures.blocks(model)), hidden):
         logits: Tensor = model(**firsts).logits

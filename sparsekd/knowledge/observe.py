@@ -1,4 +1,4 @@
-"""One model's view of one batch: only what was asked for, and never silently less."""
+"""Logits and internal states of one model on one batch: exactly what was requested."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -14,19 +14,19 @@ from sparsekd.errors import Incompatible, unknown
 from sparsekd.models import architectures
 from sparsekd.models.gates import cls_only
 
-Kind = Literal["cls", "hidden", "attention", "scores", "values"]
-KINDS: tuple[Kind, ...] = ("cls", "hidden", "attention", "scores", "values")
-OF_HEADS = ("attention", "scores", "values")
-Needs = Mapping[Kind, tuple[int, ...]]
-"""Which layers' knowledge of each kind; 1 is the bottom layer, 0 the embeddings' output."""
+InternalState = Literal["cls", "hidden", "attention", "scores", "values"]
+INTERNAL_STATES: tuple[InternalState, ...] = ("cls", "hidden", "attention", "scores", "values")
+STATES_OF_HEADS = ("attention", "scores", "values")
+Needs = Mapping[InternalState, tuple[int, ...]]
+"""Layers by internal state; 1 is the bottom layer, 0 the embeddings' output."""
 Layers = Mapping[int, Tensor]
 
 
 @dataclass(frozen=True)
 class Knowledge:
-    """What a model knows of a batch, by layer (1 = bottom); what was not asked for is not there.
+    """Logits and internal states of a batch, by layer (1 = bottom); only those requested.
 
-    `cls` and `hidden` also know layer 0, the embeddings' output. `attention` are the
+    `cls` and `hidden` may also hold layer 0, the embeddings' output. `attention` are the
     probabilities before any dropout, `scores` the same before the softmax, with padded keys left
     as they are; `values` are the heads' value vectors.
 
@@ -41,21 +41,21 @@ class Knowledge:
     scores: Layers = field(default_factory=dict)
     values: Layers = field(default_factory=dict)
 
-    def of(self, kind: Kind) -> Layers:
-        """One kind of knowledge by its name."""
-        found: Layers = getattr(self, kind)
+    def of(self, state: InternalState) -> Layers:
+        """Return the layers of one internal state by its name."""
+        found: Layers = getattr(self, state)
         return found
 
 
 def observe(model: PreTrainedModel, batch: Batch, needs: Needs | None = None) -> Knowledge:
-    """Run the model on a batch and keep the logits and what `needs` names.
+    """Run the model on a batch and return the logits and the states that `needs` names.
 
-    Attention is computed from the query and key projections that pass by: the model itself may
-    go on using fused attention, which keeps no probabilities.
+    Attention is computed from hooked query and key projections: the model itself may use fused
+    attention, which returns no probabilities.
 
     Raises:
-        NotFound: a need is none of the known kinds.
-        Incompatible: a layer that the model does not have, or that has no heads left.
+        NotFound: an unknown internal state.
+        Incompatible: a layer that the model does not have, or that has no heads.
     """
     needs = needs or {}
     _check(model, needs)
@@ -72,46 +72,46 @@ def observe(model: PreTrainedModel, batch: Batch, needs: Needs | None = None) ->
 
 
 @contextmanager
-def sparing(model: PreTrainedModel, needs: Needs) -> Iterator[None]:
-    """Compute the last layer for [CLS] alone where nobody asks for its other hidden states."""
+def reduced_last_layer(model: PreTrainedModel, needs: Needs) -> Iterator[None]:
+    """Compute the last layer for [CLS] alone where its other hidden states are not needed."""
     with ExitStack() as around:
         if len(architectures.blocks(model)) not in needs.get("hidden", ()):
             around.enter_context(cls_only(model))
         yield
 
 
-def check_kinds(kinds: Mapping[Any, Any]) -> None:
-    """Refuse a kind of knowledge that no model shows.
+def check_states(names: Mapping[Any, Any]) -> None:
+    """Refuse an unknown internal state.
 
     Raises:
         NotFound: with the nearest name.
     """
-    for kind in set(kinds).difference(KINDS):
-        raise unknown("kind of knowledge", str(kind), KINDS)
+    for name in set(names).difference(INTERNAL_STATES):
+        raise unknown("internal state", str(name), INTERNAL_STATES)
 
 
 def _check(model: PreTrainedModel, needs: Needs) -> None:
-    check_kinds(needs)
+    check_states(needs)
     if not needs:
         return
     layers = architectures.layers(model)
-    for kind, wanted in needs.items():
+    for state, wanted in needs.items():
         for layer in wanted:
-            if not int(kind in OF_HEADS) <= layer <= len(layers):
+            if not int(state in STATES_OF_HEADS) <= layer <= len(layers):
                 raise Incompatible(
-                    f"There is no layer {layer} to read: the model has {len(layers)}.",
+                    f"There is no layer {layer}: the model has {len(layers)}.",
                     "Choose fewer layers, or a deeper model.",
                 )
-            if kind in OF_HEADS and not layers[layer - 1].heads:
+            if state in STATES_OF_HEADS and not layers[layer - 1].heads:
                 raise Incompatible(
-                    f"Layer {layer} has no heads left, so it has no {kind} to show.",
-                    "Choose a lower sparsity for the heads, or a method that does not read heads.",
+                    f"Layer {layer} has no heads left, so it has no {state}.",
+                    "Choose a lower sparsity for the heads, or a method that uses no attention.",
                 )
 
 
 @contextmanager
 def _projections(model: PreTrainedModel, needs: Needs) -> Iterator[dict[tuple[str, int], Tensor]]:
-    """Collect query, key and value projections of the wanted layers in one forward pass."""
+    """Record query, key and value projections of the needed layers in one forward pass."""
     found: dict[tuple[str, int], Tensor] = {}
     related = {*needs.get("attention", ()), *needs.get("scores", ())}
     wanted = [(role, layer) for layer in sorted(related) for role in ("query", "key")]
@@ -122,14 +122,14 @@ def _projections(model: PreTrainedModel, needs: Needs) -> Iterator[dict[tuple[st
             site: nn.Linear = getattr(layers[layer - 1], role)
             size = layers[layer - 1].head_size
 
-            def keep(
+            def record(
                 _site: nn.Module, _inputs: Any, out: Tensor,
                 place: tuple[str, int] = (role, layer), size: int = size,
             ) -> None:  # fmt: skip
                 split = out.view(*out.shape[:2], out.shape[-1] // size, size)
                 found[place] = split.transpose(1, 2)
 
-            hooks.callback(site.register_forward_hook(keep).remove)
+            hooks.callback(site.register_forward_hook(record).remove)
         yield found
 
 

@@ -1,4 +1,4 @@
-"""Distances between hidden states of matched layers, and between the flows from layer to layer."""
+"""Distances between hidden states of matched layers, and between flows of solution."""
 
 import torch
 from torch import Tensor
@@ -7,10 +7,10 @@ from sparsekd.errors import Incompatible
 
 
 def every_nth(student: int, teacher: int) -> tuple[int, ...]:
-    """The teacher's layers (1 = bottom) that a student's layers 1, 2, … match, the last the last.
+    """Return the teacher's layers (1 = bottom) that the student's layers 1, 2, … are matched with.
 
     Raises:
-        Incompatible: the teacher's layers cannot be shared out evenly.
+        Incompatible: the teacher's layers are no multiple of the student's.
     """
     if teacher % student:
         fitting = [str(count) for count in range(1, teacher + 1) if teacher % count == 0]
@@ -23,7 +23,7 @@ def every_nth(student: int, teacher: int) -> tuple[int, ...]:
 
 
 def state_distance(student: Tensor, teacher: Tensor, mask: Tensor) -> Tensor:
-    """Mean over real tokens and dimensions of the squared difference of two hidden states.
+    """Return the mean squared difference of two hidden states over real tokens and dimensions.
 
     Shapes: student, teacher (B, T, D), mask (B, T) -> (B,).
     """
@@ -32,7 +32,7 @@ def state_distance(student: Tensor, teacher: Tensor, mask: Tensor) -> Tensor:
 
 
 def flow(first: Tensor, second: Tensor, mask: Tensor) -> Tensor:
-    """Flow of solution G = XᵀY / n from one layer's states X to another's Y over n real tokens.
+    """Return the flow of solution G = XᵀY / n of two layers' states X, Y over n real tokens.
 
     Shapes: first, second (B, T, D), mask (B, T) -> (B, D, D).
     Source: Yim et al., CVPR 2017 (flow-of-solution matrix); used by Wang et al., Findings of
@@ -46,7 +46,7 @@ def flow(first: Tensor, second: Tensor, mask: Tensor) -> Tensor:
 
 def flow_distance(student: tuple[Tensor, Tensor], teacher: tuple[Tensor, Tensor],
                   mask: Tensor) -> Tensor:  # fmt: skip
-    """Mean squared difference of two flow-of-solution matrices.
+    """Return the mean squared difference of two flow-of-solution matrices.
 
     Shapes: each of both pairs (B, T, D), mask (B, T) -> (B,).
     """

@@ -1,6 +1,6 @@
-"""Distances between inner representations of two models: one value per example.
+"""Losses between internal states of two models: one value per example.
 
-Where two layers have different numbers of heads, the heads of each side are averaged first.
+Where two layers have different numbers of heads, each model's heads are averaged first.
 """
 
 import math
@@ -11,10 +11,10 @@ from torch import Tensor
 
 
 def attention_kl(student: Tensor, teacher: Tensor, mask: Tensor) -> Tensor:
-    """KL(teacher || student) of attention rows, in nats, averaged over heads and real queries.
+    """Return KL(teacher || student) of attention rows, in nats; mean over heads and real queries.
 
     Args:
-        student: Scores before the softmax: their logarithm is exact where a probability is not.
+        student: Scores before the softmax: their log-softmax is exact even for tiny probabilities.
         teacher: Probabilities.
 
     Shapes: student, teacher (B, H, T, T), mask (B, T) -> (B,).
@@ -22,7 +22,7 @@ def attention_kl(student: Tensor, teacher: Tensor, mask: Tensor) -> Tensor:
     """
     padded = ~mask.bool()[:, None, None]
     known = torch.log_softmax(student.masked_fill(padded, -torch.inf), dim=-1)
-    # Padded keys add nothing, whatever is kept of the teacher there.
+    # Padded keys contribute nothing, whatever the teacher holds there.
     known, teacher = known.masked_fill(padded, 0.0), teacher.masked_fill(padded, 0.0)
     if known.shape[1] != teacher.shape[1]:
         known = known.logsumexp(1, keepdim=True) - math.log(known.shape[1])
@@ -31,7 +31,7 @@ def attention_kl(student: Tensor, teacher: Tensor, mask: Tensor) -> Tensor:
 
 
 def score_distance(student: Tensor, teacher: Tensor, mask: Tensor) -> Tensor:
-    """Mean squared difference of attention scores before the softmax, over pairs of real tokens.
+    """Return the mean squared difference of attention scores before the softmax, over real tokens.
 
     Shapes: student, teacher (B, H, T, T), mask (B, T) -> (B,).
     Source: Jiao et al., Findings of EMNLP 2020, arXiv 1909.10351.
@@ -43,7 +43,7 @@ def score_distance(student: Tensor, teacher: Tensor, mask: Tensor) -> Tensor:
 
 
 def value_relation_kl(student: Tensor, teacher: Tensor, mask: Tensor) -> Tensor:
-    """KL(teacher || student) of value relations softmax(V·Vᵀ/√d), d the size of a head.
+    """Return KL(teacher || student) of value relations softmax(V·Vᵀ/√d), d the size of a head.
 
     Shapes: student (B, H, T, d), teacher (B, H', T, d'), mask (B, T) -> (B,).
     Source: Wang et al., NeurIPS 2020, arXiv 2002.10957.
@@ -54,7 +54,7 @@ def value_relation_kl(student: Tensor, teacher: Tensor, mask: Tensor) -> Tensor:
 
 
 def cls_cosine(student: Tensor, teacher: Tensor) -> Tensor:
-    """1 − the cosine of two [CLS] vectors: 0 in the same direction, 2 in opposite ones.
+    """Return 1 − the cosine of two [CLS] vectors: 0 in the same direction, 2 in opposite ones.
 
     Shapes: student, teacher (B, D) -> (B,).
     Source: Aguilar et al., AAAI 2020, arXiv 1910.03723.
@@ -63,7 +63,7 @@ def cls_cosine(student: Tensor, teacher: Tensor) -> Tensor:
 
 
 def cls_distance(student: Tensor, teacher: Tensor) -> Tensor:
-    """Mean squared difference of two [CLS] vectors of length 1.
+    """Return the mean squared difference of two [CLS] vectors, each scaled to length 1.
 
     Shapes: student, teacher (B, D) -> (B,).
     Source: Sun et al., EMNLP 2019, arXiv 1908.09355 (patient distillation).
@@ -72,7 +72,7 @@ def cls_distance(student: Tensor, teacher: Tensor) -> Tensor:
 
 
 def paired(student: Tensor, teacher: Tensor) -> tuple[Tensor, Tensor]:
-    """Heads one to one, or their means where the two sides have different numbers of them.
+    """Return heads as they are, or their means where the two models have different numbers.
 
     Shapes: student (B, H, …), teacher (B, H', …) -> both (B, H, …) or both (B, 1, …).
     """
@@ -88,7 +88,7 @@ def _relations(values: Tensor) -> Tensor:
 
 
 def _over_queries(rows: Tensor, mask: Tensor) -> Tensor:
-    """Mean over heads and over real query tokens.
+    """Return the mean over heads and over real query tokens.
 
     Shapes: rows (B, H, T), mask (B, T) -> (B,).
     """

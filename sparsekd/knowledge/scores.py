@@ -1,7 +1,7 @@
-"""Scores of a teacher's heads and neurons: what each is worth to the task and to the student.
+"""Expressiveness and student-friendliness of a teacher's heads and neurons.
 
-Batches are computed sorted by length; what belongs to one scoring batch is summed afterwards,
-in the data's own order.
+Batches are computed sorted by length; gradients are then summed by scoring batch, in the data's
+own order.
 
 Source: Yang, Zhang, Song, EMNLP 2022, arXiv 2210.03923 (paper and reference code).
 """
@@ -18,7 +18,7 @@ from transformers import PreTrainedModel
 from sparsekd.catalog.stage_parameters import ScoreParams
 from sparsekd.data import Encoded
 from sparsekd.knowledge.accumulator import Sums
-from sparsekd.knowledge.gradients import Pace, watched
+from sparsekd.knowledge.gradients import PassOptions, gate_gradients
 from sparsekd.models import architectures
 from sparsekd.units.jacobians import Rows
 from sparsekd.units.rescoring import check_logits, directions, logit_gradients, provenance, weights
@@ -29,7 +29,7 @@ Array = NDArray[Any]
 
 @dataclass(frozen=True)
 class Streamed:
-    """Both aggregations of one pass, and the teacher's logits, which need no other.
+    """Both aggregations of one pass, and the teacher's logits of the same pass.
 
     Shapes: logits (N, C), N here the number of examples.
     """
@@ -40,9 +40,9 @@ class Streamed:
 
 
 def jacobian(
-    teacher: PreTrainedModel, encoded: Encoded, into: Rows, pace: Pace | None = None
+    teacher: PreTrainedModel, encoded: Encoded, into: Rows, options: PassOptions | None = None
 ) -> NDArray[np.float32]:
-    """Put each example's derivatives of the logit directions by the gates into a row of `into`.
+    """Write each example's derivatives of the logit directions by the gates to a row of `into`.
 
     One backward pass for each of K = C − 1 differences of logits (1 for regression).
 
@@ -53,17 +53,17 @@ def jacobian(
     Raises:
         BadInput: NaN or infinite gradients. Incompatible: a pruned teacher. Cancelled.
     """
-    pace = pace or Pace()
+    options = options or PassOptions()
     shape = architectures.shape(teacher)
     logits = np.zeros((len(encoded), shape.classes), dtype=np.float32)
     done, row_bytes = 0, 4 * directions(shape.classes) * _units(shape.grid())
-    with watched(teacher, pace) as watch:
-        for rows in pace.batches(encoded.lengths, row_bytes, teacher.device):
-            outputs = watch.logits(encoded.batch(rows, teacher.device))
-            gradients = watch.gradients(outputs, _differences(len(rows), shape.classes))
+    with gate_gradients(teacher, options) as gates:
+        for rows in options.batches(encoded.lengths, row_bytes, teacher.device):
+            outputs = gates.logits(encoded.batch(rows, teacher.device))
+            gradients = gates.gradients(outputs, _differences(len(rows), shape.classes))
             logits[rows], into[rows] = _numpy(outputs), _numpy(gradients)
             done += len(rows)
-            pace.told(done, len(encoded))
+            options.advance(done, len(encoded))
     return logits
 
 
@@ -72,9 +72,9 @@ def stream(
     encoded: Encoded,
     student: Array,
     params: ScoreParams,
-    pace: Pace | None = None,
+    options: PassOptions | None = None,
 ) -> Streamed:
-    """Scores without keeping the Jacobian: where it would be too large, or is not wanted again.
+    """Return scores without storing the Jacobian, for data where it would be too large.
 
     Up to three classes, C − 1 backward passes serve both losses exactly; beyond, there is one
     for each loss. Memory does not grow with the number of examples.
@@ -87,25 +87,25 @@ def stream(
         Incompatible: teacher and student disagree on the classes; a pruned teacher.
         BadInput: NaN or infinite logits or gradients; labels that are no classes. Cancelled.
     """
-    pace = pace or Pace()
+    options = options or PassOptions()
     shape = architectures.shape(teacher)
     logits = np.zeros((len(encoded), shape.classes), dtype=np.float32)
     check_logits(logits, student, encoded.labels)
     sums = Sums(len(encoded), _units(shape.grid()), params.batch_size)
     done, row_bytes = 0, 4 * min(directions(shape.classes), 2) * sums.units
-    with watched(teacher, pace) as watch:
+    with gate_gradients(teacher, options) as gates:
         for window in sums.windows():
-            for local in pace.batches(encoded.lengths[window], row_bytes, teacher.device):
+            for local in options.batches(encoded.lengths[window], row_bytes, teacher.device):
                 rows = local + window.start
-                outputs = watch.logits(encoded.batch(rows, teacher.device))
+                outputs = gates.logits(encoded.batch(rows, teacher.device))
                 logits[rows] = _numpy(outputs)
                 slopes = logit_gradients(
                     _numpy(outputs), student[rows], encoded.labels[rows], params
                 )
                 seeds, shares = _passes(slopes)
-                sums.add(rows, watch.gradients(outputs, seeds), shares)
+                sums.add(rows, gates.gradients(outputs, seeds), shares)
                 done += len(rows)
-                pace.told(done, len(encoded))
+                options.advance(done, len(encoded))
             sums.close_window()
     return _streamed(sums, logits, shape.grid(), params)
 
@@ -122,7 +122,7 @@ def _streamed(
 
 
 def _passes(slopes: Array) -> tuple[Array, Array]:
-    """What to differentiate, and its share in each loss: the cheaper of the two ways.
+    """Return the combinations to differentiate and their weights in each loss: the fewer passes.
 
     Shapes: slopes (2, B, C) -> (B, K, C), (2, B, K).
     """
@@ -134,7 +134,7 @@ def _passes(slopes: Array) -> tuple[Array, Array]:
 
 
 def _differences(examples: int, classes: int) -> Array:
-    """z_c − z_{C−1} for c < C − 1, or the one logit.
+    """Return the directions z_c − z_{C−1} for c < C − 1, or the one logit.
 
     Shapes: -> (B, K, C).
     """

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from sparsekd.catalog.methods.internal import InternalParams
 from sparsekd.knowledge.losses import task_loss
-from sparsekd.knowledge.observe import Kind
+from sparsekd.knowledge.observe import InternalState
 from sparsekd.knowledge.relations import every_nth
 from sparsekd.knowledge.representations import attention_kl, cls_cosine
 from sparsekd.methods.base import Method, Progress, Seen, Setup, Signal, one_teacher, soft_labels
@@ -48,12 +48,12 @@ class Internal(Method):
         one_teacher("Internal distillation", setup)
         student, teacher = depth(setup.student), depth(setup.teachers[0])
         self.layers = dict(enumerate(every_nth(student, teacher), start=1))
-        weights: dict[Kind, float] = {
+        weights: dict[InternalState, float] = {
             "attention": self.params.attention_weight,
             "cls": self.params.cls_weight,
         }
         self.weights = {kind: weight for kind, weight in weights.items() if weight}
-        ours: dict[Kind, Kind] = {"attention": "scores", "cls": "cls"}
+        ours: dict[InternalState, InternalState] = {"attention": "scores", "cls": "cls"}
         self.student_needs = {ours[kind]: tuple(self.layers) for kind in self.weights}
         self.teacher_needs = {kind: tuple(self.layers.values()) for kind in self.weights}
         maps = maps_between(setup, self.layers) if "cls" in self.weights else nn.ModuleDict()

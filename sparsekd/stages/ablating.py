@@ -197,7 +197,7 @@ def _check_layer(params: AblateParams, layers: int) -> None:
         )
 
 
-def _heard(desk: Desk) -> ablation.Hear:
+def _heard(desk: Desk) -> ablation.OnProgress:
     """A listener that shows progress and stops the pass on request."""
 
     def hear(done: int, total: int, eta: float) -> None:

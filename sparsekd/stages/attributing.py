@@ -4,7 +4,7 @@ import numpy as np
 
 from sparsekd.catalog.stage_parameters import AttributeParams
 from sparsekd.knowledge import attribution
-from sparsekd.knowledge.gradients import Pace
+from sparsekd.knowledge.gradients import PassOptions
 from sparsekd.runs.records import Outcome
 from sparsekd.stages.context import Desk
 from sparsekd.stages.results import save_shape
@@ -18,12 +18,14 @@ def attribute(desk: Desk) -> Outcome:
     teacher, splits = teacher_of(desk)
     data = splits[params.split]
     data = data.select(np.arange(min(params.examples, len(data))))
-    pace = Pace(report=lambda done, of: desk.report("attributions", done, of), stop=desk.stop)
+    options = PassOptions(
+        on_progress=lambda done, of: desk.report("attributions", done, of), should_stop=desk.stop
+    )
     teacher = teacher.to(desk.device)
     if params.kind == "conductance":
-        found = attribution.conductance(teacher, data, splits.tokenizer, params.steps, pace)
+        found = attribution.conductance(teacher, data, splits.tokenizer, params.steps, options)
     else:
-        found = attribution.gradient_activation(teacher, data, pace)
+        found = attribution.gradient_activation(teacher, data, options)
     heads, neurons = found
     made = {"task": recipe.task, "inputs": recipe.inputs, "max_length": splits.max_length}
     made |= {"attribution": params.values(), "examples": len(data)}

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from sparsekd.knowledge.evaluation import Report, evaluate, ignore
+from sparsekd.knowledge.evaluation import OnProgress, evaluate, no_progress
 from sparsekd.models import architectures, loading
 from sparsekd.models.pruning import prune
 from sparsekd.stages.inputs import Splits, trained
@@ -18,7 +18,7 @@ def evaluate_model(
     split: str,
     max_length: int,
     device: str,
-    report: Report = ignore,
+    report: OnProgress = no_progress,
 ) -> tuple[dict[str, float], int]:
     """The metrics and loss of a trained model on one split, and the number of examples."""
     model, tokenizer = trained(reference, card)

@@ -18,7 +18,7 @@ from sparsekd.data import Encoded
 from sparsekd.errors import Incompatible, SparseKDError
 from sparsekd.knowledge import scores
 from sparsekd.knowledge.evaluation import Logits
-from sparsekd.knowledge.gradients import Pace
+from sparsekd.knowledge.gradients import PassOptions
 from sparsekd.methods.base import Method
 from sparsekd.models import students
 from sparsekd.runs import references, store
@@ -80,8 +80,10 @@ def _by_expressiveness(
     data = inputs.Splits(card, tokenizer, length)["selection"]
     # Expressiveness asks no student: its place is taken by zeros, and friendliness is not read.
     nobody = np.zeros((len(data), card.classes), dtype=np.float32)
-    pace = Pace(report=lambda done, of: desk.report("expressiveness", done, of), stop=desk.stop)
-    found = scores.stream(teacher.to(desk.device), data, nobody, ScoreParams(), pace).per_batch
+    options = PassOptions(
+        on_progress=lambda done, of: desk.report("expressiveness", done, of), should_stop=desk.stop
+    )
+    found = scores.stream(teacher.to(desk.device), data, nobody, ScoreParams(), options).per_batch
     return masking.decide(*masking.knowledgeableness(found, 1.0), sparsity)
 
 

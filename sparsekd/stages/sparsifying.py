@@ -13,7 +13,7 @@ from sparsekd.catalog.stage_parameters import MaskParams, ProbeParams, ScorePara
 from sparsekd.data import Encoded
 from sparsekd.knowledge import masked, scores
 from sparsekd.knowledge.evaluation import predict
-from sparsekd.knowledge.gradients import Pace
+from sparsekd.knowledge.gradients import PassOptions
 from sparsekd.knowledge.magnitude import magnitude
 from sparsekd.models import architectures
 from sparsekd.models.pruning import prune as smaller
@@ -56,20 +56,22 @@ def _scored(
     params: ScoreParams,
     made_from: dict[str, Any],
 ) -> tuple[Scores, str]:
-    pace = Pace(report=lambda done, of: desk.report("gradients", done, of), stop=desk.stop)
+    options = PassOptions(
+        on_progress=lambda done, of: desk.report("gradients", done, of), should_stop=desk.stop
+    )
     shape = architectures.shape(teacher)
     size = jacobians.jacobian_bytes(len(data), shape.classes, shape.grid())
     if size <= JACOBIAN_LIMIT:
         jacobian = jacobians.build(
             desk.folder / "jacobian",
-            lambda rows: scores.jacobian(teacher, data, rows, pace),
+            lambda rows: scores.jacobian(teacher, data, rows, options),
             data.labels,
             shape.classes,
             shape.grid(),
             provenance=made_from | {"split": params.split},
         )
         return rescore(jacobian, student, params), "kept"
-    streamed = scores.stream(teacher, data, student, params, pace)
+    streamed = scores.stream(teacher, data, student, params, options)
     found = getattr(streamed, params.aggregate)
     why = f"not kept: {size / 2**30:.1f} GiB, more than {JACOBIAN_LIMIT / 2**30:.0f} GiB"
     return dataclasses.replace(found, provenance=found.provenance | made_from), why

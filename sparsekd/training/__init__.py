@@ -9,8 +9,8 @@ from transformers import PreTrainedModel
 from sparsekd.catalog.parameters import TrainParams
 from sparsekd.data import Encoded
 from sparsekd.errors import Cancelled
-from sparsekd.knowledge.evaluation import Logits, Report, ignore
-from sparsekd.knowledge.observe import sparing
+from sparsekd.knowledge.evaluation import Logits, OnProgress, no_progress
+from sparsekd.knowledge.observe import reduced_last_layer
 from sparsekd.methods.base import Method
 from sparsekd.models.memory import enough_memory
 from sparsekd.tasks import TaskCard
@@ -35,7 +35,7 @@ def train(
     device: torch.device | str = "cpu",
     teacher_logits: Sequence[Logits] = (),
     teachers: Sequence[PreTrainedModel] = (),
-    report: Report = ignore,
+    report: OnProgress = no_progress,
     stop: Callable[[], bool] = lambda: False,
     save: Callable[[Snapshot], None] = lambda snapshot: None,
     save_every: float = 60.0,
@@ -69,7 +69,7 @@ def train(
             model, method, data, card, params, seed, device, teacher_logits, teachers,
             len(selection), lambda done, of: _remembering(report, stop, done, of),
         )  # fmt: skip
-        around.enter_context(sparing(model, method.student_needs))
+        around.enter_context(reduced_last_layer(model, method.student_needs))
         course = Course(lesson, selection, card, report, save, save_every)
         if resume:
             course.restore(resume)
@@ -77,7 +77,7 @@ def train(
         return course.result()
 
 
-def _remembering(report: Report, stop: Callable[[], bool], done: int, of: int) -> None:
+def _remembering(report: OnProgress, stop: Callable[[], bool], done: int, of: int) -> None:
     report({"kind": "teacher", "done": done, "total": of})
     if stop():
         raise Cancelled("Stopped before the first step.", "Resume the run to begin again.")

@@ -19,7 +19,7 @@ from transformers import PreTrainedModel
 from sparsekd.catalog.parameters import TrainParams
 from sparsekd.data import Batch, Encoded
 from sparsekd.errors import Incompatible, SparseKDError
-from sparsekd.knowledge.evaluation import Logits, Report, ignore
+from sparsekd.knowledge.evaluation import Logits, OnProgress, no_progress
 from sparsekd.knowledge.observe import Knowledge
 from sparsekd.methods.base import Method, Progress, Seen
 from sparsekd.models import stacked
@@ -42,7 +42,7 @@ class Learner:
     method: Method
     seed: int = 0
     teacher_logits: Sequence[Logits] = ()
-    report: Report = ignore
+    report: OnProgress = no_progress
     stop: Callable[[], bool] = lambda: False
     save: Callable[[Snapshot], None] = lambda snapshot: None
     resume: Snapshot | None = None

@@ -14,7 +14,7 @@ from transformers import PreTrainedModel
 from sparsekd.catalog.parameters import TrainParams
 from sparsekd.data import Batch, Encoded, bucketed
 from sparsekd.errors import BadInput, Incompatible
-from sparsekd.knowledge.evaluation import Logits, resting
+from sparsekd.knowledge.evaluation import Logits, eval_mode
 from sparsekd.knowledge.observe import Knowledge, observe
 from sparsekd.methods.base import Method, Progress, Seen, Setup
 from sparsekd.tasks import TaskCard
@@ -133,7 +133,7 @@ class Lesson:
     @torch.no_grad()
     def review(self, rows: NDArray[np.int64]) -> Seen:
         """Some training examples as student and teachers see them now, without dropout."""
-        with resting(self.model), self.precision():
+        with eval_mode(self.model), self.precision():
             return self.see(self.data.batch(rows, self.device))
 
     def examine(self, rows: NDArray[np.int64]) -> list[dict[str, Any]]:

@@ -8,13 +8,13 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from sparsekd.data import Batch, Encoded, packed
-from sparsekd.knowledge.evaluation import TOKENS, TOKENS_ELSEWHERE, resting
-from sparsekd.knowledge.observe import Kind, Knowledge, Needs, observe, sparing
+from sparsekd.knowledge.evaluation import TOKENS, TOKENS_ELSEWHERE, eval_mode
+from sparsekd.knowledge.observe import InternalState, Knowledge, Needs, observe, reduced_last_layer
 from sparsekd.models import architectures
 
 BUDGET = {"cpu": 2 * 2**30}  # bytes that one training may keep of all its teachers
 BUDGET_ELSEWHERE = 8 * 2**30
-Place = tuple[Kind, int]
+Place = tuple[InternalState, int]
 
 
 class Recall:
@@ -63,7 +63,7 @@ class Recall:
         for kind, layers in self.needs.items():
             yield from ((kind, layer) for layer in layers)
 
-    def _shape(self, kind: Kind, layer: int, length: int) -> tuple[int, ...]:
+    def _shape(self, kind: InternalState, layer: int, length: int) -> tuple[int, ...]:
         """One example's shape in one layer."""
         width = int(self.teacher.config.hidden_size)
         if kind in ("cls", "hidden"):
@@ -71,7 +71,7 @@ class Recall:
         heads, size = self.heads[layer - 1], architectures.head_size(self.teacher.config)
         return (heads, length, length if kind != "values" else size)
 
-    def _sizes(self, kind: Kind, layer: int) -> np.ndarray:
+    def _sizes(self, kind: InternalState, layer: int) -> np.ndarray:
         """Values per training example."""
         one, two = (np.prod(self._shape(kind, layer, length)) for length in (1, 2))
         lengths = self.data.lengths
@@ -89,7 +89,7 @@ class Recall:
             self.kept[place] = torch.empty(int(sizes.sum()), dtype=dtype, device=self.device)
         self.starts = {place: np.cumsum(sizes) - sizes for place, sizes in self.sizes.items()}
         tokens, done = TOKENS.get(self.device.type, TOKENS_ELSEWHERE), 0
-        with resting(self.teacher), sparing(self.teacher, self.needs):
+        with eval_mode(self.teacher), reduced_last_layer(self.teacher, self.needs):
             for rows in packed(self.data.lengths, tokens):
                 seen = self._observe(self.data.batch(rows, self.device))
                 for kind, layer in self.sizes:
@@ -97,11 +97,11 @@ class Recall:
                 done += len(rows)
                 hear(done, len(self.data))
 
-    def _keep(self, kind: Kind, layer: int, rows: np.ndarray, seen: Tensor) -> None:
+    def _keep(self, kind: InternalState, layer: int, rows: np.ndarray, seen: Tensor) -> None:
         for place, row in enumerate(rows):
             self._one(kind, layer, row).copy_(_cut(kind, seen[place], self.data.lengths[row]))
 
-    def _gather(self, kind: Kind, layer: int, batch: Batch) -> Tensor:
+    def _gather(self, kind: InternalState, layer: int, batch: Batch) -> Tensor:
         length = batch.input_ids.shape[1]
         shape = (len(batch), *self._shape(kind, layer, length))
         found = torch.zeros(shape, dtype=torch.float32, device=self.device)
@@ -109,14 +109,14 @@ class Recall:
             _cut(kind, found[place], self.data.lengths[row]).copy_(self._one(kind, layer, row))
         return found
 
-    def _one(self, kind: Kind, layer: int, row: int) -> Tensor:
+    def _one(self, kind: InternalState, layer: int, row: int) -> Tensor:
         """What is kept of one example, in its own shape."""
         start, size = self.starts[kind, layer][row], self.sizes[kind, layer][row]
         flat = self.kept[kind, layer][start : start + size]
         return flat.view(self._shape(kind, layer, int(self.data.lengths[row])))
 
 
-def _cut(kind: Kind, one: Tensor, length: int) -> Tensor:
+def _cut(kind: InternalState, one: Tensor, length: int) -> Tensor:
     """The part of one example's tensor that belongs to real tokens."""
     match kind:
         case "cls":
@@ -129,10 +129,10 @@ def _cut(kind: Kind, one: Tensor, length: int) -> Tensor:
             return one[:, :length, :length]
 
 
-def _rounded(kind: Kind, seen: Tensor) -> Tensor:
+def _rounded(kind: InternalState, seen: Tensor) -> Tensor:
     return seen if kind == "cls" else seen.half().float()
 
 
-def _width(kind: Kind) -> int:
+def _width(kind: InternalState) -> int:
     """Bytes per value."""
     return 4 if kind == "cls" else 2

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from sparsekd.data import Encoded
 from sparsekd.errors import BadInput, Cancelled, Incompatible
-from sparsekd.knowledge.evaluation import Report, evaluate, ignore
+from sparsekd.knowledge.evaluation import OnProgress, evaluate, no_progress
 from sparsekd.methods.base import Progress, Seen, Signal
 from sparsekd.tasks import TaskCard
 from sparsekd.training.clock import Clock
@@ -74,7 +74,7 @@ class Course:
         lesson: Lesson,
         selection: Encoded,
         card: TaskCard,
-        report: Report = ignore,
+        report: OnProgress = no_progress,
         save: Callable[[Snapshot], None] = lambda snapshot: None,
         save_every: float = 60.0,
     ) -> None:
@@ -240,7 +240,7 @@ class Course:
         return metrics[self.card.metrics[0]], -metrics["loss"]
 
     def tell(self, ended: bool) -> None:
-        """Report progress, what the method noted, and at the end of an epoch its verdict."""
+        """OnProgress progress, what the method noted, and at the end of an epoch its verdict."""
         params, step = self.lesson.params, self.now.step
         course, place = divmod(step - 1, self.length)
         notes, self.lesson.method.notes = self.lesson.method.notes, []

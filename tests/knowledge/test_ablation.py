@@ -85,7 +85,7 @@ def test_the_model_is_left_as_it_was_even_after_an_error(architecture: str, tiny
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        ablate(model, data, every_removal(model), hear=stop)
+        ablate(model, data, every_removal(model), on_progress=stop)
     assert architectures.blocks(model) is blocks
     assert list(blocks) == members
     assert model.training
@@ -113,7 +113,7 @@ def test_a_stopped_pass_goes_on_to_the_very_same_numbers(
 ) -> None:
     monkeypatch.setattr(ablation, "TOKENS", 60)
     model, data, shelf = tiny(), tiny_data(40), Shelf()
-    removals, heard = every_removal(model), []
+    removals, reported = every_removal(model), []
     whole = ablate(model, data, removals)
 
     def stop(done: int, total: int, eta: float) -> None:
@@ -124,12 +124,12 @@ def test_a_stopped_pass_goes_on_to_the_very_same_numbers(
         ablate(model, data, removals, shelf, stop)
     done = len(shelf.kept)
     assert done > 0
-    resumed = ablate(model, data, removals, shelf, lambda *told: heard.append(told))
+    resumed = ablate(model, data, removals, shelf, lambda *told: reported.append(told))
     assert shelf.taken == done < len(shelf.kept)
     np.testing.assert_array_equal(resumed, whole)
-    assert heard[-1][:2] == (40 * len(removals), 40 * len(removals))
-    assert heard[-1][2] == 0
-    assert heard[0][0] > 0.3 * heard[0][1]  # what was kept counts as done
+    assert reported[-1][:2] == (40 * len(removals), 40 * len(removals))
+    assert reported[-1][2] == 0
+    assert reported[0][0] > 0.3 * reported[0][1]  # what was kept counts as done
 
 
 def test_a_pruned_teacher_is_refused(tiny: Make) -> None:

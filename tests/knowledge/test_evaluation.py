@@ -58,7 +58,7 @@ def test_the_models_mode_is_put_back_and_dropout_is_off(tiny):
 
 def test_it_says_how_far_it_is(tiny):
     events, data = [], tiny_data(600)
-    predict(tiny(), data, report=events.append)
+    predict(tiny(), data, on_progress=events.append)
     assert [event["done"] for event in events] == sorted(event["done"] for event in events)
     assert events[-1]["done"] == events[-1]["total"] == 600
     assert events[-1]["eta"] == 0
@@ -71,7 +71,7 @@ def test_a_listener_can_end_the_pass(tiny):
 
     model = tiny().train()
     with pytest.raises(Cancelled):
-        predict(model, tiny_data(20), report=leave)
+        predict(model, tiny_data(20), on_progress=leave)
     assert model.training
 
 

@@ -17,7 +17,7 @@ from sparsekd.units.masking import Mask
 from tests.tiny_data import tiny_data
 
 Make = Callable[..., Any]
-WAYS = ("sliced", "stacked")
+STRATEGIES = ("sliced", "stacked")
 
 
 def some_masks(grid: tuple[int, int, int]) -> list[Mask]:
@@ -48,41 +48,41 @@ def one_by_one(model: Any, data: Any, masks: list[Mask]) -> np.ndarray:
     return np.stack([evaluation.predict(prune(model, mask), data) for mask in masks])
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("strategy", STRATEGIES)
 @pytest.mark.parametrize("labels", [2, 1])
 def test_logits_are_those_of_one_pruned_model_per_mask(
-    architecture: str, tiny: Make, labels: int, way: masked.Way
+    architecture: str, tiny: Make, labels: int, strategy: masked.Strategy
 ) -> None:
     model, data = tiny(architecture, labels=labels, layers=3), tiny_data(23, labels)
     masks = some_masks(architectures.shape(model).grid())
     expected = one_by_one(model, data, masks)
-    found = masked.predict(model, data, masks, way=way)
+    found = masked.predict(model, data, masks, strategy=strategy)
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5)
     moved = np.abs(expected - expected[0]).max(axis=(1, 2))
     assert (np.delete(moved, [0, 4]) > 1e-3).all()  # no mask for which a wrong answer could pass
 
 
-@pytest.mark.parametrize("way", WAYS)
-def test_eager_attention_is_as_good(tiny: Make, way: masked.Way) -> None:
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_eager_attention_is_as_good(tiny: Make, strategy: masked.Strategy) -> None:
     model, data = tiny(layers=3), tiny_data(9)
     masks = some_masks(architectures.shape(model).grid())
     expected = one_by_one(model, data, masks)
     model.set_attn_implementation("eager")
-    found = masked.predict(model, data, masks, way=way)
+    found = masked.predict(model, data, masks, strategy=strategy)
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5)
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("strategy", STRATEGIES)
 def test_the_answer_does_not_depend_on_what_fits_into_memory(
-    tiny: Make, monkeypatch: pytest.MonkeyPatch, way: masked.Way
+    tiny: Make, monkeypatch: pytest.MonkeyPatch, strategy: masked.Strategy
 ) -> None:
     model, data = tiny(layers=3), tiny_data(23)
     masks = some_masks(architectures.shape(model).grid())
-    expected = masked.predict(model, data, masks, way=way)
-    monkeypatch.setattr(masked, "STATES", 1)
-    monkeypatch.setattr(masked, "ABREAST", 3)
+    expected = masked.predict(model, data, masks, strategy=strategy)
+    monkeypatch.setattr(masked, "STATE_BYTES", 1)
+    monkeypatch.setattr(masked, "MASKS_PER_PASS", 3)
     monkeypatch.setitem(masked.TOKENS, "cpu", 1)
-    found = masked.predict(model, data, masks, way=way)
+    found = masked.predict(model, data, masks, strategy=strategy)
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5)
 
 
@@ -118,24 +118,24 @@ def test_every_mask_finds_its_own_flags_on_its_way_up(codes: list[tuple[int, ...
         assert node == 0
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("strategy", STRATEGIES)
 def test_the_teacher_is_left_as_it_was_even_after_an_error(
-    architecture: str, tiny: Make, way: masked.Way
+    architecture: str, tiny: Make, strategy: masked.Strategy
 ) -> None:
     model, data = tiny(architecture, layers=3).train(), tiny_data(5)
     weights = {name: weight for name, weight in model.named_parameters()}
     values = {name: weight.detach().clone() for name, weight in weights.items()}
-    heard: list[tuple[int, int]] = []
+    reported: list[tuple[int, int]] = []
 
     def stop(done: int, total: int) -> None:
-        heard.append((done, total))
+        reported.append((done, total))
         if done > total / 2:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         masks = some_masks(architectures.shape(model).grid())
-        masked.predict(model, data, masks, hear=stop, way=way)
-    assert heard[0][1] == len(masks) * 5
+        masked.predict(model, data, masks, on_progress=stop, strategy=strategy)
+    assert reported[0][1] == len(masks) * 5
     assert model.training
     assert not any(m._forward_pre_hooks or m._forward_hooks for m in model.modules())
     for name, weight in model.named_parameters():
@@ -144,24 +144,30 @@ def test_the_teacher_is_left_as_it_was_even_after_an_error(
         np.testing.assert_array_equal(weight.detach(), values[name])
 
 
-def test_everything_is_told_as_done_in_the_end(tiny: Make) -> None:
-    model, data, heard = tiny(layers=3), tiny_data(11), []
+def test_progress_ends_at_the_total(tiny: Make) -> None:
+    model, data, reported = tiny(layers=3), tiny_data(11), []
     masks = some_masks(architectures.shape(model).grid())
-    for way in WAYS:
-        masked.predict(model, data, masks, hear=lambda *told: heard.append(told), way=way)
-        assert heard[-1] == (len(masks) * 11, len(masks) * 11)
+    for strategy in STRATEGIES:
+        masked.predict(
+            model,
+            data,
+            masks,
+            on_progress=lambda *counts: reported.append(counts),
+            strategy=strategy,
+        )
+        assert reported[-1] == (len(masks) * 11, len(masks) * 11)
 
 
 def test_slicing_is_chosen_where_it_spares_more_than_it_costs(tiny: Make) -> None:
     shape, data = architectures.shape(tiny(layers=3)), tiny_data(11)
     tree = Tree.of(some_masks(shape.grid()))
-    assert masked.fastest(shape, tree, data, "cpu") == "stacked"
+    assert masked.choose_strategy(shape, tree, data, "cpu") == "stacked"
     wide = architectures.shape(tiny(layers=3, hidden=240, neurons=2000))
     tree = Tree.of(some_masks(wide.grid()))
     many = tiny_data(500)
-    assert masked.fastest(wide, tree, many, "cpu") == "sliced"
+    assert masked.choose_strategy(wide, tree, many, "cpu") == "sliced"
     full = Tree.of([Mask.full(wide.grid())])
-    assert masked.fastest(wide, full, many, "cpu") == "stacked"  # nothing is spared
+    assert masked.choose_strategy(wide, full, many, "cpu") == "stacked"  # nothing is spared
 
 
 def test_a_mask_of_another_model_is_refused_and_nothing_gives_nothing(tiny: Make) -> None:

@@ -6,7 +6,7 @@ import torch
 
 from sparsekd.errors import Incompatible, NotFound
 from sparsekd.knowledge import observe
-from sparsekd.knowledge.observe import KINDS
+from sparsekd.knowledge.observe import INTERNAL_STATES
 from sparsekd.models.gates import cls_only, tapped
 from sparsekd.models.pruning import prune
 from sparsekd.units.masking import Mask
@@ -19,7 +19,7 @@ def test_only_the_logits_are_kept_unless_more_is_asked_for(tiny, architecture):
     model = tiny(architecture)
     seen = observe(model, BATCH)
     torch.testing.assert_close(seen.logits, model(**BATCH.inputs(model)).logits)
-    assert not any(seen.of(kind) for kind in KINDS)
+    assert not any(seen.of(kind) for kind in INTERNAL_STATES)
 
 
 def test_only_the_layers_asked_for_are_kept(tiny):
@@ -81,8 +81,8 @@ def test_what_is_seen_does_not_change_when_the_last_layer_serves_cls_only(tiny, 
 
 def test_gradients_flow_into_what_was_seen(tiny):
     model = tiny().train()
-    seen = observe(model, BATCH, {kind: (1,) for kind in KINDS})
-    for kind in KINDS:
+    seen = observe(model, BATCH, {kind: (1,) for kind in INTERNAL_STATES})
+    for kind in INTERNAL_STATES:
         weight = model.bert.embeddings.word_embeddings.weight
         (slope,) = torch.autograd.grad(seen.of(kind)[1].square().sum(), weight, retain_graph=True)
         assert slope.abs().max() > 0, kind

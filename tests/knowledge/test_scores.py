@@ -14,7 +14,7 @@ from sparsekd.data import Encoded
 from sparsekd.errors import BadInput, Cancelled, Incompatible
 from sparsekd.knowledge import accumulator
 from sparsekd.knowledge.evaluation import predict
-from sparsekd.knowledge.gradients import Pace
+from sparsekd.knowledge.gradients import PassOptions
 from sparsekd.knowledge.magnitude import magnitude
 from sparsekd.knowledge.scores import Streamed, jacobian, stream
 from sparsekd.models import architectures
@@ -100,10 +100,12 @@ def both(streamed: Streamed) -> Iterator[tuple[str, Scores]]:
     yield "per_example", streamed.per_example
 
 
-def in_memory(teacher: PreTrainedModel, data: Encoded, pace: Pace | None = None) -> Jacobian:
+def in_memory(
+    teacher: PreTrainedModel, data: Encoded, options: PassOptions | None = None
+) -> Jacobian:
     classes, units = teacher.config.num_labels, GRID[0] * (GRID[1] + GRID[2])
     values = np.full((len(data), directions(classes), units), np.nan)
-    logits = jacobian(teacher, data, values, pace)
+    logits = jacobian(teacher, data, values, options)
     return Jacobian(values, logits, data.labels, GRID)
 
 
@@ -112,7 +114,7 @@ def test_scores_equal_a_slow_reference_loop(architecture, classes, tiny):
     teacher = tiny(architecture, classes).double()
     data = encoded(classes)
     student = np.random.default_rng(1).normal(size=(EXAMPLES, classes))
-    for aggregate, scores in both(stream(teacher, data, student, PARAMS, Pace(tokens=40))):
+    for aggregate, scores in both(stream(teacher, data, student, PARAMS, PassOptions(tokens=40))):
         params = PARAMS.model_copy(update={"aggregate": aggregate})
         assert_same(scores, reference(teacher, data, student, params))
         assert scores.provenance["aggregate"] == aggregate
@@ -195,7 +197,7 @@ def test_the_jacobian_of_the_neurons_is_what_captum_finds(architecture, tiny):
 @pytest.mark.parametrize("aggregate", ["per_batch", "per_example"])
 def test_rescoring_from_the_jacobian_equals_the_streaming_pass(classes, aggregate, tiny):
     teacher, data = tiny("bert", classes), encoded(classes)
-    found = in_memory(teacher, data, Pace(tokens=40))
+    found = in_memory(teacher, data, PassOptions(tokens=40))
     for seed, friendliness in enumerate(("soft_ce", "kl")):
         student = np.random.default_rng(seed).normal(size=(EXAMPLES, classes))
         params = ScoreParams(batch_size=7, friendliness=friendliness, aggregate=aggregate)
@@ -211,10 +213,10 @@ def test_how_batches_are_packed_changes_nothing(batch_size, tiny, monkeypatch):
     teacher, data = tiny("bert", 2).double(), encoded(2)
     student = np.random.default_rng(1).normal(size=(EXAMPLES, 2))
     params = ScoreParams(batch_size=batch_size)
-    one = stream(teacher, data, student, params, Pace(tokens=1))
-    two = stream(teacher, data, student, params, Pace(tokens=10**6))
+    one = stream(teacher, data, student, params, PassOptions(tokens=1))
+    two = stream(teacher, data, student, params, PassOptions(tokens=10**6))
     monkeypatch.setattr(accumulator, "EXAMPLES", 8)  # several windows
-    three = stream(teacher, data, student, params, Pace(tokens=50))
+    three = stream(teacher, data, student, params, PassOptions(tokens=50))
     for other in (two, three):
         assert_same(other.per_batch, arrays(one.per_batch))
         assert_same(other.per_example, arrays(one.per_example))
@@ -222,7 +224,7 @@ def test_how_batches_are_packed_changes_nothing(batch_size, tiny, monkeypatch):
 
 def test_the_logits_come_back_in_the_data_s_order(architecture, tiny):
     teacher, data = tiny(architecture, 3), encoded(3)
-    found = stream(teacher, data, np.zeros((EXAMPLES, 3)), PARAMS, Pace(tokens=40)).logits
+    found = stream(teacher, data, np.zeros((EXAMPLES, 3)), PARAMS, PassOptions(tokens=40)).logits
     np.testing.assert_allclose(found, predict(teacher, data), atol=1e-5)
 
 
@@ -253,7 +255,7 @@ def test_bfloat16_finds_nearly_the_same_scores(tiny):
     teacher, data = tiny("bert", 2), encoded(2)
     student = np.random.default_rng(1).normal(size=(EXAMPLES, 2))
     exact, rough = (
-        stream(teacher, data, student, PARAMS, Pace(precision=precision)).per_example
+        stream(teacher, data, student, PARAMS, PassOptions(precision=precision)).per_example
         for precision in ("float32", "bfloat16")
     )
     for one, two in zip(arrays(exact).values(), arrays(rough).values(), strict=True):
@@ -261,16 +263,16 @@ def test_bfloat16_finds_nearly_the_same_scores(tiny):
 
 
 def test_progress_ends_at_the_last_example_and_a_stop_ends_the_pass(tiny):
-    teacher, data, heard = tiny("bert", 2), encoded(2), []
+    teacher, data, reported = tiny("bert", 2), encoded(2), []
     student = np.zeros((EXAMPLES, 2))
-    pace = Pace(tokens=40, report=lambda done, total: heard.append((done, total)))
-    stream(teacher, data, student, PARAMS, pace)
-    assert heard == sorted(heard)
-    assert heard[-1] == (EXAMPLES, EXAMPLES)
+    options = PassOptions(tokens=40, on_progress=lambda done, total: reported.append((done, total)))
+    stream(teacher, data, student, PARAMS, options)
+    assert reported == sorted(reported)
+    assert reported[-1] == (EXAMPLES, EXAMPLES)
     with pytest.raises(Cancelled):
-        stream(teacher, data, student, PARAMS, Pace(stop=lambda: True))
+        stream(teacher, data, student, PARAMS, PassOptions(should_stop=lambda: True))
     with pytest.raises(Cancelled):
-        in_memory(teacher, data, Pace(stop=lambda: True))
+        in_memory(teacher, data, PassOptions(should_stop=lambda: True))
     assert not any(module._forward_pre_hooks for module in teacher.modules())
 
 
@@ -286,7 +288,7 @@ def test_a_teacher_that_has_diverged_is_refused(tiny):
 
 def test_models_that_do_not_fit_are_refused_before_anything_is_computed(tiny):
     teacher, data = tiny("bert", 3), encoded(3)
-    never = Pace(report=lambda done, total: pytest.fail("computed"))
+    never = PassOptions(on_progress=lambda done, total: pytest.fail("computed"))
     with pytest.raises(Incompatible, match="classes"):
         stream(teacher, data, np.zeros((EXAMPLES, 2)), PARAMS, never)
     with pytest.raises(BadInput, match="label"):

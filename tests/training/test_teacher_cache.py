@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from sparsekd.knowledge import observe
-from sparsekd.knowledge.observe import KINDS
+from sparsekd.knowledge.observe import INTERNAL_STATES
 from sparsekd.models.pruning import prune
 from sparsekd.training.teacher_cache import Recall
 from sparsekd.units.masking import Mask
@@ -74,7 +74,7 @@ def test_the_bytes_are_counted_before_they_are_taken(teacher):
 
 
 def test_every_kind_is_covered_here():
-    assert set(NEEDS) == set(KINDS)
+    assert set(NEEDS) == set(INTERNAL_STATES)
 
 
 def test_progress_is_told_until_all_examples_are_done(tiny):
