@@ -1,1 +1,1 @@
-"""The inspector: one process per store that holds models warm and answers questions about them."""
+"""The inspector: one process per store that keeps models loaded and serves requests on them."""

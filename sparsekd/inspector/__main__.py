@@ -1,4 +1,4 @@
-"""`python -m sparsekd.inspector`: answer questions until nobody asks."""
+"""`python -m sparsekd.inspector`: serve requests until idle."""
 
 import argparse
 import signal
@@ -9,16 +9,16 @@ from sparsekd.inspector.server.serving import IDLE, LIMIT, serve
 
 
 def main() -> int:
-    """Serve this store; leave at once where another inspector does."""
+    """Serve this store; exit at once if another inspector does."""
     parser = argparse.ArgumentParser(prog="python -m sparsekd.inspector", description=__doc__)
-    parser.add_argument("--idle", type=float, default=IDLE, help="seconds without a question")
-    parser.add_argument("--limit", type=float, default=LIMIT, help="seconds for one answer")
+    parser.add_argument("--idle", type=float, default=IDLE, help="exit after these seconds idle")
+    parser.add_argument("--limit", type=float, default=LIMIT, help="seconds for one request")
     args = parser.parse_args()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # leaves no address behind
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # removes the address file
     try:
         serve(args.idle, args.limit)
-    except BadInput as taken:
-        sys.stderr.write(f"{taken}\n")
+    except BadInput as error:
+        sys.stderr.write(f"{error}\n")
     return 0
 
 

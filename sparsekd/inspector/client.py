@@ -1,7 +1,7 @@
-"""Questions to the inspector, the process that holds models warm; answers are kept by key.
+"""Client of the inspector, the process that keeps models loaded; responses are cached by key.
 
-The inspector is started by whoever asks first, leaves when nobody asks, and is started again
-after a death. Whoever has an answer's key needs no inspector at all.
+The client starts the inspector where none runs; the inspector exits when idle. A cached response
+needs no inspector.
 """
 
 import json
@@ -14,59 +14,63 @@ from typing import Any, TypeVar, cast
 
 from sparsekd import errors
 from sparsekd.errors import NotFound, SparseKDError, Unavailable
-from sparsekd.inspector.protocol import ANSWERS, Answer, Question
+from sparsekd.inspector.protocol import RESPONSES, Request, Response
 from sparsekd.runs import store
 from sparsekd.system import locks
 from sparsekd.system.files import disk_trouble
 from sparsekd.system.processes import detached
 
-START = 90.0  # seconds that an inspector may take to load torch on a busy machine
-PATIENCE = 180.0  # seconds after which nobody waits for an answer any longer
-PAUSE = 0.05
-DEATHS = 2  # after which it is said instead of tried again
-GONE: tuple[type[Exception], ...] = (OSError, EOFError, multiprocessing.AuthenticationError)
+START_TIMEOUT = 90.0  # seconds; importing torch on a busy machine takes long
+TIMEOUT = 180.0  # seconds until a request is given up
+POLL = 0.05  # seconds
+ATTEMPTS = 2  # inspectors that may die over one request
+DISCONNECTED: tuple[type[Exception], ...] = (
+    OSError,
+    EOFError,
+    multiprocessing.AuthenticationError,
+)
 
-Waiting = Callable[[str], None]
-Kind = TypeVar("Kind", bound=Answer)
+OnWait = Callable[[str], None]
+R = TypeVar("R", bound=Response)
 
 
-def ask(question: Question, answer: type[Kind], waiting: Waiting | None = None) -> Kind:
-    """The answer to a question: a kept one at once, otherwise the inspector's.
+def ask(request: Request, response_type: type[R], on_wait: OnWait | None = None) -> R:
+    """Return the response to a request: from the cache, otherwise from the inspector.
 
     Args:
-        answer: The kind of answer that this question has.
-        waiting: Hears several times a second what is waited for; what it raises ends the wait.
+        response_type: The response type of this kind of request.
+        on_wait: Called several times a second with a status; an exception ends the wait.
 
     Raises:
-        SparseKDError: what the inspector says is wrong with the question.
+        SparseKDError: the inspector refuses the request.
         NotFound: the model or its files are gone.
         Unavailable: the inspector does not start, has died twice, or takes too long.
     """
-    assert_kind(question, answer)
-    path = kept(question)
+    check_type(request, response_type)
+    path = cached_path(request)
     if not path.exists():
-        _asked(question, waiting or (lambda words: None))
-    return answer.load(path)
+        _request(request, on_wait or (lambda status: None))
+    return response_type.load(path)
 
 
-def assert_kind(question: Question, answer: type[Answer]) -> None:
-    """Refuse to wait for an answer that this question does not have."""
-    if ANSWERS[question.kind] is not answer:
-        raise TypeError(f"A question of {question.kind} has no {answer.__name__}.")
+def check_type(request: Request, response_type: type[Response]) -> None:
+    """Refuse a response type that does not belong to the request."""
+    if RESPONSES[request.kind] is not response_type:
+        raise TypeError(f"A {request.kind} request has no {response_type.__name__}.")
 
 
-def kept(question: Question) -> Path:
-    """Where the answer is, or will be.
+def cached_path(request: Request) -> Path:
+    """Return the file of the cached response, which may not exist yet.
 
     Raises:
-        NotFound: a model that the question is about, or its files, are gone.
+        NotFound: a model of the request, or its files, are gone.
     """
-    key = question.key(tuple(stamp(model) for model in question.models))
-    return answers() / f"{key}.npz"
+    key = request.key(tuple(fingerprint(model) for model in request.models))
+    return cache_folder() / f"{key}.npz"
 
 
-def stamp(reference: str) -> str:
-    """Changes when the weights behind a reference are written again.
+def fingerprint(reference: str) -> str:
+    """Return a text that changes when the weights of a model are rewritten.
 
     Raises:
         NotFound: no such run or folder, or its weights are gone.
@@ -74,7 +78,10 @@ def stamp(reference: str) -> str:
     kind, _, rest = reference.partition(":")
     if kind == "hub":
         return ""
-    folder = Path(rest.rpartition("#")[0]) if kind == "folder" else _of_run(reference)
+    if kind == "folder":
+        folder = Path(rest.rpartition("#")[0])
+    else:
+        folder = store.get(reference).folder / "model"
     weights = sorted(folder.glob("*.safetensors"))
     if not weights:
         raise NotFound(
@@ -88,104 +95,107 @@ def stamp(reference: str) -> str:
     return " ".join(f"{each.st_mtime_ns}-{each.st_size}" for each in facts)
 
 
-def _of_run(run_id: str) -> Path:
-    return store.get(run_id).folder / "model"
+# --- files -----------------------------------------------------------------------------------
 
 
-# --- places ----------------------------------------------------------------------------------
-
-
-def answers() -> Path:
-    """The folder of kept answers."""
+def cache_folder() -> Path:
+    """Return the folder of cached responses."""
     return store.home() / "cache" / "answers"
 
 
-def lock() -> Path:
-    """Held by the one inspector of this store."""
+def lock_path() -> Path:
+    """Return the lock file that the inspector of this store holds."""
     return store.home() / "inspector.lock"
 
 
-def address() -> Path:
-    """Where the inspector can be reached, and the key to it; readable by its owner alone."""
+def address_path() -> Path:
+    """Return the file with the inspector's address and key; its owner alone can read it."""
     return store.home() / "inspector.json"
 
 
-def log() -> Path:
-    """What the inspector says to nobody in particular."""
+def log_path() -> Path:
+    """Return the inspector's log file."""
     return store.home() / "inspector.log"
 
 
-def alive() -> bool:
-    """Whether an inspector is at work."""
-    return locks.is_locked(lock())
+def is_running() -> bool:
+    """Return whether an inspector serves this store."""
+    return locks.is_locked(lock_path())
 
 
-# --- talking ---------------------------------------------------------------------------------
+# --- connection ------------------------------------------------------------------------------
 
 
-def _asked(question: Question, waiting: Waiting) -> None:
-    until = time.monotonic() + PATIENCE
-    for _ in range(DEATHS):
-        with _reached(waiting) as connection:
+def _request(request: Request, on_wait: OnWait) -> None:
+    """Send a request and wait until its response is cached."""
+    deadline = time.monotonic() + TIMEOUT
+    for _ in range(ATTEMPTS):
+        with _connect_or_start(on_wait) as connection:
             try:
-                connection.send_bytes(question.to_json().encode())
-                return _heard(connection, until, waiting)
-            except GONE:
-                waiting("The inspector has ended; starting it again")
+                connection.send_bytes(request.to_json().encode())
+                return _wait(connection, deadline, on_wait)
+            except DISCONNECTED:
+                on_wait("The inspector has stopped; restarting it")
     raise Unavailable(
-        f"The inspector has ended {DEATHS} times over this question.",
-        f"Memory may have run out; {log()} says more. Try a shorter text or a smaller model.",
+        f"The inspector has stopped {ATTEMPTS} times during this request.",
+        f"It may be out of memory, see {log_path()}. Try a shorter text or a smaller model.",
     )
 
 
-def _heard(connection: Connection, until: float, waiting: Waiting) -> None:
-    """Listen until the answer is kept.
+def _wait(connection: Connection, deadline: float, on_wait: OnWait) -> None:
+    """Read messages until the response is cached.
 
     Raises:
-        SparseKDError: the inspector's error. Unavailable: it takes too long.
-        OSError, EOFError: it has died.
+        SparseKDError: the inspector's error.
+        Unavailable: the deadline has passed.
+        OSError, EOFError: the inspector has died.
     """
-    while time.monotonic() < until:
-        if not connection.poll(PAUSE):
+    while time.monotonic() < deadline:
+        if not connection.poll(POLL):
             continue
-        said: dict[str, Any] = json.loads(connection.recv_bytes())
-        if "error" in said:
-            raise _error(said["error"])
-        if said.get("done"):
+        message: dict[str, Any] = json.loads(connection.recv_bytes())
+        if "error" in message:
+            raise _error(message["error"])
+        if message.get("done"):
             return
-        waiting(str(said["waiting"]))
+        on_wait(str(message["waiting"]))
     raise Unavailable(
-        f"There was no answer within {PATIENCE:.0f} seconds.",
-        "Others are asking too, or the machine is busy: try again.",
+        f"The inspector has not responded within {TIMEOUT:.0f} seconds.",
+        "Other requests are queued, or the machine is busy: try again.",
     )
 
 
-def _error(said: dict[str, str]) -> SparseKDError:
-    kind = getattr(errors, said["kind"], SparseKDError)
-    return cast(SparseKDError, kind(said["message"], said["hint"]))
+def _error(message: dict[str, str]) -> SparseKDError:
+    kind = getattr(errors, message["kind"], SparseKDError)
+    return cast(SparseKDError, kind(message["message"], message["hint"]))
 
 
-def _reached(waiting: Waiting) -> Connection:
-    """A connection to the inspector, which is started where there is none."""
-    found = _connected()
-    if found is not None:
-        return found
-    process = detached("sparsekd.inspector", log())
-    until = time.monotonic() + START
-    while time.monotonic() < until:
-        waiting("Starting the inspector")
-        time.sleep(PAUSE)
-        found = _connected()
-        if found is not None:
-            return found
-        if process.poll() not in (None, 0):  # 0: another inspector was there first
+def _connect_or_start(on_wait: OnWait) -> Connection:
+    """Connect to the inspector; start one where none runs.
+
+    Raises:
+        Unavailable: the inspector does not start in time.
+    """
+    connection = _connect()
+    if connection is not None:
+        return connection
+    process = detached("sparsekd.inspector", log_path())
+    deadline = time.monotonic() + START_TIMEOUT
+    while time.monotonic() < deadline:
+        on_wait("Starting the inspector")
+        time.sleep(POLL)
+        connection = _connect()
+        if connection is not None:
+            return connection
+        if process.poll() not in (None, 0):  # 0: another inspector was first
             break
-    raise Unavailable("The inspector does not start.", f"{log()} says why.")
+    raise Unavailable("The inspector does not start.", f"See {log_path()}.")
 
 
-def _connected() -> Connection | None:
+def _connect() -> Connection | None:
+    """Connect to a running inspector; None where there is none (yet, or any longer)."""
     try:
-        said = json.loads(address().read_text(encoding="utf-8"))
-        return Client(said["address"], authkey=bytes.fromhex(said["key"]))
-    except GONE:  # not there, not yet, or no longer
+        server = json.loads(address_path().read_text(encoding="utf-8"))
+        return Client(server["address"], authkey=bytes.fromhex(server["key"]))
+    except DISCONNECTED:
         return None

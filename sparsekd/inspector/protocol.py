@@ -1,6 +1,6 @@
-"""What a page may ask of a model, and what it is told: plain data, checked on both sides.
+"""Requests to the inspector and its responses: plain data, validated on both sides.
 
-Questions travel as JSON, answers as npz files; neither needs torch.
+Requests travel as JSON, responses as npz files; neither needs torch.
 """
 
 import base64
@@ -19,18 +19,17 @@ from sparsekd.errors import BadInput, unknown
 from sparsekd.system.arrays import load_arrays, save_arrays
 from sparsekd.units.masking import Mask
 
-Array = NDArray[Any]
-VERSION = 1
-LONGEST = 200_000  # characters of one text: some 30 000 words
+VERSION = 2
+MAX_CHARACTERS = 200_000  # of one text: some 30 000 words
 
-Text = Annotated[str, Field(max_length=LONGEST)]
+Text = Annotated[str, Field(max_length=MAX_CHARACTERS)]
 Name = Annotated[str, Field(min_length=1, max_length=4096)]
-Place = Annotated[int, Field(ge=0, le=1_000_000)]
+Index = Annotated[int, Field(ge=0, le=1_000_000)]
 Length = Annotated[int, Field(ge=4, le=8192)]
 
 
-class Closed(Params):
-    """A mask on its way to a model: its booleans, packed.
+class PackedMask(Params):
+    """A mask as text: its booleans packed into bits, in base64.
 
     Shapes: heads (L, H), neurons (L, F) with (L, H, F) in `shape`.
     """
@@ -40,7 +39,7 @@ class Closed(Params):
     neurons: str
 
     @classmethod
-    def of_mask(cls, mask: Mask) -> Self:
+    def pack(cls, mask: Mask) -> Self:
         """Pack a mask."""
         packed = [
             base64.b64encode(np.packbits(each).tobytes()).decode()
@@ -48,8 +47,8 @@ class Closed(Params):
         ]
         return cls(shape=mask.shape, heads=packed[0], neurons=packed[1])
 
-    def mask(self) -> Mask:
-        """Unpack it.
+    def unpack(self) -> Mask:
+        """Unpack the mask.
 
         Raises:
             BadInput: the bits do not fill the shape.
@@ -62,128 +61,142 @@ def _bits(text: str, layers: int, units: int) -> NDArray[np.bool_]:
     try:
         content = np.frombuffer(base64.b64decode(text, validate=True), dtype=np.uint8)
     except ValueError as error:
-        raise BadInput("The packed mask is no base64.") from error
+        raise BadInput("The packed mask is not valid base64.") from error
     if len(content) != -(-layers * units // 8):
-        raise BadInput(f"{len(content)} bytes are no mask of {layers} × {units} units.")
+        raise BadInput(f"A packed mask of {layers} × {units} units cannot be {len(content)} bytes.")
     flat = np.unpackbits(content, count=layers * units)
     return flat.astype(bool).reshape(layers, units)
 
 
-# --- questions -------------------------------------------------------------------------------
+# --- requests --------------------------------------------------------------------------------
 
 
-class Question(Params):
-    """Something that needs a model; two equal questions have one answer."""
+class Request(Params):
+    """A computation that needs a model; equal requests have the same response."""
 
     kind: ClassVar[str]
     task: Name
 
     def to_json(self) -> str:
-        """Canonical text."""
+        """Return the canonical JSON text."""
         return json.dumps({"kind": self.kind} | self.values(), sort_keys=True)
 
-    def key(self, stamps: tuple[str, ...] = ()) -> str:
-        """Names the answer; `stamps` tell one state of the models asked about from another."""
-        parts = [str(VERSION), self.to_json(), *stamps]
+    def key(self, fingerprints: tuple[str, ...] = ()) -> str:
+        """Return the cache key of the response.
+
+        Args:
+            fingerprints: One of each model's weights, so that new weights mean a new key.
+        """
+        parts = [str(VERSION), self.to_json(), *fingerprints]
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:24]
 
     @property
     def models(self) -> tuple[str, ...]:
-        """References of the models that it is about."""
+        """References of the models that the request needs."""
         model = getattr(self, "model", "")
         return (model,) if model else ()
 
 
-class OfText(Question):
-    """About one example, of one text or two, through one model, whole or masked."""
+class TextRequest(Request):
+    """A request on one example, of one text or two, through one model, masked or not."""
 
     model: Name
     texts: tuple[Text, ...] = Field(min_length=1, max_length=2)
-    closed: Closed | None = None
+    mask: PackedMask | None = None
     max_length: Length = 128
 
 
-class Attention(OfText):
-    """Where every head looks."""
+class AttentionRequest(TextRequest):
+    """A request for the attention probabilities of every head."""
 
     kind = "attention"
 
 
-class Attribution(OfText):
-    """What each token contributed to the log-odds of a class; None: the likeliest."""
+class AttributionRequest(TextRequest):
+    """A request for each token's contribution to the log-odds of a class.
+
+    A `target` of None means the predicted class.
+    """
 
     kind = "attribution"
-    target: Place | None = None
+    target: Index | None = None
 
 
-class Strongest(Question):
-    """The tokens to which the neurons of a layer answer most."""
+class TopTokensRequest(Request):
+    """A request for the tokens at which each neuron of a layer is most active."""
 
-    kind = "strongest"
+    kind = "top_tokens"
     model: Name
     split: Name = "selection"
-    layer: Place
+    layer: Index
     examples: int = Field(256, ge=1, le=4096)
-    most: int = Field(20, ge=1, le=100)
+    top: int = Field(20, ge=1, le=100)
     max_length: Length = 128
 
 
-class Weightiest(Question):
-    """The examples whose answer changes most when one unit is closed."""
+class TopExamplesRequest(Request):
+    """A request for the examples whose prediction changes most when one unit is masked."""
 
-    kind = "weightiest"
+    kind = "top_examples"
     model: Name
     split: Name = "selection"
     unit: Literal["head", "neuron"]
-    layer: Place
-    index: Place
+    layer: Index
+    index: Index
     examples: int = Field(256, ge=1, le=4096)
-    most: int = Field(10, ge=1, le=100)
+    top: int = Field(10, ge=1, le=100)
     max_length: Length = 128
 
 
-class Drawn(Question):
-    """Some examples of a split, drawn by a seed."""
+class SampleRequest(Request):
+    """A request for random examples of a split."""
 
-    kind = "drawn"
+    kind = "sample"
     split: Name = "selection"
     examples: int = Field(10, ge=1, le=100)
     seed: int = Field(0, ge=0, le=2**31)
 
 
-QUESTIONS: dict[str, type[Question]] = {
-    each.kind: each
-    for each in (Attention, Attribution, Strongest, Weightiest, Drawn)
-}  # fmt: skip
+REQUESTS: dict[str, type[Request]] = {
+    request.kind: request
+    for request in (
+        AttentionRequest,
+        AttributionRequest,
+        TopTokensRequest,
+        TopExamplesRequest,
+        SampleRequest,
+    )
+}
 
 
-def parse(text: str) -> Question:
-    """The question in a JSON text.
+def parse(text: str) -> Request:
+    """Read a request from its JSON text.
 
     Raises:
-        BadInput: no JSON object, or values out of range; NotFound: no such kind of question.
+        BadInput: not a JSON object, or values out of range.
+        NotFound: an unknown kind of request.
     """
     try:
         values = json.loads(text)
     except ValueError as error:
-        raise BadInput("The question is no JSON.") from error
+        raise BadInput("The request is not valid JSON.") from error
     if not isinstance(values, dict):
-        raise BadInput("The question is no JSON object.")
+        raise BadInput("The request is not a JSON object.")
     kind = str(values.pop("kind", ""))
-    if kind not in QUESTIONS:
-        raise unknown("kind of question", kind, QUESTIONS)
-    return QUESTIONS[kind].of(values)
+    if kind not in REQUESTS:
+        raise unknown("kind of request", kind, REQUESTS)
+    return REQUESTS[kind].of(values)
 
 
-# --- answers ---------------------------------------------------------------------------------
+# --- responses -------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, eq=False)
-class Answer:
-    """What a model told: arrays, and facts that JSON can hold."""
+class Response:
+    """The result of a request: arrays, and values that JSON can hold."""
 
     def save(self, path: Path) -> None:
-        """Write it to an npz file, whole or not at all."""
+        """Write the response to an npz file atomically."""
         values = {field.name: getattr(self, field.name) for field in fields(self)}
         arrays = {name: each for name, each in values.items() if isinstance(each, np.ndarray)}
         facts = {name: each for name, each in values.items() if name not in arrays}
@@ -191,22 +204,26 @@ class Answer:
 
     @classmethod
     def load(cls, path: Path) -> Self:
-        """Read what `save` wrote.
+        """Read a response that `save` wrote.
 
         Raises:
-            NotFound: there is no such file; BadInput: it holds another answer, or is damaged.
+            NotFound: no such file.
+            BadInput: a damaged file, or one with another kind of response.
         """
         names = tuple(field.name for field in fields(cls))
-        found = load_arrays(path, ("facts",), "a kept answer", names)
+        found = load_arrays(path, ("facts",), "a cached response", names)
         facts = json.loads(str(found.pop("facts")))
         if set(found) | set(facts) != set(names):
-            raise BadInput(f"{path} is no answer of this kind.", "Delete it and ask again.")
+            raise BadInput(f"{path} is not a {cls.__name__}.", "Delete the file and try again.")
         return cls(**facts, **found)
 
 
 @dataclass(frozen=True, eq=False)
-class Read(Answer):
-    """How a model read a text: its tokens, those that are special, what was cut or unknown."""
+class TokenisedResponse(Response):
+    """A response on one text: its tokens, which of them are special, cut off or unknown.
+
+    `cut` and `unknown` are counts.
+    """
 
     tokens: list[str]
     special: list[bool]
@@ -215,8 +232,8 @@ class Read(Answer):
 
 
 @dataclass(frozen=True, eq=False)
-class Attended(Read):
-    """Where every head looked; NaN where a layer has lost a head.
+class AttentionResponse(TokenisedResponse):
+    """Attention probabilities of every head; NaN for heads that a pruned layer has lost.
 
     Shapes: attention (L, H, T, T), logits (C,).
     """
@@ -226,11 +243,11 @@ class Attended(Read):
 
 
 @dataclass(frozen=True, eq=False)
-class Attributed(Read):
-    """What each token moved; `delta` is what the sum exceeds or lacks.
+class AttributionResponse(TokenisedResponse):
+    """Each token's contribution; `delta` is the sum's excess over `output` − `start`.
 
     `output` and `start` are log-odds of class `target` for the text, and for the text with every
-    word masked; for a regression the numbers themselves.
+    word masked; for a regression the predicted numbers.
 
     Shapes: values (T,), logits (C,).
     """
@@ -245,35 +262,35 @@ class Attributed(Read):
 
 
 @dataclass(frozen=True, eq=False)
-class Activated(Answer):
-    """Where each neuron of a layer is most active: rows and tokens of the examples looked at.
+class TopTokensResponse(Response):
+    """The tokens at which each neuron of a layer is most active: example rows and positions.
 
-    `read` holds the tokens of each example that occurs, by its row.
+    `tokens` holds the tokens of each example that occurs, by its row.
 
-    Shapes: values, rows, places (F, K).
+    Shapes: values, rows, positions (F, K).
     """
 
     values: NDArray[np.float32]
     rows: NDArray[np.int64]
-    places: NDArray[np.int64]
-    read: dict[str, list[str]]
+    positions: NDArray[np.int64]
+    tokens: dict[str, list[str]]
     examples: int
 
 
 @dataclass(frozen=True, eq=False)
-class Weighed(Answer):
-    """Examples by how much closing a unit changes the answer, the most changed first.
+class TopExamplesResponse(Response):
+    """Examples by how much masking a unit changes the prediction, most changed first.
 
-    `change` is half the summed change of the class probabilities (0–1), for a regression the
-    absolute change of the number.
+    `change` is the total variation distance of the class probabilities (0–1), for a regression
+    the absolute change of the prediction; `mean` is its mean over all `examples`.
 
-    Shapes: rows, change (K,), whole, without (K, C) logits, mean () over all examples looked at.
+    Shapes: rows, change (K,), logits, masked_logits (K, C).
     """
 
     rows: NDArray[np.int64]
     change: NDArray[np.float64]
-    whole: NDArray[np.float32]
-    without: NDArray[np.float32]
+    logits: NDArray[np.float32]
+    masked_logits: NDArray[np.float32]
     labels: NDArray[Any]
     texts: list[list[str]]
     mean: float
@@ -281,8 +298,8 @@ class Weighed(Answer):
 
 
 @dataclass(frozen=True, eq=False)
-class Examples(Answer):
-    """Texts with their labels.
+class SampleResponse(Response):
+    """Examples with their labels.
 
     Shapes: rows, labels (K,).
     """
@@ -292,39 +309,10 @@ class Examples(Answer):
     texts: list[list[str]]
 
 
-ANSWERS: dict[str, type[Answer]] = {
-    "attention": Attended,
-    "attribution": Attributed,
-    "strongest": Activated,
-    "weightiest": Weighed,
-    "drawn": Examples,
+RESPONSES: dict[str, type[Response]] = {
+    "attention": AttentionResponse,
+    "attribution": AttributionResponse,
+    "top_tokens": TopTokensResponse,
+    "top_examples": TopExamplesResponse,
+    "sample": SampleResponse,
 }
-
-
-# --- in words --------------------------------------------------------------------------------
-
-
-def habits(seen: Attended, layer: int, head: int) -> dict[str, float]:
-    """Where a head looks from the words of a text: shares of its attention, 1 in all.
-
-    Shapes: -> special tokens, itself, the token before, the token after, elsewhere.
-    """
-    rows = seen.attention[layer, head].astype(np.float64)
-    special = np.array(seen.special)
-    words = np.flatnonzero(~special)
-    names = ("special tokens", "itself", "the token before", "the token after", "elsewhere")
-    if not len(words):
-        return dict.fromkeys(names, float("nan"))
-    own = rows[words]
-    of_special = own[:, special].sum(axis=1)
-
-    def beside(step: int) -> NDArray[np.float64]:
-        there = words + step
-        inside = (there >= 0) & (there < len(special))
-        safe = np.where(inside, there, words)
-        return np.where(inside & ~special[safe], rows[words, safe], 0.0)
-
-    near = [beside(0), beside(-1), beside(1)]
-    rest = own.sum(axis=1) - of_special - sum(near)
-    shares = (of_special, *near, rest)
-    return {name: float(each.mean()) for name, each in zip(names, shares, strict=True)}

@@ -34,24 +34,24 @@ def done(recipe: Recipe) -> str:
 
 def pid() -> int:
     """The inspector's process, once it has published where it is."""
-    return int(json.loads(client.address().read_text())["pid"])
+    return int(json.loads(client.address_path().read_text())["pid"])
 
 
 def end(sign: signal.Signals = signal.SIGTERM) -> None:
     """End this store's inspector, if there is one, and wait until its lock is free."""
-    if not client.alive():
+    if not client.is_running():
         return
     with suppress(ProcessLookupError):
         os.kill(pid(), sign)
     until = time.monotonic() + SECONDS
-    while client.alive():
+    while client.is_running():
         assert time.monotonic() < until, "the inspector does not end"
         time.sleep(0.02)
-    client.address().unlink(missing_ok=True)  # what a killed one leaves
+    client.address_path().unlink(missing_ok=True)  # what a killed one leaves
 
 
 @pytest.fixture(scope="session")
-def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def inspected(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     place = tmp_path_factory.mktemp("inspected")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SPARSEKD_HOME", str(place / "home"))
@@ -72,8 +72,8 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 @pytest.fixture
-def names(shop: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+def names(inspected: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     """Task, teacher, student and pruned teacher by name, in a store of their own."""
-    monkeypatch.setenv("SPARSEKD_HOME", str(shop / "home"))
-    found: dict[str, str] = json.loads((shop / "names.json").read_text())
+    monkeypatch.setenv("SPARSEKD_HOME", str(inspected / "home"))
+    found: dict[str, str] = json.loads((inspected / "names.json").read_text())
     return found

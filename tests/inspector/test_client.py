@@ -1,4 +1,4 @@
-"""Real inspectors: answers, two visitors, deaths, limits, leaving, and every bad text."""
+"""Real inspectors: responses, two clients, crashes, time limits, idling, and every bad text."""
 
 import json
 import os
@@ -16,19 +16,19 @@ import pytest
 from sparsekd.errors import BadInput, Incompatible, NotFound, Unavailable
 from sparsekd.inspector import client
 from sparsekd.inspector.protocol import (
-    Activated,
-    Attended,
-    Attention,
-    Attributed,
-    Attribution,
-    Closed,
-    Drawn,
-    Examples,
-    Strongest,
-    Weighed,
-    Weightiest,
+    AttentionRequest,
+    AttentionResponse,
+    AttributionRequest,
+    AttributionResponse,
+    PackedMask,
+    SampleRequest,
+    SampleResponse,
+    TopExamplesRequest,
+    TopExamplesResponse,
+    TopTokensRequest,
+    TopTokensResponse,
 )
-from sparsekd.inspector.server.serving import forget
+from sparsekd.inspector.server.serving import trim_cache
 from sparsekd.runs import store
 from sparsekd.units.masking import Mask
 from tests.inspector.conftest import SECONDS, end, pid
@@ -39,13 +39,15 @@ TEXT = ("the film was very good",)
 
 
 def attention(names: Names, text: str = TEXT[0], model: str = "teacher", **more: object):
-    question = Attention.of({"task": names["task"], "model": names[model], "texts": (text,)} | more)
-    return client.ask(question, Attended)
+    request = AttentionRequest.of(
+        {"task": names["task"], "model": names[model], "texts": (text,)} | more
+    )
+    return client.ask(request, AttentionResponse)
 
 
-def seen(names: Names, mask: Mask | None, text: str = TEXT[0]) -> Attention:
-    closed = None if mask is None else Closed.of_mask(mask)
-    return Attention(task=names["task"], model=names["teacher"], texts=(text,), closed=closed)
+def masked_request(names: Names, mask: Mask | None, text: str = TEXT[0]) -> AttentionRequest:
+    packed = None if mask is None else PackedMask.pack(mask)
+    return AttentionRequest(task=names["task"], model=names["teacher"], texts=(text,), mask=packed)
 
 
 def some_mask(seed: int) -> Mask:
@@ -60,7 +62,7 @@ def until(condition, what: str) -> None:
         time.sleep(0.02)
 
 
-# --- answers ---------------------------------------------------------------------------------
+# --- responses -------------------------------------------------------------------------------
 
 
 def test_attention_has_a_row_of_shares_for_every_token_of_every_head(names: Names):
@@ -75,18 +77,20 @@ def test_attention_has_a_row_of_shares_for_every_token_of_every_head(names: Name
 
 def test_attribution_sums_to_the_difference_within_the_shown_delta(names: Names):
     for model in ("teacher", "pruned", "student"):
-        question = Attribution(task=names["task"], model=names[model], texts=TEXT)
-        told = client.ask(question, Attributed)
-        assert told.values.sum() - told.delta == pytest.approx(told.output - told.start, abs=1e-4)
-        assert told.target == told.logits.argmax()
+        request = AttributionRequest(task=names["task"], model=names[model], texts=TEXT)
+        response = client.ask(request, AttributionResponse)
+        assert response.values.sum() - response.delta == pytest.approx(
+            response.output - response.start, abs=1e-4
+        )
+        assert response.target == response.logits.argmax()
 
 
-def test_a_kept_answer_needs_no_inspector(names: Names):
+def test_a_cached_response_needs_no_inspector(names: Names):
     first = attention(names, "a plot is fine")
     end()
     second = attention(names, "a plot is fine")
 
-    assert not client.alive()
+    assert not client.is_running()
     np.testing.assert_array_equal(first.attention, second.attention)
 
 
@@ -97,63 +101,66 @@ def test_a_pruned_teacher_shows_its_heads_where_the_dense_one_has_them(names: Na
     np.testing.assert_array_equal(~np.isnan(seen.attention[:, :, 0, 0]), mask.heads)
 
 
-def test_the_strongest_tokens_are_named_with_their_sentence(names: Names):
-    question = Strongest(task=names["task"], model=names["teacher"], layer=1, most=3)
-    told = client.ask(question, Activated)
+def test_the_top_tokens_come_with_their_sentence(names: Names):
+    request = TopTokensRequest(task=names["task"], model=names["teacher"], layer=1, top=3)
+    response = client.ask(request, TopTokensResponse)
 
-    assert told.values.shape == told.rows.shape == told.places.shape == (24, 3)
-    assert (np.diff(told.values, axis=1) <= 0).all()
-    assert told.read[str(told.rows[5, 0])][told.places[5, 0]]
+    assert response.values.shape == response.rows.shape == response.positions.shape == (24, 3)
+    assert (np.diff(response.values, axis=1) <= 0).all()
+    assert response.tokens[str(response.rows[5, 0])][response.positions[5, 0]]
 
 
-def test_the_weightiest_examples_change_most_without_the_unit(names: Names):
-    question = Weightiest(
-        task=names["task"], model=names["teacher"], unit="head", layer=1, index=0, most=4
+def test_the_top_examples_change_most_without_the_unit(names: Names):
+    request = TopExamplesRequest(
+        task=names["task"], model=names["teacher"], unit="head", layer=1, index=0, top=4
     )
-    told = client.ask(question, Weighed)
+    response = client.ask(request, TopExamplesResponse)
 
-    assert (np.diff(told.change) <= 0).all()
-    assert told.change[0] >= told.mean
+    assert (np.diff(response.change) <= 0).all()
+    assert response.change[0] >= response.mean
     mask = Mask.full(SHAPE)
     mask.heads[1, 0] = False
-    alone = client.ask(seen(names, mask, told.texts[0][0]), Attended)
-    np.testing.assert_allclose(told.without[0], alone.logits, atol=1e-5)
+    alone = client.ask(masked_request(names, mask, response.texts[0][0]), AttentionResponse)
+    np.testing.assert_allclose(response.masked_logits[0], alone.logits, atol=1e-5)
 
 
 def test_examples_are_drawn_by_their_seed(names: Names):
     one, same, other = (
-        client.ask(Drawn(task=names["task"], examples=3, seed=seed), Examples) for seed in (1, 1, 2)
+        client.ask(SampleRequest(task=names["task"], examples=3, seed=seed), SampleResponse)
+        for seed in (1, 1, 2)
     )
 
     assert one.texts == same.texts != other.texts
     assert len(one.texts) == len(one.labels) == 3
 
 
-# --- two visitors ----------------------------------------------------------------------------
+# --- two clients -----------------------------------------------------------------------------
 
 
-def test_two_visitors_never_see_each_other_s_masks(names: Names):
+def test_two_clients_never_see_each_other_s_masks(names: Names):
     attention(names)
-    asked = [(seed, f"{word} film is good") for word in ("the", "a") for seed in range(6)]
-    with ThreadPoolExecutor(6) as visitors:
+    requests = [(seed, f"{word} film is good") for word in ("the", "a") for seed in range(6)]
+    with ThreadPoolExecutor(6) as clients:
         together = list(
-            visitors.map(
-                lambda one: client.ask(seen(names, some_mask(one[0]), one[1]), Attended),
-                asked,
+            clients.map(
+                lambda one: client.ask(
+                    masked_request(names, some_mask(one[0]), one[1]), AttentionResponse
+                ),
+                requests,
             )
         )
-    whole = client.ask(seen(names, None, "the film is good"), Attended)
-    shutil.rmtree(client.answers())
+    whole = client.ask(masked_request(names, None, "the film is good"), AttentionResponse)
+    shutil.rmtree(client.cache_folder())
 
-    for (seed, text), told in zip(asked, together, strict=True):
-        alone = client.ask(seen(names, some_mask(seed), text), Attended)
-        np.testing.assert_array_equal(told.logits, alone.logits)
-    assert len({float(told.logits[0]) for told in together}) > 6
-    again = client.ask(seen(names, None, "the film is good"), Attended)
+    for (seed, text), response in zip(requests, together, strict=True):
+        alone = client.ask(masked_request(names, some_mask(seed), text), AttentionResponse)
+        np.testing.assert_array_equal(response.logits, alone.logits)
+    assert len({float(response.logits[0]) for response in together}) > 6
+    again = client.ask(masked_request(names, None, "the film is good"), AttentionResponse)
     np.testing.assert_array_equal(whole.logits, again.logits)
 
 
-# --- a life ----------------------------------------------------------------------------------
+# --- processes -------------------------------------------------------------------------------
 
 
 def test_a_killed_inspector_is_replaced(names: Names):
@@ -166,7 +173,7 @@ def test_a_killed_inspector_is_replaced(names: Names):
     assert pid() != before
 
 
-def test_a_second_death_over_one_question_is_told(names: Names, monkeypatch: pytest.MonkeyPatch):
+def test_a_second_death_over_one_request_is_an_error(names: Names, monkeypatch: pytest.MonkeyPatch):
     class Dying:
         """A connection to an inspector that ends."""
 
@@ -186,47 +193,50 @@ def test_a_second_death_over_one_question_is_told(names: Names, monkeypatch: pyt
             raise EOFError
 
     met: list[Dying] = []
-    monkeypatch.setattr(client, "_reached", lambda waiting: met.append(Dying()) or met[-1])
+    monkeypatch.setattr(client, "_connect_or_start", lambda on_wait: met.append(Dying()) or met[-1])
     with pytest.raises(Unavailable, match="2 times"):
         attention(names, "a plot was dull")
     assert len(met) == 2
 
 
-def test_who_waits_hears_of_it_and_may_leave(names: Names):
+def test_a_waiting_client_gets_the_status_and_may_give_up(names: Names):
     end()
-    heard: list[str] = []
+    statuses: list[str] = []
 
-    def leave(words: str) -> None:
-        heard.append(words)
+    def leave(status: str) -> None:
+        statuses.append(status)
         raise KeyboardInterrupt
 
-    question = Attention(task=names["task"], model=names["teacher"], texts=("he said that",))
+    request = AttentionRequest(task=names["task"], model=names["teacher"], texts=("he said that",))
     with pytest.raises(KeyboardInterrupt):
-        client.ask(question, Attended, leave)
-    assert heard == ["Starting the inspector"]
-    until(lambda: client.address().exists(), "the inspector that was started does not come")
+        client.ask(request, AttentionResponse, leave)
+    assert statuses == ["Starting the inspector"]
+    until(
+        lambda: client.address_path().exists(), "the started inspector never published its address"
+    )
 
 
 def serve(*words: str) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
         [sys.executable, "-m", "sparsekd.inspector", *words],
-        cwd=Path(client.__file__).parents[2], stderr=subprocess.DEVNULL,
-    )  # fmt: skip
+        cwd=Path(client.__file__).parents[2],
+        stderr=subprocess.DEVNULL,
+    )
 
 
-def test_it_leaves_when_nobody_asks(names: Names):
+def test_an_idle_inspector_exits(names: Names):
     end()
     process = serve("--idle", "0.2")
 
     assert process.wait(SECONDS) == 0
-    assert not client.address().exists()
-    assert not client.alive()
+    assert not client.address_path().exists()
+    assert not client.is_running()
 
 
-def test_only_one_serves_a_store(names: Names):
+def test_only_one_inspector_serves_a_store(names: Names):
     end()
     first = serve()
-    until(lambda: client.address().exists(), "no address")
+    until(lambda: client.address_path().exists(), "no address")
 
     assert serve().wait(SECONDS) == 0
     assert pid() == first.pid
@@ -234,50 +244,50 @@ def test_only_one_serves_a_store(names: Names):
     first.wait(SECONDS)
 
 
-def test_an_answer_that_takes_too_long_is_refused_and_the_next_is_given(names: Names):
+def test_a_request_over_the_time_limit_is_refused_and_the_next_is_served(names: Names):
     end()
     process = serve("--limit", "0.001")
-    until(lambda: client.address().exists(), "no address")
-    question = Weightiest(
+    until(lambda: client.address_path().exists(), "no address")
+    request = TopExamplesRequest(
         task=names["task"], model=names["teacher"], unit="neuron", layer=0, index=7
     )
     try:
         with pytest.raises(Unavailable, match=r"longer than 0\.001 seconds"):
-            client.ask(question, Weighed)
+            client.ask(request, TopExamplesResponse)
         assert process.poll() is None
     finally:
         end()
         process.wait(SECONDS)
-    assert client.ask(question, Weighed).examples > 10
+    assert client.ask(request, TopExamplesResponse).examples > 10
 
 
-def test_a_question_that_is_none_is_refused_and_the_inspector_stays(names: Names):
+def test_an_invalid_request_is_refused_and_the_inspector_stays(names: Names):
     attention(names, "she said that")
     before = pid()
-    for words in (b"[1]", b"{", b'{"kind": "attentoin"}', b'{"kind": "drawn", "task": ""}'):
-        with client._connected() as connection:
+    for words in (b"[1]", b"{", b'{"kind": "attentoin"}', b'{"kind": "sample", "task": ""}'):
+        with client._connect() as connection:
             connection.send_bytes(words)
             assert connection.poll(SECONDS)
             assert "error" in json.loads(connection.recv_bytes())
     assert pid() == before
 
 
-def test_old_answers_are_forgotten_first(names: Names, tmp_path: Path, monkeypatch):
+def test_the_oldest_responses_are_deleted_first(names: Names, tmp_path: Path, monkeypatch):
     monkeypatch.setenv("SPARSEKD_HOME", str(tmp_path))
-    client.answers().mkdir(parents=True)
+    client.cache_folder().mkdir(parents=True)
     for age, name in enumerate(("new", "old", "oldest")):
-        file = client.answers() / f"{name}.npz"
+        file = client.cache_folder() / f"{name}.npz"
         file.write_bytes(b"x" * 100)
         os.utime(file, (1e9 - age, 1e9 - age))
-    forget(250)
+    trim_cache(250)
 
-    assert {file.stem for file in client.answers().iterdir()} == {"new", "old"}
+    assert {file.stem for file in client.cache_folder().iterdir()} == {"new", "old"}
 
 
 # --- bad input -------------------------------------------------------------------------------
 
 
-def test_ten_thousand_words_are_cut_and_it_is_said(names: Names):
+def test_ten_thousand_words_are_cut_and_counted(names: Names):
     seen = attention(names, "very " * 10_000)
 
     assert len(seen.tokens) == 64  # as many as the model has positions for
@@ -309,34 +319,36 @@ def test_any_text_is_read(names: Names, text: str):
 
 
 @pytest.mark.parametrize("text", ["x" * 200_001, "half a character: \ud83d"])
-def test_what_is_no_text_is_refused_before_it_is_sent(names: Names, text: str):
+def test_an_invalid_text_is_refused_before_it_is_sent(names: Names, text: str):
     with pytest.raises(BadInput, match="texts"):
         attention(names, text)
 
 
 def test_units_that_do_not_exist_are_refused(names: Names):
-    asked = {"task": names["task"], "model": names["teacher"], "unit": "head"}
+    values = {"task": names["task"], "model": names["teacher"], "unit": "head"}
     with pytest.raises(NotFound, match="no layer 3"):
-        client.ask(Weightiest(**asked, layer=2, index=0), Weighed)
+        client.ask(TopExamplesRequest(**values, layer=2, index=0), TopExamplesResponse)
     with pytest.raises(NotFound, match="no head 3 in layer 1"):
-        client.ask(Weightiest(**asked, layer=0, index=2), Weighed)
+        client.ask(TopExamplesRequest(**values, layer=0, index=2), TopExamplesResponse)
     with pytest.raises(NotFound, match="no class 2"):
-        question = Attribution(task=names["task"], model=names["teacher"], texts=TEXT, target=2)
-        client.ask(question, Attributed)
+        request = AttributionRequest(
+            task=names["task"], model=names["teacher"], texts=TEXT, target=2
+        )
+        client.ask(request, AttributionResponse)
 
 
 def test_a_mask_of_another_shape_is_refused(names: Names):
     with pytest.raises(Incompatible, match="mask has heads"):
-        client.ask(seen(names, Mask.full((2, 3, 24))), Attended)
+        client.ask(masked_request(names, Mask.full((2, 3, 24))), AttentionResponse)
 
 
 def test_two_texts_for_a_task_of_one_are_refused(names: Names):
-    question = Attention(task=names["task"], model=names["teacher"], texts=("a", "b"))
-    with pytest.raises(BadInput, match="reads 1"):
-        client.ask(question, Attended)
+    request = AttentionRequest(task=names["task"], model=names["teacher"], texts=("a", "b"))
+    with pytest.raises(BadInput, match="takes 1 text, not 2"):
+        client.ask(request, AttentionResponse)
 
 
-def test_a_model_whose_files_were_deleted_is_told_even_where_its_answer_is_kept(
+def test_deleted_model_files_are_an_error_even_where_the_response_is_cached(
     names: Names, tmp_path: Path
 ):
     attention(names, model="student")
@@ -354,4 +366,4 @@ def test_a_model_whose_files_were_deleted_is_told_even_where_its_answer_is_kept(
 
 def test_asking_for_the_wrong_kind_of_answer_is_a_bug(names: Names):
     with pytest.raises(TypeError):
-        client.ask(Drawn(task=names["task"]), Attended)
+        client.ask(SampleRequest(task=names["task"]), AttentionResponse)

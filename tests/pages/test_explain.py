@@ -10,17 +10,16 @@ from streamlit.testing.v1 import AppTest
 from pages.parts.explain import attention_view, attribution_view, tokens
 from sparsekd.inspector import client
 from sparsekd.inspector.protocol import (
-    Activated,
-    Attended,
-    Attention,
-    Attributed,
-    Attribution,
-    Closed,
-    Question,
-    Strongest,
-    Weighed,
-    Weightiest,
-    habits,
+    AttentionRequest,
+    AttentionResponse,
+    AttributionRequest,
+    AttributionResponse,
+    PackedMask,
+    Request,
+    TopExamplesRequest,
+    TopExamplesResponse,
+    TopTokensRequest,
+    TopTokensResponse,
 )
 from sparsekd.runs import store
 from sparsekd.runs.records import Plan, Run
@@ -36,10 +35,10 @@ TEXT = "<b> **x** $a$ 😀 שלום"
 
 @pytest.fixture(autouse=True)
 def no_inspector(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing is started behind these tests' backs: what they ask for is kept already."""
+    """Refuse to start an inspector: every response that a page needs is cached."""
 
     def refuse(module: str, log: Path) -> None:
-        raise AssertionError("the page asks for something that is not kept")
+        raise AssertionError("the page requests something that is not cached")
 
     monkeypatch.setattr(client, "detached", refuse)
 
@@ -62,24 +61,24 @@ def about(run: Run, **more: object) -> dict[str, object]:
     } | more  # fmt: skip
 
 
-def keep(question: Question, answer: object) -> None:
-    """Put an answer where the inspector would leave it."""
-    answer.save(client.kept(question))  # type: ignore[attr-defined]
+def keep(request: Request, response: object) -> None:
+    """Put a response into the cache of the inspector."""
+    response.save(client.cached_path(request))  # type: ignore[attr-defined]
 
 
-def attended(cut: int = 0, unknown: int = 0) -> Attended:
+def attended(cut: int = 0, unknown: int = 0) -> AttentionResponse:
     count = len(NASTY)
     drawn = np.random.default_rng(0).random((LAYERS, HEADS, count, count))
     rows = (drawn / drawn.sum(axis=3, keepdims=True)).astype(np.float32)
     special = [True, *[False] * (count - 2), True]
-    return Attended(NASTY, special, cut, unknown, rows, np.zeros(2, dtype=np.float32))
+    return AttentionResponse(NASTY, special, cut, unknown, rows, np.zeros(2, dtype=np.float32))
 
 
-def attributed(scale: float = 1.0) -> Attributed:
+def attributed(scale: float = 1.0) -> AttributionResponse:
     special = [True, *[False] * (len(NASTY) - 2), True]
     values = scale * np.array([0.0, 1.5, -0.5, 0.2, 0.1, 0.0, 0.0])
     logits = np.array([-1.0, 1.0], dtype=np.float32)
-    return Attributed(NASTY, special, 0, 0, values, logits, 1, 2.0, 0.71, 0.01, 16)
+    return AttributionResponse(NASTY, special, 0, 0, values, logits, 1, 2.0, 0.71, 0.01, 16)
 
 
 def words(app: AppTest) -> str:
@@ -114,7 +113,7 @@ def test_a_sparsity_of_one_is_refused_and_the_sliders_stay(open_page: Open, stud
 
 
 def test_attention_of_a_linked_sentence_is_shown_as_text(open_page: Open, scored: Run) -> None:
-    keep(Attention(**about(scored, texts=(TEXT,))), attended(cut=40, unknown=2))
+    keep(AttentionRequest(**about(scored, texts=(TEXT,))), attended(cut=40, unknown=2))
     app = open_page(PAGE, view="does", layer="1", index="2", text=TEXT, v="1")
 
     assert app.text_area[0].value == TEXT
@@ -128,8 +127,8 @@ def test_attention_of_a_linked_sentence_is_shown_as_text(open_page: Open, scored
 
 def test_the_masked_teacher_is_asked_with_the_page_s_mask(open_page: Open, scored: Run) -> None:
     mask = masking.decide(*masking.knowledgeableness(sample_scores(), 0.9), 0.4)
-    closed = Closed.of_mask(mask)
-    keep(Attention(**about(scored, texts=("a film",), closed=closed)), attended())
+    packed = PackedMask.pack(mask)
+    keep(AttentionRequest(**about(scored, texts=("a film",), mask=packed)), attended())
     query = {"lam": "0.9", "sparsity": "0.4", "masked": "1", "text": "a film"}
     app = open_page(PAGE, view="does", layer="0", index="0", v="1", **query)
 
@@ -141,9 +140,9 @@ def test_examples_where_a_head_matters_are_offered(open_page: Open, scored: Run)
     texts = [["**bold** film"], ["<i>dull</i>"]]
     logits = np.array([[2.0, -2.0], [0.0, 1.0]], dtype=np.float32)
     rows, change = np.array([4, 9]), np.array([0.5, 0.1])
-    weighed = Weighed(rows, change, logits, -logits, np.array([0, 1]), texts, 0.05, 200)
-    keep(Weightiest(**about(scored, unit="head", layer=1, index=0)), weighed)
-    keep(Attention(**about(scored, texts=("**bold** film",))), attended())
+    weighed = TopExamplesResponse(rows, change, logits, -logits, np.array([0, 1]), texts, 0.05, 200)
+    keep(TopExamplesRequest(**about(scored, unit="head", layer=1, index=0)), weighed)
+    keep(AttentionRequest(**about(scored, texts=("**bold** film",))), attended())
     app = open_page(PAGE, view="does", layer="1", index="0", text="**bold** film", v="1")
     app.button_group(key="sentence.way").set_value("Where it matters most").run()
 
@@ -156,7 +155,10 @@ def test_a_neuron_s_strongest_tokens_stand_in_their_text(open_page: Open, scored
     values = np.tile(np.array([3.0, 1.0], dtype=np.float32), (NEURONS, 1))
     rows, places = np.zeros((NEURONS, 2), int), np.tile([1, 2], (NEURONS, 1))
     read = {"0": ["[CLS]", "play", "##ing", "[SEP]"]}
-    keep(Strongest(**about(scored, layer=1)), Activated(values, rows, places, read, 256))
+    keep(
+        TopTokensRequest(**about(scored, layer=1)),
+        TopTokensResponse(values, rows, places, read, 256),
+    )
     app = open_page(PAGE, view="does", unit="neuron", layer="1", index="5", v="1")
 
     shown = table(app, "in its text")
@@ -168,10 +170,10 @@ def test_models_are_attributed_side_by_side(open_page: Open, scored: Run) -> Non
     mask = masking.decide(*masking.knowledgeableness(sample_scores(), 0.5), 0.2)
     shown = attribution_view.models(scored, mask)
     for place, one in enumerate(shown):
-        closed = None if one.mask is None else Closed.of_mask(one.mask)
+        packed = None if one.mask is None else PackedMask.pack(one.mask)
         target = {"target": 1} if place else {}
-        asked = about(scored, model=one.reference, texts=(TEXT,), closed=closed) | target
-        keep(Attribution(**asked), attributed(1.0 + place))
+        asked = about(scored, model=one.reference, texts=(TEXT,), mask=packed) | target
+        keep(AttributionRequest(**asked), attributed(1.0 + place))
     app = open_page(PAGE, view="tokens", text=TEXT, v="1")
 
     assert not app.error
@@ -209,14 +211,3 @@ def test_pictures_hold_no_markup_of_the_data() -> None:
         assert "<b>" not in drawn
         assert "\\u003cb\\u003e" not in drawn
         assert "<img" not in drawn
-
-
-def test_habits_are_shares_of_one() -> None:
-    seen = attended()
-    for layer in range(LAYERS):
-        shares = habits(seen, layer, 0)
-        assert sum(shares.values()) == pytest.approx(1, rel=1e-5)
-    rows = seen.attention[1, 0]
-    before = np.mean([rows[k, k - 1] if k > 1 else 0 for k in range(1, 6)])
-    assert habits(seen, 1, 0)["the token before"] == pytest.approx(before)
-    assert habits(seen, 1, 0)["special tokens"] == pytest.approx(rows[1:6][:, [0, 6]].sum(1).mean())

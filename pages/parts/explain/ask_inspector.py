@@ -1,4 +1,4 @@
-"""Questions to the inspector from a page: what is waited for is said, and a click ends the wait."""
+"""Requests to the inspector from a page: a caption shows the status, a click ends the wait."""
 
 from typing import TypeVar
 
@@ -7,16 +7,16 @@ import streamlit as st
 from pages.parts.shell import frame
 from sparsekd.errors import SparseKDError
 from sparsekd.inspector import client
-from sparsekd.inspector.protocol import Answer, Question
+from sparsekd.inspector.protocol import Request, Response
 
-Kind = TypeVar("Kind", bound=Answer)
+R = TypeVar("R", bound=Response)
 
 
-def ask(question: Question, answer: type[Kind]) -> Kind:
-    """The answer; while it is not there, a line says why.
+def ask(request: Request, response_type: type[R]) -> R:
+    """Return the response; show a status line while waiting.
 
     Raises:
-        SparseKDError: as `asking.ask`.
+        SparseKDError: as `client.ask`.
     """
     place = st.empty()
 
@@ -25,7 +25,7 @@ def ask(question: Question, answer: type[Kind]) -> Kind:
         place.caption(f":material/hourglass_top: {frame.plain(words)} …")
 
     try:
-        found = client.ask(question, answer, waiting)
+        found = client.ask(request, response_type, waiting)
     except SparseKDError:
         place.empty()
         raise

@@ -7,8 +7,15 @@ import streamlit as st
 
 from pages.parts.explain import ask_inspector, sentences, tokens
 from pages.parts.shell import frame, looks, url_state
-from sparsekd.inspector.protocol import Activated, Attended, Attention, Closed, Strongest, habits
+from sparsekd.inspector.protocol import (
+    AttentionRequest,
+    AttentionResponse,
+    PackedMask,
+    TopTokensRequest,
+    TopTokensResponse,
+)
 from sparsekd.runs.records import Run
+from sparsekd.units.attention import attention_shares
 from sparsekd.units.masking import Mask
 
 CELL = 22  # pixels of a token's row
@@ -28,24 +35,24 @@ def of_head(run: Run, layer: int, head: int, mask: Mask) -> None:
         "below a head changes what it looks at.",
     )  # fmt: skip
     url_state.write(masked=masked)
-    question = Attention.of(
+    request = AttentionRequest.of(
         {
             "task": run.recipe.task, "model": run.recipe.inputs["teacher"], "texts": texts,
-            "closed": Closed.of_mask(mask) if masked else None,
+            "mask": PackedMask.pack(mask) if masked else None,
             "max_length": run.recipe.params["max_length"],
         }
     )  # fmt: skip
-    show(ask_inspector.ask(question, Attended), layer, head)
+    show(ask_inspector.ask(request, AttentionResponse), layer, head)
 
 
-def show(seen: Attended, layer: int, head: int) -> None:
+def show(seen: AttentionResponse, layer: int, head: int) -> None:
     """One head's attention as a map, in words, and as a table."""
     sentences.say_how_read(seen.cut, seen.unknown, len(seen.tokens))
     rows = seen.attention[layer, head]
     if np.isnan(rows).any():
         st.info("The model has lost this head.", icon=":material/content_cut:")
         return
-    shares = habits(seen, layer, head)
+    shares = attention_shares(rows, seen.special)
     words = ", ".join(f"{share:.0%} {name}" for name, share in shares.items())
     st.markdown(
         f"Where layer {layer + 1}, head {head + 1} looks from the words of this text: {words}.",
@@ -70,7 +77,7 @@ def show(seen: Attended, layer: int, head: int) -> None:
     frame.table(table, "attention", "attention", "Attention as a table")
 
 
-def picture(seen: Attended, rows: np.ndarray) -> go.Figure:
+def picture(seen: AttentionResponse, rows: np.ndarray) -> go.Figure:
     """Who looks (rows) at whom (columns).
 
     Shapes: rows (T, T).
@@ -111,13 +118,13 @@ def _pairs(labels: list[str]) -> list[list[str]]:
 
 def of_neuron(run: Run, layer: int, neuron: int) -> None:
     """The tokens, in their sentences, at which a neuron of the teacher is most active."""
-    question = Strongest.of(
+    request = TopTokensRequest.of(
         {
             "task": run.recipe.task, "model": run.recipe.inputs["teacher"], "layer": layer,
             "max_length": run.recipe.params["max_length"],
         }
     )  # fmt: skip
-    found = ask_inspector.ask(question, Activated)
+    found = ask_inspector.ask(request, TopTokensResponse)
     table = strongest(found, neuron)
     often = table["token"].value_counts()
     word, times = str(often.index[0]), int(often.iloc[0])
@@ -132,11 +139,11 @@ def of_neuron(run: Run, layer: int, neuron: int) -> None:
     frame.download(table, "neuron", "neuron.csv")
 
 
-def strongest(found: Activated, neuron: int) -> pd.DataFrame:
+def strongest(found: TopTokensResponse, neuron: int) -> pd.DataFrame:
     """One row per token: activation, token, and the text around it."""
-    places = zip(found.values[neuron], found.rows[neuron], found.places[neuron], strict=True)
+    places = zip(found.values[neuron], found.rows[neuron], found.positions[neuron], strict=True)
     rows = []
     for value, row, place in places:
-        read = found.read[str(row)]
+        read = found.tokens[str(row)]
         rows.append((float(value), tokens.visible(read[place]), tokens.joined(read, int(place))))
     return pd.DataFrame(rows, columns=["activation", "token", "in its text"])

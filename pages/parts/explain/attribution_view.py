@@ -15,7 +15,7 @@ from pages.parts.forms import fields
 from pages.parts.scores_and_mask import score_source
 from pages.parts.shell import frame, looks
 from sparsekd.catalog.stage_parameters import AttributeParams
-from sparsekd.inspector.protocol import Attributed, Attribution, Closed
+from sparsekd.inspector.protocol import AttributionRequest, AttributionResponse, PackedMask
 from sparsekd.runs import jobs, store, tables
 from sparsekd.runs.records import Run, State
 from sparsekd.studies import recipes
@@ -51,7 +51,7 @@ def show(run: Run, mask: Mask) -> None:
     if texts is None or not names:
         return
     length = run.recipe.params["max_length"]
-    told: dict[str, Attributed] = {}
+    told: dict[str, AttributionResponse] = {}
     for name in names:
         told[name] = _ask(run.recipe.task, texts, known[name], wanted, length)
         wanted = told[name].target  # all explain what the first answers, so that they compare
@@ -103,18 +103,18 @@ def _target(card: TaskCard) -> int | None:
 
 def _ask(
     task: str, texts: tuple[str, ...], shown: Shown, target: int | None, length: int
-) -> Attributed:
-    closed = None if shown.mask is None else Closed.of_mask(shown.mask)
-    question = Attribution.of(
+) -> AttributionResponse:
+    packed = None if shown.mask is None else PackedMask.pack(shown.mask)
+    request = AttributionRequest.of(
         {
-            "task": task, "model": shown.reference, "texts": texts, "closed": closed,
+            "task": task, "model": shown.reference, "texts": texts, "mask": packed,
             "target": target, "max_length": length,
         }
     )  # fmt: skip
-    return ask_inspector.ask(question, Attributed)
+    return ask_inspector.ask(request, AttributionResponse)
 
 
-def _words(card: TaskCard, told: dict[str, Attributed], target: int) -> None:
+def _words(card: TaskCard, told: dict[str, AttributionResponse], target: int) -> None:
     name, first = next(iter(told.items()))
     values = np.where(first.special, 0.0, first.values)
     place = int(np.abs(values).argmax())
@@ -130,15 +130,15 @@ def _words(card: TaskCard, told: dict[str, Attributed], target: int) -> None:
     )
 
 
-def _alike(told: dict[str, Attributed]) -> list[dict[str, Attributed]]:
+def _alike(told: dict[str, AttributionResponse]) -> list[dict[str, AttributionResponse]]:
     """Models that read the same tokens share a picture."""
-    groups: dict[tuple[str, ...], dict[str, Attributed]] = {}
+    groups: dict[tuple[str, ...], dict[str, AttributionResponse]] = {}
     for name, each in told.items():
         groups.setdefault(tuple(each.tokens), {})[name] = each
     return list(groups.values())
 
 
-def _map(told: dict[str, Attributed]) -> None:
+def _map(told: dict[str, AttributionResponse]) -> None:
     first = next(iter(told.values()))
     values = np.stack([each.values for each in told.values()], axis=1)
     st.plotly_chart(
@@ -155,7 +155,7 @@ def _map(told: dict[str, Attributed]) -> None:
     frame.table(table, "attributions", f"tokens.{'.'.join(told)}", "Tokens as a table")
 
 
-def picture(first: Attributed, values: np.ndarray, names: list[str]) -> go.Figure:
+def picture(first: AttributionResponse, values: np.ndarray, names: list[str]) -> go.Figure:
     """A row per token, a column per model, white at 0.
 
     Shapes: values (T, models).
@@ -196,7 +196,7 @@ def _wrapped(name: str, width: int = 12) -> str:
     return "<br>".join(tokens.label(line) for line in lines)
 
 
-def _tables(card: TaskCard, told: dict[str, Attributed]) -> None:
+def _tables(card: TaskCard, told: dict[str, AttributionResponse]) -> None:
     """Each model's answer, and how exact its attributions are."""
     st.dataframe(answers(card, told), width="stretch", hide_index=True, key="tokens.answers")
     st.caption(
@@ -205,7 +205,7 @@ def _tables(card: TaskCard, told: dict[str, Attributed]) -> None:
     )
 
 
-def answers(card: TaskCard, told: dict[str, Attributed]) -> pd.DataFrame:
+def answers(card: TaskCard, told: dict[str, AttributionResponse]) -> pd.DataFrame:
     """One row per model: its answer, what is explained, and the convergence delta."""
     rows = []
     for name, each in told.items():

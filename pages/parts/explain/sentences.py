@@ -7,7 +7,12 @@ from scipy.special import softmax
 from pages.parts.explain import ask_inspector, tokens
 from pages.parts.shell import frame, url_state
 from sparsekd.errors import BadInput
-from sparsekd.inspector.protocol import Drawn, Examples, Weighed, Weightiest
+from sparsekd.inspector.protocol import (
+    SampleRequest,
+    SampleResponse,
+    TopExamplesRequest,
+    TopExamplesResponse,
+)
 from sparsekd.runs.records import Run
 from sparsekd.tasks import TaskCard
 
@@ -64,7 +69,9 @@ def _drawn(run: Run, card: TaskCard) -> Texts:
     if right.button("Draw others", icon=":material/casino:", key="sentence.again"):
         st.session_state["sentence.seed"] = st.session_state.get("sentence.seed", 0) + 1
     seed = st.session_state.get("sentence.seed", 0)
-    found = ask_inspector.ask(Drawn.of({"task": run.recipe.task, "seed": seed}), Examples)
+    found = ask_inspector.ask(
+        SampleRequest.of({"task": run.recipe.task, "seed": seed}), SampleResponse
+    )
     place = left.selectbox(
         "From the selection split", range(len(found.texts)), key=f"sentence.drawn.{seed}",
         format_func=lambda place: f"{_label(card, float(found.labels[place]))} · "
@@ -75,7 +82,7 @@ def _drawn(run: Run, card: TaskCard) -> Texts:
 
 def _weightiest(run: Run, card: TaskCard, unit: tuple[str, int, int]) -> Texts:
     kind, layer, index = unit
-    found = ask_inspector.ask(weightiest(run, unit), Weighed)
+    found = ask_inspector.ask(weightiest(run, unit), TopExamplesResponse)
     st.caption(
         f"Of {found.examples:,} examples of the selection split, closing this {kind} changes the "
         f"answer to these most (by {found.mean:.3g} on average)."
@@ -84,7 +91,7 @@ def _weightiest(run: Run, card: TaskCard, unit: tuple[str, int, int]) -> Texts:
         "Example", range(len(found.texts)), key=f"sentence.weighty.{kind}.{layer}.{index}",
         format_func=lambda place: f"{found.change[place]:.3f} · {_short(found.texts[place])}",
     )  # fmt: skip
-    before, after = (_answer(card, each[place]) for each in (found.whole, found.without))
+    before, after = (_answer(card, each[place]) for each in (found.logits, found.masked_logits))
     st.markdown(
         f"Labelled {frame.plain(_label(card, float(found.labels[place])))}. The whole teacher says "
         f"**{before}**, without this {kind} **{after}**."
@@ -92,10 +99,10 @@ def _weightiest(run: Run, card: TaskCard, unit: tuple[str, int, int]) -> Texts:
     return _told(found.texts[place])
 
 
-def weightiest(run: Run, unit: tuple[str, int, int]) -> Weightiest:
-    """The question for the examples to which a unit matters most."""
+def weightiest(run: Run, unit: tuple[str, int, int]) -> TopExamplesRequest:
+    """Return the request for the examples whose prediction changes most without a unit."""
     kind, layer, index = unit
-    return Weightiest.of(
+    return TopExamplesRequest.of(
         {
             "task": run.recipe.task, "model": run.recipe.inputs["teacher"], "unit": kind,
             "layer": layer, "index": index, "max_length": run.recipe.params["max_length"],

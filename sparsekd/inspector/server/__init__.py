@@ -1,1 +1,1 @@
-"""The warm process that answers questions about a model."""
+"""The inspector's process: request handlers, their inputs, and the models kept in memory."""

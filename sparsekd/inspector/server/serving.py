@@ -1,7 +1,7 @@
-"""The inspector's loop: one thread per visitor listens, the main thread alone works.
+"""The inspector's server: a thread per connection reads requests, the main thread handles them.
 
-So models are used by one question at a time, and no visitor's mask is there when another's
-question is answered. The main thread is also where a time limit can interrupt the work.
+So a model serves one request at a time, and no request sees another's mask. Only the main thread
+can be interrupted by a time limit.
 """
 
 import json
@@ -23,49 +23,49 @@ from typing import Any
 
 from sparsekd.errors import SparseKDError, Unavailable
 from sparsekd.inspector import client
-from sparsekd.inspector.protocol import Question, parse
-from sparsekd.inspector.server.answering import answer
-from sparsekd.inspector.server.model_cache import Shelf
+from sparsekd.inspector.protocol import Request, parse
+from sparsekd.inspector.server.handlers import handle
+from sparsekd.inspector.server.model_cache import ModelCache
 from sparsekd.system import locks
 from sparsekd.system.files import replace
 
 IDLE = 600.0
 LIMIT = 60.0
-TICK = 0.25  # seconds between two signs of life to somebody who waits
-LARGEST = 8 << 20  # bytes of a question
-KEPT = 512 << 20  # bytes of kept answers
+TICK = 0.25  # seconds between two status messages to a waiting client
+MAX_REQUEST = 8 << 20  # bytes
+MAX_CACHE = 512 << 20  # bytes of cached responses
 
-Said = dict[str, Any]
+Message = dict[str, Any]
 
 
-class TooLong(Unavailable):
-    """An answer took longer than its limit."""
+class TimeLimit(Unavailable):
+    """A request took longer than its time limit."""
 
 
 @dataclass
-class Asked:
-    """A question and the place of its reply."""
+class Job:
+    """A queued request and the message that will answer it."""
 
-    question: Question
-    reply: "Future[Said]" = field(default_factory=Future)
+    request: Request
+    reply: "Future[Message]" = field(default_factory=Future)
 
 
 def serve(idle: float = IDLE, limit: float = LIMIT) -> None:
-    """Answer this store's questions; leave after `idle` seconds without one.
+    """Serve this store's requests; return after `idle` seconds without one.
 
     Raises:
         BadInput: another inspector serves this store.
     """
-    with locks.holding(client.lock(), "Another inspector is at work."):
+    with locks.holding(client.lock_path(), "Another inspector is running."):
         key = secrets.token_bytes(32)
         with Listener(authkey=key) as listener:
             _publish(str(listener.address), key)
-            asked: Queue[Asked] = Queue()
-            Thread(target=_listen, args=(listener, asked), daemon=True).start()
+            jobs: Queue[Job] = Queue()
+            Thread(target=_listen, args=(listener, jobs), daemon=True).start()
             try:
-                _work(asked, Shelf(), idle, limit)
+                _work(jobs, ModelCache(), idle, limit)
             finally:
-                client.address().unlink(missing_ok=True)
+                client.address_path().unlink(missing_ok=True)
 
 
 def _publish(address: str, key: bytes) -> None:
@@ -75,115 +75,116 @@ def _publish(address: str, key: bytes) -> None:
         path.touch(mode=0o600)
         path.write_text(text, encoding="utf-8")
 
-    replace(client.address(), write)
+    replace(client.address_path(), write)
 
 
-# --- listening -------------------------------------------------------------------------------
+# --- connections -----------------------------------------------------------------------------
 
 
-def _listen(listener: Listener, asked: "Queue[Asked]") -> None:
+def _listen(listener: Listener, jobs: "Queue[Job]") -> None:
     while True:
         try:
-            visitor = listener.accept()
-        except client.GONE:  # somebody without the key, or gone again
+            connection = listener.accept()
+        except client.DISCONNECTED:  # without the key, or closed again
             continue
-        Thread(target=_converse, args=(visitor, asked), daemon=True).start()
+        Thread(target=_converse, args=(connection, jobs), daemon=True).start()
 
 
-def _converse(visitor: Connection, asked: "Queue[Asked]") -> None:
-    """One visitor's one question; a visitor who leaves is not answered."""
-    with visitor, suppress(*client.GONE):
+def _converse(connection: Connection, jobs: "Queue[Job]") -> None:
+    """Read one request and reply to it; the job is cancelled when the client disconnects."""
+    with connection, suppress(*client.DISCONNECTED):
         try:
-            one = Asked(parse(visitor.recv_bytes(LARGEST).decode("utf-8", "replace")))
+            job = Job(parse(connection.recv_bytes(MAX_REQUEST).decode("utf-8", "replace")))
         except SparseKDError as error:
-            visitor.send_bytes(_bytes(_refusal(error)))
+            connection.send_bytes(_bytes(_error(error)))
             return
-        asked.put(one)
+        jobs.put(job)
         while True:
             with suppress(TimeoutError):
-                visitor.send_bytes(_bytes(one.reply.result(timeout=TICK)))
+                connection.send_bytes(_bytes(job.reply.result(timeout=TICK)))
                 return
-            if visitor.poll():  # it has nothing more to say: it has hung up
-                one.reply.cancel()
+            if connection.poll():  # a client sends one request alone: it has disconnected
+                job.reply.cancel()
                 return
-            visitor.send_bytes(_bytes({"waiting": _words(one, asked)}))
+            connection.send_bytes(_bytes({"waiting": _status(job, jobs)}))
 
 
-def _words(one: Asked, asked: "Queue[Asked]") -> str:
-    if one.reply.running():
-        return "Working"
-    return f"Waiting: {asked.qsize()} in the queue"
+def _status(job: Job, jobs: "Queue[Job]") -> str:
+    if job.reply.running():
+        return "Computing"
+    return f"Waiting: {jobs.qsize()} in the queue"
 
 
-def _bytes(said: Said) -> bytes:
-    return json.dumps(said).encode()
+def _bytes(message: Message) -> bytes:
+    return json.dumps(message).encode()
 
 
-def _refusal(error: SparseKDError) -> Said:
-    kind = "Unavailable" if isinstance(error, TooLong) else type(error).__name__
+def _error(error: SparseKDError) -> Message:
+    kind = "Unavailable" if isinstance(error, TimeLimit) else type(error).__name__
     return {"error": {"kind": kind, "message": error.message, "hint": error.hint}}
 
 
-# --- working ---------------------------------------------------------------------------------
+# --- main thread -----------------------------------------------------------------------------
 
 
-def _work(asked: "Queue[Asked]", shelf: Shelf, idle: float, limit: float) -> None:
-    while (one := _next(asked, idle)) is not None:
-        if one.reply.set_running_or_notify_cancel():
-            one.reply.set_result(_reply(one.question, shelf, limit))
+def _work(jobs: "Queue[Job]", cache: ModelCache, idle: float, limit: float) -> None:
+    while (job := _next(jobs, idle)) is not None:
+        if job.reply.set_running_or_notify_cancel():
+            job.reply.set_result(_reply(job.request, cache, limit))
 
 
-def _next(asked: "Queue[Asked]", idle: float) -> Asked | None:
-    """The next question; None when there was none for `idle` seconds.
+def _next(jobs: "Queue[Job]", idle: float) -> Job | None:
+    """Return the next job; None when there was none for `idle` seconds.
 
-    A long wait would not notice a signal that another thread of this process has received.
+    The wait is cut into ticks because a signal that another thread receives does not end it.
     """
-    until = time.monotonic() + idle
-    while (left := until - time.monotonic()) > 0:
+    deadline = time.monotonic() + idle
+    while (left := deadline - time.monotonic()) > 0:
         with suppress(Empty):
-            return asked.get(timeout=min(left, TICK))
+            return jobs.get(timeout=min(left, TICK))
     return None
 
 
-def _reply(question: Question, shelf: Shelf, limit: float) -> Said:
+def _reply(request: Request, cache: ModelCache, limit: float) -> Message:
+    """Compute and cache the response, unless it is cached; return the closing message."""
     start = time.monotonic()
     try:
-        path = client.kept(question)
+        path = client.cached_path(request)
         if not path.exists():
-            with _limited(limit):
-                found = answer(question, shelf)
-            found.save(path)
-            forget(KEPT)
-    except TooLong as error:
-        shelf.clear()
-        return _refusal(error)
+            with _time_limit(limit):
+                response = handle(request, cache)
+            response.save(path)
+            trim_cache(MAX_CACHE)
+    except TimeLimit as error:
+        cache.clear()
+        return _error(error)
     except SparseKDError as error:
-        return _refusal(error)
-    except Exception as bug:  # noqa: BLE001 (whatever it is, who asked hears of it)
+        return _error(error)
+    except Exception as bug:  # noqa: BLE001 (any error is reported to the client)
         traceback.print_exc()
-        shelf.clear()
-        words = f"{type(bug).__name__}: {bug}"
-        return _refusal(SparseKDError(words, f"{client.log()} has the traceback."))
-    sys.stderr.write(f"{question.kind} {time.monotonic() - start:.3f} s\n")
+        cache.clear()
+        text = f"{type(bug).__name__}: {bug}"
+        return _error(SparseKDError(text, f"{client.log_path()} has the traceback."))
+    sys.stderr.write(f"{request.kind} {time.monotonic() - start:.3f} s\n")
     sys.stderr.flush()
     return {"done": True}
 
 
 @contextmanager
-def _limited(seconds: float) -> Iterator[None]:
-    """Interrupt the main thread's work after some seconds.
+def _time_limit(seconds: float) -> Iterator[None]:
+    """Interrupt the main thread after some seconds.
 
     Raises:
-        TooLong: they are over.
+        TimeLimit: the time is over.
     """
 
-    def ring(*_: Any) -> None:
-        raise TooLong(
-            f"The answer took longer than {seconds:g} seconds.",
-            "Take a shorter text, fewer examples or a smaller model.",
+    def interrupt(*_: Any) -> None:
+        raise TimeLimit(
+            f"The request took longer than {seconds:g} seconds.",
+            "Use a shorter text, fewer examples or a smaller model.",
         )
 
-    before = signal.signal(signal.SIGALRM, ring)
+    before = signal.signal(signal.SIGALRM, interrupt)
     signal.setitimer(signal.ITIMER_REAL, seconds)
     try:
         yield
@@ -192,12 +193,12 @@ def _limited(seconds: float) -> Iterator[None]:
         signal.signal(signal.SIGALRM, before)
 
 
-def forget(most: int) -> None:
-    """Delete the oldest kept answers until they take at most so many bytes."""
-    files = [(file.stat(), file) for file in client.answers().glob("*.npz")]
+def trim_cache(max_bytes: int) -> None:
+    """Delete the oldest cached responses until the rest fits into `max_bytes`."""
+    files = [(file.stat(), file) for file in client.cache_folder().glob("*.npz")]
     files.sort(key=lambda each: each[0].st_mtime, reverse=True)
     total = 0
     for facts, file in files:
         total += facts.st_size
-        if total > most:
+        if total > max_bytes:
             file.unlink(missing_ok=True)
