@@ -28,13 +28,22 @@ UNFINISHED = {State.QUEUED, State.RUNNING}
 RESUMABLE = {State.FAILED, State.CANCELLED, State.INTERRUPTED}
 
 
+ATTEMPT_STRIDE = 1000  # between the random seeds of two attempts at one student
+LATER_FIELDS = ("attempt", "repeat", "variant")
+
+
 @dataclass(frozen=True)
 class Recipe:
     """Everything that decides the result of one run, and nothing else.
 
-    `inputs` maps a role (teacher, teacher_2, …, student, scores, checkpoint, init) to a run id, or
-    to a model from outside: ``folder:<path>#<fingerprint>``, ``hub:<id>`` or one of
-    `sparsekd.tasks.demo.DEMO_CHECKPOINTS`.
+    Attributes:
+        method: The distillation method; empty for stages that train nothing.
+        inputs: Maps a role (teacher, teacher_2, …, student, scores, checkpoint, init) to a run id,
+            or to a model from outside: ``folder:<path>#<fingerprint>``, ``hub:<id>`` or one of
+            `sparsekd.tasks.demo.DEMO_CHECKPOINTS`.
+        attempt: Counts further trainings of the same student, with other random draws.
+        repeat: Counts further measurements of the same model.
+        variant: The kind of mask, of attribution, or the format of an export.
     """
 
     stage: Stage
@@ -43,11 +52,19 @@ class Recipe:
     inputs: dict[str, str] = field(default_factory=dict)
     params: dict[str, Any] = field(default_factory=dict)
     seed: int = 0
+    attempt: int = 0
+    repeat: int = 0
+    variant: str = ""
 
     @cached_property
     def run_id(self) -> str:
         """Same recipe, same id: a finished run is found again, not repeated."""
         return hashlib.sha256(self.to_json().encode()).hexdigest()[:12]
+
+    @property
+    def random_seed(self) -> int:
+        """The seed of every random draw of the run."""
+        return self.seed + ATTEMPT_STRIDE * self.attempt
 
     @property
     def needs(self) -> list[str]:
@@ -61,8 +78,14 @@ class Recipe:
         return [self.inputs[role] for role in roles if role in self.inputs]
 
     def to_json(self) -> str:
-        """Canonical text: sorted keys, no spaces."""
-        return json.dumps(asdict(self), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+        """Return the canonical text: sorted keys, no spaces.
+
+        Fields that a later version added are left out at their defaults, so that the ids of
+        recipes without them stay as they were.
+        """
+        values = asdict(self)
+        written = {n: v for n, v in values.items() if v or n not in LATER_FIELDS}
+        return json.dumps(written, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
     @classmethod
     def from_json(cls, text: str) -> Self:

@@ -41,7 +41,8 @@ def title(recipe: Recipe) -> str:
                 words[0] = "Student without teacher"
             elif recipe.method != "vanilla":
                 words.insert(0, METHODS[recipe.method].title)
-            return ", ".join(word for word in [*words, f"seed {recipe.seed}"] if word)
+            words += [f"seed {recipe.seed}", f"attempt {recipe.attempt}" if recipe.attempt else ""]
+            return ", ".join(word for word in words if word)
         case "score":
             return f"Scores of {recipe.inputs['teacher'].split('#')[0]} for its student"
         case "prune":
@@ -59,11 +60,11 @@ def _about_one_model(recipe: Recipe) -> str:
     model = (recipe.inputs.get("teacher") or recipe.inputs["model"]).split("#")[0]
     match recipe.stage:
         case "attribute":
-            return f"{ATTRIBUTIONS[recipe.method]} of the units of {model}"
+            return f"{ATTRIBUTIONS[recipe.variant]} of the units of {model}"
         case "ablate":
             return f"Ablation of {model} on {params['ablate']['split']}"
         case "export":
-            return f"{model} as {recipe.method}"
+            return f"{model} as {recipe.variant}"
         case _:
             return f"Speed of {model} on {params['device']}"
 

@@ -41,7 +41,7 @@ def finetune(desk: Desk) -> Outcome:
     recipe = desk.recipe
     card = references.card(recipe.task)
     desk.report("loading", 0, 1, now=True)
-    model, tokenizer = inputs.checkpoint(recipe.inputs["checkpoint"], card, recipe.seed)
+    model, tokenizer = inputs.checkpoint(recipe.inputs["checkpoint"], card, recipe.random_seed)
     return _learn(desk, card, model, tokenizer, {})
 
 
@@ -65,7 +65,7 @@ def _first_weights(
     if params.choice == "checkpoint":
         where = inputs.place(references.model(params.checkpoint))
         params = params.changed({"checkpoint": str(where)})
-    return students.initial(source, params, desk.recipe.seed, mask, tokenizer)
+    return students.initial(source, params, desk.recipe.random_seed, mask, tokenizer)
 
 
 def _by_expressiveness(
@@ -161,7 +161,7 @@ def _alone(lesson: _Lesson, more: Mapping[str, Any] = MappingProxyType({})) -> O
         lesson.splits["selection"],
         lesson.splits.card,
         lesson.params,
-        seed=desk.recipe.seed,
+        seed=desk.recipe.random_seed,
         device=desk.device,
         teacher_logits=lesson.answers,
         teachers=lesson.teachers,
@@ -225,7 +225,7 @@ def _learner(lesson: _Lesson) -> stacked.Learner:
     return stacked.Learner(
         lesson.model,
         lesson.method,
-        desk.recipe.seed,
+        desk.recipe.random_seed,
         lesson.answers,
         lesson.report,
         desk.stop,

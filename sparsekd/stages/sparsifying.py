@@ -136,7 +136,7 @@ def _mask(desk: Desk, teacher: PreTrainedModel, params: MaskParams) -> Mask:
     heads, neurons = magnitude(teacher)
     if params.kind == "random":
         shape = (*heads.shape, neurons.shape[1])
-        seed = desk.recipe.seed
+        seed = desk.recipe.random_seed
         return masking.random_mask(
             shape, params.sparsity, seed, params.round_to, params.neuron_sparsity
         )

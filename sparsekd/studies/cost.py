@@ -58,7 +58,7 @@ def estimate(plan: Plan) -> Budget:
 def kind(recipe: Recipe) -> str:
     """What decides how long a run takes and how much it leaves, as a key."""
     params = {name: value for name, value in recipe.params.items() if name != "mask"}
-    parts: list[Any] = [recipe.stage, recipe.task, recipe.method, params]
+    parts: list[Any] = [recipe.stage, recipe.task, recipe.method, recipe.variant, params]
     if recipe.stage in ("finetune", "distil"):
         parts.append(recipe.inputs.get("checkpoint") or recipe.inputs["init"])
     return json.dumps(parts, sort_keys=True)

@@ -41,10 +41,12 @@ def distil(
     init: str = "",
     seed: int = 0,
     others: Sequence[str] = (),
+    attempt: int = 0,
 ) -> Recipe:
     """A student of one teacher or several; its first weights come from `init`, else from `teacher`.
 
-    A student of a sparse teacher starts from the dense one: that is the rewinding.
+    A student of a sparse teacher starts from the dense one: that is the rewinding. A further
+    `attempt` differs in its random draws alone.
 
     Raises:
         BadInput: too few or too many teachers for the method, or one of them twice.
@@ -57,7 +59,7 @@ def distil(
     }
     inputs = {"teacher": teacher, "init": init or teacher}
     inputs |= {f"teacher_{number}": name for number, name in enumerate(others, start=2)}
-    return Recipe("distil", task, method, inputs, params, seed)
+    return Recipe("distil", task, method, inputs, params, seed, attempt)
 
 
 def check_teachers(card: Card, teachers: Sequence[str]) -> None:
@@ -97,7 +99,7 @@ def prune(
         raise BadInput("A sparsity of 1 empties every layer.", "Choose a sparsity below 1.")
     inputs = {"teacher": teacher} | ({"scores": scores} if params.kind == "scores" else {})
     values = {"mask": params.values(), "max_length": max_length}
-    return Recipe("prune", task, params.kind, inputs, values, seed)
+    return Recipe("prune", task, "", inputs, values, seed, variant=params.kind)
 
 
 def probe(
@@ -111,7 +113,8 @@ def probe(
 def export(task: str, model: str, params: ExportParams, mask: str = "") -> Recipe:
     """A model to use elsewhere, first pruned by a kept mask where one is named."""
     inputs = {"model": model} | ({"mask": mask} if mask else {})
-    return Recipe("export", task, params.format, inputs, {"export": params.values()})
+    values = {"export": params.values()}
+    return Recipe("export", task, "", inputs, values, variant=params.format)
 
 
 def measure(
@@ -123,7 +126,7 @@ def measure(
     """
     inputs = {"model": model} | ({"mask": mask} if mask else {})
     values = {"measure": params.values(), "device": device}
-    return Recipe("measure", task, "", inputs, values, repeat)
+    return Recipe("measure", task, "", inputs, values, repeat=repeat)
 
 
 def ablate(
@@ -150,7 +153,7 @@ def attribute(task: str, teacher: str, params: AttributeParams, max_length: int)
     if params.kind != "conductance":
         values["steps"] = AttributeParams().steps  # it takes none: the same run whatever is asked
     made = {"attribute": values, "max_length": max_length}
-    return Recipe("attribute", task, params.kind, {"teacher": teacher}, made)
+    return Recipe("attribute", task, "", {"teacher": teacher}, made, variant=params.kind)
 
 
 @dataclass(frozen=True)

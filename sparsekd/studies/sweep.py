@@ -17,7 +17,7 @@ from sparsekd.catalog.methods.fine_tuning import FineTuningParams
 from sparsekd.catalog.parameters import Params, TrainParams
 from sparsekd.catalog.stage_parameters import MaskParams, ScoreParams, StudentParams
 from sparsekd.errors import BadInput, unknown
-from sparsekd.runs.records import Plan, Recipe, Step
+from sparsekd.runs.records import ATTEMPT_STRIDE, Plan, Recipe, Step
 from sparsekd.studies import recipes as plans
 
 Control = Literal["plain", "dense_tries", "random", "magnitude", "ends"]
@@ -25,7 +25,6 @@ CONTROLS: tuple[Control, ...] = get_args(Control)
 LAMS = (0.0, 0.25, 0.5, 0.75, 1.0)
 SPARSITIES = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 SEEDS = (0, 1, 2, 3, 4)
-APART = 1000  # between the seeds of two tries of one student
 MOST_RUNS = 50_000
 OF_MASK = ("neuron_sparsity", "round_to", "normalise")  # what is said of all masks alike
 SHOWN_BY = {
@@ -133,8 +132,10 @@ def _check_values(asked: Sweep) -> None:
                 f"Sparsity {sparsity:g} is outside [0, 1).", "0 removes nothing, 1 everything."
             )
     for seed in asked.seeds:
-        if not 0 <= seed < APART:
-            raise BadInput(f"Seed {seed} is outside 0 to {APART - 1}.", "Choose smaller seeds.")
+        if not 0 <= seed < ATTEMPT_STRIDE:
+            raise BadInput(
+                f"Seed {seed} is outside 0 to {ATTEMPT_STRIDE - 1}.", "Choose smaller seeds."
+            )
 
 
 def _check_method(asked: Sweep, method: str) -> None:
@@ -258,9 +259,17 @@ class _Seed:
 
     def student(self, method: str, params: Params, teacher: str, attempt: int = 0) -> Recipe:
         """A student; a further attempt has other random draws."""
-        asked, seed = self.asked, self.seed + APART * attempt
+        asked = self.asked
         return plans.distil(
-            asked.task, method, teacher, asked.train, params, asked.student, self.dense, seed
+            asked.task,
+            method,
+            teacher,
+            asked.train,
+            params,
+            asked.student,
+            self.dense,
+            self.seed,
+            attempt=attempt,
         )
 
 
@@ -333,7 +342,6 @@ def _controls(found: pd.DataFrame) -> tuple[str, ...]:
 
 def _cell(step: Step, recipes: Mapping[str, Recipe]) -> dict[str, Any]:
     recipe = step.recipe
-    attempt, seed = divmod(recipe.seed, APART)
     row = {
         "run": recipe.run_id,
         "role": step.role,
@@ -341,8 +349,8 @@ def _cell(step: Step, recipes: Mapping[str, Recipe]) -> dict[str, Any]:
         "ranking": "none",
         "lam": math.nan,
         "sparsity": math.nan,
-        "attempt": attempt,
-        "seed": seed,
+        "attempt": recipe.attempt,
+        "seed": recipe.seed,
         "teacher": "",
         "scores": "",
         "chosen_from": step.role in ("student", "trial_student"),

@@ -76,7 +76,7 @@ def test_an_export_of_the_shown_mask_is_asked_for(open_page: Open, study: Plan, 
 
     (run,) = store.runs("export")
     assert not app.error
-    assert run.recipe.method == form
+    assert run.recipe.variant == form
     assert run.recipe.inputs["model"] == of(study, "teacher").id
     kept = masks.kept(run.recipe.inputs["mask"])
     np.testing.assert_array_equal(kept.heads, decided().heads)
@@ -136,7 +136,7 @@ def test_speed_is_measured_on_the_chosen_device_and_again(open_page: Open, study
     measured("demo/sentiment", of(study, "teacher").id, masks.reference(decided()))
     app = open_page(MASK)
     app.button(key=key).click().run()
-    assert sorted(run.recipe.seed for run in store.runs("measure")) == [0, 1]
+    assert sorted(run.recipe.repeat for run in store.runs("measure")) == [0, 1]
 
 
 def test_the_measured_table_says_where_and_what(open_page: Open, study: Plan) -> None:

@@ -44,9 +44,12 @@ def test_an_id_depends_on_every_part_of_a_recipe_and_on_no_order():
         Recipe("distil", "t", "m", {"a": "1", "b": "3"}, base.params, 0),
         Recipe("distil", "t", "m", base.inputs, {"x": 1, "y": 3}, 0),
         Recipe("distil", "t", "m", base.inputs, base.params, 1),
+        Recipe("distil", "t", "m", base.inputs, base.params, 0, attempt=1),
+        Recipe("distil", "t", "m", base.inputs, base.params, 0, repeat=1),
+        Recipe("distil", "t", "m", base.inputs, base.params, 0, variant="1"),
     ]
     assert base.run_id == turned.run_id
-    assert len({base.run_id, *(other.run_id for other in others)}) == 7
+    assert len({base.run_id, *(other.run_id for other in others)}) == 1 + len(others)
 
 
 def test_running_means_that_a_lock_is_held():

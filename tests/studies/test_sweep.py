@@ -51,9 +51,9 @@ def test_the_dense_teacher_is_tried_as_often_as_there_are_cells():
 def test_further_tries_differ_in_their_random_draws_alone():
     plan = sweep.plan(SMALL)
     first = next(s.recipe for s in plan.steps if s.role == "trial_student")
-    tries = [s.recipe for s in plan.steps if s.role == "dense_try" and s.seed % 1000 == 0]
-    assert len({recipe.seed for recipe in tries}) == 4
-    assert {replace(recipe, seed=0).run_id for recipe in tries} == {first.run_id}
+    tries = [s.recipe for s in plan.steps if s.role == "dense_try" and s.seed == 0]
+    assert [recipe.random_seed for recipe in tries] == [1000, 2000, 3000, 4000]
+    assert {replace(recipe, attempt=0).run_id for recipe in tries} == {first.run_id}
 
 
 def test_every_student_starts_from_the_dense_teacher_and_learns_from_its_own():

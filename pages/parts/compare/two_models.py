@@ -27,7 +27,7 @@ def differences(plan: Plan) -> pd.DataFrame:
 
 def _flat(step: Step, titles: dict[str, str]) -> dict[str, str]:
     recipe = step.recipe
-    texts = {"stage": recipe.stage, "method": recipe.method or "–"}
+    texts = {"stage": recipe.stage, "method": recipe.method or recipe.variant or "–"}
     for role, name in recipe.inputs.items():
         texts[role] = titles.get(name, name.split("#")[0])
     if recipe.method == "fine_tuning":

@@ -231,7 +231,7 @@ def scores(run: Run) -> dict[str, Path]:
     found: dict[str, Path] = {}
     for other in _runs(run):
         if other.state is State.DONE:
-            found.setdefault(tables.ATTRIBUTIONS[other.recipe.method], other.folder / "scores.npz")
+            found.setdefault(tables.ATTRIBUTIONS[other.recipe.variant], other.folder / "scores.npz")
     return found
 
 

@@ -132,7 +132,7 @@ def _made(run: Run, key: str) -> None:
     if facts["bytes"] <= downloads.ZIP_LIMIT:
         st.download_button(
             f"Download ({facts['bytes'] / 1e6:,.1f} MB)", partial(downloads.zipped, folder),
-            f"{run.recipe.method}-{run.id}.zip", "application/zip", icon=":material/download:",
+            f"{run.recipe.variant}-{run.id}.zip", "application/zip", icon=":material/download:",
             on_click="ignore", key=f"{key}.zip",
         )  # fmt: skip
     st.code(str(folder), language=None, wrap_lines=True)
