@@ -19,7 +19,7 @@ from sparsekd.errors import BadInput, Cancelled, SparseKDError, Unavailable
 from sparsekd.runs import store
 from sparsekd.runs.records import Outcome, State
 from sparsekd.runs.stacking import alike
-from sparsekd.stages import STAGES, Desk, distil_together
+from sparsekd.stages import STAGES, StageContext, distil_together
 
 
 def work(
@@ -52,11 +52,11 @@ def _work(run_id: str, device: str) -> None:
         run = store.get(run_id)
         if run.state is not State.QUEUED:
             return
-        desk = Desk(run.recipe, device, run.folder)
-        signal.signal(signal.SIGTERM, lambda *_: setattr(desk, "asked_to_stop", True))
+        context = StageContext(run.recipe, device, run.folder)
+        signal.signal(signal.SIGTERM, lambda *_: setattr(context, "cancelled", True))
         start = time.monotonic()
         store.start(run_id, device, os.getpid())
-        state, outcome = _outcome(desk)
+        state, outcome = _outcome(context)
         store.finish(run_id, state, outcome, time.monotonic() - start)
 
 
@@ -75,20 +75,20 @@ class Group:
     def work(self) -> None:
         """To the end of each; whatever ends them all is the outcome of those still at work."""
         try:
-            desks = self.desks()
+            contexts = self.contexts()
             signal.signal(signal.SIGTERM, lambda *_: setattr(self, "rung", True))
             self.clock = time.monotonic()
-            for desk in desks:
-                store.start(desk.recipe.run_id, self.device, os.getpid())
-            for desk, end in self.ends(desks):
-                self.end(desk.recipe.run_id, *end)
+            for context in contexts:
+                store.start(context.recipe.run_id, self.device, os.getpid())
+            for context, end in self.ends(contexts):
+                self.end(context.recipe.run_id, *end)
         finally:
             for lock in self.locks.values():
                 lock.close()
 
-    def desks(self) -> list[Desk]:
+    def contexts(self) -> list[StageContext]:
         """A locked place of work for each run that is queued, and that nobody else is at."""
-        desks: list[Desk] = []
+        contexts: list[StageContext] = []
         for name in self.names:
             lock = ExitStack()
             try:
@@ -103,11 +103,11 @@ class Group:
             self.locks[name], self.seconds[name] = lock, 0.0
             if name != self.names[0]:
                 _refer(run.folder / "log.txt", self.names[0])
-            desks.append(Desk(run.recipe, self.device, run.folder, listen=self.listen))
-        self.at_work = desks
-        return desks
+            contexts.append(StageContext(run.recipe, self.device, run.folder, poll=self.poll))
+        self.at_work = contexts
+        return contexts
 
-    def listen(self) -> None:
+    def poll(self) -> None:
         """A signal is for those whom somebody asked to stop; for all, if nobody was asked.
 
         Who cancels a run marks it before the signal, which reaches the process of them all.
@@ -116,19 +116,21 @@ class Group:
             return
         self.rung = False
         asked = set(store.cancelled(self.names))
-        for desk in self.at_work:
-            if not asked or desk.recipe.run_id in asked:
-                desk.asked_to_stop = True
+        for context in self.at_work:
+            if not asked or context.recipe.run_id in asked:
+                context.cancelled = True
 
-    def ends(self, desks: list[Desk]) -> Iterator[tuple[Desk, tuple[State, Outcome]]]:
+    def ends(
+        self, contexts: list[StageContext]
+    ) -> Iterator[tuple[StageContext, tuple[State, Outcome]]]:
         """How each run ends, as it does."""
-        left = list(desks)
+        left = list(contexts)
         try:
-            for desk, end in distil_together(desks) if desks else ():
-                left.remove(desk)
-                yield desk, _told(end) if isinstance(end, Exception) else (State.DONE, end)
+            for context, end in distil_together(contexts) if contexts else ():
+                left.remove(context)
+                yield context, _told(end) if isinstance(end, Exception) else (State.DONE, end)
         except Exception as error:  # noqa: BLE001 (whatever it is, the runs say so)
-            yield from ((desk, _told(error)) for desk in left)
+            yield from ((context, _told(error)) for context in left)
 
     def end(self, name: str, state: State, outcome: Outcome) -> None:
         """Note how a run ended, and let it go."""
@@ -145,9 +147,9 @@ def _refer(log: Path, first: str) -> None:
         out.write(f"Trains together with run {first}; the log of that run has all messages.\n")
 
 
-def _outcome(desk: Desk) -> tuple[State, Outcome]:
+def _outcome(context: StageContext) -> tuple[State, Outcome]:
     try:
-        return State.DONE, STAGES[desk.recipe.stage](desk)
+        return State.DONE, STAGES[context.recipe.stage](context)
     except Exception as error:  # noqa: BLE001 (whatever it is, the run says so)
         return _told(error)
 

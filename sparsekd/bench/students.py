@@ -27,7 +27,7 @@ from sparsekd.models import students
 from sparsekd.runs import stacking
 from sparsekd.runs.stacking import Fastest
 from sparsekd.stages.context import SMALL
-from sparsekd.stages.inputs import Splits, checkpoint
+from sparsekd.stages.inputs import Splits, load_pretrained
 from sparsekd.tasks import TaskCard
 from sparsekd.training.stacked import Crew
 from sparsekd.training.step import Lesson
@@ -188,7 +188,7 @@ class Bench:
 
     def __init__(self, setting: Setting) -> None:
         self.setting = setting
-        self.source, tokenizer = checkpoint(setting.reference, setting.card, seed=0)
+        self.source, tokenizer = load_pretrained(setting.reference, setting.card, seed=0)
         self.data: Encoded = Splits(setting.card, tokenizer, setting.train.max_length)["train"]
         shape = len(self.data), setting.card.classes
         # No teacher is needed to tell the time: any answers take as long.

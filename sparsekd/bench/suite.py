@@ -7,7 +7,7 @@ from sparsekd.catalog.parameters import TrainParams
 from sparsekd.models import architectures
 from sparsekd.models.devices import available
 from sparsekd.scheduler.executors.local import cores
-from sparsekd.stages.inputs import Splits, checkpoint, some
+from sparsekd.stages.inputs import Splits, load_pretrained, subsample
 from sparsekd.tasks import TaskCard
 from sparsekd.tasks.demo import DEMO_CHECKPOINTS, DEMO_STUDENT
 
@@ -29,13 +29,13 @@ def measure(reference: str, card: TaskCard, only: str | None = None) -> list[Row
         return rows
     if only == "students":
         return _students(reference, card)
-    teacher, tokenizer = checkpoint(reference, card, seed=0)
+    teacher, tokenizer = load_pretrained(reference, card, seed=0)
     splits = Splits(card, tokenizer, LENGTH)
     layers = min(LAYERS, len(architectures.blocks(teacher)) - 1)
     if only in (None, "scores"):
         rows += scores.measure(teacher, splits[card.validation[0]], layers)
     if only in (None, "distillation"):
-        data = some(splits["train"], EXAMPLES)
+        data = subsample(splits["train"], EXAMPLES)
         rows += distillation.measure(teacher, data, card, layers)
     if only in (None, "ablation"):
         rows += ablation.measure(teacher, splits[card.validation[0]])
@@ -44,7 +44,7 @@ def measure(reference: str, card: TaskCard, only: str | None = None) -> list[Row
     if only in (None, "methods"):
         # Half the teacher's layers, so that every method finds pairs of layers to match.
         half = max(1, len(architectures.blocks(teacher)) // 2)
-        rows += methods.measure(teacher, some(splits["train"], EXAMPLES), card, half)
+        rows += methods.measure(teacher, subsample(splits["train"], EXAMPLES), card, half)
     return rows
 
 

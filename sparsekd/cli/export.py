@@ -14,7 +14,7 @@ from sparsekd.units.masking import Mask
 
 def export(args: Namespace) -> None:
     """A pruned or whole model for use elsewhere, checked before it is written."""
-    from sparsekd.stages.exporting import export_model
+    from sparsekd.stages.export import export_model
 
     mask = Mask.load(args.mask) if args.mask else None
     params = ExportParams.of(given(args, ExportParams))

@@ -1,26 +1,25 @@
-"""Stages: from a recipe to files and metrics. The one floor that joins models and the store."""
+"""Stages: each turns the recipe of a run into files and metrics.
+
+The only package that uses both models and the store.
+"""
 
 from collections.abc import Callable
 
 from sparsekd.runs.records import Outcome, Stage
-from sparsekd.stages.ablating import ablate
-from sparsekd.stages.attributing import attribute
-from sparsekd.stages.context import Desk
-from sparsekd.stages.exporting import export
-from sparsekd.stages.learning import distil, distil_together, finetune
-from sparsekd.stages.measuring import measure
-from sparsekd.stages.sparsifying import probe, prune, score
+from sparsekd.stages import ablating, attributing, export, measure, sparsifying, training
+from sparsekd.stages.context import StageContext
+from sparsekd.stages.training import distil_together
 
-STAGES: dict[Stage, Callable[[Desk], Outcome]] = {
-    "finetune": finetune,
-    "distil": distil,
-    "score": score,
-    "prune": prune,
-    "probe": probe,
-    "ablate": ablate,
-    "attribute": attribute,
-    "export": export,
-    "measure": measure,
+STAGES: dict[Stage, Callable[[StageContext], Outcome]] = {
+    "finetune": training.finetune,
+    "distil": training.distil,
+    "score": sparsifying.score,
+    "prune": sparsifying.prune,
+    "probe": sparsifying.probe,
+    "ablate": ablating.ablate,
+    "attribute": attributing.attribute,
+    "export": export.run,
+    "measure": measure.run,
 }
 
-__all__ = ["STAGES", "Desk", "distil_together"]
+__all__ = ["STAGES", "StageContext", "distil_together"]

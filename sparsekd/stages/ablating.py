@@ -18,7 +18,7 @@ from sparsekd.models import architectures
 from sparsekd.runs import store
 from sparsekd.runs.records import Outcome
 from sparsekd.stages import inputs
-from sparsekd.stages.context import Desk
+from sparsekd.stages.context import StageContext
 from sparsekd.stages.results import save_shape
 from sparsekd.stages.sparsifying import left_by, teacher_of
 from sparsekd.system.arrays import load_arrays, save_arrays
@@ -32,26 +32,28 @@ from sparsekd.units.scores import Scores
 Array = NDArray[np.float32]
 
 
-def ablate(desk: Desk) -> Outcome:
+def ablate(context: StageContext) -> Outcome:
     """What removing each head, and each group of neurons, does to task and student."""
-    params = AblateParams.of(desk.recipe.params["ablate"])
-    teacher, splits = teacher_of(desk)
-    rows = inputs.drawn(len(splits[params.split]), params.examples)
+    params = AblateParams.of(context.recipe.params["ablate"])
+    teacher, splits = teacher_of(context)
+    rows = inputs.subsampled_rows(len(splits[params.split]), params.examples)
     data = splits[params.split].select(rows)
     grid = architectures.shape(teacher).grid()
     _check_layer(params, grid[0])
-    groups = ranked_groups(_ranks(desk, teacher, params), params.neuron_groups)
-    student = _student(desk, splits, params.split, rows)
+    groups = ranked_groups(_ranks(context, teacher, params), params.neuron_groups)
+    student = _student(context, splits, params.split, rows)
     removals = _removals(grid, groups, params.neuron_layer)
-    kept = KeptBatches(desk.folder / "partial", len(removals))
-    logits = ablation.ablate(teacher.to(desk.device), data, removals, kept, _heard(desk))
+    kept = KeptBatches(context.folder / "partial", len(removals))
+    logits = ablation.ablate(teacher.to(context.device), data, removals, kept, _heard(context))
     values = measured(splits.card, logits, data.labels, student)
-    found = _found(values, groups, grid, params, _made_from(desk, params, splits.card, len(data)))
-    found.save(desk.folder / "ablation.npz")
+    found = _found(
+        values, groups, grid, params, _made_from(context, params, splits.card, len(data))
+    )
+    found.save(context.folder / "ablation.npz")
     sizes = magnitude(teacher)
     by_size = Scores(sizes[0], sizes[0], sizes[1], sizes[1], {"score": "magnitude"})
-    by_size.save(desk.folder / "magnitude.npz")
-    save_shape(desk, teacher)
+    by_size.save(context.folder / "magnitude.npz")
+    save_shape(context, teacher)
     kept.forget()
     layers, heads, neurons = grid
     facts = {"layers": layers, "heads": heads, "neurons": neurons, "examples": len(data)}
@@ -154,12 +156,12 @@ def _removals(
     return [*ablation.single_heads(grid), *ablation.neuron_groups(groups), *singly]
 
 
-def _ranks(desk: Desk, teacher: PreTrainedModel, params: AblateParams) -> NDArray[Any]:
+def _ranks(context: StageContext, teacher: PreTrainedModel, params: AblateParams) -> NDArray[Any]:
     """What ranks the neurons: K of the scores, or else the size of their weights.
 
     Shapes: -> (L, F).
     """
-    scores = desk.recipe.inputs.get("scores")
+    scores = context.recipe.inputs.get("scores")
     if scores is None:
         return magnitude(teacher)[1]
     found = Scores.load(store.folder(scores) / "scores.npz")
@@ -172,21 +174,23 @@ def _ranks(desk: Desk, teacher: PreTrainedModel, params: AblateParams) -> NDArra
     return masking.knowledgeableness(found, params.lam)[1]
 
 
-def _student(desk: Desk, asked: inputs.Splits, split: str, rows: NDArray[np.int64]) -> Array | None:
+def _student(
+    context: StageContext, asked: inputs.Splits, split: str, rows: NDArray[np.int64]
+) -> Array | None:
     """The student's answers to these rows, read where its run left them; None without a student.
 
     Shapes: rows (N,) -> (N, C), N here the number of examples.
     """
-    reference = desk.recipe.inputs.get("student")
+    reference = context.recipe.inputs.get("student")
     if reference is None:
         return None
     left = left_by(reference, asked, split)
     if left is not None:
         known: Array = inputs.load_array(left)[rows]
         return known
-    student, tokenizer = inputs.trained(reference, asked.card)
+    student, tokenizer = inputs.load_classifier(reference, asked.card)
     data = inputs.Splits(asked.card, tokenizer, asked.max_length)[split].select(rows)
-    return predict(student, data, desk.device, inputs.passing(desk, "student's answers"))
+    return predict(student, data, context.device, context.progress_callback("student's answers"))
 
 
 def _check_layer(params: AblateParams, layers: int) -> None:
@@ -197,18 +201,20 @@ def _check_layer(params: AblateParams, layers: int) -> None:
         )
 
 
-def _heard(desk: Desk) -> ablation.OnProgress:
+def _heard(context: StageContext) -> ablation.OnProgress:
     """A listener that shows progress and stops the pass on request."""
 
     def hear(done: int, total: int, eta: float) -> None:
-        desk.report("removing units", done, total, eta=eta)
-        desk.check()
+        context.report("removing units", done, total, eta=eta)
+        context.raise_if_cancelled()
 
     return hear
 
 
-def _made_from(desk: Desk, params: AblateParams, card: TaskCard, examples: int) -> dict[str, Any]:
-    recipe = desk.recipe
+def _made_from(
+    context: StageContext, params: AblateParams, card: TaskCard, examples: int
+) -> dict[str, Any]:
+    recipe = context.recipe
     return params.values() | {
         "task": recipe.task,
         "inputs": recipe.inputs,

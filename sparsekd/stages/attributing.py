@@ -6,22 +6,23 @@ from sparsekd.catalog.stage_parameters import AttributeParams
 from sparsekd.knowledge import attribution
 from sparsekd.knowledge.gradients import PassOptions
 from sparsekd.runs.records import Outcome
-from sparsekd.stages.context import Desk
+from sparsekd.stages.context import StageContext
 from sparsekd.stages.results import save_shape
 from sparsekd.stages.sparsifying import teacher_of
 from sparsekd.units.scores import Scores
 
 
-def attribute(desk: Desk) -> Outcome:
+def attribute(context: StageContext) -> Outcome:
     """Conductance, or gradient · activation, as a file of scores whose two halves are the same."""
-    recipe, params = desk.recipe, AttributeParams.of(desk.recipe.params["attribute"])
-    teacher, splits = teacher_of(desk)
+    recipe, params = context.recipe, AttributeParams.of(context.recipe.params["attribute"])
+    teacher, splits = teacher_of(context)
     data = splits[params.split]
     data = data.select(np.arange(min(params.examples, len(data))))
     options = PassOptions(
-        on_progress=lambda done, of: desk.report("attributions", done, of), should_stop=desk.stop
+        on_progress=lambda done, of: context.report("attributions", done, of),
+        should_stop=context.should_stop,
     )
-    teacher = teacher.to(desk.device)
+    teacher = teacher.to(context.device)
     if params.kind == "conductance":
         found = attribution.conductance(teacher, data, splits.tokenizer, params.steps, options)
     else:
@@ -30,8 +31,8 @@ def attribute(desk: Desk) -> Outcome:
     made = {"task": recipe.task, "inputs": recipe.inputs, "max_length": splits.max_length}
     made |= {"attribution": params.values(), "examples": len(data)}
     scores = Scores(heads, heads, neurons, neurons, made)
-    scores.save(desk.folder / "scores.npz")
-    save_shape(desk, teacher)
+    scores.save(context.folder / "scores.npz")
+    save_shape(context, teacher)
     layers, per_layer, width = scores.shape
     facts = {"layers": layers, "heads": per_layer, "neurons": width, "examples": len(data)}
     return Outcome({}, facts)

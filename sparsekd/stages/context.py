@@ -1,4 +1,4 @@
-"""What a stage is given besides its recipe: a folder, a device, and somebody who listens."""
+"""The recipe, device and folder of a run, with its progress reports and its cancellation."""
 
 import resource
 import sys
@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import torch
 from transformers import PreTrainedModel
@@ -14,22 +15,26 @@ from sparsekd.errors import Cancelled
 from sparsekd.runs import store
 from sparsekd.runs.records import Event, Progress, Recipe
 
-PAUSE = 0.5  # seconds between two reports
+REPORT_INTERVAL = 0.5  # seconds between two reports
 SMALL = 256  # columns below which one thread is the fastest
 
 
 @dataclass
-class Desk:
-    """One run's place of work; reports are written at most twice a second."""
+class StageContext:
+    """The recipe, device and folder of one run, and its link to the catalogue.
+
+    Progress is written at most twice a second; numbers logged in between wait for the next report.
+    `poll` is called before each look at `cancelled`, where several runs share one process.
+    """
 
     recipe: Recipe
     device: str
     folder: Path
-    asked_to_stop: bool = False
-    told: float = 0.0
-    began: dict[str, float] = field(default_factory=dict)
-    waiting: list[Event] = field(default_factory=list)
-    listen: Callable[[], None] = lambda: None  # to who may have asked several runs to stop
+    cancelled: bool = False
+    last_report: float = 0.0
+    phase_starts: dict[str, float] = field(default_factory=dict)
+    pending_events: list[Event] = field(default_factory=list)
+    poll: Callable[[], None] = lambda: None
 
     def report(
         self,
@@ -41,51 +46,65 @@ class Desk:
         eta: float | None = None,
         now: bool = False,
     ) -> None:
-        """Say how far the phase is; numbers that come between two reports are kept for the next.
+        """Write the progress of a phase and the logged numbers, at once if `now`; `eta` in seconds.
 
-        Raises:
-            Cancelled: somebody asked the run to stop, and this phase keeps no checkpoint.
+        Also read from the catalogue whether the run was cancelled.
         """
-        self.waiting += events
-        start = self.began.setdefault(phase, time.monotonic())
-        if not now and done < total and time.monotonic() - self.told < PAUSE:
+        self.pending_events += events
+        start = self.phase_starts.setdefault(phase, time.monotonic())
+        if not now and done < total and time.monotonic() - self.last_report < REPORT_INTERVAL:
             return
         if eta is None and done:
             eta = (time.monotonic() - start) / done * (total - done)
-        self.told = time.monotonic()
-        memory = self.memory()
-        progress = Progress(phase, done, total, examples_per_second, eta, memory)
-        store.report(self.recipe.run_id, progress, self.waiting)
-        self.waiting = []
+        self.last_report = time.monotonic()
+        progress = Progress(phase, done, total, examples_per_second, eta, self.memory())
+        store.report(self.recipe.run_id, progress, self.pending_events)
+        self.pending_events = []
         if store.should_cancel(self.recipe.run_id):
-            self.asked_to_stop = True
+            self.cancelled = True
 
-    def check(self) -> None:
-        """Stop here if somebody asked for it.
+    def should_stop(self) -> bool:
+        """Return whether the run was cancelled."""
+        self.poll()
+        return self.cancelled
+
+    def raise_if_cancelled(self) -> None:
+        """End a phase that keeps no checkpoint, if the run was cancelled.
 
         Raises:
-            Cancelled: somebody did.
+            Cancelled: it was.
         """
-        if self.stop():
+        if self.should_stop():
             raise Cancelled("Stopped on request.", "Resume the run to go on.")
 
-    def stop(self) -> bool:
-        """Whether somebody asked the run to stop."""
-        self.listen()
-        return self.asked_to_stop
+    def progress_callback(self, phase: str) -> Callable[[dict[str, Any]], None]:
+        """Return a callback for one pass over data that reports progress and can be cancelled."""
 
-    def suit(self, model: PreTrainedModel) -> None:
-        """Give a small model one processor thread.
+        def on_progress(event: dict[str, Any]) -> None:
+            self.report(
+                phase,
+                int(event["done"]),
+                int(event["total"]),
+                examples_per_second=event["examples_per_second"],
+                eta=event["eta"],
+            )
+            self.raise_if_cancelled()
 
-        Its matrices are done before a second thread has begun: on two cores, 128 columns took
-        35 ms a step with one thread and 45 with two, and far more on a busy machine.
-        """
-        if model.config.hidden_size < SMALL:
-            torch.set_num_threads(1)
+        return on_progress
 
     def memory(self) -> float:
-        """Peak memory in MiB: the GPU's where one is used, else this process's."""
+        """Return the peak memory in MiB: the GPU's where one is used, else this process's."""
         if self.device.startswith("cuda"):
             return torch.cuda.max_memory_allocated(self.device) / 2**20
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         return peak / (2**20 if sys.platform == "darwin" else 2**10)
+
+
+def limit_threads(model: PreTrainedModel) -> None:
+    """Give a small model one processor thread.
+
+    Its matrices are multiplied before a second thread has started: on two cores, 128 columns took
+    35 ms a step with one thread and 45 with two, and far more on a busy machine.
+    """
+    if model.config.hidden_size < SMALL:
+        torch.set_num_threads(1)

@@ -6,7 +6,7 @@ from typing import Any
 from sparsekd.knowledge.evaluation import OnProgress, evaluate, no_progress
 from sparsekd.models import architectures, loading
 from sparsekd.models.pruning import prune
-from sparsekd.stages.inputs import Splits, trained
+from sparsekd.stages.inputs import Splits, load_classifier
 from sparsekd.stages.sparsifying import counts
 from sparsekd.tasks import TaskCard
 from sparsekd.units.masking import Mask
@@ -21,7 +21,7 @@ def evaluate_model(
     report: OnProgress = no_progress,
 ) -> tuple[dict[str, float], int]:
     """The metrics and loss of a trained model on one split, and the number of examples."""
-    model, tokenizer = trained(reference, card)
+    model, tokenizer = load_classifier(reference, card)
     data = Splits(card, tokenizer, max_length)[split]
     metrics, _ = evaluate(model, data, card, device, report)
     return metrics, len(data)

@@ -1,8 +1,7 @@
-"""What stages start from: models by reference, tokens and teacher logits, made once and kept."""
+"""The inputs of stages: models by reference, tokenised splits and cached teacher logits."""
 
 import hashlib
 import json
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -18,7 +17,7 @@ from sparsekd.knowledge.evaluation import Logits, predict
 from sparsekd.models import checkpoints, loading, students
 from sparsekd.models.classifiers import answers, fit_classifier, labels_of
 from sparsekd.runs import references, store
-from sparsekd.stages.context import Desk
+from sparsekd.stages.context import StageContext
 from sparsekd.system.files import replace
 from sparsekd.tasks import TaskCard
 from sparsekd.tasks.demo import DEMO_CHECKPOINTS, DEMO_DISTILBERT, DEMO_TEACHERS
@@ -28,7 +27,7 @@ Loaded = tuple[PreTrainedModel, PreTrainedTokenizerBase]
 
 @dataclass(frozen=True)
 class Splits:
-    """One task's splits in one tokenizer's tokens; each is tokenised once for this store."""
+    """The splits of a task in the tokens of one tokenizer, cached on disk per store."""
 
     card: TaskCard
     tokenizer: PreTrainedTokenizerBase
@@ -36,12 +35,12 @@ class Splits:
 
     @cached_property
     def frames(self) -> dict[str, pd.DataFrame]:
-        """The texts, read only where some split is not tokenised yet."""
+        """Load the texts, needed only for a split that is not tokenised yet."""
         return load(self.card)
 
     @cached_property
     def key(self) -> str:
-        """Names what the tokens depend on: task, tokenizer, length."""
+        """Return the cache key: a hash of task, tokenizer and length."""
         words = self.tokenizer.backend_tokenizer.to_str()
         parts = [json.dumps(self.card.to_json(), sort_keys=True), words, str(self.max_length)]
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
@@ -59,20 +58,20 @@ class Splits:
         return encoded
 
 
-def checkpoint(reference: str, card: TaskCard, seed: int) -> Loaded:
-    """A model to fine-tune: a demo model, a local checkpoint, a hub id, or a finished run's."""
+def load_pretrained(reference: str, card: TaskCard, seed: int) -> Loaded:
+    """Load a model to fine-tune: a demo model, a local checkpoint, a hub id, or a run's model."""
     if reference in DEMO_CHECKPOINTS:
-        return _demo(reference, card, seed)
-    return loading.load(str(place(reference)), card.labels, card.regression, seed)
+        return _demo_model(reference, card, seed)
+    return loading.load(str(model_folder(reference)), card.labels, card.regression, seed)
 
 
-def place(reference: str) -> Path:
-    """The folder of the model behind a stored reference, fetched from the hub where need be."""
+def model_folder(reference: str) -> Path:
+    """Return the folder of a referenced model, downloaded from the hub if necessary."""
     kind, _, rest = reference.partition(":")
     return checkpoints.locate(rest) if kind == "hub" else references.folder(reference)
 
 
-def _demo(reference: str, card: TaskCard, seed: int) -> Loaded:
+def _demo_model(reference: str, card: TaskCard, seed: int) -> Loaded:
     in_pieces = reference == DEMO_DISTILBERT
     tokenizer = demo_piece_tokenizer() if in_pieces else demo_tokenizer()
     shape = {name: value for name, value in DEMO_TEACHERS[reference].items() if name != "train"}
@@ -87,13 +86,13 @@ def _demo(reference: str, card: TaskCard, seed: int) -> Loaded:
     return model, tokenizer
 
 
-def trained(reference: str, card: TaskCard) -> Loaded:
-    """A finished classifier of this task.
+def load_classifier(reference: str, card: TaskCard) -> Loaded:
+    """Load a classifier that was fine-tuned on this task.
 
     Raises:
-        Incompatible: it answers another question.
+        Incompatible: its labels are those of another task.
     """
-    model, tokenizer = loading.load_saved(place(reference))
+    model, tokenizer = loading.load_saved(model_folder(reference))
     if answers(model.config, card.labels, card.regression) is None:
         labels, _ = labels_of(model.config)
         theirs = ", ".join(labels) or "a number"
@@ -106,17 +105,17 @@ def trained(reference: str, card: TaskCard) -> Loaded:
     return model, tokenizer
 
 
-def readable(
+def load_inner_teachers(
     names: list[str], card: TaskCard, tokenizer: PreTrainedTokenizerBase
 ) -> list[PreTrainedModel]:
-    """Teachers to look inside: they must read the very tokens that the student reads.
+    """Load teachers whose inner states are distilled: they must read the student's tokens.
 
     Raises:
-        Incompatible: one reads text through another tokenizer.
+        Incompatible: one of them has another vocabulary than `tokenizer`.
     """
     found = []
     for name in names:
-        teacher, own = trained(name, card)
+        teacher, own = load_classifier(name, card)
         if own.get_vocab() != tokenizer.get_vocab():
             raise Incompatible(
                 f"The teacher {name.split('#')[0]} reads text through another tokenizer than the "
@@ -127,13 +126,13 @@ def readable(
     return found
 
 
-def some(encoded: Encoded, examples: int) -> Encoded:
-    """The same `examples` rows for everyone, drawn by seed 0; 0 means all."""
-    return encoded.select(drawn(len(encoded), examples)) if examples else encoded
+def subsample(encoded: Encoded, examples: int) -> Encoded:
+    """Return `examples` rows drawn by seed 0, the same for every run; all of them for 0."""
+    return encoded.select(subsampled_rows(len(encoded), examples)) if examples else encoded
 
 
-def drawn(rows: int, examples: int) -> np.ndarray:
-    """Which rows those are, in the data's order.
+def subsampled_rows(rows: int, examples: int) -> np.ndarray:
+    """Return the indices of those rows, in ascending order.
 
     Shapes: -> (min(rows, examples),), or all rows where `examples` is 0.
     """
@@ -142,8 +141,10 @@ def drawn(rows: int, examples: int) -> np.ndarray:
     return np.sort(np.random.default_rng(0).choice(rows, examples, replace=False))
 
 
-def teacher_logits(reference: str, card: TaskCard, params: TrainParams, desk: Desk) -> Logits:
-    """The teacher's answer to each training example, computed once per teacher and kept.
+def teacher_logits(
+    reference: str, card: TaskCard, params: TrainParams, context: StageContext
+) -> Logits:
+    """Return the teacher's logits of the training examples, computed once and cached on disk.
 
     Shapes: -> (N, C), N here the number of training examples.
     """
@@ -152,31 +153,15 @@ def teacher_logits(reference: str, card: TaskCard, params: TrainParams, desk: De
     path = store.home() / "cache" / "logits" / f"{name}.npy"
     if path.exists():
         return load_array(path)
-    model, tokenizer = trained(reference, card)
-    data = some(Splits(card, tokenizer, params.max_length)["train"], params.train_examples)
-    logits = predict(model, data, desk.device, passing(desk, "teacher's answers"))
+    model, tokenizer = load_classifier(reference, card)
+    data = subsample(Splits(card, tokenizer, params.max_length)["train"], params.train_examples)
+    logits = predict(model, data, context.device, context.progress_callback("teacher's answers"))
     save_array(path, logits)
     return logits
 
 
-def passing(desk: Desk, phase: str) -> Callable[[dict[str, float]], None]:
-    """A listener for one pass over data, which can be stopped and then starts over."""
-
-    def hear(event: dict[str, float]) -> None:
-        desk.report(
-            phase,
-            int(event["done"]),
-            int(event["total"]),
-            examples_per_second=event["examples_per_second"],
-            eta=event["eta"],
-        )
-        desk.check()
-
-    return hear
-
-
 def save_array(path: Path, values: np.ndarray) -> None:
-    """One npy file, whole or not at all."""
+    """Write an npy file atomically."""
 
     def write(beside: Path) -> None:
         with beside.open("wb") as stream:
@@ -186,6 +171,11 @@ def save_array(path: Path, values: np.ndarray) -> None:
 
 
 def load_array(path: Path) -> np.ndarray:
+    """Read an npy file.
+
+    Raises:
+        BadInput: it is damaged.
+    """
     try:
         values: np.ndarray = np.load(path, allow_pickle=False)
         return values

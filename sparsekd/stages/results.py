@@ -9,35 +9,37 @@ from transformers import PreTrainedModel
 from sparsekd.knowledge.evaluation import evaluate
 from sparsekd.models import architectures, loading
 from sparsekd.runs.records import Outcome
-from sparsekd.stages.context import Desk
-from sparsekd.stages.inputs import Splits, drawn, passing, save_array
+from sparsekd.stages.context import StageContext
+from sparsekd.stages.inputs import Splits, save_array, subsampled_rows
 from sparsekd.system.files import replace
 
 
-def deliver(desk: Desk, model: PreTrainedModel, splits: Splits, facts: dict[str, Any]) -> Outcome:
+def save_model(
+    context: StageContext, model: PreTrainedModel, splits: Splits, facts: dict[str, Any]
+) -> Outcome:
     """Evaluate on selection and validation, once, and write everything a page may want to read."""
     card, metrics, examples = splits.card, {}, {}
     for split in ("selection", *card.validation):
         data = splits[split]
-        hear = passing(desk, f"evaluation on {split}")
-        metrics[split], logits = evaluate(model, data, card, desk.device, hear)
-        save_array(desk.folder / f"logits-{split}.npy", logits)
-        save_array(desk.folder / f"labels-{split}.npy", data.labels)
+        hear = context.progress_callback(f"evaluation on {split}")
+        metrics[split], logits = evaluate(model, data, card, context.device, hear)
+        save_array(context.folder / f"logits-{split}.npy", logits)
+        save_array(context.folder / f"labels-{split}.npy", data.labels)
         examples[split] = len(data)
-    loading.save(model, splits.tokenizer, desk.folder / "model")
-    save_shape(desk, model)
+    loading.save(model, splits.tokenizer, context.folder / "model")
+    save_shape(context, model)
     parameters = sum(weight.numel() for weight in model.parameters())
     return Outcome(metrics, {"parameters": parameters, "examples": examples} | facts)
 
 
-def save_shape(desk: Desk, model: PreTrainedModel) -> None:
+def save_shape(context: StageContext, model: PreTrainedModel) -> None:
     """Write the sizes of a model, from which pages count parameters and FLOPs."""
     sizes = json.dumps(architectures.shape(model).to_json())
-    replace(desk.folder / "shape.json", lambda path: path.write_text(sizes, encoding="utf-8"))
+    replace(context.folder / "shape.json", lambda path: path.write_text(sizes, encoding="utf-8"))
 
 
 def save_findings(
-    desk: Desk, splits: Splits, found: list[dict[str, Any]], train_examples: int
+    context: StageContext, splits: Splits, found: list[dict[str, Any]], train_examples: int
 ) -> None:
     """Write what a method found out about some training examples, if anything, with their text."""
     if not found:
@@ -47,5 +49,5 @@ def save_findings(
     texts = columns[0].str.cat(columns[1:], sep=" | ").to_numpy()
     if "label" in table and splits.card.labels:
         table["label"] = [splits.card.labels[int(label)] for label in table["label"]]
-    table["text"] = texts[drawn(len(frame), train_examples)][table["row"]]
-    replace(desk.folder / "findings.parquet", lambda path: table.to_parquet(path))
+    table["text"] = texts[subsampled_rows(len(frame), train_examples)][table["row"]]
+    replace(context.folder / "findings.parquet", lambda path: table.to_parquet(path))

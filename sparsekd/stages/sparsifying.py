@@ -20,8 +20,8 @@ from sparsekd.models.pruning import prune as smaller
 from sparsekd.runs import references, store
 from sparsekd.runs.records import Outcome
 from sparsekd.stages import inputs
-from sparsekd.stages.context import Desk
-from sparsekd.stages.results import deliver, save_shape
+from sparsekd.stages.context import StageContext, limit_threads
+from sparsekd.stages.results import save_model, save_shape
 from sparsekd.system.files import replace
 from sparsekd.tasks import metrics
 from sparsekd.units import jacobians, masking
@@ -33,23 +33,23 @@ from sparsekd.units.scores import Scores
 JACOBIAN_LIMIT = 2 * 2**30  # bytes that a run may keep for instant rescoring
 
 
-def score(desk: Desk) -> Outcome:
+def score(context: StageContext) -> Outcome:
     """Raw scores; where it fits, the Jacobian too, from which any other student is scored."""
-    recipe, params = desk.recipe, ScoreParams.of(desk.recipe.params["score"])
-    teacher, splits = teacher_of(desk)
+    recipe, params = context.recipe, ScoreParams.of(context.recipe.params["score"])
+    teacher, splits = teacher_of(context)
     data = splits[params.split]
-    student = _student_logits(desk, splits, params.split)
+    student = _student_logits(context, splits, params.split)
     made_from = {"task": recipe.task, "inputs": recipe.inputs, "max_length": splits.max_length}
-    found, kept = _scored(desk, teacher.to(desk.device), data, student, params, made_from)
-    found.save(desk.folder / "scores.npz")
-    save_shape(desk, teacher)
+    found, kept = _scored(context, teacher.to(context.device), data, student, params, made_from)
+    found.save(context.folder / "scores.npz")
+    save_shape(context, teacher)
     layers, heads, neurons = found.shape
     facts = {"layers": layers, "heads": heads, "neurons": neurons, "examples": len(data)}
     return Outcome({}, facts | {"jacobian": kept})
 
 
 def _scored(
-    desk: Desk,
+    context: StageContext,
     teacher: PreTrainedModel,
     data: Encoded,
     student: np.ndarray,
@@ -57,13 +57,14 @@ def _scored(
     made_from: dict[str, Any],
 ) -> tuple[Scores, str]:
     options = PassOptions(
-        on_progress=lambda done, of: desk.report("gradients", done, of), should_stop=desk.stop
+        on_progress=lambda done, of: context.report("gradients", done, of),
+        should_stop=context.should_stop,
     )
     shape = architectures.shape(teacher)
     size = jacobians.jacobian_bytes(len(data), shape.classes, shape.grid())
     if size <= JACOBIAN_LIMIT:
         jacobian = jacobians.build(
-            desk.folder / "jacobian",
+            context.folder / "jacobian",
             lambda rows: scores.jacobian(teacher, data, rows, options),
             data.labels,
             shape.classes,
@@ -77,25 +78,27 @@ def _scored(
     return dataclasses.replace(found, provenance=found.provenance | made_from), why
 
 
-def teacher_of(desk: Desk) -> tuple[PreTrainedModel, inputs.Splits]:
+def teacher_of(context: StageContext) -> tuple[PreTrainedModel, inputs.Splits]:
     """The recipe's teacher, and its task in the teacher's tokens."""
-    recipe = desk.recipe
-    desk.report("loading", 0, 1, now=True)
+    recipe = context.recipe
+    context.report("loading", 0, 1, now=True)
     card = references.card(recipe.task)
-    teacher, tokenizer = inputs.trained(recipe.inputs["teacher"], card)
-    desk.suit(teacher)
+    teacher, tokenizer = inputs.load_classifier(recipe.inputs["teacher"], card)
+    limit_threads(teacher)
     return teacher, inputs.Splits(card, tokenizer, recipe.params["max_length"])
 
 
-def _student_logits(desk: Desk, asked: inputs.Splits, split: str) -> np.ndarray:
+def _student_logits(context: StageContext, asked: inputs.Splits, split: str) -> np.ndarray:
     """The trial student's answers, read off its run where it left them to this very question."""
-    reference = desk.recipe.inputs["student"]
+    reference = context.recipe.inputs["student"]
     left = left_by(reference, asked, split)
     if left is not None:
         return inputs.load_array(left)
-    student, tokenizer = inputs.trained(reference, asked.card)
+    student, tokenizer = inputs.load_classifier(reference, asked.card)
     data = inputs.Splits(asked.card, tokenizer, asked.max_length)[split]
-    return predict(student, data, desk.device, inputs.passing(desk, "trial student's answers"))
+    return predict(
+        student, data, context.device, context.progress_callback("trial student's answers")
+    )
 
 
 def left_by(reference: str, asked: inputs.Splits, split: str) -> Path | None:
@@ -109,12 +112,12 @@ def left_by(reference: str, asked: inputs.Splits, split: str) -> Path | None:
     return path if same and path.exists() else None
 
 
-def prune(desk: Desk) -> Outcome:
+def prune(context: StageContext) -> Outcome:
     """The teacher without what a mask removes, as a model of its own."""
-    teacher, splits = teacher_of(desk)
-    mask = _mask(desk, teacher, MaskParams.of(desk.recipe.params["mask"]))
-    mask.save(desk.folder / "mask.npz")
-    return deliver(desk, smaller(teacher, mask), splits, counts(mask))
+    teacher, splits = teacher_of(context)
+    mask = _mask(context, teacher, MaskParams.of(context.recipe.params["mask"]))
+    mask.save(context.folder / "mask.npz")
+    return save_model(context, smaller(teacher, mask), splits, counts(mask))
 
 
 def counts(mask: Mask) -> dict[str, Any]:
@@ -129,14 +132,14 @@ def counts(mask: Mask) -> dict[str, Any]:
     }
 
 
-def _mask(desk: Desk, teacher: PreTrainedModel, params: MaskParams) -> Mask:
+def _mask(context: StageContext, teacher: PreTrainedModel, params: MaskParams) -> Mask:
     if params.kind == "scores":
-        path = store.folder(desk.recipe.inputs["scores"]) / "scores.npz"
+        path = store.folder(context.recipe.inputs["scores"]) / "scores.npz"
         return masking.from_scores(Scores.load(path), params)
     heads, neurons = magnitude(teacher)
     if params.kind == "random":
         shape = (*heads.shape, neurons.shape[1])
-        seed = desk.recipe.random_seed
+        seed = context.recipe.random_seed
         return masking.random_mask(
             shape, params.sparsity, seed, params.round_to, params.neuron_sparsity
         )
@@ -146,23 +149,23 @@ def _mask(desk: Desk, teacher: PreTrainedModel, params: MaskParams) -> Mask:
 # --- probing ---------------------------------------------------------------------------------
 
 
-def probe(desk: Desk) -> Outcome:
+def probe(context: StageContext) -> Outcome:
     """The masked teacher's quality and distance to the trial student, at each λ and sparsity."""
-    params = ProbeParams.of(desk.recipe.params["probe"])
-    teacher, splits = teacher_of(desk)
+    params = ProbeParams.of(context.recipe.params["probe"])
+    teacher, splits = teacher_of(context)
     data = splits["selection"]
     data = data.select(np.arange(min(params.examples, len(data))))
-    student = _student_logits(desk, splits, "selection")[: len(data)]
-    found = Scores.load(store.folder(desk.recipe.inputs["scores"]) / "scores.npz")
+    student = _student_logits(context, splits, "selection")[: len(data)]
+    found = Scores.load(store.folder(context.recipe.inputs["scores"]) / "scores.npz")
     points = list(_masks(found, magnitude(teacher), params))
 
     def hear(done: int, _total: int) -> None:
-        desk.report("masked teachers", done // len(data), len(points))
-        desk.check()
+        context.report("masked teachers", done // len(data), len(points))
+        context.raise_if_cancelled()
 
     hear(0, 0)
     masks = [mask for *_, mask in points]
-    logits = masked.predict(teacher.to(desk.device), data, masks, hear)
+    logits = masked.predict(teacher.to(context.device), data, masks, hear)
     rows = [
         {"ranking": ranking, "lam": lam, "sparsity": sparsity}
         | metrics.evaluate(splits.card, answers, data.labels)
@@ -171,7 +174,7 @@ def probe(desk: Desk) -> Outcome:
         for (ranking, lam, sparsity, mask), answers in zip(points, logits, strict=True)
     ]
     table = pd.DataFrame(rows)
-    replace(desk.folder / "probe.parquet", lambda path: table.to_parquet(path))
+    replace(context.folder / "probe.parquet", lambda path: table.to_parquet(path))
     different = len(set(masked.Tree.of(masks).ends))
     return Outcome({}, {"masks": len(masks), "different": different, "examples": len(data)})
 

@@ -14,7 +14,7 @@ from sparsekd.knowledge.observe import reduced_last_layer
 from sparsekd.methods.base import Method
 from sparsekd.models.memory import enough_memory
 from sparsekd.tasks import TaskCard
-from sparsekd.training.snapshot import Snapshot
+from sparsekd.training.checkpoint import Checkpoint
 from sparsekd.training.step import Lesson
 from sparsekd.training.trainer import Course, Trained
 
@@ -37,9 +37,9 @@ def train(
     teachers: Sequence[PreTrainedModel] = (),
     report: OnProgress = no_progress,
     stop: Callable[[], bool] = lambda: False,
-    save: Callable[[Snapshot], None] = lambda snapshot: None,
+    save: Callable[[Checkpoint], None] = lambda checkpoint: None,
     save_every: float = 60.0,
-    resume: Snapshot | None = None,
+    resume: Checkpoint | None = None,
 ) -> Trained:
     """Train `model` in place by `method` until the planned steps or the patience are used up.
 
@@ -54,11 +54,11 @@ def train(
         report: Hears {kind: "teacher"} while what teachers show is kept, {kind: "step"} about
             twice a second and {kind: "epoch"} after each epoch.
         stop: Asked before every step.
-        save: Given a snapshot at epoch ends, every `save_every` seconds, and before stopping;
+        save: Given a checkpoint at epoch ends, every `save_every` seconds, and before stopping;
             it must be written or copied before the call returns.
 
     Raises:
-        Cancelled: `stop` said so; the snapshot given to `save` last goes on from there.
+        Cancelled: `stop` said so; the checkpoint given to `save` last goes on from there.
         BadInput: the loss is no number any more; Unavailable: memory ran out.
         Incompatible: things do not fit together, or `resume` belongs to another run.
     """

@@ -4,7 +4,7 @@ import time
 from dataclasses import dataclass, field
 
 REPORT_EVERY = 0.5  # seconds
-SAVING_SHARE = 0.05  # of the time, at most, beyond the first snapshot
+SAVING_SHARE = 0.05  # of the time, at most, beyond the first checkpoint
 
 
 @dataclass
@@ -43,7 +43,7 @@ class Clock:
         return (ended or since >= every) and since >= self.cost * self.learners / SAVING_SHARE
 
     def saved(self, start: float) -> None:
-        """A snapshot was begun at `start` and is now written."""
+        """A checkpoint was begun at `start` and is now written."""
         self.kept = time.monotonic()
         self.cost = self.kept - start
         self.away += self.cost

@@ -1,7 +1,7 @@
 """Several students trained at once, as one stacked model: the same result as one by one.
 
 Each keeps its own lesson and course: seed, order of the data, teachers' logits, method, best
-epoch, patience and snapshots; only forward pass, backward pass and optimiser step are shared.
+epoch, patience and checkpoints; only forward pass, backward pass and optimiser step are shared.
 """
 
 import time
@@ -26,8 +26,8 @@ from sparsekd.models import stacked
 from sparsekd.models.memory import enough_memory
 from sparsekd.models.stacked import Stack
 from sparsekd.tasks import TaskCard
+from sparsekd.training.checkpoint import Checkpoint
 from sparsekd.training.optimisation import step_size, weights_of
-from sparsekd.training.snapshot import Snapshot
 from sparsekd.training.step import Lesson
 from sparsekd.training.trainer import Course, Trained
 
@@ -44,8 +44,8 @@ class Learner:
     teacher_logits: Sequence[Logits] = ()
     report: OnProgress = no_progress
     stop: Callable[[], bool] = lambda: False
-    save: Callable[[Snapshot], None] = lambda snapshot: None
-    resume: Snapshot | None = None
+    save: Callable[[Checkpoint], None] = lambda checkpoint: None
+    resume: Checkpoint | None = None
 
 
 def train(

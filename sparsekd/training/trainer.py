@@ -1,4 +1,4 @@
-"""A lesson repeated: epochs, the verdict after each, early stopping, snapshots."""
+"""A lesson repeated: epochs, the verdict after each, early stopping, checkpoints."""
 
 import math
 import time
@@ -16,9 +16,9 @@ from sparsekd.errors import BadInput, Cancelled, Incompatible
 from sparsekd.knowledge.evaluation import OnProgress, evaluate, no_progress
 from sparsekd.methods.base import Progress, Seen, Signal
 from sparsekd.tasks import TaskCard
+from sparsekd.training.checkpoint import Checkpoint
 from sparsekd.training.clock import Clock
 from sparsekd.training.optimisation import moments, set_moments, step_size
-from sparsekd.training.snapshot import Snapshot
 from sparsekd.training.step import Lesson
 
 PROBE = 128  # training examples that a method is asked to tell about
@@ -46,7 +46,7 @@ class Trained:
 
 @dataclass
 class Standing:
-    """Where a training stands, beyond the weights: plain values that go into a snapshot."""
+    """Where a training stands, beyond the weights: plain values that go into a checkpoint."""
 
     step: int = 0
     seconds: float = 0.0
@@ -75,7 +75,7 @@ class Course:
         selection: Encoded,
         card: TaskCard,
         report: OnProgress = no_progress,
-        save: Callable[[Snapshot], None] = lambda snapshot: None,
+        save: Callable[[Checkpoint], None] = lambda checkpoint: None,
         save_every: float = 60.0,
     ) -> None:
         self.lesson, self.selection, self.card = lesson, selection, card
@@ -108,7 +108,7 @@ class Course:
         return self.now.step >= self.steps or self.now.stale >= self.lesson.params.patience
 
     def halt(self) -> Cancelled:
-        """Keep a last snapshot; the error says where it stands."""
+        """Keep a last checkpoint; the error says where it stands."""
         self.keep()
         return Cancelled(
             f"Stopped after step {self.now.step} of {self.steps}.",
@@ -122,7 +122,7 @@ class Course:
         self.follow(time.monotonic() - start)
 
     def follow(self, spent: float) -> None:
-        """What is due after a step that took `spent` seconds: a verdict, a report, a snapshot."""
+        """What is due after a step that took `spent` seconds: a verdict, a report, a checkpoint."""
         start = time.monotonic()
         ended = self.now.step % self.per_epoch == 0
         judged = ended and self.now.step > self.length * self.rehearsals
@@ -240,7 +240,7 @@ class Course:
         return metrics[self.card.metrics[0]], -metrics["loss"]
 
     def tell(self, ended: bool) -> None:
-        """OnProgress progress, what the method noted, and at the end of an epoch its verdict."""
+        """Report progress, what the method noted, and at the end of an epoch its verdict."""
         params, step = self.lesson.params, self.now.step
         course, place = divmod(step - 1, self.length)
         notes, self.lesson.method.notes = self.lesson.method.notes, []
@@ -260,15 +260,15 @@ class Course:
         self.report(event | verdict)
 
     def keep(self) -> None:
-        """Hand out a snapshot, unless it would keep a training that has already diverged."""
+        """Hand out a checkpoint, unless it would keep a training that has already diverged."""
         self.losses()
         if self.lesson.method.notes:
             self.tell(ended=False)
         start = time.monotonic()
-        self.save(self.snapshot())
+        self.save(self.checkpoint())
         self.clock.saved(start)
 
-    def snapshot(self) -> Snapshot:
+    def checkpoint(self) -> Checkpoint:
         """Everything the rest of the run depends on."""
         lesson = self.lesson
         parts: dict[str, dict[str, Tensor]] = {
@@ -278,7 +278,7 @@ class Course:
             "method": lesson.method.state(),
         }
         tensors = _named(parts) | self.weights()
-        return Snapshot(tensors, asdict(self.now) | {"steps": self.steps, "seed": lesson.seed})
+        return Checkpoint(tensors, asdict(self.now) | {"steps": self.steps, "seed": lesson.seed})
 
     def weights(self) -> dict[str, Tensor]:
         """The student's weights, and those of the modules that learn with it."""
@@ -286,13 +286,13 @@ class Course:
         extra = self.lesson.extra.items()
         return _named(parts | {f"extra/{name}": each.state_dict() for name, each in extra})
 
-    def restore(self, snapshot: Snapshot) -> None:
-        """Go on from a snapshot of the same run.
+    def restore(self, checkpoint: Checkpoint) -> None:
+        """Go on from a checkpoint of the same run.
 
         Raises:
             Incompatible: it belongs to another run.
         """
-        facts, lesson = deepcopy(snapshot.facts), self.lesson
+        facts, lesson = deepcopy(checkpoint.facts), self.lesson
         planned, seed = facts.pop("steps"), facts.pop("seed")
         if (planned, seed) != (self.steps, lesson.seed):
             raise Incompatible(
@@ -301,13 +301,13 @@ class Course:
                 "Delete the checkpoint to start from the beginning.",
             )
         self.now = Standing(**facts)
-        lesson.model.load_state_dict(snapshot.part("model"))
+        lesson.model.load_state_dict(checkpoint.part("model"))
         for name, module in lesson.extra.items():
-            module.load_state_dict(snapshot.part(f"extra/{name}"))
-        set_moments(lesson.optimiser, snapshot.part("optimiser"))
-        lesson.method.restore(snapshot.part("method"))
-        self.best_weights = self.placed(snapshot.part("best"))
-        self.sums = self.placed(snapshot.part("sums"))
+            module.load_state_dict(checkpoint.part(f"extra/{name}"))
+        set_moments(lesson.optimiser, checkpoint.part("optimiser"))
+        lesson.method.restore(checkpoint.part("method"))
+        self.best_weights = self.placed(checkpoint.part("best"))
+        self.sums = self.placed(checkpoint.part("sums"))
         progress = self.progress()
         self.batches = self.lesson.order(progress.epoch, progress.course)
 

@@ -18,8 +18,8 @@ from sparsekd.methods import Progress, Seen, Setup, Signal
 from sparsekd.methods.kinds import KINDS
 from sparsekd.methods.knowledge_selection import FAINTEST, KnowledgeSelection, summary
 from sparsekd.models.pruning import prune
-from sparsekd.training import snapshot as checkpoint
 from sparsekd.training import train
+from sparsekd.training.checkpoint import Checkpoint
 from sparsekd.units.masking import Mask
 from tests.tiny_data import tiny_card, tiny_data
 
@@ -291,14 +291,14 @@ def test_a_phases_gain_is_how_much_the_held_out_loss_fell_over_it(tiny):
 
 
 def stopped(tiny, values, step):
-    """The snapshot of a training that is stopped after that many steps."""
+    """The checkpoint of a training that is stopped after that many steps."""
     kept = []
     # The first question comes after the pass in which the teacher's states are kept.
     stops = iter([*[False] * (step + 1), True])
     with pytest.raises(Cancelled):
         learn(
             tiny, values, stop=lambda: next(stops),
-            save=lambda snapshot: kept.append(deepcopy(snapshot)),
+            save=lambda checkpoint: kept.append(deepcopy(checkpoint)),
         )  # fmt: skip
     assert kept[-1].facts["step"] == step
     return kept[-1]
@@ -323,8 +323,8 @@ def test_an_interruption_anywhere_changes_nothing(tiny, tmp_path, step, values):
     values = {"episodes": 2, "phases": 4, "updates": 3} | values
     whole, _, straight, _ = learn(tiny, values)
     path = tmp_path / "state.safetensors"
-    checkpoint.save(stopped(tiny, values, step), path)
-    broken, _, pieces, _ = learn(tiny, values, resume=checkpoint.load(path))
+    stopped(tiny, values, step).save(path)
+    broken, _, pieces, _ = learn(tiny, values, resume=Checkpoint.load(path))
     assert straight.history == pieces.history
     assert straight.held_out_passes == pieces.held_out_passes
     for name, weight in whole.state_dict().items():

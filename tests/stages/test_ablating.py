@@ -68,7 +68,7 @@ def test_every_change_is_that_of_the_evaluated_gated_teacher(names: dict[str, st
     run = done(asked(names, names["student"], neuron_layer=1))
     found = loaded(run)
     card = references.card(names["task"])
-    model, tokenizer = inputs.trained(names["teacher"], card)
+    model, tokenizer = inputs.load_classifier(names["teacher"], card)
     data = inputs.Splits(card, tokenizer, 16)["validation"]
     student = np.load(store.folder(names["student"]) / "logits-validation.npy")
 
@@ -122,7 +122,7 @@ def test_a_student_that_left_no_answers_is_asked(names: dict[str, str]) -> None:
 
 def test_neurons_are_grouped_by_weights_or_by_scores(names: dict[str, str]) -> None:
     card = references.card(names["task"])
-    teacher, _ = inputs.trained(names["teacher"], card)
+    teacher, _ = inputs.load_classifier(names["teacher"], card)
     by_weights = loaded(done(asked(names)))
     np.testing.assert_array_equal(by_weights.groups, ranked_groups(magnitude(teacher)[1], 5))
     by_scores = loaded(done(asked(names, scores=names["scores"], lam=0.2)))
@@ -136,7 +136,7 @@ def test_some_examples_are_drawn_the_same_for_everyone(names: dict[str, str]) ->
     run = done(asked(names, names["student"], examples=30, split="train"))
     assert run.outcome.facts["examples"] == 30
     card = references.card(names["task"])
-    model, tokenizer = inputs.trained(names["teacher"], card)
+    model, tokenizer = inputs.load_classifier(names["teacher"], card)
     data = inputs.Splits(card, tokenizer, 16)["train"]
     rows = np.random.default_rng(0).choice(len(data), 30, replace=False)
     metrics, _ = evaluate(model, data.select(rows), card)
@@ -147,7 +147,9 @@ def test_cancelled_halfway_and_resumed_equals_uninterrupted(
     names: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(ablation, "TOKENS", 40)  # many batches
-    monkeypatch.setattr("sparsekd.stages.context.PAUSE", 0.0)  # hear of the cancelling at once
+    monkeypatch.setattr(
+        "sparsekd.stages.context.REPORT_INTERVAL", 0.0
+    )  # hear of the cancelling at once
     monkeypatch.setattr(jobs, "wake", lambda: None)
     recipe, computed = asked(names, names["student"]), []
     original = ablation._batch
@@ -160,7 +162,7 @@ def test_cancelled_halfway_and_resumed_equals_uninterrupted(
     computed.clear()
     reports = []
     monkeypatch.setattr(
-        "sparsekd.stages.ablating.Desk.report",
+        "sparsekd.stages.ablating.StageContext.report",
         _cancelling(recipe.run_id, reports, after=every),
     )
     stopped = worked(recipe)
@@ -187,12 +189,12 @@ def test_cancelled_halfway_and_resumed_equals_uninterrupted(
 
 
 def _cancelling(run_id: str, reports: list[int], after: int) -> Callable[..., None]:
-    """The desk's own report, by which somebody asks the run to stop after some reports."""
-    from sparsekd.stages.context import Desk
+    """The context's own report, by which somebody asks the run to stop after some reports."""
+    from sparsekd.stages.context import StageContext
 
-    original = Desk.report
+    original = StageContext.report
 
-    def report(self: Desk, *told: object, **named: object) -> None:
+    def report(self: StageContext, *told: object, **named: object) -> None:
         reports.append(1)
         if len(reports) == after:
             store.ask_to_cancel(run_id)
@@ -229,7 +231,7 @@ def test_a_damaged_batch_of_an_earlier_attempt_is_named(names: dict[str, str]) -
     partial = store.folder(recipe.run_id) / "partial"
     partial.mkdir(parents=True)
     card = references.card(names["task"])
-    _, tokenizer = inputs.trained(names["teacher"], card)
+    _, tokenizer = inputs.load_classifier(names["teacher"], card)
     lengths = inputs.Splits(card, tokenizer, 16)["validation"].lengths
     (partial / f"{int(np.argmin(lengths))}.npz").write_bytes(b"cut short")
     run = worked(recipe)

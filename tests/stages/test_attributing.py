@@ -46,7 +46,7 @@ def test_a_run_leaves_what_the_function_computes(names: tuple[str, str], kind: s
     found = Scores.load(run.folder / "scores.npz")
 
     card = references.card(task)
-    model, tokenizer = inputs.trained(teacher, card)
+    model, tokenizer = inputs.load_classifier(teacher, card)
     data = inputs.Splits(card, tokenizer, 16)["selection"].select(np.arange(20))
     expected = (
         attribution.conductance(model, data, tokenizer, 4)

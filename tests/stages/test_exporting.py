@@ -20,7 +20,7 @@ from sparsekd.models.pruning import prune
 from sparsekd.runs import masks, measurements, references, store
 from sparsekd.runs.records import Run, State
 from sparsekd.stages import modelcard
-from sparsekd.stages.exporting import export_model
+from sparsekd.stages.export import export_model
 from sparsekd.studies import recipes
 from sparsekd.units import shape
 from sparsekd.units.masking import Mask

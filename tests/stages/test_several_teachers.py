@@ -18,7 +18,7 @@ from sparsekd.models.classifiers import name_labels
 from sparsekd.runs import references, store, tables
 from sparsekd.runs.records import Recipe, State
 from sparsekd.stages import inputs
-from sparsekd.stages.context import Desk
+from sparsekd.stages.context import StageContext
 from sparsekd.studies import recipes
 from sparsekd.tasks import TASKS, TaskCard
 from sparsekd.worker import work
@@ -56,8 +56,8 @@ def teacher(folder: Path, architecture="bert", tokenizer=None, labels=LABELS, se
 
 def answers(reference: str, card: TaskCard) -> np.ndarray:
     run = store.create(Recipe("distil", card.name, "vanilla", {"teacher": reference}))
-    desk = Desk(run.recipe, "cpu", run.folder)
-    return inputs.teacher_logits(reference, card, PARAMS, desk)
+    context = StageContext(run.recipe, "cpu", run.folder)
+    return inputs.teacher_logits(reference, card, PARAMS, context)
 
 
 def test_a_student_learns_from_two_architectures_with_two_tokenizers(card, tmp_path):
@@ -128,10 +128,10 @@ def test_one_teacher_or_the_same_one_twice_is_refused_before_anything_runs():
 def test_the_two_demo_checkpoints_differ_in_architecture_and_tokens():
     task = TASKS["demo/inference"]
     (one, first), (two, second) = (
-        inputs.checkpoint(name, task, 0) for name in ("demo:", "demo:distilbert")
+        inputs.load_pretrained(name, task, 0) for name in ("demo:", "demo:distilbert")
     )
     assert (one.config.model_type, two.config.model_type) == ("bert", "distilbert")
     assert first.get_vocab() != second.get_vocab()
     assert one.config.id2label == two.config.id2label == dict(enumerate(task.labels))
-    again, _ = inputs.checkpoint("demo:distilbert", task, 0)
+    again, _ = inputs.load_pretrained("demo:distilbert", task, 0)
     assert all(torch.equal(a, b) for a, b in zip(two.parameters(), again.parameters(), strict=True))

@@ -213,7 +213,7 @@ def test_a_stopped_probe_begins_again_to_the_same_numbers(
         return predict(*words, **named)
 
     with monkeypatch.context() as patch:
-        patch.setattr("sparsekd.stages.context.PAUSE", 0.0)
+        patch.setattr("sparsekd.stages.context.REPORT_INTERVAL", 0.0)
         patch.setattr(sparsifying.masked, "predict", stopped)
         assert worked(recipe).state is State.CANCELLED
     store.requeue(recipe.run_id)
@@ -252,7 +252,7 @@ def test_a_bug_is_reported_as_such_with_its_traceback_in_the_log(
     names: dict[str, str], monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ):
     recipe = student_of(names["task"], names["teacher"])
-    monkeypatch.setattr("sparsekd.stages.learning.train", lambda *_, **__: 1 / 0)
+    monkeypatch.setattr("sparsekd.stages.training.train", lambda *_, **__: 1 / 0)
     run = worked(Recipe(**{**recipe.__dict__, "seed": 77}))
     assert run.state is State.FAILED
     assert run.outcome.message == "ZeroDivisionError: division by zero"

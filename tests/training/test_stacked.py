@@ -18,9 +18,9 @@ from sparsekd.knowledge.evaluation import predict
 from sparsekd.methods.fine_tuning import FineTuning
 from sparsekd.methods.vanilla import Vanilla
 from sparsekd.models import stacked
-from sparsekd.training import snapshot as checkpoint
 from sparsekd.training import stacked as together
 from sparsekd.training import train
+from sparsekd.training.checkpoint import Checkpoint
 from sparsekd.training.stacked import Learner
 from tests.conftest import tiny_model
 from tests.tiny_data import tiny_card, tiny_data
@@ -129,14 +129,14 @@ def interrupted(group, stops, tmp_path):
             each,
             model=copy.deepcopy(each.model),
             stop=countdown(stop),
-            save=lambda snapshot, path=path: checkpoint.save(snapshot, path),
+            save=lambda checkpoint, path=path: checkpoint.save(path),
         )
         for each, stop, path in zip(group, stops, paths, strict=True)
     ]
     ended = all_together(halted)
     assert all(isinstance(end, Cancelled) for end in ended.values())
     return [
-        replace(each, resume=checkpoint.load(path)) for each, path in zip(group, paths, strict=True)
+        replace(each, resume=Checkpoint.load(path)) for each, path in zip(group, paths, strict=True)
     ]
 
 
@@ -159,9 +159,9 @@ def test_a_student_of_a_killed_group_can_go_on_alone_and_back(tmp_path):
             resumed[0],
             resume=resumed[0].resume,
             stop=countdown(4),
-            save=lambda snapshot: checkpoint.save(snapshot, path),
+            save=lambda checkpoint: checkpoint.save(path),
         )
-    again = [replace(resumed[0], resume=checkpoint.load(path)), resumed[1]]
+    again = [replace(resumed[0], resume=Checkpoint.load(path)), resumed[1]]
     ended = all_together(again)
     for place, each in enumerate(again):
         assert_same(each, ended[place], expected[place])

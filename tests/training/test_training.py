@@ -17,8 +17,8 @@ from sparsekd.methods.base import Method, Progress
 from sparsekd.methods.fine_tuning import FineTuning
 from sparsekd.methods.vanilla import Vanilla
 from sparsekd.models.pruning import prune
-from sparsekd.training import snapshot as checkpoint
 from sparsekd.training import train
+from sparsekd.training.checkpoint import Checkpoint
 from sparsekd.training.clock import Clock
 from sparsekd.training.optimisation import moments
 from sparsekd.training.step import Lesson
@@ -134,7 +134,7 @@ def with_interruptions(model_of, lesson, path, gaps):
                 model_of(),
                 lesson,
                 stop=countdown(gap),
-                save=lambda snapshot: checkpoint.save(snapshot, path),
+                save=lambda checkpoint: checkpoint.save(path),
                 resume=resume,
             )
     model = model_of()
@@ -142,8 +142,8 @@ def with_interruptions(model_of, lesson, path, gaps):
 
 
 def kept(path):
-    """The last snapshot; none where the stop came before the first step."""
-    return checkpoint.load(path) if path.exists() else None
+    """The last checkpoint; none where the stop came before the first step."""
+    return Checkpoint.load(path) if path.exists() else None
 
 
 def test_the_same_training_twice_gives_the_same_weights_and_metrics(tiny, lesson):
@@ -172,18 +172,18 @@ def test_an_interrupted_training_ends_as_if_it_never_was(tiny, lesson, tmp_path,
     assert (whole.metrics, whole.best_epoch) == (pieces.metrics, pieces.best_epoch)
 
 
-def test_any_snapshot_leads_to_the_same_end(tiny, tmp_path):
+def test_any_checkpoint_leads_to_the_same_end(tiny, tmp_path):
     lesson, straight, places = lessons(tiny)["vanilla"], student(tiny), []
 
-    def keep(snapshot):
-        places.append(tmp_path / f"{snapshot.facts['step']}.safetensors")
-        checkpoint.save(snapshot, places[-1])
+    def keep(checkpoint):
+        places.append(tmp_path / f"{checkpoint.facts['step']}.safetensors")
+        checkpoint.save(places[-1])
 
     whole = learn(straight, lesson, save=keep)
     assert places
     for place in places:
         model = student(tiny)
-        assert learn(model, lesson, resume=checkpoint.load(place)).history == whole.history
+        assert learn(model, lesson, resume=Checkpoint.load(place)).history == whole.history
         assert same_weights(model, straight)
 
 
@@ -265,10 +265,10 @@ def test_it_stops_when_the_selection_metric_no_longer_improves(tiny):
 def test_a_stopped_training_stays_stopped_when_resumed(tiny, tmp_path):
     still = TrainParams(epochs=50, batch_size=6, learning_rate=1e-30, patience=2)
     path, lesson = tmp_path / "state.safetensors", lessons(tiny)["finetune"]
-    keep = {"save": lambda snapshot: checkpoint.save(snapshot, path)}
+    keep = {"save": lambda checkpoint: checkpoint.save(path)}
     with pytest.raises(Cancelled):
         learn(student(tiny), lesson, params=still, stop=countdown(11), **keep)
-    again = learn(student(tiny), lesson, params=still, resume=checkpoint.load(path))
+    again = learn(student(tiny), lesson, params=still, resume=Checkpoint.load(path))
     assert again.steps == 3 * STEPS_PER_EPOCH
 
 
@@ -377,11 +377,11 @@ def test_a_method_that_looks_inside_needs_the_teachers_themselves(tiny):
 
 def test_a_checkpoint_of_another_run_is_refused(tiny, tmp_path):
     lesson, path = lessons(tiny)["finetune"], tmp_path / "state.safetensors"
-    keep = {"save": lambda snapshot: checkpoint.save(snapshot, path), "stop": countdown(2)}
+    keep = {"save": lambda checkpoint: checkpoint.save(path), "stop": countdown(2)}
     with pytest.raises(Cancelled):
         learn(student(tiny), lesson, **keep)
     with pytest.raises(Incompatible, match="seed 0"):
-        learn(student(tiny), lesson, seed=1, resume=checkpoint.load(path))
+        learn(student(tiny), lesson, seed=1, resume=Checkpoint.load(path))
 
 
 def test_it_leaves_chance_and_attention_as_it_found_them(tiny):
@@ -412,7 +412,7 @@ def test_regressions_and_more_classes_are_distilled_too(tiny, architecture, clas
     assert losses[1] < losses[0]
 
 
-def test_snapshots_wait_until_writing_them_is_cheap():
+def test_checkpoints_wait_until_writing_them_is_cheap():
     clock = Clock()
     assert clock.save_due(every=60, ended=True)
     assert not clock.save_due(every=60, ended=False)

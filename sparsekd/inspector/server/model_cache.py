@@ -14,7 +14,7 @@ from sparsekd.inspector import client
 from sparsekd.models import architectures
 from sparsekd.runs import references, store
 from sparsekd.stages.context import SMALL
-from sparsekd.stages.inputs import Splits, trained
+from sparsekd.stages.inputs import Splits, load_classifier
 from sparsekd.tasks import TaskCard
 from sparsekd.units.masking import Mask
 
@@ -70,7 +70,7 @@ class ModelCache:
         key = (reference, task, client.fingerprint(reference))
         if key not in self._models:
             card = references.card(task)
-            self._models[key] = LoadedModel(reference, *trained(reference, card), card)
+            self._models[key] = LoadedModel(reference, *load_classifier(reference, card), card)
         self._models.move_to_end(key)
         self._evict()
         loaded = self._models[key]

@@ -17,8 +17,8 @@ from sparsekd.models.pruning import prune
 from sparsekd.runs import masks, store
 from sparsekd.runs.records import Outcome
 from sparsekd.stages import modelcard
-from sparsekd.stages.context import Desk
-from sparsekd.stages.inputs import place
+from sparsekd.stages.context import StageContext
+from sparsekd.stages.inputs import model_folder
 from sparsekd.system.files import disk_trouble
 from sparsekd.units.masking import Mask
 
@@ -54,7 +54,7 @@ def source(reference: str, mask: Mask | None) -> Source:
     Raises:
         Incompatible: the mask belongs to a model of another shape.
     """
-    model, tokenizer = loading.load_saved(place(reference))
+    model, tokenizer = loading.load_saved(model_folder(reference))
     if mask is None:
         known = exporting.runner(model)
         return Source(reference, model, tokenizer, pruned_by(reference), known, fresh=False)
@@ -69,19 +69,19 @@ def pruned_by(reference: str) -> Mask | None:
     return Mask.load(store.folder(reference) / "mask.npz")
 
 
-def export(desk: Desk) -> Outcome:
+def run(context: StageContext) -> Outcome:
     """The recipe's model in the recipe's form, in the run's folder `export`."""
-    recipe = desk.recipe
+    recipe = context.recipe
     named = recipe.inputs.get("mask")
     mask = masks.kept(named) if named else None
     params = ExportParams.of(recipe.params["export"])
-    out = desk.folder / "export"
-    for left in (out, *desk.folder.glob(".*.export")):  # by an attempt that was interrupted
+    out = context.folder / "export"
+    for left in (out, *context.folder.glob(".*.export")):  # by an attempt that was interrupted
         shutil.rmtree(left, ignore_errors=True)
 
     def say(phase: str) -> None:
-        desk.report(phase, 0, 1, now=True)
-        desk.check()
+        context.report(phase, 0, 1, now=True)
+        context.raise_if_cancelled()
 
     return Outcome({}, export_model(recipe.inputs["model"], params, out, mask, say))
 

@@ -24,11 +24,11 @@ from sparsekd.models import students
 from sparsekd.runs import references, store
 from sparsekd.runs.records import Event, Outcome
 from sparsekd.stages import inputs
-from sparsekd.stages.context import Desk
-from sparsekd.stages.results import deliver, save_findings
+from sparsekd.stages.context import StageContext, limit_threads
+from sparsekd.stages.results import save_findings, save_model
 from sparsekd.tasks import TaskCard
 from sparsekd.training import Trained, stacked, train
-from sparsekd.training import snapshot as checkpoint
+from sparsekd.training.checkpoint import Checkpoint
 from sparsekd.units import masking
 from sparsekd.units.masking import Mask
 
@@ -36,54 +36,60 @@ SAVE_EVERY = 10.0  # seconds
 _Data = tuple[inputs.Splits, Encoded]
 
 
-def finetune(desk: Desk) -> Outcome:
+def finetune(context: StageContext) -> Outcome:
     """A checkpoint trained on the gold labels."""
-    recipe = desk.recipe
+    recipe = context.recipe
     card = references.card(recipe.task)
-    desk.report("loading", 0, 1, now=True)
-    model, tokenizer = inputs.checkpoint(recipe.inputs["checkpoint"], card, recipe.random_seed)
-    return _learn(desk, card, model, tokenizer, {})
+    context.report("loading", 0, 1, now=True)
+    model, tokenizer = inputs.load_pretrained(recipe.inputs["checkpoint"], card, recipe.random_seed)
+    return _learn(context, card, model, tokenizer, {})
 
 
-def distil(desk: Desk) -> Outcome:
+def distil(context: StageContext) -> Outcome:
     """A student that starts from `init` and learns from `teacher` by the recipe's method."""
-    recipe = desk.recipe
+    recipe = context.recipe
     card = references.card(recipe.task)
-    desk.report("loading", 0, 1, now=True)
-    source, tokenizer = inputs.trained(recipe.inputs["init"], card)
-    student = _first_weights(desk, card, source, tokenizer)
-    return _learn(desk, card, student, tokenizer, recipe.params["method"])
+    context.report("loading", 0, 1, now=True)
+    source, tokenizer = inputs.load_classifier(recipe.inputs["init"], card)
+    student = _first_weights(context, card, source, tokenizer)
+    return _learn(context, card, student, tokenizer, recipe.params["method"])
 
 
 def _first_weights(
-    desk: Desk, card: TaskCard, source: PreTrainedModel, tokenizer: PreTrainedTokenizerBase
+    context: StageContext,
+    card: TaskCard,
+    source: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
 ) -> PreTrainedModel:
-    params = StudentParams.of(desk.recipe.params["student"])
+    params = StudentParams.of(context.recipe.params["student"])
     mask = None
     if params.choice == "pruned":
-        mask = _by_expressiveness(desk, card, source, tokenizer, params.sparsity)
+        mask = _by_expressiveness(context, card, source, tokenizer, params.sparsity)
     if params.choice == "checkpoint":
-        where = inputs.place(references.model(params.checkpoint))
+        where = inputs.model_folder(references.model(params.checkpoint))
         params = params.changed({"checkpoint": str(where)})
-    return students.initial(source, params, desk.recipe.random_seed, mask, tokenizer)
+    return students.initial(source, params, context.recipe.random_seed, mask, tokenizer)
 
 
 def _by_expressiveness(
-    desk: Desk,
+    context: StageContext,
     card: TaskCard,
     teacher: PreTrainedModel,
     tokenizer: PreTrainedTokenizerBase,
     sparsity: float,
 ) -> Mask:
     """What the teacher keeps at λ = 1: the published initialisation of a pruned student."""
-    length = TrainParams.of(desk.recipe.params["train"]).max_length
+    length = TrainParams.of(context.recipe.params["train"]).max_length
     data = inputs.Splits(card, tokenizer, length)["selection"]
     # Expressiveness asks no student: its place is taken by zeros, and friendliness is not read.
     nobody = np.zeros((len(data), card.classes), dtype=np.float32)
     options = PassOptions(
-        on_progress=lambda done, of: desk.report("expressiveness", done, of), should_stop=desk.stop
+        on_progress=lambda done, of: context.report("expressiveness", done, of),
+        should_stop=context.should_stop,
     )
-    found = scores.stream(teacher.to(desk.device), data, nobody, ScoreParams(), options).per_batch
+    found = scores.stream(
+        teacher.to(context.device), data, nobody, ScoreParams(), options
+    ).per_batch
     return masking.decide(*masking.knowledgeableness(found, 1.0), sparsity)
 
 
@@ -91,7 +97,7 @@ def _by_expressiveness(
 class _Lesson:
     """A student and all that it learns from."""
 
-    desk: Desk
+    context: StageContext
     model: PreTrainedModel
     method: Method
     splits: inputs.Splits
@@ -102,58 +108,58 @@ class _Lesson:
     @property
     def params(self) -> TrainParams:
         """How it is trained."""
-        return TrainParams.of(self.desk.recipe.params["train"])
+        return TrainParams.of(self.context.recipe.params["train"])
 
     @property
     def state(self) -> Path:
-        """Where its snapshots are."""
-        return self.desk.folder / "checkpoint.safetensors"
+        """Where its checkpoints are."""
+        return self.context.folder / "checkpoint.safetensors"
 
-    def save(self, snapshot: checkpoint.Snapshot) -> None:
-        """Keep a snapshot."""
-        checkpoint.save(snapshot, self.state)
+    def save(self, checkpoint: Checkpoint) -> None:
+        """Keep a checkpoint."""
+        checkpoint.save(self.state)
 
     def report(self, event: dict[str, Any]) -> None:
         """Pass on what the training says."""
-        _heard(self.desk, event)
+        _heard(self.context, event)
 
 
-def _data(desk: Desk, card: TaskCard, tokenizer: PreTrainedTokenizerBase) -> _Data:
-    desk.report("tokenising", 0, 1, now=True)
-    params = TrainParams.of(desk.recipe.params["train"])
+def _data(context: StageContext, card: TaskCard, tokenizer: PreTrainedTokenizerBase) -> _Data:
+    context.report("tokenising", 0, 1, now=True)
+    params = TrainParams.of(context.recipe.params["train"])
     splits = inputs.Splits(card, tokenizer, params.max_length)
-    return splits, inputs.some(splits["train"], params.train_examples)
+    return splits, inputs.subsample(splits["train"], params.train_examples)
 
 
 def _prepared(
-    desk: Desk, data: _Data, model: PreTrainedModel, method_params: dict[str, Any]
+    context: StageContext, data: _Data, model: PreTrainedModel, method_params: dict[str, Any]
 ) -> _Lesson:
-    desk.suit(model)
-    recipe, (splits, examples) = desk.recipe, data
+    limit_threads(model)
+    recipe, (splits, examples) = context.recipe, data
     card = splits.card
     method_card = find(recipe.method)
     method = methods.load(method_card)(method_card.params.of(method_params))
     names = recipe.teachers if method_card.least_teachers else []
     params = TrainParams.of(recipe.params["train"])
-    answers = [inputs.teacher_logits(name, card, params, desk) for name in names]
-    teachers = inputs.readable(names, card, splits.tokenizer) if method.inside else []
-    return _Lesson(desk, model, method, splits, examples, answers, teachers)
+    answers = [inputs.teacher_logits(name, card, params, context) for name in names]
+    teachers = inputs.load_inner_teachers(names, card, splits.tokenizer) if method.inside else []
+    return _Lesson(context, model, method, splits, examples, answers, teachers)
 
 
 def _learn(
-    desk: Desk,
+    context: StageContext,
     card: TaskCard,
     model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerBase,
     method_params: dict[str, Any],
 ) -> Outcome:
-    data = _data(desk, card, tokenizer)
-    return _alone(_prepared(desk, data, model, method_params))
+    data = _data(context, card, tokenizer)
+    return _alone(_prepared(context, data, model, method_params))
 
 
 def _alone(lesson: _Lesson, more: Mapping[str, Any] = MappingProxyType({})) -> Outcome:
     """Train one student; `more` are further facts of its outcome."""
-    desk = lesson.desk
+    context = lesson.context
     result = train(
         lesson.model,
         lesson.method,
@@ -161,23 +167,23 @@ def _alone(lesson: _Lesson, more: Mapping[str, Any] = MappingProxyType({})) -> O
         lesson.splits["selection"],
         lesson.splits.card,
         lesson.params,
-        seed=desk.recipe.random_seed,
-        device=desk.device,
+        seed=context.recipe.random_seed,
+        device=context.device,
         teacher_logits=lesson.answers,
         teachers=lesson.teachers,
         report=lesson.report,
-        stop=desk.stop,
+        stop=context.should_stop,
         save=lesson.save,
         save_every=SAVE_EVERY,
-        resume=_resumed(desk, lesson.state),
+        resume=_resumed(context, lesson.state),
     )
     return _delivered(lesson, result, more)
 
 
 def _delivered(lesson: _Lesson, result: Trained, more: Mapping[str, Any]) -> Outcome:
     facts = _facts(result, lesson.data) | dict(more)
-    save_findings(lesson.desk, lesson.splits, result.findings, lesson.params.train_examples)
-    outcome = deliver(lesson.desk, lesson.model, lesson.splits, facts)
+    save_findings(lesson.context, lesson.splits, result.findings, lesson.params.train_examples)
+    outcome = save_model(lesson.context, lesson.model, lesson.splits, facts)
     lesson.state.unlink(missing_ok=True)
     return outcome
 
@@ -185,24 +191,26 @@ def _delivered(lesson: _Lesson, result: Trained, more: Mapping[str, Any]) -> Out
 # --- several at once --------------------------------------------------------------------------
 
 
-def distil_together(desks: Sequence[Desk]) -> Iterator[tuple[Desk, Outcome | SparseKDError]]:
+def distil_together(
+    contexts: Sequence[StageContext],
+) -> Iterator[tuple[StageContext, Outcome | SparseKDError]]:
     """Students whose recipes are `alike`, trained as one stacked model; each as soon as it ended.
 
     Where they cannot be stacked they train one after another, and their facts say why.
     """
-    recipe = desks[0].recipe
+    recipe = contexts[0].recipe
     card = references.card(recipe.task)
-    for desk in desks:
-        desk.report("loading", 0, 1, now=True)
-    source, tokenizer = inputs.trained(recipe.inputs["init"], card)
-    data = _data(desks[0], card, tokenizer)
+    for context in contexts:
+        context.report("loading", 0, 1, now=True)
+    source, tokenizer = inputs.load_classifier(recipe.inputs["init"], card)
+    data = _data(contexts[0], card, tokenizer)
     lessons: list[_Lesson] = []
-    for desk in desks:
+    for context in contexts:
         try:
-            student = _first_weights(desk, card, source, tokenizer)
-            lessons.append(_prepared(desk, data, student, desk.recipe.params["method"]))
+            student = _first_weights(context, card, source, tokenizer)
+            lessons.append(_prepared(context, data, student, context.recipe.params["method"]))
         except SparseKDError as error:
-            yield desk, error
+            yield context, error
     if not lessons:
         return
     learners = [_learner(lesson) for lesson in lessons]
@@ -214,23 +222,23 @@ def distil_together(desks: Sequence[Desk]) -> Iterator[tuple[Desk, Outcome | Spa
     splits, examples = data
     ends = stacked.train(
         learners, examples, splits["selection"], card, lessons[0].params,
-        device=desks[0].device, save_every=SAVE_EVERY,
+        device=contexts[0].device, save_every=SAVE_EVERY,
     )  # fmt: skip
     for place, end in ends:
-        yield lessons[place].desk, _ended(lessons[place], end, len(learners))
+        yield lessons[place].context, _ended(lessons[place], end, len(learners))
 
 
 def _learner(lesson: _Lesson) -> stacked.Learner:
-    desk = lesson.desk
+    context = lesson.context
     return stacked.Learner(
         lesson.model,
         lesson.method,
-        desk.recipe.random_seed,
+        context.recipe.random_seed,
         lesson.answers,
         lesson.report,
-        desk.stop,
+        context.should_stop,
         lesson.save,
-        _resumed(desk, lesson.state),
+        _resumed(context, lesson.state),
     )
 
 
@@ -245,31 +253,31 @@ def _ended(lesson: _Lesson, end: Trained | SparseKDError, many: int) -> Outcome 
 
 def _one_by_one(
     lessons: Iterable[_Lesson], reason: Incompatible
-) -> Iterator[tuple[Desk, Outcome | SparseKDError]]:
+) -> Iterator[tuple[StageContext, Outcome | SparseKDError]]:
     sys.stderr.write(f"Trained one after another: {reason.message}\n")
     for lesson in lessons:
         try:
-            yield lesson.desk, _alone(lesson, {"together": 1, "why_alone": reason.message})
+            yield lesson.context, _alone(lesson, {"together": 1, "why_alone": reason.message})
         except SparseKDError as error:
-            yield lesson.desk, error
+            yield lesson.context, error
 
 
 # --- what is logged ---------------------------------------------------------------------------
 
 
-def _resumed(desk: Desk, state: Path) -> checkpoint.Snapshot | None:
+def _resumed(context: StageContext, state: Path) -> Checkpoint | None:
     """Where an interrupted training stood; numbers logged past it will be logged again."""
     if not state.exists():
         return None
-    snapshot = checkpoint.load(state)
-    store.forget_events(desk.recipe.run_id, int(snapshot.facts["step"]))
-    return snapshot
+    checkpoint = Checkpoint.load(state)
+    store.forget_events(context.recipe.run_id, int(checkpoint.facts["step"]))
+    return checkpoint
 
 
-def _heard(desk: Desk, event: dict[str, Any]) -> None:
+def _heard(context: StageContext, event: dict[str, Any]) -> None:
     """Turn what the training loop says into progress and logged numbers."""
     if event["kind"] == "teacher":
-        desk.report("teachers' inner states", event["done"], event["total"])
+        context.report("teachers' inner states", event["done"], event["total"])
         return
     step = event["step"]
     numbers = {f"loss/{name}": value for name, value in event["losses"].items()}
@@ -280,7 +288,7 @@ def _heard(desk: Desk, event: dict[str, Any]) -> None:
     if event["course"] < event["rehearsals"]:
         phase = f"rehearsal {event['course'] + 1} of {event['rehearsals']}, {phase}"
     noted = [Event(place, name, value) for place, name, value in event["notes"]]
-    desk.report(
+    context.report(
         phase,
         step,
         event["steps"],

@@ -18,9 +18,9 @@ from sparsekd.models.memory import enough_memory
 from sparsekd.models.timing import full_inputs, times
 from sparsekd.runs import jobs, masks, measurements, references
 from sparsekd.runs.records import Outcome
-from sparsekd.stages.context import Desk
-from sparsekd.stages.exporting import Source, source
-from sparsekd.stages.inputs import place
+from sparsekd.stages.context import StageContext, limit_threads
+from sparsekd.stages.export import Source, source
+from sparsekd.stages.inputs import model_folder
 from sparsekd.units import shape
 from sparsekd.units.masking import Mask
 
@@ -28,23 +28,23 @@ HINT = "Measure smaller batches or shorter texts."
 Variants = dict[str, PreTrainedModel]
 
 
-def measure(desk: Desk) -> Outcome:
+def run(context: StageContext) -> Outcome:
     """Latency, throughput, speed-up, size and operations at each batch size and length."""
-    recipe = desk.recipe
-    desk.report("loading", 0, 1, now=True)
+    recipe = context.recipe
+    context.report("loading", 0, 1, now=True)
     params = MeasureParams.of(recipe.params["measure"])
     named = recipe.inputs.get("mask")
     found = source(recipe.inputs["model"], masks.kept(named) if named else None)
-    desk.suit(found.smaller)
+    limit_threads(found.smaller)
     models = variants(found)
     proof = _proof(models, found.mask)
     for tokens in params.tokens:  # refused now, not after the shorter ones
         full_inputs(found.smaller, 1, tokens)
     load = os.getloadavg()[0]
     with enough_memory(HINT):
-        # Not the desk's device: a resumed run may be given another, and the recipe names this one.
-        rows = _rows(desk, models, params, recipe.params["device"])
-    measurements.save(desk.folder, rows)
+        # Not context.device: a resumed run may get another than the recipe names.
+        rows = _rows(context, models, params, recipe.params["device"])
+    measurements.save(context.folder, rows)
     facts = _circumstances(recipe.params["device"], params)
     return Outcome({}, facts | {"load": load, "checked": proof})
 
@@ -62,7 +62,7 @@ def variants(found: Source) -> Variants:
 
 
 def _dense(found: Source) -> PreTrainedModel:
-    model, _ = loading.load_saved(place(references.dense(found.reference)))
+    model, _ = loading.load_saved(model_folder(references.dense(found.reference)))
     return model
 
 
@@ -80,7 +80,9 @@ def _proof(models: Variants, mask: Mask | None) -> dict[str, Any] | None:
     return max(pairs, key=lambda pair: float(pair["largest_difference"]))
 
 
-def _rows(desk: Desk, models: Variants, params: MeasureParams, device: str) -> pd.DataFrame:
+def _rows(
+    context: StageContext, models: Variants, params: MeasureParams, device: str
+) -> pd.DataFrame:
     sizes = {name: _facts(model) for name, model in models.items()}
     for model in models.values():
         model.to(device).eval()
@@ -90,8 +92,8 @@ def _rows(desk: Desk, models: Variants, params: MeasureParams, device: str) -> p
     def heard() -> None:
         nonlocal done
         done += 1
-        desk.report("forward passes", done, total)
-        desk.check()
+        context.report("forward passes", done, total)
+        context.raise_if_cancelled()
 
     for batch, tokens in settings:
         spent = times(models, batch, tokens, params.rounds, heard)

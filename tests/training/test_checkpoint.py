@@ -4,10 +4,9 @@ import pytest
 import torch
 
 from sparsekd.errors import BadInput, NotFound, Unavailable
-from sparsekd.training import snapshot
-from sparsekd.training.snapshot import Snapshot
+from sparsekd.training.checkpoint import Checkpoint
 
-SNAPSHOT = Snapshot(
+SAVED = Checkpoint(
     {
         "model/a.weight": torch.randn(3, 2),
         "model/b": torch.zeros(4, 0),
@@ -17,30 +16,30 @@ SNAPSHOT = Snapshot(
 )
 
 
-def test_a_snapshot_comes_back_bit_by_bit(tmp_path):
-    snapshot.save(SNAPSHOT, tmp_path / "state.safetensors")
-    back = snapshot.load(tmp_path / "state.safetensors")
-    assert back.facts == SNAPSHOT.facts
-    assert back.tensors.keys() == SNAPSHOT.tensors.keys()
-    assert all(torch.equal(back.tensors[name], SNAPSHOT.tensors[name]) for name in back.tensors)
+def test_a_checkpoint_comes_back_bit_by_bit(tmp_path):
+    SAVED.save(tmp_path / "state.safetensors")
+    back = Checkpoint.load(tmp_path / "state.safetensors")
+    assert back.facts == SAVED.facts
+    assert back.tensors.keys() == SAVED.tensors.keys()
+    assert all(torch.equal(back.tensors[name], SAVED.tensors[name]) for name in back.tensors)
 
 
 def test_a_part_is_found_by_its_name():
-    assert set(SNAPSHOT.part("model")) == {"a.weight", "b"}
+    assert set(SAVED.part("model")) == {"a.weight", "b"}
 
 
 def test_only_the_finished_file_is_left_in_the_folder(tmp_path):
     for _ in range(2):
-        snapshot.save(SNAPSHOT, tmp_path / "state.safetensors")
+        SAVED.save(tmp_path / "state.safetensors")
     assert [path.name for path in tmp_path.iterdir()] == ["state.safetensors"]
 
 
 def test_a_file_cut_short_is_refused(tmp_path):
     path = tmp_path / "state.safetensors"
-    snapshot.save(SNAPSHOT, path)
+    SAVED.save(path)
     path.write_bytes(path.read_bytes()[:-8])
     with pytest.raises(BadInput, match="not the state of a training"):
-        snapshot.load(path)
+        Checkpoint.load(path)
 
 
 def test_weights_without_a_state_are_refused(tmp_path):
@@ -48,15 +47,15 @@ def test_weights_without_a_state_are_refused(tmp_path):
 
     save_file({"a": torch.zeros(1)}, tmp_path / "model.safetensors")
     with pytest.raises(BadInput, match="not the state of a training"):
-        snapshot.load(tmp_path / "model.safetensors")
+        Checkpoint.load(tmp_path / "model.safetensors")
 
 
 def test_a_missing_file_is_said_to_be_missing(tmp_path):
     with pytest.raises(NotFound):
-        snapshot.load(tmp_path / "state.safetensors")
+        Checkpoint.load(tmp_path / "state.safetensors")
 
 
 def test_a_folder_that_cannot_be_made_is_said_to_be_unavailable(tmp_path):
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(Unavailable):
-        snapshot.save(SNAPSHOT, tmp_path / "file" / "state.safetensors")
+        SAVED.save(tmp_path / "file" / "state.safetensors")
