@@ -12,7 +12,7 @@ from sparsekd.cli.telling import tell
 from sparsekd.errors import BadInput
 from sparsekd.runs import references, store
 from sparsekd.studies import recipes
-from sparsekd.units.ablation import Ablation, Kind
+from sparsekd.units.ablation import Ablation, Measure
 
 
 def ablate(args: Namespace) -> None:
@@ -30,11 +30,11 @@ def ablate(args: Namespace) -> None:
     copy_out(run.folder / "ablation.npz", args.out)
     found = Ablation.load(args.out)
     facts = {"id": run.id, "out": str(args.out), "metric": found.metric} | run.outcome.facts
-    effects = {kind: _worst(found, kind) for kind in found.kinds}
+    effects = {measure: _worst(found, measure) for measure in found.measures}
     words = "\n".join(
-        f"{kind}: {each['dense']:.4f} whole; without head {each['head']} of layer {each['layer']} "
-        f"(both from 0), the one that moves it most, {each['change']:+.4f}"
-        for kind, each in effects.items()
+        f"{measure}: {each['dense']:.4f} dense; removing head {each['head']} of layer "
+        f"{each['layer']} (both from 0), the largest change, {each['change']:+.4f}"
+        for measure, each in effects.items()
     )
     tell(args, facts | {"largest": effects}, f"{words}\nAblation in {args.out}")
 
@@ -46,9 +46,10 @@ def _scores(text: str) -> str:
     return run.id
 
 
-def _worst(found: Ablation, kind: Kind) -> dict[str, Any]:
+def _worst(found: Ablation, measure: Measure) -> dict[str, Any]:
     """The head whose removal changes a value most, whichever way."""
-    changes = found.heads(kind)
+    changes = found.heads(measure)
     layer, head = np.unravel_index(int(np.abs(changes).argmax()), changes.shape)
     change = float(changes[layer, head])
-    return {"layer": int(layer), "head": int(head), "change": change, "dense": found.whole(kind)}
+    dense = found.dense_value(measure)
+    return {"layer": int(layer), "head": int(head), "change": change, "dense": dense}

@@ -23,13 +23,13 @@ from sparsekd.units.scores import Scores
 def fidelity(args: Namespace) -> None:
     """How well each score foretells what removing a unit really does."""
     truth, scores = Ablation.load(args.ablation), Scores.load(args.scores)
-    harm.same_teacher(scores.shape, truth)
+    harm.check_same_teacher(scores.shape, truth)
     ranks = measures.rankings(
         scores, args.lam, _magnitude(args.teacher, truth), args.seed, args.normalise
     )
     for word in args.more:
         name, path = _named(word)
-        ranks |= measures.others(name, Scores.load(path))
+        ranks |= measures.rankings_of(name, Scores.load(path))
     frame = measures.table(
         ranks, truth, args.seed, args.units, args.top, args.compared, args.resamples
     )
@@ -48,7 +48,7 @@ def fidelity_options(command: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     command.add_argument("--lam", type=float, nargs="+", default=[0.5], help="λ of K")
     command.add_argument(
-        "--units", choices=harm.MEASURED, default="head",
+        "--units", choices=harm.GRANULARITIES, default="head",
         help="heads, groups of neurons, or the single neurons that were ablated",
     )  # fmt: skip
     command.add_argument(
@@ -68,9 +68,9 @@ def explain_unit(args: Namespace) -> None:
     unit, index = ("head", args.head) if args.neuron is None else ("neuron", args.neuron)
     truth = Ablation.load(args.ablation) if args.ablation else None
     params = MaskParams.of(given(args, MaskParams))
-    fate = explain.explain(Scores.load(args.scores), unit, args.layer, index, params, truth)
-    words = explain_words.sentence(fate)
-    tell(args, fate.to_json() | {"sentence": words}, words)
+    explanation = explain.explain(Scores.load(args.scores), unit, args.layer, index, params, truth)
+    words = explain_words.sentence(explanation)
+    tell(args, explanation.to_json() | {"sentence": words}, words)
 
 
 def explain_unit_options(command: argparse.ArgumentParser) -> None:

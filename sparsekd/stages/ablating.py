@@ -25,7 +25,7 @@ from sparsekd.system.arrays import load_arrays, save_arrays
 from sparsekd.system.files import disk_trouble
 from sparsekd.tasks import TaskCard, metrics
 from sparsekd.units import masking
-from sparsekd.units.ablation import GROUPS, HEADS, KINDS, NEURONS, Ablation, ranked_groups
+from sparsekd.units.ablation import GROUPS, HEADS, MEASURES, NEURONS, Ablation, ranked_groups
 from sparsekd.units.divergence import TEMPERATURE, distance
 from sparsekd.units.scores import Scores
 
@@ -57,7 +57,7 @@ def ablate(context: StageContext) -> Outcome:
     kept.forget()
     layers, heads, neurons = grid
     facts = {"layers": layers, "heads": heads, "neurons": neurons, "examples": len(data)}
-    dense = {kind: found.whole(kind) for kind in found.kinds}
+    dense = {kind: found.dense_value(kind) for kind in found.measures}
     return Outcome({}, facts | {"removals": len(removals), "dense": dense})
 
 
@@ -108,7 +108,7 @@ def measured(card: TaskCard, logits: Array, labels: NDArray[Any], student: Array
     Raises:
         BadInput: logits that are no numbers.
     """
-    values = np.full((logits.shape[1], len(KINDS)), np.nan)
+    values = np.full((logits.shape[1], len(MEASURES)), np.nan)
     for place, each in enumerate(np.moveaxis(logits, 1, 0)):
         found = metrics.evaluate(card, each, labels)
         apart = np.nan if student is None else distance(each, student)

@@ -1,1 +1,1 @@
-"""Heads and neurons in numpy: scores, masks, and what follows from them. Sliders call this."""
+"""Heads and neurons in numpy: scores, masks, ablations and comparisons of them, without torch."""

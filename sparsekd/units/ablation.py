@@ -1,7 +1,8 @@
-"""What removing a unit really does, measured by removing it: plain arrays on disk.
+"""Measured effects of removing units, as plain arrays on disk.
 
 Heads are removed one at a time, a layer's neurons in groups ranked by a score, and the neurons of
-one chosen layer one at a time if asked. Every value is a change: with the removal minus without.
+one chosen layer one at a time on request. Every value is a change: with the removal minus
+without.
 """
 
 import json
@@ -16,29 +17,29 @@ from sparsekd.errors import BadInput
 from sparsekd.system.arrays import load_arrays, save_arrays
 from sparsekd.units.scores import Matrix
 
-Kind = Literal["task_loss", "metric", "distance"]
+Measure = Literal["task_loss", "metric", "distance"]
 Groups = NDArray[np.int16]
 
-KINDS: tuple[Kind, ...] = ("task_loss", "metric", "distance")
-HEADS = tuple(f"head_{kind}" for kind in KINDS)
-GROUPS = tuple(f"group_{kind}" for kind in KINDS)
-NEURONS = tuple(f"neuron_{kind}" for kind in KINDS)
-AGAIN = "Run `ablate` again."
+MEASURES: tuple[Measure, ...] = ("task_loss", "metric", "distance")
+HEADS = tuple(f"head_{measure}" for measure in MEASURES)
+GROUPS = tuple(f"group_{measure}" for measure in MEASURES)
+NEURONS = tuple(f"neuron_{measure}" for measure in MEASURES)
+RUN_AGAIN = "Run `ablate` again."
 
 
 @dataclass(frozen=True, eq=False)
 class Ablation:
-    """The change of task loss, metric and distance to the student when units are removed.
+    """Changes of task loss, metric and distance to the student when units are removed.
 
     `task_loss` above 0 and `metric` below 0: the removal harms. `distance` above 0: the teacher
     moves away from the student; it is mean KL(teacher ‖ student) at T = 2, and NaN where no
     student was given. `groups` numbers each neuron's group, 0 the lowest ranked; `dense` holds
-    the three values of the whole teacher. `neuron_*` are of layer `neuron_layer`, if at all.
+    the three values of the dense teacher. `neuron_*` are of layer `neuron_layer`, if any.
 
     Shapes: head_* (L, H), group_* (L, G), groups (L, F), dense (3,), neuron_* (F,); G groups per
     layer.
     Raises:
-        BadInput: shapes that do not belong together; changes that are no numbers.
+        BadInput: shapes that do not belong together; changes that are NaN or infinite.
     """
 
     head_task_loss: Matrix
@@ -70,44 +71,44 @@ class Ablation:
 
     @property
     def metric(self) -> str:
-        """The name of the task's metric that was measured."""
+        """The name of the task metric that was measured."""
         return str(self.provenance.get("metric", "metric"))
 
     @property
     def with_student(self) -> bool:
         """Whether the distance to a student was measured."""
-        return bool(np.isfinite(self.dense[KINDS.index("distance")]))
+        return bool(np.isfinite(self.dense[MEASURES.index("distance")]))
 
     @property
-    def kinds(self) -> tuple[Kind, ...]:
-        """What was measured: without a student there is no distance."""
-        return KINDS if self.with_student else KINDS[:2]
+    def measures(self) -> tuple[Measure, ...]:
+        """The measures taken: without a student there is no distance."""
+        return MEASURES if self.with_student else MEASURES[:2]
 
-    def heads(self, kind: Kind) -> Matrix:
-        """The change when each head is removed alone.
+    def heads(self, measure: Measure) -> Matrix:
+        """Return the change when each head is removed alone.
 
         Shapes: -> (L, H).
         """
-        return np.asarray(getattr(self, f"head_{kind}"))
+        return np.asarray(getattr(self, f"head_{measure}"))
 
-    def neuron_groups(self, kind: Kind) -> Matrix:
-        """The change when each group of neurons is removed alone.
+    def neuron_groups(self, measure: Measure) -> Matrix:
+        """Return the change when each group of neurons is removed alone.
 
         Shapes: -> (L, G).
         """
-        return np.asarray(getattr(self, f"group_{kind}"))
+        return np.asarray(getattr(self, f"group_{measure}"))
 
-    def neurons(self, kind: Kind) -> Matrix | None:
-        """The change when each neuron of `neuron_layer` is removed alone; None if not measured.
+    def neurons(self, measure: Measure) -> Matrix | None:
+        """Return the change when each neuron of `neuron_layer` is removed; None if unmeasured.
 
         Shapes: -> (F,).
         """
-        values: Matrix | None = getattr(self, f"neuron_{kind}")
+        values: Matrix | None = getattr(self, f"neuron_{measure}")
         return values
 
-    def whole(self, kind: Kind) -> float:
-        """The value of the teacher from which nothing is removed."""
-        return float(self.dense[KINDS.index(kind)])
+    def dense_value(self, measure: Measure) -> float:
+        """Return the value of the dense teacher."""
+        return float(self.dense[MEASURES.index(measure)])
 
     def save(self, path: Path) -> None:
         """Write the arrays and the provenance (JSON) to an npz file, in one step."""
@@ -122,7 +123,7 @@ class Ablation:
         """Read what `save` wrote.
 
         Raises:
-            NotFound, BadInput: no such file; no ablation in it; changes that are no numbers.
+            NotFound, BadInput: no such file; no ablation in it; changes that are NaN or infinite.
         """
         needed = (*HEADS, *GROUPS, "groups", "dense", "provenance")
         known = load_arrays(
@@ -132,16 +133,16 @@ class Ablation:
         try:
             provenance = json.loads(str(known.pop("provenance")))
         except json.JSONDecodeError as error:
-            raise BadInput(f"{path}: its provenance is no JSON.", AGAIN) from error
+            raise BadInput(f"{path}: its provenance is not JSON.", RUN_AGAIN) from error
         return cls(
             **known, neuron_layer=None if layer is None else int(layer), provenance=provenance
         )
 
 
 def ranked_groups(ranks: Matrix, groups: int) -> Groups:
-    """Each layer's neurons in groups of equal size (to one), group 0 the lowest ranked.
+    """Divide each layer's neurons into groups of equal size (to one), group 0 the lowest ranked.
 
-    Ties go by index, as in masks.
+    Ties break by index, as in masks.
 
     Shapes: ranks (L, F) -> (L, F).
     Raises:
@@ -163,7 +164,7 @@ def _check(ablation: Ablation, names: tuple[str, ...], shape: tuple[int, ...]) -
         values = getattr(ablation, name)
         if values is None or values.shape != shape:
             found = None if values is None else values.shape
-            raise BadInput(f"{name} is of shape {found}, expected {shape}.", AGAIN)
+            raise BadInput(f"{name} is of shape {found}, expected {shape}.", RUN_AGAIN)
         measured = ablation.with_student or not name.endswith("distance")
         if measured and not np.isfinite(values).all():
-            raise BadInput(f"{name} holds values that are NaN or infinite.", AGAIN)
+            raise BadInput(f"{name} holds values that are NaN or infinite.", RUN_AGAIN)

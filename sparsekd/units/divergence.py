@@ -1,4 +1,4 @@
-"""How far the answers of two models are apart, on arrays."""
+"""Distance between the logits of two models, on arrays."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ TEMPERATURE = 2.0
 
 
 def distance(teacher: NDArray[Any], student: NDArray[Any]) -> float:
-    """Mean KL(teacher ‖ student) at T = 2 in nats; mean squared difference for a regression.
+    """Return the mean KL(teacher ‖ student) at T = 2 in nats; for a regression the mean square.
 
     Shapes: teacher, student (N, C), N here the number of examples.
     """

@@ -1,6 +1,6 @@
-"""Why a unit is removed, or not: its scores, its rank, where its fate flips, what it really does.
+"""Why a unit is removed or kept: its scores, its rank, the λ and sparsity at which that changes.
 
-Everything is read off the scores by the mask's own arithmetic; nothing is estimated.
+Everything is computed from the scores by the mask's own arithmetic; nothing is estimated.
 """
 
 from dataclasses import asdict, dataclass
@@ -16,24 +16,34 @@ from sparsekd.units.harm import Effect
 from sparsekd.units.lambda_spans import Pool, Span, spans
 from sparsekd.units.scores import Matrix, Scores
 
+JSON_NAMES = {
+    "highest_removed": "highest_that_goes",
+    "lowest_kept": "lowest_that_stays",
+    "removed": "goes",
+    "removed_unrounded": "goes_unrounded",
+    "removal_sparsity": "goes_at",
+}
+"""Names in JSON where they differ: scripts rely on them."""
+
 
 @dataclass(frozen=True)
-class Context:
-    """The unit within its layer: its place in the order of removal (1 goes first), who goes."""
+class LayerContext:
+    """The unit within its layer: its place in the order of removal, from 1, and who is removed."""
 
     place: int
     units: int
-    going: int
+    removed: int
     mean_knowledgeableness: float
 
 
 @dataclass(frozen=True)
-class Fate:
+class Explanation:
     """Everything known about one head or neuron under one mask; layer and index count from 0.
 
-    `place` 1 is the first of the `pool` to go, and `count` go before rounding: up to
-    `highest_that_goes`, from `lowest_that_stays` on they stay. `goes_at` is the smallest sparsity
-    at which the unit goes; None where a mask that removed it would leave nothing.
+    `place` 1 is the first of the `pool` to be removed; before rounding, the first `count` are:
+    those up to `highest_removed`, while the others, from `lowest_kept` on, are kept.
+    `removal_sparsity` is the smallest sparsity at which the unit is removed; None where a mask
+    that removed it would keep nothing.
     """
 
     unit: str
@@ -48,41 +58,49 @@ class Fate:
     place: int
     pool: int
     count: int
-    highest_that_goes: float | None
-    lowest_that_stays: float | None
-    goes: bool
-    goes_unrounded: bool
-    goes_at: float | None
+    highest_removed: float | None
+    lowest_kept: float | None
+    removed: bool
+    removed_unrounded: bool
+    removal_sparsity: float | None
     spans: tuple[Span, ...]
-    context: Context
+    context: LayerContext
     effect: Effect | None
 
     @property
     def sparsity(self) -> float:
-        """The share that is removed of this unit's pool."""
+        """The share of this unit's pool that is removed."""
         return _sparsity(self.params, self.unit)
 
     @property
     def round_to(self) -> int:
-        """Heads are never rounded."""
+        """The multiple to which removals per layer are rounded; heads are never rounded."""
         return _round_to(self.params, self.unit)
 
     @property
     def rank(self) -> int:
-        """1 is worth most."""
+        """The rank by knowledgeableness, 1 the highest."""
         return self.pool - self.place + 1
 
     @property
-    def flips(self) -> tuple[float, ...]:
-        """Every λ at which the fate changes: the first of the new fate."""
+    def breakpoints(self) -> tuple[float, ...]:
+        """Every λ at which the unit changes between removed and kept."""
         return tuple(span.start for span in self.spans[1:])
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values, with the parameters of the mask beside them."""
-        values = asdict(self) | self.params.values() | {"flips": list(self.flips)}
-        values |= {"rank": self.rank, "threshold": self.lowest_that_stays}
+        """Return plain values, with the parameters of the mask beside them."""
+        values = asdict(self) | self.params.values() | {"flips": list(self.breakpoints)}
+        values |= {"rank": self.rank, "threshold": self.lowest_kept}
         values |= {"sparsity": self.sparsity, "round_to": self.round_to}
-        return {name: value for name, value in values.items() if name not in ("params", "kind")}
+        values["spans"] = tuple(
+            {"start": span.start, "end": span.end, "goes": span.removed} for span in self.spans
+        )
+        values["context"]["going"] = values["context"].pop("removed")
+        return {
+            JSON_NAMES.get(name, name): value
+            for name, value in values.items()
+            if name not in ("params", "kind")
+        }
 
 
 def explain(
@@ -92,8 +110,8 @@ def explain(
     index: int,
     params: MaskParams,
     ablation: Ablation | None = None,
-) -> Fate:
-    """What becomes of one unit at this λ and sparsity, and why.
+) -> Explanation:
+    """Explain whether and why one unit is removed at this λ and sparsity.
 
     Args:
         unit: "head" or "neuron".
@@ -107,12 +125,12 @@ def explain(
     _check(scores, unit, layer, index, params)
     mask = masking.from_scores(scores, params)
     pool = _pool(scores, unit, params)
-    worth = pool.worth(params.lam)
-    goes = ~(mask.heads if unit == "head" else mask.neurons)
+    values = pool.knowledgeableness(params.lam)
+    removed = ~(mask.heads if unit == "head" else mask.neurons)
     raw = _matrices(scores, unit)
     if ablation is not None:
-        harm.same_teacher(scores.shape, ablation)
-    return Fate(
+        harm.check_same_teacher(scores.shape, ablation)
+    return Explanation(
         unit=unit,
         layer=layer,
         index=index,
@@ -121,21 +139,21 @@ def explain(
         friendliness=float(raw[1][layer, index]),
         normalised_expressiveness=float(masking.normalised(raw[0])[layer, index]),
         normalised_friendliness=float(masking.normalised(raw[1])[layer, index]),
-        knowledgeableness=float(worth[layer, index]),
-        place=_place(worth, layer * worth.shape[1] + index),
-        pool=worth.size,
+        knowledgeableness=float(values[layer, index]),
+        place=masking.place(values, layer * values.shape[1] + index),
+        pool=values.size,
         count=pool.count,
-        highest_that_goes=_ordered(worth, pool.count - 1),
-        lowest_that_stays=_ordered(worth, pool.count),
-        goes=bool(goes[layer, index]),
-        goes_unrounded=bool(masking.going(worth, pool.count)[layer, index]),
-        goes_at=_goes_at(worth, pool.round_to, layer, index),
+        highest_removed=_ordered(values, pool.count - 1),
+        lowest_kept=_ordered(values, pool.count),
+        removed=bool(removed[layer, index]),
+        removed_unrounded=bool(masking.removal_flags(values, pool.count)[layer, index]),
+        removal_sparsity=_removal_sparsity(values, pool.round_to, layer, index),
         spans=tuple(spans(pool, layer, index)),
-        context=Context(
-            _place(worth[layer], index),
-            worth.shape[1],
-            int(goes[layer].sum()),
-            float(worth[layer].mean()),
+        context=LayerContext(
+            masking.place(values[layer], index),
+            values.shape[1],
+            int(removed[layer].sum()),
+            float(values[layer].mean()),
         ),
         effect=None if ablation is None else harm.of_unit(ablation, unit, layer, index),
     )
@@ -145,7 +163,9 @@ def _check(scores: Scores, unit: str, layer: int, index: int, params: MaskParams
     if unit not in ("head", "neuron"):
         raise unknown("unit", unit, ("head", "neuron"))
     if params.kind != "scores":
-        raise BadInput(f"A {params.kind} mask follows no λ.", "Explain a mask ranked by scores.")
+        raise BadInput(
+            f"A {params.kind} mask does not depend on λ.", "Explain a mask ranked by scores."
+        )
     layers, heads, neurons = scores.shape
     width = heads if unit == "head" else neurons
     if not (0 <= layer < layers and 0 <= index < width):
@@ -162,12 +182,12 @@ def _matrices(scores: Scores, unit: str) -> tuple[Matrix, Matrix]:
 
 
 def _pool(scores: Scores, unit: str, params: MaskParams) -> Pool:
-    """All units that this one is ranked among, on the scale that λ mixes."""
+    """Return all units that this one is ranked among, on the scale that λ mixes."""
     which = 0 if unit == "head" else 1
     expressiveness, friendliness = (
         masking.knowledgeableness(scores, lam, params.normalise)[which] for lam in (1.0, 0.0)
     )
-    count = masking.removed(expressiveness.size, _sparsity(params, unit))
+    count = masking.removal_count(expressiveness.size, _sparsity(params, unit))
     return Pool(expressiveness, friendliness, count, _round_to(params, unit))
 
 
@@ -180,37 +200,30 @@ def _round_to(params: MaskParams, unit: str) -> int:
     return 1 if unit == "head" else params.round_to
 
 
-def _place(values: Matrix, own: int) -> int:
-    """The place in the order of removal, from 1; ties by (layer, index)."""
-    flat = values.ravel()
-    return 1 + int((flat < flat[own]).sum() + (flat[:own] == flat[own]).sum())
-
-
 def _ordered(values: Matrix, place: int) -> float | None:
-    """The value at a place of the order of removal, from 0; None beyond its ends."""
+    """Return the value at a place, from 0, of the order of removal; None beyond its ends."""
     if not 0 <= place < values.size:
         return None
     return float(np.partition(values.ravel(), place)[place])
 
 
-def _goes_at(worth: Matrix, round_to: int, layer: int, index: int) -> float | None:
-    """The smallest sparsity at which the unit goes: where round(p · pool) reaches its place.
+def _removal_sparsity(values: Matrix, round_to: int, layer: int, index: int) -> float | None:
+    """Return the smallest sparsity p at which the unit is removed: round(p · pool) ≥ its place.
 
-    With rounding it goes once enough units of its layer are among the lowest.
+    With rounding it is removed once enough units of its layer are among the lowest.
     """
-    width = worth.shape[1]
-    before = _place(worth[layer], index) - 1
-    gone = masking.rounded(np.arange(width + 1), round_to, width)
-    enough = int(np.searchsorted(gone, before, side="right"))
+    width = values.shape[1]
+    before = masking.place(values[layer], index) - 1
+    rounded = masking.round_counts(np.arange(width + 1), round_to, width)
+    enough = int(np.searchsorted(rounded, before, side="right"))
     if enough > width:  # a layer whose width is no multiple keeps a remainder
         return None
-    last = int(np.argsort(worth[layer], kind="stable")[enough - 1])
-    needed = _place(worth, layer * width + last)
-    if masking.going(worth, needed, round_to).all():
+    last = int(np.argsort(values[layer], kind="stable")[enough - 1])
+    needed = masking.place(values, layer * width + last)
+    if masking.removal_flags(values, needed, round_to).all():
         return None
     low, high = 0.0, 1.0
     while low < (middle := (low + high) / 2) < high:
-        low, high = (
-            (low, middle) if masking.removed(worth.size, middle) >= needed else (middle, high)
-        )
+        reached = masking.removal_count(values.size, middle) >= needed
+        low, high = (low, middle) if reached else (middle, high)
     return high

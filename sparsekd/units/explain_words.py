@@ -1,43 +1,43 @@
-"""A unit's fate as one plain sentence."""
+"""The explanation of one unit as a plain sentence."""
 
-from sparsekd.units.explain import Fate
+from sparsekd.units.explain import Explanation
 from sparsekd.units.harm import Effect
 from sparsekd.units.lambda_spans import Span
 
 
-def sentence(fate: Fate, first: int = 0) -> str:
-    """The card in one plain sentence.
+def sentence(unit: Explanation, first: int = 0) -> str:
+    """Return the explanation as one plain sentence.
 
     Args:
-        first: What the lowest layer and unit are called: 0 in files and commands, 1 on pages.
+        first: Number of the lowest layer and unit: 0 in files and commands, 1 on pages.
     """
-    name = f"{fate.unit} {fate.index + first} of layer {fate.layer + first}"
-    verb = "goes" if fate.goes else "stays"
-    start = f"At λ = {fate.params.lam:g} and sparsity {_percent(fate.sparsity)} {name} {verb}"
-    clauses = [_reason(fate), _over_lambda(fate), _over_sparsity(fate), _of_the_layer(fate)]
-    clauses += [] if fate.effect is None else [_of_effect(fate.effect)]
+    name = f"{unit.unit} {unit.index + first} of layer {unit.layer + first}"
+    verb = "removed" if unit.removed else "kept"
+    start = f"At λ = {unit.params.lam:g} and sparsity {_percent(unit.sparsity)} {name} is {verb}"
+    clauses = [_reason(unit), _over_lambda(unit), _over_sparsity(unit), _of_the_layer(unit)]
+    clauses += [] if unit.effect is None else [_of_effect(unit.effect)]
     return f"{start}: {'; '.join(clauses)}."
 
 
-def _reason(fate: Fate) -> str:
-    how = "are removed" if fate.count != 1 else "is removed"
-    order = f"it is number {fate.place:,} of {fate.pool:,} {fate.unit}s in the order of removal"
-    cut = f"of which the first {fate.count:,} {how}" if fate.count else "of which none is removed"
-    if fate.goes == fate.goes_unrounded:
+def _reason(unit: Explanation) -> str:
+    are = "are removed" if unit.count != 1 else "is removed"
+    order = f"it is number {unit.place:,} of {unit.pool:,} {unit.unit}s in the order of removal"
+    cut = f"of which the first {unit.count:,} {are}" if unit.count else "of which none is removed"
+    if unit.removed == unit.removed_unrounded:
         return f"{order}, {cut}"
-    does = "takes it along" if fate.goes else "spares it"
-    return f"{order}, {cut}, but rounding its layer to multiples of {fate.round_to} {does}"
+    does = "removes it too" if unit.removed else "keeps it"
+    return f"{order}, {cut}, but rounding its layer to multiples of {unit.round_to} {does}"
 
 
-def _over_lambda(fate: Fate) -> str:
-    verb = "stay" if fate.goes else "go"
-    others = [span for span in fate.spans if span.goes != fate.goes]
+def _over_lambda(unit: Explanation) -> str:
+    others = [span for span in unit.spans if span.removed != unit.removed]
     if not others:
-        return f"no λ would let it {verb}" if fate.goes else "it stays at every λ"
+        return "it is removed at every λ" if unit.removed else "it is kept at every λ"
     shown = [_range(span) for span in others[:3]]
     if len(others) > 3:
         shown.append(f"{len(others) - 3} more ranges")
-    return f"it would {verb} at λ {' and '.join(shown)}"
+    verb = "kept" if unit.removed else "removed"
+    return f"it would be {verb} at λ {' and '.join(shown)}"
 
 
 def _range(span: Span) -> str:
@@ -50,15 +50,15 @@ def _range(span: Span) -> str:
     return f"from {span.start:.4g} to {span.end:.4g}"
 
 
-def _over_sparsity(fate: Fate) -> str:
-    if fate.goes_at is None:
+def _over_sparsity(unit: Explanation) -> str:
+    if unit.removal_sparsity is None:
         return "at this λ no possible mask removes it"
-    return f"at this λ it goes from sparsity {_percent(fate.goes_at)} on"
+    return f"at this λ it is removed from sparsity {_percent(unit.removal_sparsity)} on"
 
 
-def _of_the_layer(fate: Fate) -> str:
-    layer = fate.context
-    return f"its layer loses {layer.going:,} of {layer.units:,} {fate.unit}s"
+def _of_the_layer(unit: Explanation) -> str:
+    layer = unit.context
+    return f"its layer loses {layer.removed:,} of {layer.units:,} {unit.unit}s"
 
 
 def _of_effect(effect: Effect) -> str:
@@ -69,8 +69,8 @@ def _of_effect(effect: Effect) -> str:
         else (f"{'raises' if change > 0 else 'lowers'} the task loss by {abs(change):.3g}")
     )
     what = {
-        "head": "removed alone it",
-        "neuron": "removed alone it",
+        "head": "removing it alone",
+        "neuron": "removing it alone",
         "group": f"removing the {effect.neurons:,} neurons of its group",
     }[effect.measured]
     among = {"head": "heads", "neuron": "neurons of its layer", "group": "groups"}[effect.measured]

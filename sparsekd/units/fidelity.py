@@ -1,7 +1,7 @@
-"""How well scores foretell what removing a unit really does, and how sure that is.
+"""How well scores predict the measured effect of removing a unit, with confidence intervals.
 
-A score is worth following if it ranks units as ablation does. Rank correlations and the overlap
-of the tops say how far it does; intervals come from resampling the units.
+A score is useful if it ranks units as ablation does. Rank correlations and the overlap of the top
+units measure that; intervals come from bootstrapping the units.
 
 Source: percentile bootstrap: Efron, Tibshirani, An Introduction to the Bootstrap, 1993.
 """
@@ -16,9 +16,9 @@ from scipy import stats
 
 from sparsekd.errors import BadInput, Incompatible
 from sparsekd.units import harm, masking
-from sparsekd.units.ablation import KINDS, Ablation
-from sparsekd.units.harm import Measured
-from sparsekd.units.masking import share
+from sparsekd.units.ablation import MEASURES, Ablation
+from sparsekd.units.harm import Granularity
+from sparsekd.units.masking import checked_share
 from sparsekd.units.scores import Matrix, Scores
 
 Ranks = tuple[Matrix, Matrix]
@@ -28,10 +28,10 @@ Compared = Literal["harm", "size"]
 STATISTICS = ("spearman", "kendall", "top_overlap")
 TOP = 0.25
 RESAMPLES = 1000
-MANY = 512  # units; above, a Kendall of pairs costs so much that fewer resamples must do
-RESAMPLES_OF_MANY = 200
+MANY_UNITS = 512  # above, Kendall's quadratic cost allows fewer resamples only
+RESAMPLES_OF_MANY_UNITS = 200
 CONFIDENCE = 0.95
-LEAST = 3  # units that have a rank correlation
+FEWEST_UNITS = 3  # with a rank correlation
 
 BETTER = "better than random"
 WORSE = "worse than random: it ranks backwards"
@@ -64,10 +64,10 @@ def rankings(
     return found
 
 
-def others(name: str, scores: Scores) -> dict[str, Ranks]:
-    """A score from elsewhere: one ranking, or two where its halves say different things.
+def rankings_of(name: str, scores: Scores) -> dict[str, Ranks]:
+    """Return the ranking of a score file, or two where its two halves differ.
 
-    Values are ranked as they are.
+    Values are used as they are.
     """
     e = scores.head_expressiveness, scores.neuron_expressiveness
     f = scores.head_friendliness, scores.neuron_friendliness
@@ -81,40 +81,43 @@ def table(
     ranks: Mapping[str, Ranks],
     truth: Ablation,
     seed: int = 0,
-    what: Measured = "head",
+    granularity: Granularity = "head",
     top: float = TOP,
     compared: Compared = "harm",
     resamples: int = RESAMPLES,
 ) -> pd.DataFrame:
-    """One row per score and measured quantity: each statistic with its interval, and a verdict.
+    """Compare every score with every measure: statistics with intervals, and a verdict.
 
     Args:
-        what: Heads, groups of neurons (a group scores the sum of its neurons), or the single
+        granularity: Heads, groups of neurons (a group scores the sum of its neurons), or the single
             neurons of the ablated layer.
         top: Share of the units that count as the top.
-        compared: "harm" asks whether removal hurts, "size" whether it changes anything.
+        compared: "harm" compares with the harm of removal, "size" with the size of the change.
 
     Returns:
         score, truth, units, spearman, spearman_low, spearman_high, kendall …, top_overlap …,
-        top (units), by_chance (the overlap that chance has), verdict.
+        top (units), by_chance (the expected overlap of a random score), verdict.
 
     Raises:
         Incompatible: the scores are of another teacher. BadInput: too few units to rank.
     """
-    count = _top(truth, what, top)
+    count = _top(truth, granularity, top)
     rows = []
-    for kind in truth.kinds:
-        really = actual(truth, what, kind, compared)
+    for measure in truth.measures:
+        effect = effects_of_removals(truth, granularity, measure, compared)
         for name, each in ranks.items():
-            found = _statistics(scored(each, truth, what, name), really, count, seed, resamples)
-            facts = {"score": name, "truth": kind, "units": really.size}
-            ends = {"top": count, "by_chance": count / really.size, "verdict": verdict(found)}
+            score = scores_of_removals(each, truth, granularity, name)
+            found = _statistics(score, effect, count, seed, resamples)
+            facts = {"score": name, "truth": measure, "units": effect.size}
+            ends = {"top": count, "by_chance": count / effect.size, "verdict": verdict(found)}
             rows.append(facts | found | ends)
     return pd.DataFrame(rows)
 
 
-def scored(ranks: Ranks, truth: Ablation, what: Measured, name: str = "score") -> Row:
-    """One score per removed unit or group, in the order of the ablation.
+def scores_of_removals(
+    ranks: Ranks, truth: Ablation, granularity: Granularity, name: str = "score"
+) -> Row:
+    """Return one score per removed unit or group, in the order of the ablation.
 
     Shapes: -> (L·H,), (L·G,) or (F,).
     Raises:
@@ -128,9 +131,9 @@ def scored(ranks: Ranks, truth: Ablation, what: Measured, name: str = "score") -
             f"{(layers, per_layer)} and {(layers, width)}.",
             "Both must come from one teacher: ablate the teacher that was scored.",
         )
-    if what == "head":
+    if granularity == "head":
         return np.asarray(heads, dtype=np.float64).ravel()
-    if what == "neuron":
+    if granularity == "neuron":
         return np.asarray(neurons[truth.neuron_layer], dtype=np.float64)
     groups = truth.neuron_groups("task_loss").shape[1]
     cells = truth.groups + groups * np.arange(layers)[:, None]
@@ -138,17 +141,19 @@ def scored(ranks: Ranks, truth: Ablation, what: Measured, name: str = "score") -
     return np.asarray(sums, dtype=np.float64)
 
 
-def actual(truth: Ablation, what: Measured, kind: Any, compared: Compared = "harm") -> Row:
-    """What the removal did, high is bad; its size alone where only that is compared.
+def effects_of_removals(
+    truth: Ablation, granularity: Granularity, measure: Any, compared: Compared = "harm"
+) -> Row:
+    """Return the harm of each removal, or the size of its change.
 
     Shapes: -> (L·H,), (L·G,) or (F,).
     """
-    found = np.asarray(harm.harm(truth, what, kind), dtype=np.float64).ravel()
+    found = np.asarray(harm.harms(truth, granularity, measure), dtype=np.float64).ravel()
     return np.abs(found) if compared == "size" else found
 
 
 def verdict(row: Mapping[str, Any]) -> str:
-    """Whether the ranking does better than chance, in words, by the interval of Spearman's ρ."""
+    """Return whether the ranking is better than random, by the interval of Spearman's ρ."""
     if np.isnan(row["spearman"]):
         return UNKNOWN
     if row["spearman_low"] > 0:
@@ -156,41 +161,43 @@ def verdict(row: Mapping[str, Any]) -> str:
     return WORSE if row["spearman_high"] < 0 else NO_BETTER
 
 
-def outliers(score: Row, really: Row, most: int = 5) -> NDArray[np.int64]:
-    """The units that a score misjudges most: by the distance of their two ranks, largest first.
+def outliers(score: Row, effect: Row, most: int = 5) -> NDArray[np.int64]:
+    """Return the units whose two ranks differ most, the largest difference first.
 
-    Shapes: score, really (U,) -> (min(most, U),).
+    Shapes: score, effect (U,) -> (min(most, U),).
     """
-    apart = np.abs(ranked(score) - ranked(really))
+    apart = np.abs(ranks_of(score) - ranks_of(effect))
     order: NDArray[np.int64] = np.argsort(-apart, kind="stable")[:most]
     return order
 
 
-def ranked(values: Row) -> Row:
-    """Ranks, 1 for the highest; equals share their mean rank.
+def ranks_of(values: Row) -> Row:
+    """Return ranks, 1 for the highest; ties get their mean rank.
 
     Shapes: (U,) -> (U,).
     """
     return np.asarray(stats.rankdata(-values))
 
 
-def _top(truth: Ablation, what: Measured, top: float) -> int:
-    units = harm.changes(truth, what, KINDS[0]).size
-    if units < LEAST:
-        raise BadInput(f"{units} units have no rank correlation.", f"It takes at least {LEAST}.")
-    return max(1, round(share(top, "top") * units))
+def _top(truth: Ablation, granularity: Granularity, top: float) -> int:
+    units = harm.changes(truth, granularity, MEASURES[0]).size
+    if units < FEWEST_UNITS:
+        raise BadInput(
+            f"{units} units have no rank correlation.", f"It takes at least {FEWEST_UNITS}."
+        )
+    return max(1, round(checked_share(top, "top") * units))
 
 
 # --- statistics ------------------------------------------------------------------------------
 
 
-def _statistics(score: Row, really: Row, count: int, seed: int, resamples: int) -> dict[str, float]:
-    """Each statistic with the ends of its interval; NaN where one side is constant."""
+def _statistics(score: Row, effect: Row, count: int, seed: int, resamples: int) -> dict[str, float]:
+    """Return each statistic with the ends of its interval; NaN where one side is constant."""
     names = [f"{name}{end}" for name in STATISTICS for end in ("", "_low", "_high")]
-    if np.ptp(score) == 0 or np.ptp(really) == 0:
+    if np.ptp(score) == 0 or np.ptp(effect) == 0:
         return dict.fromkeys(names, float("nan"))
-    pairs = _Pairs(score, really, count)
-    chosen = resamples if score.size <= MANY else min(resamples, RESAMPLES_OF_MANY)
+    pairs = _RankStatistics(score, effect, count)
+    chosen = resamples if score.size <= MANY_UNITS else min(resamples, RESAMPLES_OF_MANY_UNITS)
     interval = stats.bootstrap(
         (np.arange(score.size),), pairs.statistics, n_resamples=chosen, vectorized=True,
         confidence_level=CONFIDENCE, method="percentile", rng=np.random.default_rng(seed),
@@ -200,27 +207,27 @@ def _statistics(score: Row, really: Row, count: int, seed: int, resamples: int) 
     return dict(zip(names, [float(value) for each in triples for value in each], strict=True))
 
 
-class _Pairs:
-    """Two values per unit; statistics of any resample of the units, many resamples at once."""
+class _RankStatistics:
+    """Statistics of two values per unit on resamples of the units, many resamples at once."""
 
-    def __init__(self, score: Row, really: Row, count: int) -> None:
-        self.score, self.really, self.count = score, really, count
+    def __init__(self, score: Row, effect: Row, count: int) -> None:
+        self.score, self.effect, self.count = score, effect, count
         self.signs = [
-            np.sign(values[:, None] - values).astype(np.float32) for values in (score, really)
+            np.sign(values[:, None] - values).astype(np.float32) for values in (score, effect)
         ]
 
     def statistics(self, units: NDArray[np.int64], axis: int = -1) -> Row:
-        """Spearman, Kendall (τ-b) and top overlap; 0 where a resample happens to be constant.
+        """Return Spearman, Kendall (τ-b) and top overlap; 0 where a resample is constant.
 
         Shapes: units (…, U) -> (3, …).
         """
         drawn = np.atleast_2d(np.moveaxis(units, axis, -1))
-        one, other = self.score[drawn], self.really[drawn]
+        one, other = self.score[drawn], self.effect[drawn]
         found = np.stack([_spearman(one, other), self._kendall(drawn), self._overlap(one, other)])
         return found.reshape(len(STATISTICS), *units.shape[:-1])
 
     def _kendall(self, drawn: NDArray[np.int64]) -> Row:
-        """From how often each unit was drawn: pairs of equal signs count up, opposite ones down."""
+        """Compute τ-b from how often each unit was drawn: concordant minus discordant pairs."""
         resamples, units = drawn.shape
         cells = drawn + units * np.arange(resamples)[:, None]
         times = np.bincount(cells.ravel(), minlength=drawn.size).reshape(drawn.shape)
@@ -249,7 +256,7 @@ def _ratio(above: Row, below: Row) -> Row:
 
 
 def _in_top(values: Row, count: int) -> Row:
-    """1 in the top, 0 outside; equals at its edge share the places that are left.
+    """Return 1 in the top, 0 outside; ties at its edge share the remaining places.
 
     Shapes: (R, U) -> (R, U).
     """

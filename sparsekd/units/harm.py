@@ -1,4 +1,4 @@
-"""What an ablation says of heads, groups of neurons and single neurons, as harm."""
+"""Effects of removing heads, groups of neurons and single neurons, signed so that high is harm."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -6,45 +6,45 @@ from typing import Literal
 import numpy as np
 
 from sparsekd.errors import Incompatible, unknown
-from sparsekd.units.ablation import Ablation, Kind
+from sparsekd.units.ablation import Ablation, Measure
 from sparsekd.units.scores import Matrix
 
-Measured = Literal["head", "group", "neuron"]
+Granularity = Literal["head", "group", "neuron"]
 
-MEASURED: tuple[Measured, ...] = ("head", "group", "neuron")
+GRANULARITIES: tuple[Granularity, ...] = ("head", "group", "neuron")
 
 
 @dataclass(frozen=True)
 class Effect:
-    """What removing one unit, or the group it is in, changed, and how that compares.
+    """The changes caused by removing one unit, or its group, and their ranks.
 
-    `place` 1 is the most harmful of `of`; neurons in one group share its effect.
+    `places` counts from 1, the most harmful of `of`; neurons of one group share its effect.
     """
 
-    measured: Measured
+    measured: Granularity
     neurons: int
-    changes: dict[Kind, float]
-    places: dict[Kind, int]
+    changes: dict[Measure, float]
+    places: dict[Measure, int]
     of: int
 
 
-def units(ablation: Ablation) -> list[Measured]:
-    """What was removed: heads and groups always, single neurons where asked for."""
-    return [what for what in MEASURED if what != "neuron" or ablation.neuron_layer is not None]
+def granularities(ablation: Ablation) -> list[Granularity]:
+    """Return what was removed: heads and groups always, single neurons on request."""
+    return [each for each in GRANULARITIES if each != "neuron" or ablation.neuron_layer is not None]
 
 
-def changes(ablation: Ablation, what: Measured, kind: Kind) -> Matrix:
-    """Value with the removal minus without.
+def changes(ablation: Ablation, granularity: Granularity, measure: Measure) -> Matrix:
+    """Return the values with each removal minus the value without.
 
     Shapes: -> (L, H), (L, G) or, single neurons of one layer, (1, F).
     Raises:
         Incompatible: no single neurons were removed.
     """
-    if what == "head":
-        return ablation.heads(kind)
-    if what == "group":
-        return ablation.neuron_groups(kind)
-    found = ablation.neurons(kind)
+    if granularity == "head":
+        return ablation.heads(measure)
+    if granularity == "group":
+        return ablation.neuron_groups(measure)
+    found = ablation.neurons(measure)
     if found is None:
         raise Incompatible(
             "This ablation removed no single neurons.", "Ablate one layer's: `ablate --layer`."
@@ -52,17 +52,21 @@ def changes(ablation: Ablation, what: Measured, kind: Kind) -> Matrix:
     return found[None]
 
 
-def harm(ablation: Ablation, what: Measured, kind: Kind) -> Matrix:
-    """Changes with the sign turned so that high is bad: a metric falls, the others rise.
+def harms(ablation: Ablation, granularity: Granularity, measure: Measure) -> Matrix:
+    """Return changes signed so that high is harm: the fall of a metric, the rise of the others.
 
     Shapes: -> (L, H), (L, G) or (1, F).
     """
-    change = changes(ablation, what, kind)
-    return -change if kind == "metric" else change
+    change = changes(ablation, granularity, measure)
+    return -change if measure == "metric" else change
 
 
-def same_teacher(shape: tuple[int, int, int], ablation: Ablation) -> None:
-    """Refuse scores and ablation of differently shaped teachers."""
+def check_same_teacher(shape: tuple[int, int, int], ablation: Ablation) -> None:
+    """Refuse scores and ablation of differently shaped teachers.
+
+    Raises:
+        Incompatible: the shapes differ.
+    """
     if shape != ablation.shape:
         raise Incompatible(
             f"The scores are of {_in_words(shape)}, the ablation of {_in_words(ablation.shape)}.",
@@ -71,25 +75,28 @@ def same_teacher(shape: tuple[int, int, int], ablation: Ablation) -> None:
 
 
 def of_unit(ablation: Ablation, unit: str, layer: int, index: int) -> Effect:
-    """The effect of a head; of a neuron alone where that was measured, else of its group."""
+    """Return the effect of a head or neuron; of the neuron's group where it was not removed alone.
+
+    Raises:
+        NotFound: `unit` is neither "head" nor "neuron".
+    """
     if unit not in ("head", "neuron"):
         raise unknown("unit", unit, ("head", "neuron"))
-    what, place, neurons = _where(ablation, unit, layer, index)
-    found = ablation.kinds
-    harms = {kind: harm(ablation, what, kind) for kind in found}
+    granularity, cell, neurons = _cell(ablation, unit, layer, index)
+    signed = {measure: harms(ablation, granularity, measure) for measure in ablation.measures}
     return Effect(
-        measured=what,
+        measured=granularity,
         neurons=neurons,
-        changes={kind: float(changes(ablation, what, kind)[place]) for kind in found},
-        places={kind: 1 + int((harms[kind] > harms[kind][place]).sum()) for kind in found},
-        of=harms["task_loss"].size,
+        changes={each: float(changes(ablation, granularity, each)[cell]) for each in signed},
+        places={each: 1 + int((harm > harm[cell]).sum()) for each, harm in signed.items()},
+        of=signed["task_loss"].size,
     )
 
 
-def _where(
+def _cell(
     ablation: Ablation, unit: str, layer: int, index: int
-) -> tuple[Measured, tuple[int, int], int]:
-    """What stands for a unit, its cell, and how many neurons were removed with it."""
+) -> tuple[Granularity, tuple[int, int], int]:
+    """Return the finest removal that has the unit, its cell, and how many neurons it removed."""
     if unit == "head":
         return "head", (layer, index), 0
     if ablation.neuron_layer == layer:

@@ -1,8 +1,8 @@
-"""The per-example Jacobian of a teacher's logits by its gates: a folder, mapped into memory.
+"""The per-example Jacobian of a teacher's logits by its gates: a memory-mapped folder.
 
 A folder holds ``jacobian.npy`` (N, K, U), ``examples.npz`` (logits, labels) and ``meta.json``,
-which is written last: without it the folder is unfinished and counts as absent.
-Float32 keeps all; float16 halves the size and errs by 3e-4 of a typical value.
+which is written last: without it the folder is unfinished and counts as absent. float32 is
+exact; float16 halves the size with an error of 3e-4 of a typical value.
 """
 
 import json
@@ -25,14 +25,14 @@ VERSION = 1
 
 
 class Rows(Protocol):
-    """Something that takes the rows of a Jacobian as they are computed, such as an array."""
+    """A destination for rows of a Jacobian as they are computed, such as an array."""
 
     def __setitem__(self, rows: Array, values: Array, /) -> None: ...
 
 
 @dataclass(frozen=True, eq=False)
 class Jacobian:
-    """∂ logit direction / ∂ gate for each example, with the logits it belongs to.
+    """∂ logit direction / ∂ gate for each example, with the logits and labels of the examples.
 
     Shapes: values (N, K, U), logits (N, C), labels (N,), shape (L, H, F); N examples,
     K = C − 1 (1 for regression), U = L·H + L·F.
@@ -59,7 +59,7 @@ class Jacobian:
 
     @classmethod
     def open(cls, folder: Path) -> Self:
-        """Map a finished folder; nothing is read until it is used.
+        """Map a finished folder; values are read when they are used.
 
         Raises:
             NotFound: there is none, or it was not finished; BadInput: it is damaged.
@@ -80,7 +80,7 @@ class Jacobian:
 def jacobian_bytes(
     examples: int, classes: int, shape: tuple[int, int, int], precision: Precision = "float32"
 ) -> int:
-    """Bytes on disk of a Jacobian, known before it is computed (headers aside)."""
+    """Return the bytes on disk of a Jacobian before it is computed (without headers)."""
     layers, heads, neurons = shape
     units = layers * (heads + neurons)
     return examples * max(classes - 1, 1) * units * np.dtype(precision).itemsize
@@ -95,10 +95,10 @@ def build(
     precision: Precision = "float32",
     provenance: dict[str, Any] | None = None,
 ) -> Jacobian:
-    """Write a Jacobian: `fill` puts its rows into what it is given and returns the logits.
+    """Write a Jacobian: `fill` writes its rows to its argument and returns the logits.
 
     Raises:
-        Unavailable: the disk is full or read-only; known before the first row where possible.
+        Unavailable: the disk is full or read-only; checked before the first row where possible.
         BadInput: a value is too large for float16.
     """
     layers, heads, neurons = shape
@@ -118,7 +118,7 @@ def build(
 
 
 class _FileRows:
-    """Rows written to their places in a .npy file.
+    """Rows of a .npy file, written in place.
 
     Not a memory map: on a full disk a map kills the process, a write raises an error.
     """

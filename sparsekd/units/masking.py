@@ -1,7 +1,7 @@
-"""(scores, λ, sparsity) → mask, in numpy: what the sliders call.
+"""Masks from rankings: (scores, λ, sparsity) → mask, in numpy.
 
-What matters (scores), how it is mixed (λ) and what is removed (mask) are three separate things.
-A mask is a pure function of them: ties break by (layer, index).
+A mask is a pure function of what ranks the units and of the sparsity: ties break by (layer,
+index).
 
 Source: Yang, Zhang, Song, EMNLP 2022, arXiv 2210.03923 (paper and reference code).
 """
@@ -32,7 +32,7 @@ Flat = NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class Mask:
-    """Which heads and neurons stay: true is kept.
+    """A decision on every head and neuron: true is kept.
 
     Shapes: heads (L, H), neurons (L, F).
     Raises:
@@ -55,7 +55,7 @@ class Mask:
 
     @classmethod
     def full(cls, shape: tuple[int, int, int]) -> Self:
-        """Everything stays."""
+        """Return the mask that keeps every unit."""
         layers, heads, neurons = shape
         return cls(np.ones((layers, heads), dtype=bool), np.ones((layers, neurons), dtype=bool))
 
@@ -83,7 +83,7 @@ class Mask:
 
 
 def normalised(matrix: Matrix) -> Flat:
-    """Each layer's scores divided by their L2 norm: layers then compete as equals.
+    """Divide each layer's scores by their L2 norm, so that layers are on one scale.
 
     The 1e-7 keeps a layer of zeros at zero.
 
@@ -96,17 +96,17 @@ def normalised(matrix: Matrix) -> Flat:
 
 
 def knowledgeableness(scores: Scores, lam: float, normalise: str = "layer") -> tuple[Flat, Flat]:
-    """λ · expressiveness + (1 − λ) · student-friendliness, of every head and every neuron.
+    """Return λ · expressiveness + (1 − λ) · student-friendliness of every head and every neuron.
 
     Args:
         lam: 1 is pure expressiveness, 0 pure friendliness.
-        normalise: "layer" (the reference) or "none" (raw: layers with large gradients win).
+        normalise: "layer" (the reference) or "none" (raw: layers with large gradients rank higher).
 
     Shapes: heads (L, H), neurons (L, F).
     Raises:
         BadInput: λ is outside [0, 1]; the normalisation is unknown.
     """
-    lam = share(lam, "λ (lam)", "1 keeps what is expressive, 0 what is student-friendly.")
+    lam = checked_share(lam, "λ (lam)", "1 keeps what is expressive, 0 what is student-friendly.")
     if normalise not in ("layer", "none"):
         raise BadInput(f"normalise = {normalise!r} is unknown.", "Choose layer or none.")
     scaled = normalised if normalise == "layer" else _exact
@@ -126,10 +126,11 @@ def decide(
     """Remove the lowest heads and the lowest neurons, each pool ranked over all layers jointly.
 
     Args:
-        heads, neurons: What ranks the units; the lowest go first, ties by (layer, index).
-        sparsity: Share of the heads removed, and of the neurons where they have none of their own.
+        heads, neurons: Values that rank the units; the lowest are removed first, ties by (layer,
+            index).
+        sparsity: Share of the heads removed, and of the neurons without `neuron_sparsity`.
         round_to: Neurons removed per layer become a multiple of this, half to even, and at most
-            all; widths that hardware likes. 1 leaves them as ranked.
+            all; hardware prefers such widths. 1 does not round.
 
     Shapes: heads (L, H), neurons (L, F).
     Raises:
@@ -138,12 +139,13 @@ def decide(
     """
     heads, neurons = checked(heads, "head scores"), checked(neurons, "neuron scores")
     same_layers(heads, neurons)
-    kept_heads = ~going(heads, removed(heads.size, share(sparsity, "sparsity")))
+    of_heads = removal_count(heads.size, checked_share(sparsity, "sparsity"))
+    kept_heads = ~removal_flags(heads, of_heads)
     share_of_neurons = sparsity if neuron_sparsity is None else neuron_sparsity
-    of_neurons = removed(neurons.size, share(share_of_neurons, "neuron sparsity"))
-    kept_neurons = ~going(neurons, of_neurons, round_to)
-    _refuse_empty(kept_heads, "heads", sparsity)
-    _refuse_empty(kept_neurons, "neurons", share_of_neurons)
+    of_neurons = removal_count(neurons.size, checked_share(share_of_neurons, "neuron sparsity"))
+    kept_neurons = ~removal_flags(neurons, of_neurons, round_to)
+    _check_not_empty(kept_heads, "heads", sparsity)
+    _check_not_empty(kept_neurons, "neurons", share_of_neurons)
     return Mask(kept_heads, kept_neurons)
 
 
@@ -168,7 +170,7 @@ def random_mask(
 
 
 def from_scores(scores: Scores, params: MaskParams, seed: int = 0) -> Mask:
-    """The mask that parameters ask for, with its provenance; `seed` draws a random one.
+    """Return the mask of these parameters, with its provenance; `seed` draws a random one.
 
     Raises:
         BadInput: as `decide`; magnitudes, which are not among the scores.
@@ -186,23 +188,23 @@ def from_scores(scores: Scores, params: MaskParams, seed: int = 0) -> Mask:
     return Mask(mask.heads, mask.neurons, {"mask": made, "scores": scores.provenance})
 
 
-def removed(pool: int, sparsity: float) -> int:
-    """Units removed from a pool: Python's round, half to even, as the reference does."""
+def removal_count(pool: int, sparsity: float) -> int:
+    """Return how many units of a pool are removed: rounded half to even, as in the reference."""
     return round(sparsity * pool)
 
 
-def going(values: Matrix, count: int, round_to: int = 1) -> Flags:
-    """True for the units of one pool that go: the `count` lowest, then rounded in each layer.
+def removal_flags(values: Matrix, count: int, round_to: int = 1) -> Flags:
+    """Return true for the removed units of one pool: the `count` lowest, rounded in each layer.
 
     Shapes: (L, U) -> (L, U).
     """
-    return _rounded(values, lowest(values, count), _multiple(round_to))
+    return _round_per_layer(values, lowest(values, count), _multiple(round_to))
 
 
 def lowest(values: Matrix, count: int) -> Flags:
-    """True for the `count` lowest values; among equals the first by (layer, index).
+    """Return true for the `count` lowest values; among equals the first by (layer, index).
 
-    A partition and a threshold: ten times faster than a stable sort, and the same answer.
+    A partition and a threshold: ten times faster than a stable sort, with the same result.
 
     Shapes: (L, U) -> (L, U).
     """
@@ -217,28 +219,24 @@ def lowest(values: Matrix, count: int) -> Flags:
     return shaped
 
 
-def curve_counts(heads: Matrix, neurons: Matrix, round_to: int = 8) -> tuple[Flat, Counts, Counts]:
-    """What each layer keeps at sparsities 0, 0.01 … 1, from one sort: the dashboard's curves.
-
-    Sparsity 1 is included for the picture; `decide` refuses it.
-
-    Returns:
-        Sparsities (101,), heads kept (101, L), neurons kept (101, L).
-    """
-    sparsities = np.arange(101) / 100
-    kept_heads = heads.shape[1] - _going_per_layer(heads, sparsities)
-    gone = rounded(_going_per_layer(neurons, sparsities), round_to, neurons.shape[1])
-    return sparsities, kept_heads, neurons.shape[1] - gone
-
-
-def rounded(counts: Counts, round_to: int, width: int) -> Counts:
-    """Units that go in a layer of `width`: the nearest multiple, half to even, at most all."""
+def round_counts(counts: Counts, round_to: int, width: int) -> Counts:
+    """Round the removals in a layer of `width`: nearest multiple, half to even, at most all."""
     nearest = np.rint(counts / _multiple(round_to)).astype(np.int64) * round_to
     return np.minimum(nearest, width)
 
 
-def share(value: float, name: str, hint: str = "") -> float:
-    """A number in [0, 1], or the error that says so."""
+def place(values: Matrix, own: int) -> int:
+    """Return the place of a unit in the order of removal, from 1; ties by (layer, index).
+
+    Args:
+        own: The unit's flat index.
+    """
+    flat = values.ravel()
+    return 1 + int((flat < flat[own]).sum() + (flat[:own] == flat[own]).sum())
+
+
+def checked_share(value: float, name: str, hint: str = "") -> float:
+    """Return a number in [0, 1]; refuse any other."""
     if not 0 <= value <= 1:  # also catches NaN
         raise BadInput(
             f"{name} = {value} is outside [0, 1].", hint or "Give a share: 0 removes nothing."
@@ -256,32 +254,18 @@ def _multiple(round_to: int) -> int:
     return round_to
 
 
-def _rounded(values: Matrix, chosen: Flags, round_to: int) -> Flags:
-    """The lowest of each layer, as many as `chosen` has there, rounded."""
+def _round_per_layer(values: Matrix, chosen: Flags, round_to: int) -> Flags:
+    """Return the lowest of each layer, as many as `chosen` has there, rounded."""
     if round_to == 1:
         return chosen
-    counts = rounded(chosen.sum(axis=1), round_to, values.shape[1])
+    counts = round_counts(chosen.sum(axis=1), round_to, values.shape[1])
     return np.stack([lowest(row, int(n)) for row, n in zip(values, counts, strict=True)])
 
 
-def _refuse_empty(kept: Flags, units: str, sparsity: float) -> None:
+def _check_not_empty(kept: Flags, units: str, sparsity: float) -> None:
     if kept.any():
         return
     raise BadInput(
         f"Sparsity {sparsity:g} empties every layer of its {units}.",
         f"Choose a lower sparsity for the {units}, or a smaller round_to.",
     )
-
-
-def _going_per_layer(values: Matrix, sparsities: Flat) -> Counts:
-    """Units of each layer among the lowest round(p · pool), for every p.
-
-    Shapes: values (L, U), sparsities (P,) -> (P, L).
-    """
-    layers, width = values.shape
-    counts = [removed(values.size, float(p)) for p in sparsities]
-    layer_by_rank = np.argsort(np.asarray(values).ravel(), kind="stable") // width
-    step = np.searchsorted(counts, np.arange(values.size), side="right")
-    cells = np.bincount(step * layers + layer_by_rank, minlength=(len(counts) + 1) * layers)
-    up_to: NDArray[Any] = cells.reshape(-1, layers)[: len(counts)].cumsum(axis=0)
-    return up_to.astype(np.int64)

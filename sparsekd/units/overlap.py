@@ -1,4 +1,4 @@
-"""Masks held against each other: what both keep, what only one keeps, what several agree on."""
+"""Overlap of masks: units kept by both, by one, by none; agreement and stability of several."""
 
 from collections.abc import Sequence
 from itertools import combinations
@@ -11,7 +11,7 @@ from sparsekd.errors import BadInput, Incompatible
 from sparsekd.units.masking import Mask
 from sparsekd.units.scores import Flags
 
-FATES = ("neither", "only_first", "only_second", "both")
+KEPT_BY = ("neither", "only_first", "only_second", "both")
 UNITS = ("heads", "neurons")
 
 Codes = NDArray[np.uint8]
@@ -19,7 +19,7 @@ Shares = NDArray[np.float64]
 
 
 def codes(first: Flags, second: Flags) -> Codes:
-    """Who keeps each unit, as a place in `FATES`.
+    """Return which masks keep each unit, as an index into `KEPT_BY`.
 
     Shapes: first, second (L, U) -> (L, U).
     Raises:
@@ -30,11 +30,11 @@ def codes(first: Flags, second: Flags) -> Codes:
 
 
 def compare(first: Mask, second: Mask) -> pd.DataFrame:
-    """Heads and neurons of every layer, then of all layers: counts of `FATES` and Jaccard.
+    """Count `KEPT_BY` and compute Jaccard indices for heads and neurons, per layer and overall.
 
     `jaccard` is of the units kept, `jaccard_removed` of those removed: kept by both over kept by
-    either. `jaccard_by_chance` is what masks of these sizes have on average if they are drawn
-    apart. An index over nothing is 1: two empty sets are equal.
+    either. `jaccard_by_chance` is the expectation for independent random masks of these sizes. The
+    index of two empty sets is 1.
 
     Returns:
         units, layer (0 is the lowest; -1 for all), the four counts, the three indices.
@@ -52,24 +52,24 @@ def compare(first: Mask, second: Mask) -> pd.DataFrame:
 
 
 def total(frame: pd.DataFrame, units: str) -> pd.Series:
-    """The row of `compare` over all layers."""
+    """Return the row of `compare` over all layers."""
     return frame[(frame["units"] == units) & (frame["layer"] == -1)].iloc[0]
 
 
 def stability(masks: Sequence[Mask]) -> tuple[Shares, Shares]:
-    """The share of the masks that keep each head and each neuron.
+    """Return the share of the masks that keep each head and each neuron.
 
     Shapes: -> heads (L, H), neurons (L, F).
     Raises:
         BadInput: fewer than two masks. Incompatible: masks of differently shaped teachers.
     """
-    _several(masks)
+    _check_several(masks)
     heads, neurons = (np.mean([getattr(mask, units) for mask in masks], axis=0) for units in UNITS)
     return heads, neurons
 
 
 def agreement(masks: Sequence[Mask]) -> pd.DataFrame:
-    """Heads and neurons: how many units all masks keep, none keeps, and what they dispute.
+    """Count the heads and neurons that all masks keep, none keeps, or only some keep.
 
     Returns:
         units, always, never, disputed, jaccard and jaccard_removed: means over the pairs of
@@ -101,7 +101,7 @@ def _row(counts: NDArray[np.int64]) -> dict[str, float]:
     neither, only_first, only_second, both = (int(count) for count in counts)
     either, units = both + only_first + only_second, int(counts.sum())
     expected = (both + only_first) * (both + only_second) / units
-    return dict(zip(FATES, (neither, only_first, only_second, both), strict=True)) | {
+    return dict(zip(KEPT_BY, (neither, only_first, only_second, both), strict=True)) | {
         "jaccard": _index(both, either),
         "jaccard_removed": _index(neither, neither + only_first + only_second),
         "jaccard_by_chance": _index(expected, either + both - expected),
@@ -112,9 +112,9 @@ def _index(shared: float, either: float) -> float:
     return shared / either if either else 1.0
 
 
-def _several(masks: Sequence[Mask]) -> None:
+def _check_several(masks: Sequence[Mask]) -> None:
     if len(masks) < 2:
-        raise BadInput(f"{len(masks)} mask agrees with itself.", "Name at least two masks.")
+        raise BadInput(f"{len(masks)} mask cannot be compared.", "Name at least two masks.")
     for mask in masks[1:]:
         for units in UNITS:
             _same_shape(getattr(masks[0], units), getattr(mask, units))

@@ -1,9 +1,9 @@
-"""Scores of any trial student in milliseconds, from a Jacobian that was computed once.
+"""Scores for any trial student from a stored Jacobian, in milliseconds.
 
 A loss reaches the gates only through the teacher's logits z: ∂L/∂gate = Σ_c ∂L/∂z_c · ∂z_c/∂gate.
 The last factor, the Jacobian, is the same for every student, temperature, loss and batch size.
 Both losses' gradients with respect to the logits sum to zero over the classes, so the C − 1
-differences z_c − z_{C−1} carry all of it: Σ_c g_c ∂z_c = Σ_{c<C−1} g_c ∂(z_c − z_{C−1}).
+differences z_c − z_{C−1} suffice: Σ_c g_c ∂z_c = Σ_{c<C−1} g_c ∂(z_c − z_{C−1}).
 For regression the one logit is the one direction.
 
 Source: Yang, Zhang, Song, EMNLP 2022, arXiv 2210.03923 (losses: paper and reference code).
@@ -21,22 +21,22 @@ from sparsekd.units.jacobians import Jacobian
 from sparsekd.units.scores import Scores
 
 Array = NDArray[Any]
-ROWS = 64  # examples read at a time: a few MB, which stay in the cache between the two products
+ROWS = 64  # examples read at a time: a few MB, which stay in the CPU cache
 
 
 def directions(classes: int) -> int:
-    """Directions of logits that carry every loss: C − 1 differences, or the one logit."""
+    """Return the number of logit directions that determine every loss: C − 1, at least 1."""
     return max(classes - 1, 1)
 
 
 def logit_gradients(
     teacher: Array, student: Array, labels: Array, params: ScoreParams
 ) -> NDArray[np.float64]:
-    """Gradients of the two losses with respect to the teacher's logits, for each example.
+    """Return the gradients of the two losses with respect to the teacher's logits, per example.
 
-    First expressiveness: the cross-entropy with the gold labels, or (z − y)². Second
+    Row 0, expressiveness: the cross-entropy with the gold labels, or (z − y)². Row 1,
     friendliness: ½ T² · soft cross-entropy or KL from the student's softened distribution, or
-    ½ (z − s)². The term CE(s, y) of the distillation loss holds no teacher.
+    ½ (z − s)². The term CE(s, y) of the distillation loss does not depend on the teacher.
 
     Soft cross-entropy contains the teacher's own entropy, so its gradient is not zero where
     student and teacher agree; that of KL is.
@@ -44,7 +44,7 @@ def logit_gradients(
     Shapes: teacher, student (N, C), labels (N,) -> (2, N, C).
     Raises:
         Incompatible: teacher and student have different numbers of classes.
-        BadInput: NaN or infinite logits; labels that are no classes.
+        BadInput: NaN or infinite logits; labels that are not classes.
     """
     check_logits(teacher, student, labels)
     t, s = teacher.astype(np.float64), student.astype(np.float64)
@@ -54,7 +54,7 @@ def logit_gradients(
 
 
 def weights(gradients: Array) -> Array:
-    """Weights of the Jacobian's directions from gradients with respect to the logits.
+    """Return the weights of the Jacobian's directions for gradients with respect to the logits.
 
     Shapes: (2, N, C) -> (2, N, K), K = `directions(C)`.
     """
@@ -62,7 +62,7 @@ def weights(gradients: Array) -> Array:
 
 
 def rescore(jacobian: Jacobian, student: Array, params: ScoreParams) -> Scores:
-    """Expressiveness and friendliness of every unit for a trial student's logits.
+    """Return expressiveness and friendliness of every unit for a trial student's logits.
 
     ``per_batch`` is the sum over scoring batches, in the data's own order, of |gradient of the
     batch's mean loss|: it grows with the number of batches and depends on their size.
@@ -83,12 +83,16 @@ def rescore(jacobian: Jacobian, student: Array, params: ScoreParams) -> Scores:
 
 
 def provenance(params: ScoreParams, examples: int) -> dict[str, Any]:
-    """How scores were made; the callers add which teacher, student and data."""
+    """Return how scores were computed; callers add the teacher, student and data."""
     return params.values() | {"examples": examples, "order": "data"}
 
 
 def check_logits(teacher: Array, student: Array, labels: Array) -> None:
-    """Refuse logits and labels that do not go together."""
+    """Refuse logits and labels of different data, or with values that are not numbers.
+
+    Raises:
+        Incompatible: different numbers of classes or examples. BadInput: NaN, infinity, bad labels.
+    """
     if teacher.ndim != 2 or student.ndim != 2 or teacher.shape[1] != student.shape[1]:
         raise Incompatible(
             f"The teacher's logits are of shape {teacher.shape}, the trial student's of shape "
@@ -129,7 +133,7 @@ def _cross_entropy(teacher: Array, labels: Array) -> Array:
 
 
 def _friendliness(teacher: Array, student: Array, params: ScoreParams) -> Array:
-    """½ T² · ∂/∂t of Σ_c p_c · cost_c, p = softmax(t / T): ½ T · p_c (cost_c − Σ_k p_k cost_k)."""
+    """Return ½ T² · ∂/∂t Σ_c p_c cost_c, p = softmax(t/T): ½ T · p_c (cost_c − Σ_k p_k cost_k)."""
     temperature = params.temperature
     own = log_softmax(teacher / temperature, axis=1)
     cost = -log_softmax(student / temperature, axis=1)

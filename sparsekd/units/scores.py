@@ -1,4 +1,4 @@
-"""Scores of a teacher's units as plain arrays on disk, and the checks that scores and masks share.
+"""Scores of a teacher's units as plain arrays on disk, and checks that scores and masks share.
 
 A unit is an attention head or a feed-forward neuron; units are ordered all heads first, then all
 neurons, each layer by layer.
@@ -29,7 +29,7 @@ MATRICES = (
 
 @dataclass(frozen=True, eq=False)
 class Scores:
-    """Raw expressiveness and student-friendliness of every unit, and where they come from.
+    """Raw expressiveness and student-friendliness of every unit, with their provenance.
 
     Shapes: head_* (L, H), neuron_* (L, F), float32.
     Raises:
@@ -56,7 +56,7 @@ class Scores:
     def from_units(
         cls, units: NDArray[Any], shape: tuple[int, int, int], provenance: dict[str, Any]
     ) -> Self:
-        """From one row of units for expressiveness and one for friendliness.
+        """Build from one row of units for expressiveness and one for friendliness.
 
         Shapes: units (2, L·H + L·F), shape (L, H, F).
         """
@@ -89,15 +89,15 @@ class Scores:
 
 
 def checked(values: NDArray[Any], name: str) -> Matrix:
-    """A matrix of finite numbers, one row per layer.
+    """Return the values as a matrix of finite numbers, one row per layer.
 
     Raises:
-        BadInput: another shape, no numbers, NaN or infinity.
+        BadInput: another shape or type, NaN or infinity.
     """
     matrix = np.asarray(values)
     if matrix.ndim != 2 or not matrix.size or matrix.dtype.kind not in "fiu":
         raise BadInput(
-            f"{name}: {matrix.dtype} of shape {matrix.shape} is no matrix of numbers.",
+            f"{name}: {matrix.dtype} of shape {matrix.shape} is not a matrix of numbers.",
             "Expected one row per layer, one column per unit.",
         )
     bad = int(matrix.size - np.isfinite(matrix).sum())
@@ -111,7 +111,7 @@ def checked(values: NDArray[Any], name: str) -> Matrix:
 
 
 def same_layers(heads: NDArray[Any], neurons: NDArray[Any]) -> None:
-    """Refuse heads and neurons of differently deep models."""
+    """Refuse heads and neurons of models of different depth."""
     if len(heads) != len(neurons):
         raise BadInput(
             f"Heads of {len(heads)} layers do not go with neurons of {len(neurons)}.",
@@ -120,17 +120,17 @@ def same_layers(heads: NDArray[Any], neurons: NDArray[Any]) -> None:
 
 
 def provenance_of(path: Path, text: NDArray[Any] | None) -> dict[str, Any]:
-    """Read the JSON object stored beside the arrays; empty where another program wrote the file.
+    """Parse the JSON object stored beside the arrays; {} where the file has none.
 
     Raises:
-        BadInput: it is no JSON object.
+        BadInput: it is not a JSON object.
     """
     if text is None:
         return {}
     try:
         provenance = json.loads(str(text))
     except json.JSONDecodeError as error:
-        raise BadInput(f"{path}: its provenance is no JSON.", "Write the file again.") from error
+        raise BadInput(f"{path}: its provenance is not JSON.", "Write the file again.") from error
     if not isinstance(provenance, dict):
-        raise BadInput(f"{path}: its provenance is no JSON object.", "Write the file again.")
+        raise BadInput(f"{path}: its provenance is not a JSON object.", "Write the file again.")
     return provenance

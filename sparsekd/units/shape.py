@@ -1,4 +1,4 @@
-"""What a model's shape costs: parameters and multiplications, counted without the model."""
+"""The shape of a classifier, and its parameters and operations counted from it."""
 
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Protocol, Self
@@ -10,7 +10,7 @@ from sparsekd.errors import Incompatible
 
 
 class UnitMask(Protocol):
-    """Which units are kept: anything with `heads` (L, H) and `neurons` (L, F), true = kept."""
+    """Anything with boolean `heads` (L, H) and `neurons` (L, F), true = kept."""
 
     @property
     def heads(self) -> NDArray[np.bool_]: ...
@@ -46,16 +46,16 @@ class ModelShape:
 
     @property
     def units(self) -> tuple[int, int]:
-        """How many heads and how many neurons there are over all layers."""
+        """The numbers of heads and of neurons over all layers."""
         return sum(self.heads), sum(self.neurons)
 
     @property
     def uniform(self) -> bool:
-        """Whether every layer has as many heads, and as many neurons, as the others."""
+        """Whether all layers have the same numbers of heads and of neurons."""
         return len(set(self.heads)) <= 1 and len(set(self.neurons)) <= 1
 
     def grid(self) -> tuple[int, int, int]:
-        """Layers, heads per layer and neurons per layer.
+        """Return layers, heads per layer and neurons per layer.
 
         Raises:
             Incompatible: layers differ, so that there is no (L, H) or (L, F) matrix of units.
@@ -69,18 +69,18 @@ class ModelShape:
         return self.layers, self.heads[0], self.neurons[0]
 
     def to_json(self) -> dict[str, Any]:
-        """The shape as plain JSON values."""
+        """Return the shape as plain JSON values."""
         return asdict(self) | {"heads": list(self.heads), "neurons": list(self.neurons)}
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> Self:
-        """The shape that `to_json` wrote."""
+        """Build the shape that `to_json` wrote."""
         tuples = {name: tuple(values[name]) for name in ("heads", "neurons")}
         return cls(**(values | tuples))
 
 
 def pruned(shape: ModelShape, mask: UnitMask) -> ModelShape:
-    """The shape that is left when everything outside the mask is removed.
+    """Return the shape after removing everything outside the mask.
 
     Shapes: mask.heads (L, H), mask.neurons (L, F).
 
@@ -114,7 +114,7 @@ def check_fit(shape: ModelShape, heads: tuple[int, ...], neurons: tuple[int, ...
 
 
 def parameters(shape: ModelShape) -> int:
-    """The number of weights, exactly as the model holds them."""
+    """Return the number of weights, embeddings and classifier included."""
     embeddings = (shape.vocabulary + shape.positions + shape.segments + 2) * shape.embedding
     layers = sum(
         _layer_parameters(shape, heads, neurons)
@@ -124,9 +124,9 @@ def parameters(shape: ModelShape) -> int:
 
 
 def flops(shape: ModelShape, tokens: int) -> int:
-    """Forward operations of one example of that many tokens: 2 per multiply-add.
+    """Return the forward operations of one example of that many tokens: 2 per multiply-add.
 
-    Matrix products alone, attention included; norms, activations and look-ups are left out.
+    Matrix products only, attention included; no norms, activations or look-ups.
     """
     layers = sum(
         _layer_flops(shape, heads, neurons, tokens)
@@ -140,7 +140,7 @@ def flops(shape: ModelShape, tokens: int) -> int:
 
 
 def _layer_parameters(shape: ModelShape, heads: int, neurons: int) -> int:
-    """Weights of one layer; a block without units has lost its output bias too."""
+    """Count the weights of one layer; a block without units has no output bias either."""
     hidden, width = shape.hidden, heads * shape.head_size
     attention = 4 * hidden * width + 3 * width + (hidden if heads else 0)
     feed_forward = 2 * hidden * neurons + neurons + (hidden if neurons else 0)
@@ -163,5 +163,5 @@ def _projection(shape: ModelShape) -> int:
 
 
 def _classifier(shape: ModelShape) -> int:
-    """A hidden layer (pooler, pre-classifier or dense) and the last one."""
+    """Count the weights of the hidden layer (pooler, pre-classifier or dense) and the last one."""
     return (shape.hidden + 1) * (shape.hidden + shape.classes)

@@ -11,8 +11,7 @@ from sparsekd.__main__ import main
 from sparsekd.catalog.stage_parameters import MaskParams
 from sparsekd.knowledge.magnitude import magnitude
 from sparsekd.models import loading
-from sparsekd.units import explain as fates
-from sparsekd.units import masking, overlap
+from sparsekd.units import explain, masking, overlap
 from sparsekd.units.scores import Scores
 from tests.units.test_fidelity import ablation
 from tests.units.test_masking import scores
@@ -88,12 +87,15 @@ def test_explain_unit_counts_from_0_and_says_what_the_library_says(
     words = ["explain-unit", "--scores", files / "scores.npz", "--layer", 2, "--head", 0]
     words += ["--lam", 0.3, "--sparsity", 0.4, "--ablation", files / "ablation.npz"]
     found = answer(capsys, *words)
-    fate = fates.explain(scores(), "head", 2, 0, MaskParams(lam=0.3, sparsity=0.4))
+    expected = explain.explain(scores(), "head", 2, 0, MaskParams(lam=0.3, sparsity=0.4))
     assert (found["layer"], found["index"], found["unit"]) == (2, 0, "head")
-    assert (found["goes"], found["place"], found["rank"]) == (fate.goes, fate.place, fate.rank)
-    assert found["flips"] == list(fate.flips)
-    assert found["goes_at"] == fate.goes_at
-    assert found["threshold"] == fate.lowest_that_stays
+    assert (found["goes"], found["place"]) == (expected.removed, expected.place)
+    assert found["rank"] == expected.rank
+    assert found["flips"] == list(expected.breakpoints)
+    assert found["goes_at"] == expected.removal_sparsity
+    assert found["threshold"] == expected.lowest_kept
+    assert [span["goes"] for span in found["spans"]] == [s.removed for s in expected.spans]
+    assert found["context"]["going"] == expected.context.removed
     assert found["expressiveness"] == float(scores().head_expressiveness[2, 0])
     change = ablation(single=1).head_task_loss[2, 0]
     assert found["effect"]["changes"]["task_loss"] == pytest.approx(change)

@@ -1,4 +1,4 @@
-"""Fidelity, the card of a unit's fate, masks compared: what the parts say and draw."""
+"""Fidelity, the explanation of a unit, masks compared: words and figures."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -15,7 +15,7 @@ from sparsekd.runs import store
 from sparsekd.runs.records import Outcome, Plan, Run, State
 from sparsekd.studies import recipes
 from sparsekd.units import explain, fidelity, masking, overlap
-from sparsekd.units.ablation import KINDS, Ablation, ranked_groups
+from sparsekd.units.ablation import MEASURES, Ablation, ranked_groups
 from sparsekd.units.scores import Scores
 from tests.pages.conftest import HEADS, LAYERS, NEURONS, sample_scores, table
 
@@ -33,9 +33,11 @@ def ablated(plan: Plan, exactly_e: bool = False, single: int | None = 2) -> Run:
     run = store.create(recipe)
     run.folder.mkdir(parents=True, exist_ok=True)
     draws = np.random.default_rng(3)
-    arrays: dict[str, Any] = {f"head_{kind}": draws.normal(size=(LAYERS, HEADS)) for kind in KINDS}
-    arrays |= {f"group_{kind}": draws.normal(size=(LAYERS, GROUPS)) for kind in KINDS}
-    arrays |= {f"neuron_{kind}": draws.normal(size=NEURONS) for kind in KINDS}
+    arrays: dict[str, Any] = {
+        f"head_{kind}": draws.normal(size=(LAYERS, HEADS)) for kind in MEASURES
+    }
+    arrays |= {f"group_{kind}": draws.normal(size=(LAYERS, GROUPS)) for kind in MEASURES}
+    arrays |= {f"neuron_{kind}": draws.normal(size=NEURONS) for kind in MEASURES}
     if exactly_e:
         arrays["head_task_loss"] = masking.knowledgeableness(sample_scores(), 1.0)[0]
     Ablation(
@@ -158,7 +160,7 @@ def test_the_scatter_holds_every_unit_and_rings_the_misjudged() -> None:
     assert len(ringed.x) == fidelity_chart.OUTLIERS
 
 
-# --- fate ------------------------------------------------------------------------------------
+# --- one unit --------------------------------------------------------------------------------
 
 
 def _fate(scores: str, unit: object, sparsity: float = 0.3, ablation: str = "") -> None:
@@ -176,21 +178,21 @@ def test_the_card_says_what_the_command_line_says(study: Plan, unit: tuple[str, 
     truth = ablated(study)
     app = draw(_fate, scores=scores_run(study).id, unit=unit, ablation=truth.id)
 
-    fate = explain.explain(sample_scores(), *unit, MaskParams(sparsity=0.3))
+    found = explain.explain(sample_scores(), *unit, MaskParams(sparsity=0.3))
     kind, layer, index = unit
-    verb = "go" if fate.goes else "stay"
+    verb = "go" if found.removed else "stay"
     assert f"Why does layer {layer + 1}, {kind} {index + 1} {verb}?" in said(app)
-    assert f"number {fate.place:,} of {fate.pool:,} {kind}s" in said(app)
+    assert f"number {found.place:,} of {found.pool:,} {kind}s" in said(app)
     tiles = {tile.label: tile for tile in app.metric}
-    assert tiles["Rank"].value == f"{fate.rank:,}"
-    found = Ablation.load(truth.folder / "ablation.npz")
+    assert tiles["Rank"].value == f"{found.rank:,}"
+    measured = Ablation.load(truth.folder / "ablation.npz")
     change = {
-        ("head", 1, 2): found.head_task_loss[1, 2],
-        ("neuron", 2, 33): found.neuron_task_loss[33],
-        ("neuron", 0, 5): found.group_task_loss[0, found.groups[0, 5]],
+        ("head", 1, 2): measured.head_task_loss[1, 2],
+        ("neuron", 2, 33): measured.neuron_task_loss[33],
+        ("neuron", 0, 5): measured.group_task_loss[0, measured.groups[0, 5]],
     }[unit]
     assert tiles["Task loss"].value == f"{change:+.3g}"
-    assert list(table(app, "along")["fate"]) == list(unit_view.spans(fate)["fate"])
+    assert list(table(app, "along")["fate"]) == list(unit_view.spans(found)["fate"])
 
 
 def test_the_card_lives_without_a_unit_without_an_ablation_and_with_bad_numbers(
@@ -204,14 +206,14 @@ def test_the_card_lives_without_a_unit_without_an_ablation_and_with_bad_numbers(
 
 
 def test_the_strips_show_the_exact_turning_points() -> None:
-    fate = explain.explain(sample_scores(), "head", 1, 2, MaskParams(sparsity=0.3))
-    table = unit_view.spans(fate)
+    found = explain.explain(sample_scores(), "head", 1, 2, MaskParams(sparsity=0.3))
+    table = unit_view.spans(found)
     assert list(table["along"].unique()) == ["λ", "sparsity"]
     of_lam = table[table["along"] == "λ"]
-    assert list(of_lam["from"][1:]) == list(fate.flips)
+    assert list(of_lam["from"][1:]) == list(found.breakpoints)
     of_sparsity = table[table["along"] == "sparsity"]
-    assert of_sparsity["from"].iloc[-1] == fate.goes_at
-    widths = [width for bar in unit_view.strips(fate).data for width in bar.x]
+    assert of_sparsity["from"].iloc[-1] == found.removal_sparsity
+    widths = [width for bar in unit_view.strips(found).data for width in bar.x]
     assert sum(widths) == pytest.approx(2)
 
 

@@ -108,7 +108,7 @@ def test_without_a_student_the_distance_is_unknown_and_the_rest_the_same(
     beside = loaded(done(asked(names, names["student"])))
     assert np.isnan(alone.head_distance).all()
     assert np.isnan(alone.dense[2])
-    assert alone.kinds == ("task_loss", "metric")
+    assert alone.measures == ("task_loss", "metric")
     np.testing.assert_array_equal(alone.head_task_loss, beside.head_task_loss)
     np.testing.assert_array_equal(alone.group_metric, beside.group_metric)
 
@@ -140,7 +140,7 @@ def test_some_examples_are_drawn_the_same_for_everyone(names: dict[str, str]) ->
     data = inputs.Splits(card, tokenizer, 16)["train"]
     rows = np.random.default_rng(0).choice(len(data), 30, replace=False)
     metrics, _ = evaluate(model, data.select(rows), card)
-    assert loaded(run).whole("task_loss") == pytest.approx(metrics["loss"], abs=1e-6)
+    assert loaded(run).dense_value("task_loss") == pytest.approx(metrics["loss"], abs=1e-6)
 
 
 def test_cancelled_halfway_and_resumed_equals_uninterrupted(

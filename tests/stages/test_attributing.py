@@ -61,7 +61,7 @@ def test_a_run_leaves_what_the_function_computes(names: tuple[str, str], kind: s
 def test_its_file_is_one_more_ranking(names: tuple[str, str]):
     task, teacher = names
     run = worked(recipes.attribute(task, teacher, AttributeParams(examples=8, steps=2), 16))
-    rankings = fidelity.others("conductance", Scores.load(run.folder / "scores.npz"))
+    rankings = fidelity.rankings_of("conductance", Scores.load(run.folder / "scores.npz"))
 
     assert list(rankings) == ["conductance"]
     assert tables.title(run.recipe) == f"Conductance of the units of {teacher}"

@@ -9,7 +9,7 @@ from scipy import stats
 from sparsekd.catalog.stage_parameters import MaskParams
 from sparsekd.errors import BadInput, Incompatible
 from sparsekd.units import fidelity, harm
-from sparsekd.units.ablation import KINDS, Ablation, ranked_groups
+from sparsekd.units.ablation import MEASURES, Ablation, ranked_groups
 from sparsekd.units.explain import explain
 from sparsekd.units.explain_words import sentence
 from sparsekd.units.scores import Scores
@@ -22,7 +22,7 @@ def ablation(seed: int = 0, single: int | None = None, student: bool = True, **c
     """What `ablate` could have measured on the teacher of `scores()`."""
     draws = np.random.default_rng(seed)
     arrays: dict[str, Any] = {}
-    for kind in KINDS:
+    for kind in MEASURES:
         arrays[f"head_{kind}"] = draws.normal(size=(LAYERS, HEADS))
         arrays[f"group_{kind}"] = draws.normal(size=(LAYERS, GROUPS))
         if single is not None:
@@ -47,7 +47,7 @@ def test_correlations_are_those_of_scipy(what, tied):
         truth = ablation(single=1, head_task_loss=np.round(truth.head_task_loss),
                          neuron_task_loss=np.round(truth.neuron_task_loss))  # fmt: skip
     ranks = fidelity.rankings(made)
-    frame = fidelity.table(ranks, truth, what=what, resamples=20)
+    frame = fidelity.table(ranks, truth, granularity=what, resamples=20)
     for name, (heads, neurons) in ranks.items():
         score = heads.ravel() if what == "head" else neurons[1]
         real = truth.head_task_loss.ravel() if what == "head" else truth.neuron_task_loss
@@ -60,7 +60,7 @@ def test_a_resample_s_kendall_is_scipy_s_too():
     draws = np.random.default_rng(2)
     one, other = np.round(draws.normal(size=(2, 15)), 1)
     drawn = draws.integers(0, 15, (6, 15))
-    found = fidelity._Pairs(one, other, 4).statistics(drawn)
+    found = fidelity._RankStatistics(one, other, 4).statistics(drawn)
     for place, units in enumerate(drawn):
         expected = stats.kendalltau(one[units], other[units]).statistic
         assert found[1, place] == pytest.approx(expected)
@@ -73,13 +73,13 @@ def test_the_overlap_of_the_tops_by_hand():
     really = np.array(
         [9.0, 0, 0, 0, 0, 0, 8.0, 7.0]
     )  # its top three: 0, 6, 7; the score's: 5, 6, 7
-    found = fidelity._Pairs(score, really, 3).statistics(np.arange(8))
+    found = fidelity._RankStatistics(score, really, 3).statistics(np.arange(8))
     assert found[2] == pytest.approx(2 / 3)
 
 
 def test_the_overlap_of_equals_is_that_of_chance_not_of_their_order():
     tied, ordered = np.array([1.0, 1, 1, 1]), np.arange(4.0)
-    found = fidelity._Pairs(tied, ordered, 2).statistics(np.arange(4))
+    found = fidelity._RankStatistics(tied, ordered, 2).statistics(np.arange(4))
     assert found[2] == pytest.approx(0.5)
 
 
@@ -159,8 +159,9 @@ def test_without_a_student_there_is_no_distance():
 
 def test_a_group_scores_the_sum_of_its_neurons():
     truth, made = ablation(), scores()
-    found = fidelity.scored(fidelity.rankings(made)["E"], truth, "group").reshape(LAYERS, GROUPS)
-    neurons = fidelity.rankings(made)["E"][1]
+    ranks = fidelity.rankings(made)["E"]
+    found = fidelity.scores_of_removals(ranks, truth, "group").reshape(LAYERS, GROUPS)
+    neurons = ranks[1]
     for layer, group in np.ndindex(LAYERS, GROUPS):
         expected = neurons[layer][truth.groups[layer] == group].sum()
         assert found[layer, group] == pytest.approx(expected)
@@ -177,9 +178,9 @@ def test_scores_from_elsewhere_are_one_ranking_or_two():
     e = made.head_expressiveness, made.neuron_expressiveness
     same = Scores(e[0], e[0], e[1], e[1])
     silent = Scores(e[0], np.zeros_like(e[0]), e[1], np.zeros_like(e[1]))
-    assert list(fidelity.others("conductance", same)) == ["conductance"]
-    assert list(fidelity.others("conductance", silent)) == ["conductance"]
-    assert list(fidelity.others("gxa", made)) == ["gxa, E", "gxa, F"]
+    assert list(fidelity.rankings_of("conductance", same)) == ["conductance"]
+    assert list(fidelity.rankings_of("conductance", silent)) == ["conductance"]
+    assert list(fidelity.rankings_of("gxa", made)) == ["gxa, E", "gxa, F"]
 
 
 def test_the_worst_misjudged_unit_comes_first():
@@ -194,7 +195,7 @@ def test_another_teacher_s_scores_are_refused():
     with pytest.raises(Incompatible, match="one teacher"):
         fidelity.table(fidelity.rankings(other), ablation())
     with pytest.raises(Incompatible, match="no single neurons"):
-        fidelity.table(fidelity.rankings(scores()), ablation(), what="neuron")
+        fidelity.table(fidelity.rankings(scores()), ablation(), granularity="neuron")
     with pytest.raises(BadInput, match="outside"):
         fidelity.table(fidelity.rankings(scores()), ablation(), top=1.5)
 
@@ -214,7 +215,7 @@ def test_the_effect_of_a_head_of_a_neuron_and_of_a_neuron_in_a_group():
 
 def test_the_sentence_says_what_removal_did():
     truth = ablation(head_task_loss=np.arange(12.0).reshape(LAYERS, HEADS) / 100)
-    fate = explain(scores(), "head", 1, 2, MaskParams(), truth)
-    assert "removed alone it raises the task loss by 0.06 (number 6 of 12" in sentence(fate)
-    fate = explain(scores(), "neuron", 0, 7, MaskParams(), truth)
-    assert "removing the 8 neurons of its group" in sentence(fate)
+    found = explain(scores(), "head", 1, 2, MaskParams(), truth)
+    assert "removing it alone raises the task loss by 0.06 (number 6 of 12" in sentence(found)
+    found = explain(scores(), "neuron", 0, 7, MaskParams(), truth)
+    assert "removing the 8 neurons of its group" in sentence(found)

@@ -1,4 +1,4 @@
-"""The λ and the sparsity at which a unit's fate turns are where `decide` really turns it."""
+"""The λ and sparsity at which a unit changes between removed and kept are those of the mask."""
 
 import numpy as np
 import pytest
@@ -8,9 +8,8 @@ from hypothesis.extra import numpy as arrays
 
 from sparsekd.catalog.stage_parameters import MaskParams
 from sparsekd.errors import BadInput, Incompatible, NotFound
-from sparsekd.units import explain as fates
 from sparsekd.units import masking
-from sparsekd.units.explain import explain
+from sparsekd.units.explain import Explanation, explain
 from sparsekd.units.explain_words import sentence
 from sparsekd.units.lambda_spans import Pool, Span, spans
 from sparsekd.units.scores import Scores
@@ -49,61 +48,61 @@ def kept(made: Scores, params: MaskParams) -> np.ndarray | None:
     return mask.neurons
 
 
-def fate_of(spans: tuple[Span, ...], lam: float) -> bool:
+def removed_at(spans: tuple[Span, ...], lam: float) -> bool:
     (here,) = [span for span in spans if span.start <= lam <= span.end]
-    return here.goes
+    return here.removed
 
 
-def asked(made: Scores, unit: tuple[int, int], **params: object) -> fates.Fate:
-    """The fate of one neuron; heads all stay, so that only neurons can empty a mask."""
+def asked(made: Scores, unit: tuple[int, int], **params: object) -> Explanation:
+    """Explain one neuron; all heads are kept, so that only neurons can empty a mask."""
     given = MaskParams.of(params | {"neuron_sparsity": params["sparsity"], "sparsity": 0.0})
     return explain(made, "neuron", *unit, given)
 
 
 @given(MATRIX, MATRIX, st.floats(0, 0.8), ROUNDINGS, UNIT, st.sampled_from(["layer", "none"]))
 @SETTINGS
-def test_on_both_sides_of_a_flip_the_mask_differs(e, f, sparsity, round_to, unit, normalise):
+def test_on_both_sides_of_a_breakpoint_the_mask_differs(e, f, sparsity, round_to, unit, normalise):
     made = of(e, f)
     params = MaskParams(sparsity=sparsity, round_to=round_to, normalise=normalise)
     assume(kept(made, params) is not None)
-    fate = asked(made, unit, **params.values())
-    for before, after in zip(fate.spans, fate.spans[1:], strict=False):
+    found = asked(made, unit, **params.values())
+    for before, after in zip(found.spans, found.spans[1:], strict=False):
         assert after.start == np.nextafter(before.end, 2)
         sides = [kept(made, params.changed({"lam": lam})) for lam in (before.end, after.start)]
         if all(side is not None for side in sides):
-            assert [not side[unit] for side in sides] == [before.goes, after.goes]
-            assert before.goes != after.goes
+            assert [not side[unit] for side in sides] == [before.removed, after.removed]
+            assert before.removed != after.removed
 
 
 @given(MATRIX, MATRIX, st.floats(0, 0.8), ROUNDINGS, UNIT, st.lists(st.floats(0, 1), max_size=30))
 @SETTINGS
-def test_between_flips_the_fate_is_the_mask_s_at_every_lambda(e, f, sparsity, round_to, unit, lams):
+def test_between_breakpoints_the_mask_agrees_at_every_lambda(e, f, sparsity, round_to, unit, lams):
     made = of(e, f)
     params = MaskParams(sparsity=sparsity, round_to=round_to, normalise="none")
     assume(kept(made, params) is not None)
-    fate = asked(made, unit, **params.values())
+    found = asked(made, unit, **params.values())
     for lam in [*lams, *(np.arange(101) / 100)]:
-        near = [end for span in fate.spans for end in (span.start, span.end)]
+        near = [end for span in found.spans for end in (span.start, span.end)]
         if min(abs(lam - end) for end in near) < 1e-9 and lam not in near:
             continue
         flags = kept(made, params.changed({"lam": float(lam)}))
         if flags is not None:
-            assert fate_of(fate.spans, lam) == (not flags[unit])
+            assert removed_at(found.spans, lam) == (not flags[unit])
 
 
 @given(MATRIX, MATRIX, st.floats(0, 1), ROUNDINGS, UNIT)
 @SETTINGS
-def test_a_unit_goes_at_its_sparsity_and_not_just_below(e, f, lam, round_to, unit):
+def test_a_unit_is_removed_at_its_sparsity_and_not_just_below(e, f, lam, round_to, unit):
     made = of(e, f)
-    fate = asked(made, unit, lam=lam, sparsity=0.0, round_to=round_to)
+    found = asked(made, unit, lam=lam, sparsity=0.0, round_to=round_to)
     params = MaskParams(lam=lam, round_to=round_to)
-    if fate.goes_at is None:  # every mask there is keeps it
+    if found.removal_sparsity is None:  # every mask there is keeps it
         grid = [kept(made, params.changed({"sparsity": n / 36})) for n in range(37)]
         assert all(flags[unit] for flags in grid if flags is not None)
         return
-    below = np.nextafter(fate.goes_at, 0)
+    below = np.nextafter(found.removal_sparsity, 0)
     there, before = (
-        kept(made, params.changed({"sparsity": float(p)})) for p in (fate.goes_at, below)
+        kept(made, params.changed({"sparsity": float(p)})) for p in (found.removal_sparsity, below)
     )
     assert there is not None
     assert not there[unit]
@@ -112,25 +111,25 @@ def test_a_unit_goes_at_its_sparsity_and_not_just_below(e, f, lam, round_to, uni
 
 @given(MATRIX, MATRIX, st.floats(0, 1), st.floats(0, 0.8), ROUNDINGS, UNIT)
 @SETTINGS
-def test_the_card_s_fate_is_the_mask_s(e, f, lam, sparsity, round_to, unit):
+def test_the_explanation_agrees_with_the_mask(e, f, lam, sparsity, round_to, unit):
     made = of(e, f)
     params = MaskParams(lam=lam, sparsity=sparsity, round_to=round_to)
     flags = kept(made, params)
     assume(flags is not None)
-    fate = asked(made, unit, **params.values())
-    assert fate.goes == (not flags[unit])
-    if fate.goes_at is not None:
-        assert fate.goes == (sparsity >= fate.goes_at)
+    found = asked(made, unit, **params.values())
+    assert found.removed == (not flags[unit])
+    if found.removal_sparsity is not None:
+        assert found.removed == (sparsity >= found.removal_sparsity)
     if round_to == 1:
-        assert fate.goes == (fate.place <= fate.count)
+        assert found.removed == (found.place <= found.count)
 
 
-def test_a_flip_by_hand():
-    """K of the first is λ, of the second 1 − λ; one of the two goes: the lower one."""
+def test_a_breakpoint_by_hand():
+    """K of the first is λ, of the second 1 − λ; the lower of the two is removed."""
     pool = Pool(np.array([[1.0, 0.0]]), np.array([[0.0, 1.0]]), count=1)
     first, second = spans(pool, 0, 0), spans(pool, 0, 1)
     assert first == [Span(0.0, 0.5, True), Span(np.nextafter(0.5, 1), 1.0, False)]
-    assert [span.goes for span in second] == [False, True]
+    assert [span.removed for span in second] == [False, True]
 
 
 def test_a_touch_where_a_slider_can_stand_is_seen():
@@ -143,7 +142,7 @@ def test_a_touch_where_a_slider_can_stand_is_seen():
     ]
 
 
-def test_an_even_split_of_equal_neurons_never_flips():
+def test_equal_neurons_have_no_breakpoint():
     """Twelve equal neurons in a layer: of ties the first go, at every λ."""
     pool = Pool(np.ones((1, 12)), np.ones((1, 12)), count=5, round_to=4)
     assert spans(pool, 0, 3) == [Span(0.0, 1.0, True)]
@@ -154,18 +153,20 @@ def test_a_card_by_hand():
     """Four heads at λ = 1: worth 3/5, 4/5 and 0, 1; half of them go."""
     heads = np.array([[3.0, 4.0], [0.0, 2.0]])
     made = Scores(heads, heads[::-1].copy(), np.ones((2, 4)), np.ones((2, 4)))
-    fate = explain(made, "head", 0, 0, MaskParams(lam=1.0, sparsity=0.5, round_to=1))
-    assert (fate.place, fate.rank, fate.pool, fate.count) == (2, 3, 4, 2)
-    assert fate.goes
-    assert fate.expressiveness == 3.0
-    assert fate.normalised_expressiveness == pytest.approx(0.6)
-    assert fate.highest_that_goes == pytest.approx(0.6)
-    assert fate.lowest_that_stays == pytest.approx(0.8)
+    found = explain(made, "head", 0, 0, MaskParams(lam=1.0, sparsity=0.5, round_to=1))
+    assert (found.place, found.rank, found.pool, found.count) == (2, 3, 4, 2)
+    assert found.removed
+    assert found.expressiveness == 3.0
+    assert found.normalised_expressiveness == pytest.approx(0.6)
+    assert found.highest_removed == pytest.approx(0.6)
+    assert found.lowest_kept == pytest.approx(0.8)
     # round(4 p) reaches 2 beyond p = 3/8, and at 3/8 itself: 1.5 rounds to the even 2.
-    assert fate.goes_at == 0.375
-    assert (fate.context.place, fate.context.going) == (1, 1)
-    said = sentence(fate, first=1)
-    assert said.startswith("At λ = 1 and sparsity 50 % head 1 of layer 1 goes: it is number 2 of 4")
+    assert found.removal_sparsity == 0.375
+    assert (found.context.place, found.context.removed) == (1, 1)
+    said = sentence(found, first=1)
+    assert said.startswith(
+        "At λ = 1 and sparsity 50 % head 1 of layer 1 is removed: it is number 2 of 4"
+    )
     assert "from sparsity 37.5 % on" in said
     assert "its layer loses 1 of 2 heads" in said
 
@@ -175,9 +176,9 @@ def test_rounding_that_decides_is_said():
     values = np.ones((3, 8))
     values[0, :3] = 0
     made = Scores(np.ones((3, 2)), np.ones((3, 2)), values, values)
-    fate = explain(made, "neuron", 0, 0, MaskParams(sparsity=0.125, round_to=8))
-    assert (fate.goes, fate.goes_unrounded) == (False, True)
-    assert "but rounding its layer to multiples of 8 spares it" in sentence(fate)
+    found = explain(made, "neuron", 0, 0, MaskParams(sparsity=0.125, round_to=8))
+    assert (found.removed, found.removed_unrounded) == (False, True)
+    assert "but rounding its layer to multiples of 8 keeps it" in sentence(found)
 
 
 @pytest.mark.parametrize(

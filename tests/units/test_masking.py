@@ -13,7 +13,6 @@ from sparsekd.errors import BadInput, NotFound, SparseKDError
 from sparsekd.units.masking import (
     Mask,
     Scores,
-    curve_counts,
     decide,
     knowledgeableness,
     normalised,
@@ -130,17 +129,6 @@ def test_a_sparser_mask_keeps_no_unit_that_a_denser_one_removes(heads, neurons, 
     dense, sparse = (decide(heads, neurons, p, round_to=1) for p in sorted((one, two)))
     assert not (sparse.heads & ~dense.heads).any()
     assert not (sparse.neurons & ~dense.neurons).any()
-
-
-@given(few_values(4), few_values(24), st.integers(0, 90), st.sampled_from([1, 2, 8]))
-@settings(deadline=None, max_examples=60)
-def test_the_curve_counts_what_decide_keeps(heads, neurons, percent, round_to):
-    sparsities, of_heads, of_neurons = curve_counts(heads, neurons, round_to)
-    if of_heads[percent].any() and of_neurons[percent].any():
-        mask = decide(heads, neurons, sparsities[percent], round_to=round_to)
-        assert mask.heads.sum(axis=1).tolist() == of_heads[percent].tolist()
-        assert mask.neurons.sum(axis=1).tolist() == of_neurons[percent].tolist()
-    assert of_heads[100].sum() == of_neurons[100].sum() == 0
 
 
 def test_the_same_scores_give_the_same_mask_and_are_left_as_they_were():

@@ -42,7 +42,7 @@ def test_layers_add_up_and_turning_round_swaps_the_sides(one, two):
     heads = frame[frame["units"] == "heads"]
     layers, total = heads[heads["layer"] >= 0], overlap.total(frame, "heads")
     assert list(layers["layer"]) == [0, 1, 2]
-    for name in overlap.FATES:
+    for name in overlap.KEPT_BY:
         assert layers[name].sum() == total[name]
     other = overlap.total(overlap.compare(mask(two), mask(one)), "heads")
     assert (other["only_first"], other["jaccard"]) == (total["only_second"], total["jaccard"])

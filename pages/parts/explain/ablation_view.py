@@ -16,11 +16,11 @@ from sparsekd.runs import jobs, store
 from sparsekd.runs.records import Run, State
 from sparsekd.studies import recipes
 from sparsekd.tasks.metrics import METRICS
-from sparsekd.units import harm as effects
-from sparsekd.units.ablation import Ablation, Kind
-from sparsekd.units.harm import Measured
+from sparsekd.units import harm
+from sparsekd.units.ablation import Ablation, Measure
+from sparsekd.units.harm import Granularity
 
-HELP: dict[Kind, str] = {
+HELP: dict[Measure, str] = {
     "task_loss": "Mean task loss with the removal minus without: above 0, the unit was needed.",
     "metric": "The task's metric with the removal minus without: below 0, the unit was needed.",
     "distance": "Mean KL divergence (T = 2) of the teacher's answers from the student's, with the "
@@ -84,16 +84,16 @@ def show(run: Run) -> None:
         _singly(found, kind)
 
 
-def title(found: Ablation, kind: Kind) -> str:
+def title(found: Ablation, kind: Measure) -> str:
     """A measured value in words."""
     names = {"task_loss": "Task loss", "distance": "Distance to the student"}
     known = METRICS.get(found.metric)
     return names.get(kind) or (known.title if known else found.metric)
 
 
-def _kind(found: Ablation) -> Kind:
-    chosen: Kind = st.segmented_control(
-        "Effect on", list(found.kinds), default="task_loss", required=True, key="ablation.kind",
+def _kind(found: Ablation) -> Measure:
+    chosen: Measure = st.segmented_control(
+        "Effect on", list(found.measures), default="task_loss", required=True, key="ablation.kind",
         format_func=lambda kind: title(found, kind),
         help="A change: the teacher with the unit removed, minus the whole teacher.",
     )  # fmt: skip
@@ -102,26 +102,27 @@ def _kind(found: Ablation) -> Kind:
     return chosen
 
 
-def _answer(found: Ablation, kind: Kind) -> None:
+def _answer(found: Ablation, kind: Measure) -> None:
     """Which head matters most, and how many could go alone without harm."""
-    harm = effects.harm(found, "head", kind)
+    harms = harm.harms(found, "head", kind)
     change = found.heads(kind)
-    layer, head = np.unravel_index(int(harm.argmax()), harm.shape)
-    free = int((harm <= 0).sum())
+    layer, head = np.unravel_index(int(harms.argmax()), harms.shape)
+    free = int((harms <= 0).sum())
     name = title(found, kind).lower()
-    where = "the most harmful" if free < harm.size else "the least helpful"
+    where = "the most harmful" if free < harms.size else "the least helpful"
     st.markdown(
-        f"The whole teacher's {name} is {found.whole(kind):.4g}. Without **layer {layer + 1}, "
-        f"head {head + 1}** it changes by **{change[layer, head]:+.3g}**: {where} removal of "
-        f"{frame.counted(harm.size, 'head')}. **{free:,}** of them could go alone without harm "
+        f"The whole teacher's {name} is {found.dense_value(kind):.4g}. "
+        f"Without **layer {layer + 1}, head {head + 1}** it changes by "
+        f"**{change[layer, head]:+.3g}**: {where} removal of "
+        f"{frame.counted(harms.size, 'head')}. **{free:,}** of them could go alone without harm "
         f"to it, on {found.provenance['examples']:,} examples of "
         f"{frame.plain(str(found.provenance['split']))}.",
         help=HELP[kind],
     )
 
 
-def _map(found: Ablation, what: Measured, kind: Kind) -> None:
-    values = effects.changes(found, what, kind)
+def _map(found: Ablation, what: Granularity, kind: Measure) -> None:
+    values = harm.changes(found, what, kind)
     heads = what == "head"
     chosen = unit_card.chosen_head(values.shape) if heads else None
     st.markdown("**Heads**, each alone" if heads else f"**Neurons**, in {_grouped(found)}")
@@ -149,18 +150,18 @@ def _tables(found: Ablation) -> None:
     _table(found, "group", "Groups of neurons as a table")
 
 
-def _table(found: Ablation, what: Measured, words: str, **more: int) -> None:
-    values = {title(found, kind): effects.changes(found, what, kind) for kind in found.kinds}
+def _table(found: Ablation, what: Granularity, words: str, **more: int) -> None:
+    values = {title(found, kind): harm.changes(found, what, kind) for kind in found.measures}
     table = score_runs.table(values, what).assign(**more)
     frame.table(table, f"ablation-{what}s", f"ablation.{what}s", words)
 
 
-def _singly(found: Ablation, kind: Kind) -> None:
+def _singly(found: Ablation, kind: Measure) -> None:
     """The neurons of one layer, the most harmful first."""
-    layer, values = found.neuron_layer, effects.changes(found, "neuron", kind)[0]
+    layer, values = found.neuron_layer, harm.changes(found, "neuron", kind)[0]
     if layer is None:
         return
-    order = np.argsort(-effects.harm(found, "neuron", kind)[0], kind="stable")
+    order = np.argsort(-harm.harms(found, "neuron", kind)[0], kind="stable")
     st.markdown(f"**Neurons of layer {layer + 1}**, each alone, the most harmful first")
     figure = go.Figure(
         go.Scattergl(

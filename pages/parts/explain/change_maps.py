@@ -4,8 +4,8 @@ import numpy as np
 import plotly.graph_objects as go
 
 from pages.parts.scores_and_mask import heatmaps
-from sparsekd.units.ablation import Kind
-from sparsekd.units.harm import Measured
+from sparsekd.units.ablation import Measure
+from sparsekd.units.harm import Granularity
 from sparsekd.units.scores import Matrix
 
 FROM_TO = {"task_loss": "RdBu_r", "metric": "RdBu", "distance": "RdBu_r"}
@@ -15,7 +15,7 @@ CHOSEN = "#12a150"  # the frame of the chosen head: to be seen on red, white and
 
 
 def around_zero(
-    values: Matrix, kind: Kind, what: Measured, chosen: tuple[int, int] | None = None
+    values: Matrix, kind: Measure, what: Granularity, chosen: tuple[int, int] | None = None
 ) -> go.Figure:
     """A map of changes, white at 0 and red where removing harms.
 

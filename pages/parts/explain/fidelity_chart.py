@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 
 from pages.parts.shell import looks
 from sparsekd.units import fidelity
-from sparsekd.units.harm import Measured
+from sparsekd.units.harm import Granularity
 
 Row = NDArray[np.float64]
 
@@ -15,7 +15,7 @@ OUTLIERS = 5
 
 
 def scatter(
-    score: Row, really: Row, places: NDArray[np.int64], what: Measured, axes: tuple[str, str]
+    score: Row, really: Row, places: NDArray[np.int64], what: Granularity, axes: tuple[str, str]
 ) -> go.Figure:
     """A score against the effect, one marker per unit; the most misjudged are ringed.
 

@@ -16,9 +16,9 @@ from pages.parts.shell import frame, looks, url_state
 from sparsekd.errors import NotFound
 from sparsekd.runs.records import Run
 from sparsekd.units import fidelity, harm
-from sparsekd.units.ablation import Ablation, Kind
+from sparsekd.units.ablation import Ablation, Measure
 from sparsekd.units.fidelity import Compared, Ranks
-from sparsekd.units.harm import Measured
+from sparsekd.units.harm import Granularity
 from sparsekd.units.scores import Scores
 
 Row = NDArray[np.float64]
@@ -38,7 +38,7 @@ def show(scores_run: Run, ablation_run: Run, more: Mapping[str, Path] | None = N
         more: Score files from elsewhere, by the name to show.
     """
     truth = ablation_view.load(ablation_run)
-    harm.same_teacher(score_runs.load(scores_run).shape, truth)
+    harm.check_same_teacher(score_runs.load(scores_run).shape, truth)
     ranks = rankings(scores_run, ablation_run, more or {})
     what, kind, compared = _ask(truth)
     table = _table(
@@ -60,7 +60,7 @@ def rankings(scores_run: Run, ablation_run: Run, more: Mapping[str, Path]) -> di
     magnitude = (norms.head_expressiveness, norms.neuron_expressiveness) if norms else None
     found = fidelity.rankings(score_runs.load(scores_run), lams, magnitude, normalise=normalise)
     for name, path in more.items():
-        found |= fidelity.others(name, Scores.load(path))
+        found |= fidelity.rankings_of(name, Scores.load(path))
     return found
 
 
@@ -80,21 +80,21 @@ def _stamps(more: Mapping[str, Path]) -> tuple[tuple[str, str, float], ...]:
 @st.cache_data(max_entries=64, show_spinner="Comparing …")  # type: ignore[untyped-decorator]
 def _table(
     scores: str, ablation: str, finished: float, more: tuple[tuple[str, str, float], ...],
-    lam: float, normalise: str, what: Measured, compared: Compared,
+    lam: float, normalise: str, what: Granularity, compared: Compared,
     _ranks: dict[str, Ranks], _truth: Ablation,
 ) -> pd.DataFrame:  # fmt: skip
-    return fidelity.table(_ranks, _truth, what=what, compared=compared)
+    return fidelity.table(_ranks, _truth, granularity=what, compared=compared)
 
 
-def _ask(truth: Ablation) -> tuple[Measured, Kind, Compared]:
+def _ask(truth: Ablation) -> tuple[Granularity, Measure, Compared]:
     """Which units, which effect, and how it is compared."""
     place = st.container(horizontal=True)  # wraps where three controls are too wide
-    what: Measured = place.segmented_control(
-        "Units", harm.units(truth), default="head", required=True, key="fidelity.what",
+    what: Granularity = place.segmented_control(
+        "Units", harm.granularities(truth), default="head", required=True, key="fidelity.what",
         format_func=lambda name: WHAT[name],
     )  # fmt: skip
-    kind: Kind = place.segmented_control(
-        "Effect on", list(truth.kinds), default="task_loss", required=True, key="fidelity.kind",
+    kind: Measure = place.segmented_control(
+        "Effect on", list(truth.measures), default="task_loss", required=True, key="fidelity.kind",
         format_func=lambda name: ablation_view.title(truth, name),
     )  # fmt: skip
     compared: Compared = place.segmented_control(
@@ -107,7 +107,7 @@ def _ask(truth: Ablation) -> tuple[Measured, Kind, Compared]:
 # --- the table -------------------------------------------------------------------------------
 
 
-def _answer(table: pd.DataFrame, what: Measured) -> None:
+def _answer(table: pd.DataFrame, what: Granularity) -> None:
     """Which scores do better than chance, and which do not, in words."""
     units = f"{int(table['units'].iloc[0]):,} {WHAT[what].lower()}"
     groups = table[table["score"] != "random"].groupby("verdict", sort=False)
@@ -176,14 +176,14 @@ def _number(value: float) -> str:
 
 
 def _scatter(
-    ranks: dict[str, Ranks], truth: Ablation, what: Measured, kind: Kind, compared: Compared
+    ranks: dict[str, Ranks], truth: Ablation, what: Granularity, kind: Measure, compared: Compared
 ) -> None:
     name = st.selectbox(
         "Score", list(ranks), index=list(ranks).index("K(0.5)"), key="fidelity.score",
         help="Ringed: the units that this score misjudges most, by the distance of their ranks.",
     )  # fmt: skip
-    score = fidelity.scored(ranks[name], truth, what, name)
-    really = fidelity.actual(truth, what, kind, compared)
+    score = fidelity.scores_of_removals(ranks[name], truth, what, name)
+    really = fidelity.effects_of_removals(truth, what, kind, compared)
     key = f"fidelity.scatter.{what}"
     clicks = {"on_select": partial(picked, key, what), "selection_mode": "points"}
     st.plotly_chart(
@@ -200,7 +200,7 @@ def _scatter(
     _misjudged(score, really, cells(truth, what), what)
 
 
-def picked(key: str, what: Measured) -> None:
+def picked(key: str, what: Granularity) -> None:
     """Copy the clicked unit into the choices that the card and the address bar show."""
     points = st.session_state[key].selection.points
     if points:
@@ -210,7 +210,7 @@ def picked(key: str, what: Measured) -> None:
         st.session_state["url.index"] = int(cell["1"]) - 1
 
 
-def cells(truth: Ablation, what: Measured) -> NDArray[np.int64]:
+def cells(truth: Ablation, what: Granularity) -> NDArray[np.int64]:
     """Layer and number, from 1, of everything that was removed.
 
     Shapes: -> (U, 2).
@@ -221,14 +221,14 @@ def cells(truth: Ablation, what: Measured) -> NDArray[np.int64]:
     return places
 
 
-def _axes(truth: Ablation, name: str, kind: Kind, compared: Compared) -> tuple[str, str]:
+def _axes(truth: Ablation, name: str, kind: Measure, compared: Compared) -> tuple[str, str]:
     effect = ablation_view.title(truth, kind).lower()
     if compared == "size":
         return name, f"Size of the change of the {effect}"
     return name, f"{'Fall' if kind == 'metric' else 'Rise'} of the {effect} without the unit"
 
 
-def _misjudged(score: Row, really: Row, places: NDArray[np.int64], what: Measured) -> None:
+def _misjudged(score: Row, really: Row, places: NDArray[np.int64], what: Granularity) -> None:
     far = fidelity.outliers(score, really, OUTLIERS)
     table = pd.DataFrame(
         {
@@ -236,8 +236,8 @@ def _misjudged(score: Row, really: Row, places: NDArray[np.int64], what: Measure
             what: places[:, 1],
             "score": score,
             "effect": really,
-            "rank by score": fidelity.ranked(score),
-            "rank by effect": fidelity.ranked(really),
+            "rank by score": fidelity.ranks_of(score),
+            "rank by effect": fidelity.ranks_of(really),
         }
     )
     st.markdown("**Most misjudged** · rank 1 is the highest")

@@ -12,7 +12,7 @@ from sparsekd.catalog.stage_parameters import MaskParams
 from sparsekd.runs.records import Run
 from sparsekd.units import explain, explain_words
 from sparsekd.units.ablation import Ablation
-from sparsekd.units.explain import Fate
+from sparsekd.units.explain import Explanation
 from sparsekd.units.scores import Scores
 
 Unit = tuple[str, int, int]
@@ -47,16 +47,16 @@ def show(
     scores = score_runs.load(scores_run)
     truth = ablation_view.load(ablation_run) if ablation_run else None
     known = (str(ablation_run.folder), ablation_run.finished or 0.0) if ablation_run else None
-    fate: Fate = _explained(
+    found: Explanation = _explained(
         str(scores_run.folder), unit, params.model_dump_json(), known, _scores=scores, _truth=truth
     )
     with st.container(border=True):
         kind, layer, index = unit
-        st.markdown(f"**Why does layer {layer + 1}, {kind} {index + 1} {_verb(fate)}?**")
-        st.markdown(explain_words.sentence(fate, first=1))
-        _tiles(fate)
-        _strips(fate)
-        _effect(fate, truth)
+        st.markdown(f"**Why does layer {layer + 1}, {kind} {index + 1} {_verb(found)}?**")
+        st.markdown(explain_words.sentence(found, first=1))
+        _tiles(found)
+        _strips(found)
+        _effect(found, truth)
 
 
 @st.cache_data(max_entries=256, show_spinner=False)  # type: ignore[untyped-decorator]
@@ -67,28 +67,28 @@ def _explained(
     known: tuple[str, float] | None,
     _scores: Scores,
     _truth: Ablation | None,
-) -> Fate:
+) -> Explanation:
     return explain.explain(_scores, *unit, MaskParams.model_validate_json(params), _truth)
 
 
-def _verb(fate: Fate) -> str:
-    return "go" if fate.goes else "stay"
+def _verb(found: Explanation) -> str:
+    return "go" if found.removed else "stay"
 
 
-def _tiles(fate: Fate) -> None:
-    cut = "–" if fate.lowest_that_stays is None else f"{fate.lowest_that_stays:.3g}"
+def _tiles(found: Explanation) -> None:
+    cut = "–" if found.lowest_kept is None else f"{found.lowest_kept:.3g}"
     tiles = (
-        ("E", f"{fate.normalised_expressiveness:.3f}", f"raw {fate.expressiveness:.3g}",
+        ("E", f"{found.normalised_expressiveness:.3f}", f"raw {found.expressiveness:.3g}",
          "Expressiveness, normalised per layer."),
-        ("F", f"{fate.normalised_friendliness:.3f}", f"raw {fate.friendliness:.3g}",
+        ("F", f"{found.normalised_friendliness:.3f}", f"raw {found.friendliness:.3g}",
          "Student-friendliness, normalised per layer."),
-        ("K", f"{fate.knowledgeableness:.3g}", f"threshold {cut}",
-         f"λ · E + (1 − λ) · F at λ = {fate.params.lam:g}. Threshold: the lowest K of all layers "
+        ("K", f"{found.knowledgeableness:.3g}", f"threshold {cut}",
+         f"λ · E + (1 − λ) · F at λ = {found.params.lam:g}. Threshold: the lowest K of all layers "
          "that stays before rounding."),
-        ("Rank", f"{fate.rank:,}", f"of {fate.pool:,} {fate.unit}s",
+        ("Rank", f"{found.rank:,}", f"of {found.pool:,} {found.unit}s",
          "1 is worth most of all layers' units."),
-        ("In its layer", f"{fate.context.units - fate.context.place + 1:,}",
-         f"of {fate.context.units:,}; {fate.context.going:,} go",
+        ("In its layer", f"{found.context.units - found.context.place + 1:,}",
+         f"of {found.context.units:,}; {found.context.removed:,} go",
          "Its rank among its layer's units, and how many of them go."),
     )  # fmt: skip
     with st.container(horizontal=True):
@@ -98,36 +98,39 @@ def _tiles(fate: Fate) -> None:
             )
 
 
-def _strips(fate: Fate) -> None:
+def _strips(found: Explanation) -> None:
     """Where it stays and where it goes, over λ and over the sparsity."""
     st.plotly_chart(
-        strips(fate), width="stretch", key="fate.strips", config=looks.CONFIG,
-        alt=f"Over λ the unit's fate changes {frame.counted(len(fate.flips), 'time')}; over the "
-        f"sparsity it {_over_sparsity(fate)}. Crossed: it goes. The lines are the current values.",
+        strips(found), width="stretch", key="fate.strips", config=looks.CONFIG,
+        alt=f"Over λ the unit changes {frame.counted(len(found.breakpoints), 'time')} between "
+        f"removed and kept; over the sparsity it {_over_sparsity(found)}. Crossed: removed. "
+        "The lines are the current values.",
     )  # fmt: skip
-    frame.table(spans(fate), "fate", "fate.spans", "Exact turning points, as a table")
+    frame.table(spans(found), "fate", "fate.spans", "Exact turning points, as a table")
 
 
-def _over_sparsity(fate: Fate) -> str:
-    return "never goes" if fate.goes_at is None else f"goes from {fate.goes_at:.2%} on"
+def _over_sparsity(found: Explanation) -> str:
+    if found.removal_sparsity is None:
+        return "is never removed"
+    return f"is removed from {found.removal_sparsity:.2%} on"
 
 
-def spans(fate: Fate) -> pd.DataFrame:
-    """Every stretch of λ and of the sparsity with one fate. Columns: along, from, to, fate."""
-    rows = [("λ", span.start, span.end, span.goes) for span in fate.spans]
-    turn = 1.0 if fate.goes_at is None else fate.goes_at
+def spans(found: Explanation) -> pd.DataFrame:
+    """Return the ranges of λ and sparsity with one fate. Columns: along, from, to, fate."""
+    rows = [("λ", span.start, span.end, span.removed) for span in found.spans]
+    turn = 1.0 if found.removal_sparsity is None else found.removal_sparsity
     if turn > 0:
         rows.append(("sparsity", 0.0, turn, False))
-    if fate.goes_at is not None:
+    if found.removal_sparsity is not None:
         rows.append(("sparsity", turn, 1.0, True))
     table = pd.DataFrame(rows, columns=["along", "from", "to", "goes"])
     table["fate"] = np.where(table.pop("goes"), "goes", "stays")
     return table
 
 
-def strips(fate: Fate) -> go.Figure:
+def strips(found: Explanation) -> go.Figure:
     """Two bars from 0 to 1, λ above the sparsity; crossed where the unit goes."""
-    colours, table = looks.look(), spans(fate)
+    colours, table = looks.look(), spans(found)
     figure = go.Figure()
     for name, fill, shape in (("stays", STAYS, ""), ("goes", colours.gone, "x")):
         part = table[table["fate"] == name]
@@ -144,7 +147,7 @@ def strips(fate: Fate) -> go.Figure:
                 },
             )
         )  # fmt: skip
-    for place, value in enumerate((fate.params.lam, fate.sparsity)):
+    for place, value in enumerate((found.params.lam, found.sparsity)):
         figure.add_shape(
             type="line", x0=value, x1=value, y0=place - 0.45, y1=place + 0.45,
             line={"color": colours.chosen, "width": 3},
@@ -155,12 +158,12 @@ def strips(fate: Fate) -> go.Figure:
     return figure.update_yaxes(autorange="reversed", fixedrange=True, **order)
 
 
-def _effect(fate: Fate, truth: Ablation | None) -> None:
+def _effect(found: Explanation, truth: Ablation | None) -> None:
     """What its removal, or that of its group, really changed."""
-    if fate.effect is None or truth is None:
+    if found.effect is None or truth is None:
         st.caption("What its removal really does is not known: no ablation of this teacher.")
         return
-    effect = fate.effect
+    effect = found.effect
     whose = {"head": "this head alone", "neuron": "this neuron alone"}.get(
         effect.measured, f"the {effect.neurons:,} neurons of its group"
     )

@@ -130,11 +130,11 @@ def _sentence(table: pd.DataFrame, units: str) -> str:
 
 def _counts(table: pd.DataFrame, units: str) -> str:
     row = overlap.total(table, units)
-    return ", ".join(f"{int(row[name])} {name.replace('_', ' ')}" for name in overlap.FATES)
+    return ", ".join(f"{int(row[name])} {name.replace('_', ' ')}" for name in overlap.KEPT_BY)
 
 
 def _colours() -> list[str]:
-    """One colour for each of `maskdiff.FATES`."""
+    """One colour for each of `overlap.KEPT_BY`."""
     return [looks.look().gone, ONLY_A, ONLY_B, BOTH]
 
 
@@ -182,7 +182,7 @@ def neuron_bars(table: pd.DataFrame) -> go.Figure:
     """Each layer's neurons, stacked by who keeps them."""
     rows = table[(table["units"] == "neurons") & (table["layer"] >= 0)]
     names = {"both": "both", "only_first": "only A", "only_second": "only B", "neither": "neither"}
-    fills = dict(zip(overlap.FATES, _colours(), strict=True))
+    fills = dict(zip(overlap.KEPT_BY, _colours(), strict=True))
     shapes = {"both": "", "only_first": "/", "only_second": "\\", "neither": "x"}
     figure = go.Figure()
     for name, words in names.items():
@@ -194,7 +194,7 @@ def neuron_bars(table: pd.DataFrame) -> go.Figure:
                 hovertemplate=f"layer %{{y}}: %{{x}} {words}<extra></extra>",
             )
         )  # fmt: skip
-    layers, width = len(rows), int(rows[list(overlap.FATES)].iloc[0].sum())
+    layers, width = len(rows), int(rows[list(overlap.KEPT_BY)].iloc[0].sum())
     figure = _laid_out(figure, layers, width)
     figure.update_xaxes(title_text="Neurons", range=[0, width], dtick=None)
     legend = {"orientation": "h", "y": 1.02, "yanchor": "bottom", "traceorder": "normal"}
