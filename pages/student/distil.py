@@ -223,11 +223,12 @@ def launch(recipes: list[Recipe], task: TaskCard, train: TrainParams) -> None:
     words = frame.counted(len(wanted), "student")
     if len(recipes) > len(wanted):
         words += " and 1 sparse teacher"
-    extra, passes = launch_cost.rehearsals(wanted[0]), launch_cost.reward_passes(wanted[0])
+    extra, passes = launch_cost.training_episodes(wanted[0]), launch_cost.reward_passes(wanted[0])
     if extra:
         words += (
-            f", each after {frame.counted(extra, 'rehearsal')} as long as itself with {passes} "
-            f"reward passes over the selection split: {len(wanted) * (1 + extra)} trainings"
+            f", each after {frame.counted(extra, 'training episode')} of the same length with "
+            f"{passes} reward passes over the selection split: "
+            f"{len(wanted) * (1 + extra)} trainings"
         )
     _estimate(task, train, len(wanted) * (1 + extra), words)
     if st.button("Distil", type="primary", icon=":material/play_arrow:", key="distil.go"):

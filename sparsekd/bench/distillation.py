@@ -20,7 +20,7 @@ from sparsekd.catalog.stage_parameters import StudentParams
 from sparsekd.data import Batch, Encoded, bucketed
 from sparsekd.knowledge import observe
 from sparsekd.knowledge.evaluation import predict
-from sparsekd.methods.base import Progress, Seen
+from sparsekd.methods.base import BatchOutputs, TrainingProgress
 from sparsekd.methods.vanilla import Vanilla
 from sparsekd.models import architectures, students
 from sparsekd.models.gates import cls_only
@@ -90,10 +90,10 @@ class TeacherEachStep:
         batch = widened(self.data.batch(rows), self.width)
         with torch.no_grad():
             taught = observe(self.teacher, batch)
-        seen = Seen(
+        seen = BatchOutputs(
             observe(self.student, batch), (taught,), batch.labels, batch.attention_mask, rows
         )
-        terms = self.method.loss(seen, Progress(0, 1, 0))
+        terms = self.method.loss(seen, TrainingProgress(0, 1, 0))
         self.optimiser.zero_grad()
         torch.autograd.backward((terms["soft"] + terms["hard"]).mean())
         torch.nn.utils.clip_grad_norm_(self.student.parameters(), self.params.clip)
@@ -127,7 +127,7 @@ def _our_step(
 
     def step(rows: Rows) -> None:
         with cls_only(model):
-            lesson.step(rows, Progress(0, 1, 0))
+            lesson.step(rows, TrainingProgress(0, 1, 0))
 
     return step
 

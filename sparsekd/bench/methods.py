@@ -39,7 +39,7 @@ def measure(
 
     Every method sees the same batches in the same order, and goes through all its stages. The
     teachers' one pass over the data comes before; what a method asks for on the way (a review of
-    examples, a policy's update) is part of its steps. Rehearsals would repeat the course.
+    examples, a policy's update) is part of its steps. Training episodes would repeat the course.
     """
     some = data.select(np.arange(min(len(data), batches * batch_size)))
     logits = predict(teacher, some)
@@ -89,11 +89,11 @@ class _Learner:
             task,
             params,
             teacher_logits=[logits] * count,
-            teachers=[teacher] * count if self.method.inside else (),
+            teachers=[teacher] * count if self.method.reads_layers else (),
             selection_rows=len(data),
         )
         self.course = Course(lesson, data, task)
-        self.course.now.step = self.course.length * self.method.rehearsals
+        self.course.now.step = self.course.length * self.method.training_episodes
         self.words = _words(count, lesson)
 
     def step(self) -> float:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from sparsekd.catalog.parameters import Params
+from sparsekd.catalog.parameters import MethodParams
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Card:
     source: str
     year: int
     summary: str
-    params: type[Params]
+    params: type[MethodParams]
     least_teachers: int = 1
     most_teachers: int = 1
     variants: Mapping[str, Variant] = field(default_factory=dict)

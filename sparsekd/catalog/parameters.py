@@ -45,6 +45,20 @@ class Params(BaseModel):
         return self.model_dump(mode="json")
 
 
+class MethodParams(Params):
+    """The parameters of a distillation method, and what it costs beyond one training."""
+
+    @property
+    def training_episodes(self) -> int:
+        """Return the number of trainings of discarded students before the final training."""
+        return 0
+
+    @property
+    def reward_passes(self) -> int:
+        """Return the number of passes over the selection split that rewards take."""
+        return 0
+
+
 class TrainParams(Params):
     """How a model is trained; the defaults are those of the published scripts.
 

@@ -3,9 +3,9 @@
 from importlib import import_module
 
 from sparsekd.catalog.card import Card
-from sparsekd.methods.base import Method, Progress, Seen, Setup, Signal
+from sparsekd.methods.base import BatchOutputs, Method, Setup, StepResult, TrainingProgress
 
-__all__ = ["Method", "Progress", "Seen", "Setup", "Signal", "load"]
+__all__ = ["BatchOutputs", "Method", "Setup", "StepResult", "TrainingProgress", "load"]
 
 
 def load(card: Card) -> type[Method]:

@@ -56,7 +56,7 @@ class ActorCritic(nn.Module):
         return found.squeeze(-1)
 
 
-class Memory:
+class ReplayBuffer:
     """Every decision so far: state, action, what it gained, its bonus, the state it led to.
 
     Shapes: states, after (n, S); actions (n, A); phases, gains, bonuses, last (n,).
@@ -94,7 +94,7 @@ class Memory:
         return left / left.square().mean().sqrt().clamp_min(1e-12) + self.of["bonuses"]
 
 
-class Learner:
+class Agent:
     """Trains an actor and a critic from remembered decisions (deterministic policy gradient).
 
     The critic minimises (r + γ · Q(s', μ(s')) − Q(s, a))², where an episode's last decision has
@@ -106,7 +106,12 @@ class Learner:
     """
 
     def __init__(
-        self, networks: ActorCritic, memory: Memory, rate: float, discount: float, caution: float
+        self,
+        networks: ActorCritic,
+        memory: ReplayBuffer,
+        rate: float,
+        discount: float,
+        caution: float,
     ) -> None:
         self.networks, self.memory = networks, memory
         self.discount, self.caution = discount, caution
@@ -159,7 +164,7 @@ class Learner:
         optimiser.step()
         optimiser.zero_grad()
 
-    def state(self) -> dict[str, Tensor]:
+    def state_dict(self) -> dict[str, Tensor]:
         """Weights, Adam's moments and the memory, by name."""
         weights = {f"network/{name}": each for name, each in self.networks.state_dict().items()}
         memory = {f"memory/{name}": each for name, each in self.memory.of.items()}
@@ -171,7 +176,7 @@ class Learner:
         }
         return weights | memory | moments
 
-    def restore(self, state: Mapping[str, Tensor]) -> None:
+    def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
         """Take back what `state` gave."""
         parts: dict[str, dict[str, Tensor]] = {
             "network": {},

@@ -1,4 +1,4 @@
-"""What every distillation method is, and what the training loop shows it."""
+"""The interface of a distillation method, and the values that the trainer passes to it."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-from sparsekd.catalog.parameters import Params
+from sparsekd.catalog.parameters import MethodParams
 from sparsekd.errors import Incompatible
 from sparsekd.knowledge.losses import soft_cross_entropy, squared_error
 from sparsekd.knowledge.observe import Knowledge, Needs
@@ -22,11 +22,11 @@ Rows = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Setup:
-    """What a method may look at before the first step.
+    """The models and sizes of a training, known before its first step.
 
-    `teachers` holds the models only where the method looks `inside` them; `teacher_count` counts
-    them either way. `steps` are the optimiser steps of one course, `rows` and `selection_rows`
-    the examples of the training data and of the selection split, `batch_size` those of a step.
+    `teachers` holds the models only where the method `reads_layers`; `teacher_count` counts them
+    either way. `steps` are the optimiser steps of one training, `rows` and `selection_rows` the
+    examples of the training data and of the selection split, `batch_size` those of a step.
     """
 
     student: PreTrainedModel
@@ -41,11 +41,11 @@ class Setup:
 
 
 @dataclass(frozen=True)
-class Seen:
-    """One training batch as the student and its N teachers see it.
+class BatchOutputs:
+    """The outputs of the student and of its N teachers on one training batch.
 
     Shapes: labels (B,); mask (B, T), 1 for a real token of the student's input; rows (B,), the
-    examples' places in the training data, for what is remembered per example.
+    examples' indices in the training data.
     """
 
     student: Knowledge
@@ -56,133 +56,144 @@ class Seen:
 
     @property
     def regression(self) -> bool:
-        """Class ids are integers; a label with a fraction is a quantity."""
+        """Whether the labels are quantities; class ids are integers."""
         return self.labels.is_floating_point()
 
 
 @dataclass(frozen=True)
-class Progress:
-    """How far a course has come: `step` steps of `steps` are done, in epoch `epoch` (from 0).
+class TrainingProgress:
+    """The position of a step in a training: `step` of `steps` are done, in epoch `epoch` (from 0).
 
-    Courses before the last are rehearsals (see `Method.rehearsals`).
+    `episode` counts trainings from 0; the last is the final training, those before it are
+    training episodes (see `Method.training_episodes`).
     """
 
     step: int
     steps: int
     epoch: int
-    course: int = 0
+    episode: int = 0
 
     @property
-    def share(self) -> float:
-        """Share of the planned steps already done: 0 at the first step, 1 after the last."""
+    def fraction(self) -> float:
+        """Return the share of the training's steps already done, 0 at its first step."""
         return self.step / self.steps
 
     @property
-    def place(self) -> int:
-        """Steps done in all courses together."""
-        return self.course * self.steps + self.step
+    def global_step(self) -> int:
+        """Return the steps done in all trainings together."""
+        return self.episode * self.steps + self.step
 
 
 @dataclass(frozen=True)
-class Signal:
-    """What one optimiser step led to.
+class StepResult:
+    """The result of one optimiser step.
 
-    `terms` are detached. `held_out()` evaluates the student as it is now on the selection split:
-    the metrics and the mean loss, at the price of one pass over it. `review(rows)` is how student
-    and teachers see any training examples now, without gradients and without dropout.
+    `terms` are detached. `evaluate()` returns the current student's metrics and mean loss on the
+    selection split, at the cost of one pass over it. `observe(rows)` returns the current outputs
+    for any training examples, without gradients and without dropout.
 
     Shapes: each term (B,).
     """
 
-    seen: Seen
+    outputs: BatchOutputs
     terms: dict[str, Tensor]
-    progress: Progress
-    held_out: Callable[[], dict[str, float]]
-    review: Callable[[Rows], Seen]
+    progress: TrainingProgress
+    evaluate: Callable[[], dict[str, float]]
+    observe: Callable[[Rows], BatchOutputs]
 
 
 class Method(ABC):
-    """What of the teachers' knowledge is passed on, and when. Only `loss` is required.
+    """A distillation method: a loss and optional callbacks. Only `loss` is required.
 
-    Random draws need no generator of their own: the loop seeds torch before `prepare` and
-    before each step, so that an interrupted run repeats them.
+    Random draws need no generator of their own: the trainer seeds torch before `prepare` and
+    before each step, so that a resumed run repeats them.
     """
 
-    inside: bool = False
-    """Whether the method looks inside its teachers, beyond their logits."""
-
-    examines: bool = False
-    """Whether the method has something to tell about examples (see `examine`)."""
+    reads_layers: bool = False
+    """Whether the method reads the teachers' layers, beyond their logits."""
 
     student_needs: Needs
     teacher_needs: Needs
-    """Which layers are shown beyond the logits; set in `prepare`, fixed from then on."""
+    """Layers to capture beyond the logits; set in `prepare`, fixed from then on."""
 
-    params: Params
+    params: MethodParams
 
-    def __init__(self, params: Params) -> None:
+    def __init__(self, params: MethodParams) -> None:
         self.params = params
         self.student_needs = {}
         self.teacher_needs = {}
-        self.notes: list[tuple[int, str, float]] = []
+        self.logged: list[tuple[int, str, float]] = []
 
     @property
-    def rehearsals(self) -> int:
-        """Courses with a fresh student each, before the one whose student counts."""
-        return 0
+    def training_episodes(self) -> int:
+        """Return the number of training episodes, each with a fresh student, before the final one.
 
-    def prepare(self, setup: Setup) -> None:  # noqa: B027 - an optional hook
-        """Say what is needed; build projections or policies.
+        The final training's student is the result; those of the episodes are discarded.
+        """
+        return self.params.training_episodes
+
+    def prepare(self, setup: Setup) -> None:  # noqa: B027 - optional
+        """Set `student_needs` and `teacher_needs`; build projections or policies.
 
         Raises:
             Incompatible: student, teachers and task do not fit this method.
         """
 
     def modules(self) -> dict[str, nn.Module]:
-        """Extra modules trained with the student, fresh in each course, kept in checkpoints."""
+        """Return extra modules to train with the student; reset in each episode, checkpointed."""
         return {}
 
-    def begin(self, course: int) -> None:  # noqa: B027 - an optional hook
-        """A course (0, 1, …) begins with a fresh student; asked again where it is resumed."""
+    def on_train_start(self, episode: int) -> None:  # noqa: B027 - optional
+        """Reset what belongs to one student; called again where that training is resumed."""
 
     @abstractmethod
-    def loss(self, seen: Seen, progress: Progress) -> dict[str, Tensor]:
-        """Named terms, already weighted; the loop adds them up and averages over the batch.
+    def loss(self, outputs: BatchOutputs, progress: TrainingProgress) -> dict[str, Tensor]:
+        """Return the weighted loss terms by name, to be added up and averaged over the batch.
 
         A term that plays no part at this step is left out, never zero.
 
         Shapes: each term (B,).
         """
 
-    def feedback(self, signal: Signal) -> None:  # noqa: B027 - an optional hook
-        """Learn from what a step led to: rewards, policies with optimisers of their own."""
+    def on_step_end(self, result: StepResult) -> None:  # noqa: B027 - optional
+        """Learn from a step: update rewards and policies, by optimisers of their own."""
 
-    def ready(self, progress: Progress) -> bool:
-        """Whether the student may be judged after this step; staged methods say from when on."""
+    def ready(self, progress: TrainingProgress) -> bool:
+        """Return whether the student may be evaluated for selection after this step.
+
+        A staged method is ready in its last stage.
+        """
         return True
 
-    def note(self, progress: Progress, values: dict[str, float]) -> None:
-        """Log numbers of the method's own at this step, named like "weight/response"."""
-        self.notes += [(progress.place, name, float(value)) for name, value in values.items()]
+    def log(self, progress: TrainingProgress, values: dict[str, float]) -> None:
+        """Log values at this step, each named "kind/name" such as "weight/response"."""
+        self.logged += [
+            (progress.global_step, name, float(value)) for name, value in values.items()
+        ]
 
-    def examine(self, seen: Seen) -> list[dict[str, Any]]:
-        """What the method can tell about some examples, in rows of a table.
+    def inspect_examples(self, outputs: BatchOutputs) -> list[dict[str, Any]]:
+        """Return table rows about some training examples, each with its "row".
 
-        Where it `examines`, it is asked before the first step and after the last, about the same
-        training examples, without gradients and without dropout.
+        A method that overrides this is called before the first step and after the last, with the
+        same examples, without gradients and without dropout.
         """
         return []
 
-    def state(self) -> dict[str, Tensor]:
-        """What must survive an interruption beyond `modules()`: running means, policies."""
+    @property
+    def inspects_examples(self) -> bool:
+        """Return whether the method overrides `inspect_examples`."""
+        return type(self).inspect_examples is not Method.inspect_examples
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """Return what a checkpoint must hold beyond `modules()`: running means, policies."""
         return {}
 
-    def restore(self, state: dict[str, Tensor]) -> None:  # noqa: B027 - an optional hook
-        """Take back what `state` gave; called after `prepare`."""
+    def load_state_dict(self, state: dict[str, Tensor]) -> None:  # noqa: B027 - optional
+        """Restore the state that `state_dict` returned; called after `prepare`."""
 
 
-def one_teacher(title: str, setup: Setup) -> None:
-    """Refuse anything but one teacher.
+def require_one_teacher(title: str, setup: Setup) -> None:
+    """Check that there is exactly one teacher.
 
     Raises:
         Incompatible: there is none, or there are several.
@@ -193,12 +204,12 @@ def one_teacher(title: str, setup: Setup) -> None:
         )
 
 
-def soft_labels(seen: Seen, temperature: float) -> Tensor:
-    """Distance to the first teacher's outputs: soft cross-entropy, or squared error.
+def soft_label_loss(outputs: BatchOutputs, temperature: float) -> Tensor:
+    """Return the distance to the first teacher's logits: soft cross-entropy, or squared error.
 
     Shapes: -> (B,).
     """
-    student, teacher = seen.student.logits, seen.teachers[0].logits
-    if seen.regression:
+    student, teacher = outputs.student.logits, outputs.teachers[0].logits
+    if outputs.regression:
         return squared_error(student, teacher)
     return soft_cross_entropy(student, teacher, temperature)

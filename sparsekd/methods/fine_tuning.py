@@ -3,12 +3,12 @@
 from torch import Tensor
 
 from sparsekd.knowledge.losses import task_loss
-from sparsekd.methods.base import Method, Progress, Seen
+from sparsekd.methods.base import BatchOutputs, Method, TrainingProgress
 
 
 class FineTuning(Method):
     """The task loss; teachers are not looked at."""
 
-    def loss(self, seen: Seen, progress: Progress) -> dict[str, Tensor]:
+    def loss(self, outputs: BatchOutputs, progress: TrainingProgress) -> dict[str, Tensor]:
         """Cross-entropy, or squared error for a regression."""
-        return {"hard": task_loss(seen.student.logits, seen.labels)}
+        return {"hard": task_loss(outputs.student.logits, outputs.labels)}

@@ -11,7 +11,15 @@ from sparsekd.knowledge.losses import task_loss
 from sparsekd.knowledge.observe import InternalState
 from sparsekd.knowledge.relations import every_nth
 from sparsekd.knowledge.representations import attention_kl, cls_cosine
-from sparsekd.methods.base import Method, Progress, Seen, Setup, Signal, one_teacher, soft_labels
+from sparsekd.methods.base import (
+    BatchOutputs,
+    Method,
+    Setup,
+    StepResult,
+    TrainingProgress,
+    require_one_teacher,
+    soft_label_loss,
+)
 from sparsekd.methods.layers import depth, maps_between
 
 WATCHED = 60  # steps of a course at which every layer's distance is noted, at most
@@ -36,8 +44,7 @@ class Internal(Method):
     """
 
     params: InternalParams
-    inside = True
-    examines = True
+    reads_layers = True
 
     def prepare(self, setup: Setup) -> None:
         """Match layers, build maps between widths.
@@ -45,7 +52,7 @@ class Internal(Method):
         Raises:
             Incompatible: not one teacher, or layers that cannot be matched.
         """
-        one_teacher("Internal distillation", setup)
+        require_one_teacher("Internal distillation", setup)
         student, teacher = depth(setup.student), depth(setup.teachers[0])
         self.layers = dict(enumerate(every_nth(student, teacher), start=1))
         weights: dict[InternalState, float] = {
@@ -63,7 +70,7 @@ class Internal(Method):
         """Linear maps from the student's width to the teacher's, where they differ."""
         return {"maps": self.maps} if len(self.maps) else {}
 
-    def stage(self, progress: Progress) -> int:
+    def stage(self, progress: TrainingProgress) -> int:
         """Which stage a step belongs to: 0 … m − 1 for the layers, m for the soft labels."""
         layers, last = len(self.layers), self.params.last_share
         if last is None:
@@ -71,7 +78,7 @@ class Internal(Method):
         inner = round((1 - last) * progress.steps)
         return progress.step * layers // inner if progress.step < inner else layers
 
-    def active(self, progress: Progress) -> Iterator[int]:
+    def active(self, progress: TrainingProgress) -> Iterator[int]:
         """The student's layers whose losses count at this step."""
         stage, schedule = self.stage(progress), self.params.schedule
         for place, layer in enumerate(self.layers):
@@ -81,49 +88,49 @@ class Internal(Method):
             if together or alone or stacked:
                 yield layer
 
-    def loss(self, seen: Seen, progress: Progress) -> dict[str, Tensor]:
+    def loss(self, outputs: BatchOutputs, progress: TrainingProgress) -> dict[str, Tensor]:
         """The active layers' terms; the soft (and gold) labels' in their stage."""
         terms = {
-            f"{kind}/{layer}": weight * self.distance(kind, layer, seen)
+            f"{kind}/{layer}": weight * self.distance(kind, layer, outputs)
             for layer in self.active(progress)
             for kind, weight in self.weights.items()
         }
         if self.ready(progress):
-            terms["soft"] = soft_labels(seen, self.params.temperature)
+            terms["soft"] = soft_label_loss(outputs, self.params.temperature)
             if self.params.labels == "soft_and_gold":
-                terms["hard"] = task_loss(seen.student.logits, seen.labels)
+                terms["hard"] = task_loss(outputs.student.logits, outputs.labels)
         return terms
 
-    def distance(self, kind: str, layer: int, seen: Seen) -> Tensor:
+    def distance(self, kind: str, layer: int, outputs: BatchOutputs) -> Tensor:
         """One layer's distance to the teacher's matched layer, unweighted.
 
         Shapes: -> (B,).
         """
-        student, teacher, match = seen.student, seen.teachers[0], self.layers[layer]
+        student, teacher, match = outputs.student, outputs.teachers[0], self.layers[layer]
         if kind == "attention":
-            return attention_kl(student.scores[layer], teacher.attention[match], seen.mask)
+            return attention_kl(student.scores[layer], teacher.attention[match], outputs.mask)
         vector = student.cls[layer]
         vector = self.maps[str(layer)](vector) if len(self.maps) else vector
         return cls_cosine(vector, teacher.cls[match])
 
-    def ready(self, progress: Progress) -> bool:
+    def ready(self, progress: TrainingProgress) -> bool:
         """In the stage of the soft labels; all at once, always."""
         return self.params.schedule == "all" or self.stage(progress) == len(self.layers)
 
-    def feedback(self, signal: Signal) -> None:
+    def on_step_end(self, result: StepResult) -> None:
         """Note where a stage begins, and now and then how far every layer is, active or not."""
-        now = signal.progress
+        now = result.progress
         if now.step % -(-now.steps // WATCHED) == 0:
-            self.note(now, self.watched(signal.seen))
-        before = Progress(now.step - 1, now.steps, now.epoch)
+            self.log(now, self.watched(result.outputs))
+        before = TrainingProgress(now.step - 1, now.steps, now.epoch)
         if now.step == 0 or self.stage(now) != self.stage(before):
-            self.note(now, {f"stage/{self.name_of(self.stage(now))}": self.stage(now)})
+            self.log(now, {f"stage/{self.name_of(self.stage(now))}": self.stage(now)})
 
     @torch.no_grad()
-    def watched(self, seen: Seen) -> dict[str, float]:
+    def watched(self, outputs: BatchOutputs) -> dict[str, float]:
         """Each layer's mean distance over a batch."""
         return {
-            f"watch/{kind} {layer}": self.distance(kind, layer, seen).mean().item()
+            f"watch/{kind} {layer}": self.distance(kind, layer, outputs).mean().item()
             for kind in self.weights
             for layer in self.layers
         }
@@ -137,15 +144,15 @@ class Internal(Method):
         first = 1 if self.params.schedule == "stacked" else stage + 1
         return f"layer {first}" if first == stage + 1 else f"layers {first} to {stage + 1}"
 
-    def examine(self, seen: Seen) -> list[dict[str, Any]]:
+    def inspect_examples(self, outputs: BatchOutputs) -> list[dict[str, Any]]:
         """Each example's distance to the teacher, layer by layer, active or not."""
         names = {"attention": "attention_kl", "cls": "cls_cosine"}
         told = []
         for layer in self.layers:
             found = {
-                names[kind]: self.distance(kind, layer, seen).tolist() for kind in self.weights
+                names[kind]: self.distance(kind, layer, outputs).tolist() for kind in self.weights
             }
-            for place, row in enumerate(seen.rows):
+            for place, row in enumerate(outputs.rows):
                 values = {name: column[place] for name, column in found.items()}
                 told.append({"row": int(row), "layer": layer} | values)
         return told

@@ -8,7 +8,7 @@ from torch import Tensor
 from sparsekd.errors import Incompatible
 from sparsekd.knowledge.losses import kl, squared_error, task_loss
 from sparsekd.knowledge.relations import every_nth, flow_distance, state_distance
-from sparsekd.methods.base import Seen, Setup
+from sparsekd.methods.base import BatchOutputs, Setup
 from sparsekd.methods.layers import depth, maps_between
 
 KINDS = ("fine_tuning", "response", "feature", "relation")
@@ -34,18 +34,18 @@ class Kinds:
         self.layers = _matched(setup, embeddings)
         self.maps = maps_between(setup, self.layers).to(setup.device)
 
-    def losses(self, seen: Seen, kinds: tuple[str, ...] = KINDS) -> dict[str, Tensor]:
+    def losses(self, outputs: BatchOutputs, kinds: tuple[str, ...] = KINDS) -> dict[str, Tensor]:
         """The losses of some kinds, neither scaled nor weighed.
 
         Shapes: each (B,).
         """
         inner = {"feature", "relation"}.intersection(kinds)
-        states = self.states(seen) if inner else {}
-        return {kind: self.loss(kind, seen, states) for kind in kinds}
+        states = self.states(outputs) if inner else {}
+        return {kind: self.loss(kind, outputs, states) for kind in kinds}
 
-    def states(self, seen: Seen) -> States:
+    def states(self, outputs: BatchOutputs) -> States:
         """Student's (mapped) and teacher's hidden states by the student's layer."""
-        student, teacher = seen.student.hidden, seen.teachers[0].hidden
+        student, teacher = outputs.student.hidden, outputs.teachers[0].hidden
         return {
             layer: (
                 self.maps[str(layer)](student[layer]) if len(self.maps) else student[layer],
@@ -54,32 +54,32 @@ class Kinds:
             for layer, match in self.layers.items()
         }
 
-    def loss(self, kind: str, seen: Seen, states: States) -> Tensor:
+    def loss(self, kind: str, outputs: BatchOutputs, states: States) -> Tensor:
         """The loss of one kind.
 
         Shapes: -> (B,).
         """
         match kind:
             case "fine_tuning":
-                return task_loss(seen.student.logits, seen.labels)
+                return task_loss(outputs.student.logits, outputs.labels)
             case "response":
-                return self.response(seen)
+                return self.response(outputs)
             case "feature":  # the embeddings' output belongs to no layer
                 layers = [pair for layer, pair in states.items() if layer]
-                each = [state_distance(*pair, seen.mask) for pair in layers]
+                each = [state_distance(*pair, outputs.mask) for pair in layers]
             case _:
                 pairs = pairwise(states[layer] for layer in sorted(states))
                 flows = [tuple(zip(low, high, strict=True)) for low, high in pairs]
-                each = [flow_distance(mine, theirs, seen.mask) for mine, theirs in flows]
+                each = [flow_distance(mine, theirs, outputs.mask) for mine, theirs in flows]
         return torch.stack(each).mean(0)
 
-    def response(self, seen: Seen) -> Tensor:
+    def response(self, outputs: BatchOutputs) -> Tensor:
         """Distance to the teacher's answers.
 
         Shapes: -> (B,).
         """
-        student, teacher = seen.student.logits, seen.teachers[0].logits
-        if seen.regression:
+        student, teacher = outputs.student.logits, outputs.teachers[0].logits
+        if outputs.regression:
             return squared_error(student, teacher)
         return kl(student, teacher, self.temperature)
 

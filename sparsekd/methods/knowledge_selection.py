@@ -5,8 +5,8 @@ from torch import Tensor, nn
 
 from sparsekd.catalog.methods.knowledge_selection import KnowledgeSelectionParams
 from sparsekd.errors import Incompatible
-from sparsekd.methods.actor_critic import ActorCritic, Learner, Memory, novelty
-from sparsekd.methods.base import Method, Progress, Seen, Setup, Signal
+from sparsekd.methods.actor_critic import ActorCritic, Agent, ReplayBuffer, novelty
+from sparsekd.methods.base import BatchOutputs, Method, Setup, StepResult, TrainingProgress
 from sparsekd.methods.kinds import KINDS, Kinds
 
 NOTED = 200  # steps of a course whose weights and losses are logged, at most
@@ -20,7 +20,7 @@ class KnowledgeSelection(Method):
     Each loss is divided by its running mean over the course before it is weighed. A selector
     sees the batch's mean last-layer [CLS] of student and teacher after each step and decides the
     weights of what follows, so that an example's loss does not depend on its company; a course's
-    first step, which nothing precedes, weighs all kinds alike. In the rehearsals the decision
+    first step, which nothing precedes, weighs all kinds alike. In the episodes the decision
     holds for a phase, is paid by how much the held-out loss fell over the phase and by how new it
     was, and the selector learns; in the course that counts it is frozen and decides at every step.
 
@@ -33,12 +33,7 @@ class KnowledgeSelection(Method):
     """
 
     params: KnowledgeSelectionParams
-    inside = True
-
-    @property
-    def rehearsals(self) -> int:
-        """One course per episode; only an actor has to learn."""
-        return self.params.rehearsals
+    reads_layers = True
 
     def prepare(self, setup: Setup) -> None:
         """Match layers, build maps between widths and the selector.
@@ -57,20 +52,20 @@ class KnowledgeSelection(Method):
         self.student_needs = {"hidden": tuple(layers)}
         self.teacher_needs = {"hidden": tuple(layers.values())}
         self.device = setup.device
-        if self.rehearsals:
+        if self.training_episodes:
             self.ends = _phase_ends(setup, self.params.phases)
             self.learner = self._learner(setup)
             self.start = torch.zeros(sum(_widths(setup)), device=self.device)
             self.before = torch.zeros((), dtype=torch.float64)
         self.kinds: tuple[str, ...] = KINDS
-        self.begin(0)
+        self.on_train_start(0)
 
     def modules(self) -> dict[str, nn.Module]:
         """Linear maps from the student's width to the teacher's, where they differ."""
         maps = self.knowledge.maps
         return {"maps": maps} if len(maps) else {}
 
-    def begin(self, course: int) -> None:
+    def on_train_start(self, course: int) -> None:
         """A fresh student's losses start afresh, and no kind is preferred yet."""
         self.means = torch.zeros(len(KINDS), device=self.device)
         self.counts = torch.zeros_like(self.means)
@@ -87,15 +82,15 @@ class KnowledgeSelection(Method):
 
     # --- losses ------------------------------------------------------------------------------
 
-    def loss(self, seen: Seen, progress: Progress) -> dict[str, Tensor]:
+    def loss(self, outputs: BatchOutputs, progress: TrainingProgress) -> dict[str, Tensor]:
         """The chosen kinds' losses, divided by their running means, times their weights."""
         factors = (self.action / self.scales()).unbind()
         named = dict(zip(KINDS, factors, strict=True))
-        losses = self.knowledge.losses(seen, self.kinds)
+        losses = self.knowledge.losses(outputs, self.kinds)
         return {kind: named[kind] * raw for kind, raw in losses.items()}
 
     def scales(self) -> Tensor:
-        """What each kind is divided by: its running mean, 1 until it has been seen.
+        """What each kind is divided by: its running mean, 1 until it has been outputs.
 
         Shapes: -> (kinds,).
         """
@@ -103,29 +98,31 @@ class KnowledgeSelection(Method):
 
     # --- what a step leads to ----------------------------------------------------------------
 
-    def feedback(self, signal: Signal) -> None:
+    def on_step_end(self, result: StepResult) -> None:
         """Keep the running means; decide what the next step weighs."""
-        self.measure(signal)
-        step, course = signal.progress.step, signal.progress.course
+        self.measure(result)
+        step, course = result.progress.step, result.progress.episode
         if self.params.choose == "random":
             self.take(self.random())
-        elif self.params.choose == "actor" and course == self.rehearsals:
-            self.take(self.learner.act(summary(signal.seen)))
+        elif self.params.choose == "actor" and course == self.training_episodes:
+            self.take(self.learner.act(summary(result.outputs)))
         elif self.params.choose == "actor" and step in self.ends:
-            self.turn(signal)
+            self.turn(result)
 
-    def measure(self, signal: Signal) -> None:
+    def measure(self, result: StepResult) -> None:
         """Follow each kind's loss: the mean of what came before, then a moving average."""
-        places = [KINDS.index(kind) for kind in signal.terms]
-        weighed = torch.stack([term.float().mean() for term in signal.terms.values()])
+        places = [KINDS.index(kind) for kind in result.terms]
+        weighed = torch.stack([term.float().mean() for term in result.terms.values()])
         scaled = weighed / self.action[places]
         raw = scaled * self.scales()[places]
-        self.tell(signal.progress, list(signal.terms), raw, scaled)
+        self.tell(result.progress, list(result.terms), raw, scaled)
         self.counts[places] += 1
         share = (1 / self.counts[places]).clamp_min(1 - self.params.decay)
         self.means[places] += share * (raw - self.means[places])
 
-    def tell(self, progress: Progress, kinds: list[str], raw: Tensor, scaled: Tensor) -> None:
+    def tell(
+        self, progress: TrainingProgress, kinds: list[str], raw: Tensor, scaled: Tensor
+    ) -> None:
         """Log weights and losses at some steps of the course."""
         if progress.step % -(-progress.steps // NOTED):
             return
@@ -133,23 +130,23 @@ class KnowledgeSelection(Method):
         for name, losses in (("raw", raw), ("scaled", scaled)):
             told = zip(kinds, losses.tolist(), strict=True)
             values |= {f"{name}/{kind}": value for kind, value in told}
-        self.note(progress, values)
+        self.log(progress, values)
 
-    def turn(self, signal: Signal) -> None:
+    def turn(self, result: StepResult) -> None:
         """A phase ends: pay for its action, learn from it, and choose the next phase's."""
-        state, loss = summary(signal.seen), signal.held_out()["loss"]
-        over = signal.progress.step == signal.progress.steps - 1
-        if signal.progress.step:
-            self.pay(signal.progress, float(self.before) - loss, state, over)
+        state, loss = summary(result.outputs), result.evaluate()["loss"]
+        over = result.progress.step == result.progress.steps - 1
+        if result.progress.step:
+            self.pay(result.progress, float(self.before) - loss, state, over)
             self.learner.learn(self.params.updates)
         self.start, self.before = state, torch.tensor(loss, dtype=torch.float64)
         if over:
             return
-        exploring = signal.progress.course < self.params.explorations
+        exploring = result.progress.episode < self.params.explorations
         chosen = self.random() if exploring else self.learner.act(state, self.params.noise)
         self.take(chosen)
 
-    def pay(self, progress: Progress, gain: float, state: Tensor, over: bool) -> None:
+    def pay(self, progress: TrainingProgress, gain: float, state: Tensor, over: bool) -> None:
         """Remember what the phase's action gained; the total is in units of the gains so far."""
         memory, hard = self.learner.memory, self.params.action == "hard"
         bonus = self.params.bonus * novelty(self.action, memory.of["actions"], hard)
@@ -158,7 +155,7 @@ class KnowledgeSelection(Method):
             gains=gain, bonuses=bonus, after=state, last=float(over),
         )  # fmt: skip
         total = float(memory.rewards()[-1])
-        self.note(progress, {"reward/gain": gain, "reward/bonus": bonus, "reward/total": total})
+        self.log(progress, {"reward/gain": gain, "reward/bonus": bonus, "reward/total": total})
 
     def random(self) -> Tensor:
         """Any soft weights, or any choice of one kind and more, all equally likely.
@@ -174,42 +171,42 @@ class KnowledgeSelection(Method):
 
     # --- interruptions -----------------------------------------------------------------------
 
-    def state(self) -> dict[str, Tensor]:
+    def state_dict(self) -> dict[str, Tensor]:
         """The action held, the running means, and all of the selector."""
         own = {"action": self.action, "means": self.means, "counts": self.counts}
-        if not self.rehearsals:
+        if not self.training_episodes:
             return own
         own |= {"start": self.start, "before": self.before}
-        return own | {f"learner/{name}": each for name, each in self.learner.state().items()}
+        return own | {f"learner/{name}": each for name, each in self.learner.state_dict().items()}
 
-    def restore(self, state: dict[str, Tensor]) -> None:
+    def load_state_dict(self, state: dict[str, Tensor]) -> None:
         """Take back what `state` gave."""
         own = {name: each.clone() for name, each in state.items() if "/" not in name}
         self.means, self.counts = (own[name].to(self.device) for name in ("means", "counts"))
         self.take(own["action"].to(self.device))
-        if not self.rehearsals:
+        if not self.training_episodes:
             return
         self.start, self.before = own["start"].to(self.device), own["before"]
         start = "learner/"
         learner = {key.removeprefix(start): t for key, t in state.items() if key.startswith(start)}
-        self.learner.restore(learner)
+        self.learner.load_state_dict(learner)
 
-    def _learner(self, setup: Setup) -> Learner:
+    def _learner(self, setup: Setup) -> Agent:
         params, widths = self.params, _widths(setup)
         networks = ActorCritic(widths, len(KINDS), params.width, hard=params.action == "hard")
-        memory = Memory(sum(widths), len(KINDS), self.device)
-        return Learner(
+        memory = ReplayBuffer(sum(widths), len(KINDS), self.device)
+        return Agent(
             networks.to(self.device), memory,
             params.selector_rate, params.discount, params.caution,
         )  # fmt: skip
 
 
-def summary(seen: Seen) -> Tensor:
+def summary(outputs: BatchOutputs) -> Tensor:
     """The selector's state: the batch's mean last-layer [CLS] of the student and of the teacher.
 
     Shapes: -> (S,), S both widths together.
     """
-    views = (seen.student.hidden, seen.teachers[0].hidden)
+    views = (outputs.student.hidden, outputs.teachers[0].hidden)
     return torch.cat([view[max(view)][:, 0].detach().float().mean(0) for view in views])
 
 

@@ -4,7 +4,7 @@ from torch import Tensor
 
 from sparsekd.catalog.methods.minilm import MiniLMParams
 from sparsekd.knowledge.representations import attention_kl, value_relation_kl
-from sparsekd.methods.base import Progress, Seen, Setup
+from sparsekd.methods.base import BatchOutputs, Setup, TrainingProgress
 from sparsekd.methods.layers import depth
 from sparsekd.methods.vanilla import Vanilla
 
@@ -21,7 +21,7 @@ class MiniLM(Vanilla):
 
     title = "MiniLM-style distillation"
     params: MiniLMParams
-    inside = True
+    reads_layers = True
 
     def prepare(self, setup: Setup) -> None:
         """Read the last layer of both.
@@ -34,12 +34,14 @@ class MiniLM(Vanilla):
         self.student_needs = {"scores": (self.student_layer,), "values": (self.student_layer,)}
         self.teacher_needs = {"attention": (self.teacher_layer,), "values": (self.teacher_layer,)}
 
-    def loss(self, seen: Seen, progress: Progress) -> dict[str, Tensor]:
+    def loss(self, outputs: BatchOutputs, progress: TrainingProgress) -> dict[str, Tensor]:
         """Vanilla's terms and the two relations."""
-        student, teacher = seen.student, seen.teachers[0]
+        student, teacher = outputs.student, outputs.teachers[0]
         ours, theirs = self.student_layer, self.teacher_layer
-        attention = attention_kl(student.scores[ours], teacher.attention[theirs], seen.mask)
-        values = value_relation_kl(student.values[ours], teacher.values[theirs], seen.mask)
+        attention = attention_kl(student.scores[ours], teacher.attention[theirs], outputs.mask)
+        values = value_relation_kl(student.values[ours], teacher.values[theirs], outputs.mask)
         inner = {"attention": attention, "values": values}
         weight = self.params.relation_weight
-        return super().loss(seen, progress) | {name: weight * each for name, each in inner.items()}
+        return super().loss(outputs, progress) | {
+            name: weight * each for name, each in inner.items()
+        }

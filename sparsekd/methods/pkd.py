@@ -7,7 +7,7 @@ from sparsekd.catalog.methods.pkd import PKDParams
 from sparsekd.errors import Incompatible
 from sparsekd.knowledge.relations import every_nth
 from sparsekd.knowledge.representations import cls_distance
-from sparsekd.methods.base import Progress, Seen, Setup
+from sparsekd.methods.base import BatchOutputs, Setup, TrainingProgress
 from sparsekd.methods.layers import depth, maps_between
 from sparsekd.methods.vanilla import Vanilla
 
@@ -24,7 +24,7 @@ class PKD(Vanilla):
 
     title = "Patient distillation"
     params: PKDParams
-    inside = True
+    reads_layers = True
 
     def prepare(self, setup: Setup) -> None:
         """Match the intermediate layers.
@@ -63,17 +63,17 @@ class PKD(Vanilla):
         """Linear maps from the student's width to the teacher's, where they differ."""
         return {"maps": self.maps} if len(self.maps) else {}
 
-    def loss(self, seen: Seen, progress: Progress) -> dict[str, Tensor]:
+    def loss(self, outputs: BatchOutputs, progress: TrainingProgress) -> dict[str, Tensor]:
         """Vanilla's terms and the patient one."""
-        distances = [self.distance(layer, seen) for layer in self.layers]
+        distances = [self.distance(layer, outputs) for layer in self.layers]
         patient = self.params.beta * torch.stack(distances).mean(0)
-        return super().loss(seen, progress) | {"patient": patient}
+        return super().loss(outputs, progress) | {"patient": patient}
 
-    def distance(self, layer: int, seen: Seen) -> Tensor:
+    def distance(self, layer: int, outputs: BatchOutputs) -> Tensor:
         """One intermediate layer's distance to its match.
 
         Shapes: -> (B,).
         """
-        vector = seen.student.cls[layer]
+        vector = outputs.student.cls[layer]
         vector = self.maps[str(layer)](vector) if len(self.maps) else vector
-        return cls_distance(vector, seen.teachers[0].cls[self.layers[layer]])
+        return cls_distance(vector, outputs.teachers[0].cls[self.layers[layer]])

@@ -48,7 +48,7 @@ class TeacherPolicy:
         torch.autograd.backward((advantage * surprise).mean())
         self.adam.step()
 
-    def state(self) -> dict[str, Tensor]:
+    def state_dict(self) -> dict[str, Tensor]:
         """Weights and Adam's moments by name."""
         found = {"weight": self.weight.detach(), "bias": self.bias.detach()}
         for name, weight in (("weight", self.weight), ("bias", self.bias)):
@@ -57,7 +57,7 @@ class TeacherPolicy:
         return found
 
     @torch.no_grad()
-    def restore(self, state: dict[str, Tensor]) -> None:
+    def load_state_dict(self, state: dict[str, Tensor]) -> None:
         """Take back what `state` gave."""
         for name, weight in (("weight", self.weight), ("bias", self.bias)):
             weight.copy_(state[name])

@@ -12,7 +12,7 @@ from torch import Tensor
 from sparsekd.catalog.methods.teacher_selection import TeacherSelectionParams
 from sparsekd.errors import Incompatible
 from sparsekd.knowledge.losses import task_loss
-from sparsekd.methods.base import Method, Progress, Seen, Setup, Signal
+from sparsekd.methods.base import BatchOutputs, Method, Setup, StepResult, TrainingProgress
 from sparsekd.methods.teacher_policy import MovingAverage, TeacherPolicy, draws
 from sparsekd.methods.teacher_rewards import (
     Instances,
@@ -56,7 +56,6 @@ class TeacherSelection(Method):
     """
 
     params: TeacherSelectionParams
-    examines = True
 
     def prepare(self, setup: Setup) -> None:
         """Ask for the student's [CLS] where a policy reads it; build the policy.
@@ -108,13 +107,13 @@ class TeacherSelection(Method):
                 f"Set reward_every to {max(1, left)} or less, or choose another reward.",
             )
 
-    def loss(self, seen: Seen, progress: Progress) -> dict[str, Tensor]:
+    def loss(self, outputs: BatchOutputs, progress: TrainingProgress) -> dict[str, Tensor]:
         """The soft term of the chosen teachers and the hard term, weighted by 1 − α and α."""
-        found = self.instances(seen)
+        found = self.instances(outputs)
         _, shares = self.chosen(found, progress.step)
-        return terms(seen.student.logits, found, shares, self.params)
+        return terms(outputs.student.logits, found, shares, self.params)
 
-    def ready(self, progress: Progress) -> bool:
+    def ready(self, progress: TrainingProgress) -> bool:
         """A student of all teachers alike is not yet the one that this method makes."""
         return progress.step >= self.pretrained or not self.staged
 
@@ -152,33 +151,35 @@ class TeacherSelection(Method):
         actions = (drawn.to(self.device) < probabilities).float()
         return actions, shares_of(actions, probabilities)
 
-    def instances(self, seen: Seen) -> Instances:
+    def instances(self, outputs: BatchOutputs) -> Instances:
         """What the selector sees of a batch."""
-        logits = seen.student.logits.detach().float()
-        teachers = torch.stack([each.logits.float() for each in seen.teachers], dim=1)
-        found = Instances(logits, teachers, seen.labels, logits.new_empty(len(logits)), seen.rows)
+        logits = outputs.student.logits.detach().float()
+        teachers = torch.stack([each.logits.float() for each in outputs.teachers], dim=1)
+        found = Instances(
+            logits, teachers, outputs.labels, logits.new_empty(len(logits)), outputs.rows
+        )
         if self.params.choose != "policy":
             return found
-        cls = seen.student.cls[self.top].detach().float()
+        cls = outputs.student.cls[self.top].detach().float()
         return replace(found, states=states_of(cls, found))
 
     # --- learning ----------------------------------------------------------------------------
 
-    def feedback(self, signal: Signal) -> None:
+    def on_step_end(self, result: StepResult) -> None:
         """Teach the selector: at the end of the pre-training, and after every step from then on."""
-        progress, step = signal.progress, signal.progress.step
-        found = self.instances(signal.seen)
+        progress, step = result.progress, result.progress.step
+        found = self.instances(result.outputs)
         actions, shares = self.chosen(found, step)
         if step % self.note_every == 0:
             self.note_shares(progress, shares)
         if self.staged and step + 1 == self.pretrained:
-            self.study(signal)
+            self.study(result)
         elif self.params.choose == "policy" and step >= self.pretrained:
             told = self.learn(found, actions, shares)
             if step % self.note_every == 0:
                 self.note_rewards(progress, *told)
             if self.rewarded:
-                self.wait_for_accuracy(signal, found, actions)
+                self.wait_for_accuracy(result, found, actions)
 
     def learn(self, found: Instances, actions: Tensor, shares: Tensor) -> tuple[Tensor, Tensor]:
         """One REINFORCE step on some instances; their mean reward and baseline.
@@ -198,10 +199,10 @@ class TeacherSelection(Method):
         self.gain.add((after - before).mean())
         return after.mean(), before.mean() + usual
 
-    def study(self, signal: Signal) -> None:
+    def study(self, result: StepResult) -> None:
         """The student is fixed: learn from how it and its teachers see some training examples."""
-        batch = len(signal.seen.rows)
-        known = self.reviewed(signal, batch)
+        batch = len(result.outputs.rows)
+        known = self.reviewed(result, batch)
         if self.params.choose == "weights":
             self.weights = mixture(known.losses())
             return
@@ -214,57 +215,57 @@ class TeacherSelection(Method):
                 told.append(self.learn(found, *self.sampled(found, drawn[part])))
         last = told[-math.ceil(len(known) / batch) :]
         self.note_rewards(
-            signal.progress, *(torch.stack(each).mean() for each in zip(*last, strict=True))
+            result.progress, *(torch.stack(each).mean() for each in zip(*last, strict=True))
         )
 
-    def reviewed(self, signal: Signal, batch: int) -> Instances:
+    def reviewed(self, result: StepResult, batch: int) -> Instances:
         """At most `selector_examples` training examples as student and teachers see them now."""
         rows = np.random.default_rng(self.key).permutation(self.rows)
         rows = rows[: self.params.selector_examples]
         parts = [
-            self.instances(signal.review(rows[start : start + batch]))
+            self.instances(result.observe(rows[start : start + batch]))
             for start in range(0, len(rows), batch)
         ]
         return joined(parts)
 
-    def wait_for_accuracy(self, signal: Signal, found: Instances, actions: Tensor) -> None:
+    def wait_for_accuracy(self, result: StepResult, found: Instances, actions: Tensor) -> None:
         """The third reward's last part: every `reward_every` steps, for all choices since."""
         self.window.append((found.states, actions))
-        progress = signal.progress
+        progress = result.progress
         if (progress.step + 1 - self.pretrained) % self.params.reward_every:
             return
         states, actions = (torch.cat(part) for part in zip(*self.window, strict=True))
         self.window = []
-        quality = torch.tensor(signal.held_out()[self.metric], device=self.device)
+        quality = torch.tensor(result.evaluate()[self.metric], device=self.device)
         usual = self.quality.value if self.quality.sums[1] else quality
         advantage = (1 - self.params.gamma) * (quality - usual)
         self.policy.learn(states, actions, advantage.expand(len(states)))
         self.quality.add(quality)
         told = {"reward/held_out": float(quality), "reward/held_out baseline": float(usual)}
-        self.note(progress, told)
+        self.log(progress, told)
 
     # --- telling and keeping -----------------------------------------------------------------
 
-    def note_rewards(self, progress: Progress, reward: Tensor, baseline: Tensor) -> None:
+    def note_rewards(self, progress: TrainingProgress, reward: Tensor, baseline: Tensor) -> None:
         """Reading the numbers waits for the device: now and then only."""
-        self.note(progress, {"reward/total": float(reward), "reward/baseline": float(baseline)})
+        self.log(progress, {"reward/total": float(reward), "reward/baseline": float(baseline)})
 
-    def note_shares(self, progress: Progress, shares: Tensor) -> None:
+    def note_shares(self, progress: TrainingProgress, shares: Tensor) -> None:
         """The share of a batch's instances that each teacher taught, or its fixed weight."""
         fixed = self.params.choose == "weights"
         taught = shares.mean(0) if fixed else shares.gt(0).float().mean(0)
         named = enumerate(taught.tolist(), start=1)
-        self.note(progress, {f"share/teacher_{number}": share for number, share in named})
+        self.log(progress, {f"share/teacher_{number}": share for number, share in named})
 
     @torch.no_grad()
-    def examine(self, seen: Seen) -> list[dict[str, Any]]:
+    def inspect_examples(self, outputs: BatchOutputs) -> list[dict[str, Any]]:
         """Who would teach each instance and why; `chosen` is the likelier action.
 
         A random teacher per batch is not chosen for an instance: then there is nothing to tell.
         """
         if self.params.choose == "random":
             return []
-        found = self.instances(seen)
+        found = self.instances(outputs)
         probabilities, chosen = self.likely(found)
         losses, student = found.losses(), task_loss(found.student, found.labels)
         return [
@@ -293,19 +294,21 @@ class TeacherSelection(Method):
         actions = (probabilities >= 0.5).float()
         return probabilities, shares_of(actions, probabilities).gt(0)
 
-    def state(self) -> dict[str, Tensor]:
+    def state_dict(self) -> dict[str, Tensor]:
         """Policy, averages, weights, and the choices that still wait for their reward."""
-        kept = {f"policy/{name}": tensor for name, tensor in self.policy.state().items()}
+        kept = {f"policy/{name}": tensor for name, tensor in self.policy.state_dict().items()}
         kept |= {"weights": self.weights, "gain": self.gain.sums, "quality": self.quality.sums}
         for number, (states, actions) in enumerate(self.window):
             kept |= {f"window/{number}/states": states, f"window/{number}/actions": actions}
         return kept
 
-    def restore(self, state: dict[str, Tensor]) -> None:
+    def load_state_dict(self, state: dict[str, Tensor]) -> None:
         """Take back what `state` gave."""
         placed = {name: tensor.to(self.device) for name, tensor in state.items()}
         policy = {name: state[name] for name in state if name.startswith("policy/")}
-        self.policy.restore({name.removeprefix("policy/"): each for name, each in policy.items()})
+        self.policy.load_state_dict(
+            {name.removeprefix("policy/"): each for name, each in policy.items()}
+        )
         self.weights, self.gain.sums = placed["weights"], placed["gain"]
         self.quality.sums = placed["quality"]
         waiting = sum(name.startswith("window/") for name in placed) // 2

@@ -5,7 +5,15 @@ from torch import Tensor, nn
 from sparsekd.catalog.methods.tinybert import TinyBERTParams
 from sparsekd.knowledge.relations import every_nth, state_distance
 from sparsekd.knowledge.representations import score_distance
-from sparsekd.methods.base import Method, Progress, Seen, Setup, Signal, one_teacher, soft_labels
+from sparsekd.methods.base import (
+    BatchOutputs,
+    Method,
+    Setup,
+    StepResult,
+    TrainingProgress,
+    require_one_teacher,
+    soft_label_loss,
+)
 from sparsekd.methods.layers import depth, maps_between
 
 
@@ -21,7 +29,7 @@ class TinyBERT(Method):
     """
 
     params: TinyBERTParams
-    inside = True
+    reads_layers = True
 
     def prepare(self, setup: Setup) -> None:
         """Match layers, build maps between widths.
@@ -29,7 +37,7 @@ class TinyBERT(Method):
         Raises:
             Incompatible: not one teacher, or layers that cannot be matched.
         """
-        one_teacher("TinyBERT", setup)
+        require_one_teacher("TinyBERT", setup)
         matches = every_nth(depth(setup.student), depth(setup.teachers[0]))
         self.layers = {0: 0} | dict(enumerate(matches, start=1))
         ours, theirs = tuple(self.layers), tuple(self.layers.values())
@@ -41,28 +49,28 @@ class TinyBERT(Method):
         """Linear maps from the student's width to the teacher's, where they differ."""
         return {"maps": self.maps} if len(self.maps) else {}
 
-    def ready(self, progress: Progress) -> bool:
+    def ready(self, progress: TrainingProgress) -> bool:
         """In stage 2, that of the soft labels."""
-        return progress.share >= self.params.inner_share
+        return progress.fraction >= self.params.inner_share
 
-    def loss(self, seen: Seen, progress: Progress) -> dict[str, Tensor]:
+    def loss(self, outputs: BatchOutputs, progress: TrainingProgress) -> dict[str, Tensor]:
         """One stage's terms."""
         if self.ready(progress):
-            return {"soft": soft_labels(seen, self.params.temperature)}
-        student, teacher, terms = seen.student, seen.teachers[0], {}
+            return {"soft": soft_label_loss(outputs, self.params.temperature)}
+        student, teacher, terms = outputs.student, outputs.teachers[0], {}
         for layer, match in self.layers.items():
             state = student.hidden[layer]
             state = self.maps[str(layer)](state) if len(self.maps) else state
-            terms[f"hidden/{layer}"] = state_distance(state, teacher.hidden[match], seen.mask)
+            terms[f"hidden/{layer}"] = state_distance(state, teacher.hidden[match], outputs.mask)
             if layer:
                 ours, theirs = student.scores[layer], teacher.scores[match]
-                terms[f"scores/{layer}"] = score_distance(ours, theirs, seen.mask)
+                terms[f"scores/{layer}"] = score_distance(ours, theirs, outputs.mask)
         return terms
 
-    def feedback(self, signal: Signal) -> None:
+    def on_step_end(self, result: StepResult) -> None:
         """Note where a stage begins."""
-        now = signal.progress
-        before = Progress(now.step - 1, now.steps, now.epoch)
+        now = result.progress
+        before = TrainingProgress(now.step - 1, now.steps, now.epoch)
         if now.step == 0 or self.ready(now) != self.ready(before):
             name = "soft labels" if self.ready(now) else "inner states"
-            self.note(now, {f"stage/{name}": float(self.ready(now))})
+            self.log(now, {f"stage/{name}": float(self.ready(now))})

@@ -4,7 +4,14 @@ from torch import Tensor
 
 from sparsekd.catalog.methods.vanilla import VanillaParams
 from sparsekd.knowledge.losses import task_loss
-from sparsekd.methods.base import Method, Progress, Seen, Setup, one_teacher, soft_labels
+from sparsekd.methods.base import (
+    BatchOutputs,
+    Method,
+    Setup,
+    TrainingProgress,
+    require_one_teacher,
+    soft_label_loss,
+)
 
 
 class Vanilla(Method):
@@ -18,12 +25,12 @@ class Vanilla(Method):
 
     def prepare(self, setup: Setup) -> None:
         """Refuse anything but one teacher."""
-        one_teacher(self.title, setup)
+        require_one_teacher(self.title, setup)
 
-    def loss(self, seen: Seen, progress: Progress) -> dict[str, Tensor]:
+    def loss(self, outputs: BatchOutputs, progress: TrainingProgress) -> dict[str, Tensor]:
         """The soft and the hard term, weighted by α and 1 − α; a weight of 0 drops its term."""
         alpha = self.params.alpha
-        terms = {"soft": alpha * soft_labels(seen, self.params.temperature)} if alpha else {}
+        terms = {"soft": alpha * soft_label_loss(outputs, self.params.temperature)} if alpha else {}
         if alpha < 1:
-            terms["hard"] = (1 - alpha) * task_loss(seen.student.logits, seen.labels)
+            terms["hard"] = (1 - alpha) * task_loss(outputs.student.logits, outputs.labels)
         return terms

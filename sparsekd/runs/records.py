@@ -124,6 +124,12 @@ class Outcome:
     hint: str = ""
     lasting: bool = False
 
+    @property
+    def episode_steps(self) -> int:
+        """Return the optimiser steps of the training episodes before the final training."""
+        earlier = self.facts.get("rehearsal_steps", 0)  # the fact's name until it was renamed
+        return int(self.facts.get("episode_steps", earlier))
+
 
 @dataclass(frozen=True)
 class Event:

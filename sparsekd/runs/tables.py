@@ -116,7 +116,7 @@ def last_step(run: Run, logged: pd.DataFrame) -> int:
     """The last optimiser step that a run has logged, or will take as far as it has said."""
     facts = run.outcome.facts
     if "steps" in facts:
-        return int(facts["steps"] + facts.get("rehearsal_steps", 0))
+        return int(facts["steps"] + run.outcome.episode_steps)
     return max(
         int(logged["step"].max()), run.progress.total if "epoch" in run.progress.phase else 0
     )

@@ -142,7 +142,9 @@ def _prepared(
     names = recipe.teachers if method_card.least_teachers else []
     params = TrainParams.of(recipe.params["train"])
     answers = [inputs.teacher_logits(name, card, params, context) for name in names]
-    teachers = inputs.load_inner_teachers(names, card, splits.tokenizer) if method.inside else []
+    teachers = (
+        inputs.load_inner_teachers(names, card, splits.tokenizer) if method.reads_layers else []
+    )
     return _Lesson(context, model, method, splits, examples, answers, teachers)
 
 
@@ -285,8 +287,8 @@ def _heard(context: StageContext, event: dict[str, Any]) -> None:
         numbers |= {f"selection/{name}": value for name, value in event["metrics"].items()}
     speed = event["examples_per_second"]
     phase = f"epoch {event['epoch'] + 1} of {event['epochs']}"
-    if event["course"] < event["rehearsals"]:
-        phase = f"rehearsal {event['course'] + 1} of {event['rehearsals']}, {phase}"
+    if event["episode"] < event["episodes"]:
+        phase = f"episode {event['episode'] + 1} of {event['episodes']}, {phase}"
     noted = [Event(place, name, value) for place, name, value in event["notes"]]
     context.report(
         phase,
@@ -304,7 +306,7 @@ def _facts(result: Trained, data: Encoded) -> dict[str, Any]:
         "best_epoch": result.best_epoch + 1,
         "epochs": len(result.history),
         "steps": result.steps,
-        "rehearsal_steps": result.rehearsal_steps,
+        "episode_steps": result.episode_steps,
         "held_out_passes": result.held_out_passes,
         "training_seconds": round(result.seconds, 3),
         "training_examples": len(data),

@@ -16,9 +16,9 @@ ALPHA = 1 - stats.CONFIDENCE
 def rows(plan: Plan) -> list[dict[str, Any]]:
     """One row per finished student that is compared and reported split, in the plan's order.
 
-    `steps` are the student's own optimiser steps, `extra_steps` those of its rehearsals and of
-    the students made on the way to it (a trial student, an assistant), `extra_seconds` likewise;
-    what teachers cost that are shared by all is not in them.
+    `steps` are the student's own optimiser steps, `extra_steps` those of its training episodes
+    and of the students made on the way to it (a trial student, an assistant), `extra_seconds`
+    likewise; what teachers cost that are shared by all is not in them.
     """
     runs = store.several(step.recipe.run_id for step in plan.steps)
     part = {step.recipe.run_id: step.role for step in plan.steps}
@@ -55,12 +55,11 @@ def spent(run: Run, runs: dict[str, Run]) -> dict[str, Any]:
     """What a student cost: itself, and what was made for it alone."""
     facts = run.outcome.facts
     before = [runs[name] for name in _on_the_way(run, runs)]
-    students = [other.outcome.facts for other in before if other.recipe.stage == "distil"]
-    extra = [facts, *students]
+    students = [other.outcome for other in before if other.recipe.stage == "distil"]
     return {
         "steps": facts.get("steps", 0),
-        "extra_steps": sum(each.get("rehearsal_steps", 0) for each in extra)
-        + sum(each.get("steps", 0) for each in students),
+        "extra_steps": sum(each.episode_steps for each in (run.outcome, *students))
+        + sum(each.facts.get("steps", 0) for each in students),
         "tries": 1,
         "seconds": round(run.seconds, 3),
         "extra_seconds": round(sum(other.seconds for other in before), 3),

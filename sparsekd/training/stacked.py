@@ -21,7 +21,7 @@ from sparsekd.data import Batch, Encoded
 from sparsekd.errors import Incompatible, SparseKDError
 from sparsekd.knowledge.evaluation import Logits, OnProgress, no_progress
 from sparsekd.knowledge.observe import Knowledge
-from sparsekd.methods.base import Method, Progress, Seen
+from sparsekd.methods.base import BatchOutputs, Method, TrainingProgress
 from sparsekd.models import stacked
 from sparsekd.models.memory import enough_memory
 from sparsekd.models.stacked import Stack
@@ -100,7 +100,7 @@ def check(learners: Sequence[Learner]) -> None:
     stacked.check([learner.model for learner in learners])
     for learner in learners:
         method = learner.method
-        if method.inside or method.examines or method.rehearsals:
+        if method.reads_layers or method.inspects_examples or method.training_episodes:
             name = type(method).__name__
             raise Incompatible(f"{name} reads more than logits and labels.", stacked.ALONE)
 
@@ -244,7 +244,7 @@ def _noting(failed: dict[int, SparseKDError], place: int) -> Iterator[None]:
         failed[place] = error
 
 
-Learned = tuple[Seen, dict[str, Tensor], Progress]
+Learned = tuple[BatchOutputs, dict[str, Tensor], TrainingProgress]
 
 
 def _joined(weight: Tensor, own: list[dict[str, Tensor]]) -> dict[str, Tensor]:

@@ -16,7 +16,7 @@ from sparsekd.data import Batch, Encoded, bucketed
 from sparsekd.errors import BadInput, Incompatible
 from sparsekd.knowledge.evaluation import Logits, eval_mode
 from sparsekd.knowledge.observe import Knowledge, observe
-from sparsekd.methods.base import Method, Progress, Seen, Setup
+from sparsekd.methods.base import BatchOutputs, Method, Setup, TrainingProgress
 from sparsekd.tasks import TaskCard
 from sparsekd.training.optimisation import adamw, step_size, weights_of
 from sparsekd.training.teacher_cache import BUDGET, BUDGET_ELSEWHERE, Recall
@@ -91,7 +91,9 @@ class Lesson:
             for teacher in (self.teachers if needs else ())
         ]
 
-    def step(self, rows: NDArray[np.int64], progress: Progress) -> tuple[Seen, dict[str, Tensor]]:
+    def step(
+        self, rows: NDArray[np.int64], progress: TrainingProgress
+    ) -> tuple[BatchOutputs, dict[str, Tensor]]:
         """Learn from some examples; returns what was seen and the detached terms.
 
         Shapes: rows (B,) -> each term (B,).
@@ -106,32 +108,32 @@ class Lesson:
         self.update(step_size(progress.step, progress.steps, self.params))
         return seen, {name: term.detach() for name, term in terms.items()}
 
-    def chance(self, progress: Progress) -> int:
+    def chance(self, progress: TrainingProgress) -> int:
         """The seed of one step; the course that counts draws as if there were no other."""
-        if progress.course == self.method.rehearsals:
+        if progress.episode == self.method.training_episodes:
             return drawn(self.seed, 1 + progress.step)
-        return drawn(self.seed, 1 + progress.step, 1 + progress.course)
+        return drawn(self.seed, 1 + progress.step, 1 + progress.episode)
 
     def order(self, epoch: int, course: int) -> list[NDArray[np.int64]]:
         """The batches of one epoch; the course that counts sees those of every other method."""
-        rehearsal = [] if course == self.method.rehearsals else [1 + course]
+        rehearsal = [] if course == self.method.training_episodes else [1 + course]
         rng = np.random.default_rng([self.seed, epoch, *rehearsal])
         return bucketed(self.data.lengths, self.params.batch_size, rng)
 
-    def see(self, batch: Batch) -> Seen:
+    def see(self, batch: Batch) -> BatchOutputs:
         """The batch as the student (with gradients) and its teachers (without) see it."""
         return self.beside(observe(self.model, batch, self.method.student_needs), batch)
 
-    def beside(self, student: Knowledge, batch: Batch) -> Seen:
+    def beside(self, student: Knowledge, batch: Batch) -> BatchOutputs:
         """What the student knows of a batch, with what its teachers know of it."""
         logits = self.cached[torch.from_numpy(batch.rows).to(self.device)].unbind(1)
         taught = [Knowledge(each) for each in logits]
         for number, recall in enumerate(self.recalls):
             taught[number] = replace(recall.view(batch), logits=logits[number])
-        return Seen(student, tuple(taught), batch.labels, batch.attention_mask, batch.rows)
+        return BatchOutputs(student, tuple(taught), batch.labels, batch.attention_mask, batch.rows)
 
     @torch.no_grad()
-    def review(self, rows: NDArray[np.int64]) -> Seen:
+    def review(self, rows: NDArray[np.int64]) -> BatchOutputs:
         """Some training examples as student and teachers see them now, without dropout."""
         with eval_mode(self.model), self.precision():
             return self.see(self.data.batch(rows, self.device))
@@ -139,8 +141,12 @@ class Lesson:
     def examine(self, rows: NDArray[np.int64]) -> list[dict[str, Any]]:
         """What the method tells about some training examples, row by row of a table."""
         told: list[dict[str, Any]] = []
-        for start in range(0, len(rows) if self.method.examines else 0, self.params.batch_size):
-            told += self.method.examine(self.review(rows[start : start + self.params.batch_size]))
+        for start in range(
+            0, len(rows) if self.method.inspects_examples else 0, self.params.batch_size
+        ):
+            told += self.method.inspect_examples(
+                self.review(rows[start : start + self.params.batch_size])
+            )
         return told
 
     def update(self, rate: float) -> None:
@@ -190,7 +196,7 @@ def _check(
             raise BadInput(
                 "A teacher's logits contain NaN or infinity.", "Train the teacher again."
             )
-    if method.inside and len(teachers) != len(teacher_logits):
+    if method.reads_layers and len(teachers) != len(teacher_logits):
         raise Incompatible(
             f"{len(teacher_logits)} teachers' logits but {len(teachers)} teachers; the method "
             "also looks inside them.",

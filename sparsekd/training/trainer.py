@@ -14,7 +14,7 @@ from torch import Tensor
 from sparsekd.data import Encoded
 from sparsekd.errors import BadInput, Cancelled, Incompatible
 from sparsekd.knowledge.evaluation import OnProgress, evaluate, no_progress
-from sparsekd.methods.base import Progress, Seen, Signal
+from sparsekd.methods.base import BatchOutputs, StepResult, TrainingProgress
 from sparsekd.tasks import TaskCard
 from sparsekd.training.checkpoint import Checkpoint
 from sparsekd.training.clock import Clock
@@ -30,8 +30,8 @@ class Trained:
 
     `metrics` are those of the selection split at that epoch; `history` has one entry per epoch
     {epoch, step, losses, metrics, best}. `steps` counts the student's own optimiser steps,
-    `rehearsal_steps` those of the students before it, `held_out_passes` what the method asked of
-    the selection split. `findings` are the rows of `Method.examine`, each with its `when`.
+    `episode_steps` those of the students before it, `held_out_passes` what the method asked of
+    the selection split. `findings` are the rows of `Method.inspect_examples`, each with its `when`.
     """
 
     metrics: dict[str, float]
@@ -39,7 +39,7 @@ class Trained:
     steps: int
     seconds: float
     history: list[dict[str, Any]]
-    rehearsal_steps: int = 0
+    episode_steps: int = 0
     held_out_passes: int = 0
     findings: list[dict[str, Any]] = field(default_factory=list)
 
@@ -65,7 +65,7 @@ class Standing:
 class Course:
     """A lesson repeated over epochs, judged on the selection split after each.
 
-    Where the method asks for rehearsals, the same course is gone through before, each time with
+    Where the method needs training episodes, the same course is gone through before, each time with
     the first weights and a fresh optimiser, and nothing is judged.
     """
 
@@ -85,9 +85,9 @@ class Course:
         self.best_weights: dict[str, Tensor] = {}
         self.per_epoch = lesson.per_epoch
         self.length = self.per_epoch * lesson.params.epochs
-        self.rehearsals = lesson.method.rehearsals
-        self.steps = self.length * (self.rehearsals + 1)
-        weights = self.weights() if self.rehearsals else {}
+        self.episodes = lesson.method.training_episodes
+        self.steps = self.length * (self.episodes + 1)
+        weights = self.weights() if self.episodes else {}
         self.first = {name: tensor.detach().clone() for name, tensor in weights.items()}
         self.probe = probe_rows(len(lesson.data))
         self.before = lesson.examine(self.probe)
@@ -125,7 +125,7 @@ class Course:
         """What is due after a step that took `spent` seconds: a verdict, a report, a checkpoint."""
         start = time.monotonic()
         ended = self.now.step % self.per_epoch == 0
-        judged = ended and self.now.step > self.length * self.rehearsals
+        judged = ended and self.now.step > self.length * self.episodes
         if judged:
             self.judge()
         self.now.seconds += spent + time.monotonic() - start
@@ -142,29 +142,31 @@ class Course:
         seen, terms = self.lesson.step(self.coming(progress), progress)
         self.heed(seen, terms, progress)
 
-    def coming(self, progress: Progress) -> NDArray[np.int64]:
+    def coming(self, progress: TrainingProgress) -> NDArray[np.int64]:
         """The rows of the next step; a course begins with its first.
 
         Shapes: -> (B,).
         """
         if progress.step == 0:
-            self.begin(progress.course)
+            self.begin(progress.episode)
         place = progress.step % self.per_epoch
         if place == 0 or not self.batches:
-            self.batches = self.lesson.order(progress.epoch, progress.course)
+            self.batches = self.lesson.order(progress.epoch, progress.episode)
         return self.batches[place]
 
-    def heed(self, seen: Seen, terms: dict[str, Tensor], progress: Progress) -> None:
+    def heed(
+        self, seen: BatchOutputs, terms: dict[str, Tensor], progress: TrainingProgress
+    ) -> None:
         """The student has learned from a batch: the method hears of it, and it is counted."""
-        signal = Signal(seen, terms, progress, self.asked, self.lesson.review)
-        self.lesson.method.feedback(signal)
+        signal = StepResult(seen, terms, progress, self.asked, self.lesson.review)
+        self.lesson.method.on_step_end(signal)
         self.count(seen, terms)
         self.now.step += 1
 
-    def progress(self) -> Progress:
+    def progress(self) -> TrainingProgress:
         """Where the next step stands in its course."""
         course, step = divmod(self.now.step, self.length)
-        return Progress(step, self.length, step // self.per_epoch, course)
+        return TrainingProgress(step, self.length, step // self.per_epoch, course)
 
     def begin(self, course: int) -> None:
         """Start a course; every one after the first with the first one's weights."""
@@ -173,9 +175,9 @@ class Course:
             self.lesson.model.load_state_dict(_part(self.first, "model"))
             for name, module in self.lesson.extra.items():
                 module.load_state_dict(_part(self.first, f"extra/{name}"))
-        self.lesson.method.begin(course)
+        self.lesson.method.on_train_start(course)
 
-    def count(self, seen: Seen, terms: dict[str, Tensor]) -> None:
+    def count(self, seen: BatchOutputs, terms: dict[str, Tensor]) -> None:
         """Add up the terms where they are: reading them at every step would wait for the GPU."""
         self.clock.count(len(seen.rows))
         for name, term in terms.items():
@@ -228,7 +230,7 @@ class Course:
     def counts(self, epoch: int) -> bool:
         """A staged method's student counts once its last stage taught it; at the end, always."""
         step = (epoch + 1) * self.per_epoch - 1
-        done = Progress(step, self.length, epoch, self.rehearsals)
+        done = TrainingProgress(step, self.length, epoch, self.episodes)
         return self.lesson.method.ready(done) or step == self.length - 1
 
     def forget(self) -> None:
@@ -243,15 +245,15 @@ class Course:
         """Report progress, what the method noted, and at the end of an epoch its verdict."""
         params, step = self.lesson.params, self.now.step
         course, place = divmod(step - 1, self.length)
-        notes, self.lesson.method.notes = self.lesson.method.notes, []
+        notes, self.lesson.method.logged = self.lesson.method.logged, []
         event = {
             "kind": "epoch" if ended else "step",
             "step": step,
             "steps": self.steps,
             "epoch": place // self.per_epoch,
             "epochs": params.epochs,
-            "course": course,
-            "rehearsals": self.rehearsals,
+            "episode": course,
+            "episodes": self.episodes,
             "notes": notes,
             "learning_rate": step_size(place, self.length, params),
             **self.clock.pace(self.steps - step),
@@ -262,7 +264,7 @@ class Course:
     def keep(self) -> None:
         """Hand out a checkpoint, unless it would keep a training that has already diverged."""
         self.losses()
-        if self.lesson.method.notes:
+        if self.lesson.method.logged:
             self.tell(ended=False)
         start = time.monotonic()
         self.save(self.checkpoint())
@@ -275,7 +277,7 @@ class Course:
             "best": self.best_weights,
             "optimiser": moments(lesson.optimiser),
             "sums": self.sums,
-            "method": lesson.method.state(),
+            "method": lesson.method.state_dict(),
         }
         tensors = _named(parts) | self.weights()
         return Checkpoint(tensors, asdict(self.now) | {"steps": self.steps, "seed": lesson.seed})
@@ -305,11 +307,11 @@ class Course:
         for name, module in lesson.extra.items():
             module.load_state_dict(checkpoint.part(f"extra/{name}"))
         set_moments(lesson.optimiser, checkpoint.part("optimiser"))
-        lesson.method.restore(checkpoint.part("method"))
+        lesson.method.load_state_dict(checkpoint.part("method"))
         self.best_weights = self.placed(checkpoint.part("best"))
         self.sums = self.placed(checkpoint.part("sums"))
         progress = self.progress()
-        self.batches = self.lesson.order(progress.epoch, progress.course)
+        self.batches = self.lesson.order(progress.epoch, progress.episode)
 
     def placed(self, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
         """The tensors on this lesson's device."""
@@ -319,15 +321,15 @@ class Course:
         """Give the model its best weights and say how it went."""
         self.lesson.model.load_state_dict(self.best_weights)
         self.lesson.model.eval()
-        now, rehearsed = self.now, self.length * self.rehearsals
+        now, episode_steps = self.now, self.length * self.episodes
         told = {"before": self.before, "after": self.lesson.examine(self.probe)}
         return Trained(
             now.best,
             now.best_epoch,
-            now.step - rehearsed,
+            now.step - episode_steps,
             now.seconds,
             now.history,
-            rehearsed,
+            episode_steps,
             now.passes,
             [{"when": when} | row for when, rows in told.items() for row in rows],
         )

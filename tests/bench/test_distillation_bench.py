@@ -7,7 +7,7 @@ from sparsekd.bench.distillation import TeacherEachStep, measure, widened
 from sparsekd.catalog.methods.vanilla import VanillaParams
 from sparsekd.catalog.parameters import TrainParams
 from sparsekd.knowledge.evaluation import predict
-from sparsekd.methods.base import Progress
+from sparsekd.methods.base import TrainingProgress
 from sparsekd.methods.vanilla import Vanilla
 from sparsekd.training.step import Lesson
 from tests.tiny_data import tiny_card, tiny_data
@@ -45,7 +45,7 @@ def test_the_three_loops_take_the_same_step(tiny):
         ours.optimiser.step(),
     )
     student.train()
-    for step in (plain.step, usual.step, lambda r: ours.step(r, Progress(0, 1, 0))):
+    for step in (plain.step, usual.step, lambda r: ours.step(r, TrainingProgress(0, 1, 0))):
         step(rows)
     for one, two, three in zip(
         plain.student.parameters(), usual.student.parameters(), student.parameters(), strict=True

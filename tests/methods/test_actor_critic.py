@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from sparsekd.methods.actor_critic import ActorCritic, Learner, Memory, novelty, thresholded
+from sparsekd.methods.actor_critic import ActorCritic, Agent, ReplayBuffer, novelty, thresholded
 
 CPU = torch.device("cpu")
 
@@ -13,8 +13,8 @@ CPU = torch.device("cpu")
 def learner(hard=False, caution=0.03, discount=0.5, decisions=0, seed=0):
     """A selector of four actions over two models of three numbers each, with some memories."""
     torch.manual_seed(seed)
-    made = Learner(
-        ActorCritic((3, 3), 4, 16, hard), Memory(6, 4, CPU), 1e-3, discount, caution
+    made = Agent(
+        ActorCritic((3, 3), 4, 16, hard), ReplayBuffer(6, 4, CPU), 1e-3, discount, caution
     )  # fmt: skip
     for number in range(decisions):
         action = (torch.rand(4) > 0.5).float() if hard else torch.rand(4)
@@ -74,7 +74,7 @@ def test_caution_pulls_the_actor_back_to_a_half():
 
 
 def test_rewards_are_gains_against_their_phases_mean_in_units_plus_bonuses():
-    memory = Memory(1, 1, CPU)
+    memory = ReplayBuffer(1, 1, CPU)
     for phase, gain, bonus in [(0, 5.0, 0.1), (1, 1.0, 0.0), (0, 7.0, 0.0), (1, -1.0, 0.2)]:
         memory.add(
             states=torch.zeros(1), actions=torch.zeros(1), phases=phase, gains=gain,
@@ -116,12 +116,12 @@ def test_a_hard_actors_gradient_goes_straight_through():
 def test_what_is_restored_learns_on_as_if_nothing_had_happened():
     straight, other = learner(decisions=12), learner(seed=5)
     straight.learn(5)
-    other.restore({name: tensor.clone() for name, tensor in straight.state().items()})
+    other.load_state_dict({name: tensor.clone() for name, tensor in straight.state_dict().items()})
     for each in (straight, other):
         torch.manual_seed(7)
         each.learn(5)
-    for name, tensor in straight.state().items():
-        assert torch.equal(tensor, other.state()[name]), name
+    for name, tensor in straight.state_dict().items():
+        assert torch.equal(tensor, other.state_dict()[name]), name
 
 
 def test_each_optimiser_moves_its_own_networks():

@@ -10,12 +10,12 @@ from sparsekd.catalog.parameters import Params, TrainParams
 from sparsekd.errors import Cancelled
 from sparsekd.knowledge import observe
 from sparsekd.knowledge.evaluation import predict
-from sparsekd.methods import Method, Progress, Seen, Setup, load
+from sparsekd.methods import BatchOutputs, Method, Setup, TrainingProgress, load
 from sparsekd.training import train
 from tests.tiny_data import padded, tiny_card, tiny_data
 
-MIDWAY = Progress(step=3, steps=8, epoch=0)
-COURSE = [Progress(step, 8, epoch=step // 4) for step in range(8)]
+MIDWAY = TrainingProgress(step=3, steps=8, epoch=0)
+COURSE = [TrainingProgress(step, 8, epoch=step // 4) for step in range(8)]
 
 
 @pytest.fixture(params=list(METHODS.values()), ids=list(METHODS))
@@ -36,14 +36,14 @@ class Scene:
         count = card.least_teachers
         self.teachers = tuple(tiny(labels=classes, layers=4, seed=2 + k) for k in range(count))
         self.method = load(card)(card.params())
-        inside = self.teachers if self.method.inside else ()
+        inside = self.teachers if self.method.reads_layers else ()
         self.method.prepare(
             Setup(
                 self.student, tiny_card(classes), count, inside,
                 steps=8, rows=64, selection_rows=64,
             )
         )  # fmt: skip
-        self.method.begin(0)
+        self.method.on_train_start(0)
         self.batch = tiny_data(5, classes).batch(range(5))
 
     def terms(self, batch, progress=MIDWAY):
@@ -51,7 +51,7 @@ class Scene:
         with torch.no_grad():
             needs = self.method.teacher_needs
             taught = tuple(observe(each, batch, needs) for each in self.teachers)
-        seen = Seen(student, taught, batch.labels, batch.attention_mask, batch.rows)
+        seen = BatchOutputs(student, taught, batch.labels, batch.attention_mask, batch.rows)
         return self.method.loss(seen, progress)
 
 
@@ -75,7 +75,7 @@ def test_every_parameter_has_a_default_and_help(card):
 
 
 def test_what_it_needs_of_teachers_is_shown_only_where_it_looks_inside(scene):
-    assert scene.method.inside or not scene.method.teacher_needs
+    assert scene.method.reads_layers or not scene.method.teacher_needs
 
 
 def test_each_term_is_named_finite_and_one_value_per_example(scene):
@@ -118,10 +118,10 @@ def test_an_examples_loss_does_not_depend_on_its_company(scene):
 
 
 def test_what_it_remembers_survives_an_interruption(scene):
-    state = scene.method.state()
-    scene.method.restore({name: tensor.clone() for name, tensor in state.items()})
-    assert scene.method.state().keys() == state.keys()
-    for name, tensor in scene.method.state().items():
+    state = scene.method.state_dict()
+    scene.method.load_state_dict({name: tensor.clone() for name, tensor in state.items()})
+    assert scene.method.state_dict().keys() == state.keys()
+    for name, tensor in scene.method.state_dict().items():
         assert torch.equal(tensor, state[name])
 
 
@@ -132,10 +132,10 @@ def test_a_training_by_it_ends_with_a_judged_student(card, tiny):
     trained = train(
         tiny(layers=2, seed=1), method, data, tiny_data(64, seed=2), tiny_card(),
         TrainParams(epochs=4, batch_size=4, learning_rate=1e-3), teacher_logits=logits,
-        teachers=teachers if method.inside else (),
+        teachers=teachers if method.reads_layers else (),
     )  # fmt: skip
     assert trained.steps == 24
-    assert trained.rehearsal_steps == 24 * method.rehearsals
+    assert trained.episode_steps == 24 * method.training_episodes
     assert 0 <= trained.metrics["accuracy"] <= 1
     assert all(row["when"] in ("before", "after") for row in trained.findings)
 
@@ -150,7 +150,7 @@ def test_an_interrupted_training_by_it_ends_as_if_it_never_was(card, tiny):
         end = train(
             student, method, data, tiny_data(64, seed=2), tiny_card(),
             TrainParams(epochs=2, batch_size=4, learning_rate=1e-3), teacher_logits=logits,
-            teachers=teachers if method.inside else (), **more,
+            teachers=teachers if method.reads_layers else (), **more,
         )  # fmt: skip
         return student, end
 

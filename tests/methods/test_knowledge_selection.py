@@ -14,7 +14,7 @@ from sparsekd.knowledge import observe
 from sparsekd.knowledge.evaluation import predict
 from sparsekd.knowledge.losses import kl, task_loss
 from sparsekd.knowledge.relations import flow
-from sparsekd.methods import Progress, Seen, Setup, Signal
+from sparsekd.methods import BatchOutputs, Setup, StepResult, TrainingProgress
 from sparsekd.methods.kinds import KINDS
 from sparsekd.methods.knowledge_selection import FAINTEST, KnowledgeSelection, summary
 from sparsekd.models.pruning import prune
@@ -25,7 +25,7 @@ from tests.tiny_data import tiny_card, tiny_data
 
 CARD, DATA, SELECTION = tiny_card(), tiny_data(24, seed=1), tiny_data(20, seed=2)
 TRAINING = TrainParams(epochs=2, batch_size=4, learning_rate=1e-3)  # 12 steps
-START = Progress(0, 12, 0)
+START = TrainingProgress(0, 12, 0)
 
 
 def method(student, teacher, classes=2, **values):
@@ -44,14 +44,14 @@ def view(made, student, teacher, classes=2):
     seen = observe(student, batch, made.student_needs)
     with torch.no_grad():
         taught = observe(teacher, batch, made.teacher_needs)
-    return Seen(seen, (taught,), batch.labels, batch.attention_mask, batch.rows)
+    return BatchOutputs(seen, (taught,), batch.labels, batch.attention_mask, batch.rows)
 
 
 def signal(seen, terms, progress=START):
     def never(*_):
         raise AssertionError("no reward is due")
 
-    return Signal(seen, terms, progress, never, never)
+    return StepResult(seen, terms, progress, never, never)
 
 
 def learn(tiny, values, teacher_options=None, **more):
@@ -173,7 +173,7 @@ def test_running_means_begin_as_means_and_then_follow_the_loss(tiny):
             kind: torch.full((5,), factor * loss)
             for kind, factor, loss in zip(KINDS, factors, losses, strict=True)
         }
-        made.feedback(signal(seen, terms, Progress(step, 12, 0)))
+        made.on_step_end(signal(seen, terms, TrainingProgress(step, 12, 0)))
         share = max(1 / (step + 1), 0.25)
         before = expected or [0.0] * 4
         expected = [old + share * (new - old) for old, new in zip(before, losses, strict=True)]
@@ -184,7 +184,7 @@ def test_a_fresh_student_starts_with_all_kinds_alike_and_no_means(tiny):
     made = method(tiny(layers=2), tiny(layers=4))
     made.take(torch.tensor([0.9, 0.1, 0.3, 0.2]))
     made.counts += 3
-    made.begin(1)
+    made.on_train_start(1)
     assert made.action.tolist() == [0.5] * 4
     assert made.scales().tolist() == [1.0] * 4
 
@@ -257,10 +257,10 @@ def test_a_hard_draw_reaches_every_choice_but_none(tiny):
 def test_rewards_cost_the_stated_number_of_passes(tiny, episodes, phases):
     _, made, end, noted = learn(tiny, {"episodes": episodes, "phases": phases, "updates": 1})
     assert end.held_out_passes == episodes * (phases + 1) == made.params.reward_passes
-    assert end.rehearsal_steps == 12 * episodes == 12 * made.params.rehearsals
+    assert end.episode_steps == 12 * episodes == 12 * made.params.training_episodes
     paid = [step for step, name, _ in noted if name == "reward/gain"]
     assert len(paid) == episodes * phases
-    assert max(paid) < end.rehearsal_steps
+    assert max(paid) < end.episode_steps
 
 
 def test_an_action_holds_for_a_phase_and_is_chosen_at_every_step_at_the_end(tiny):
@@ -280,8 +280,10 @@ def test_a_phases_gain_is_how_much_the_held_out_loss_fell_over_it(tiny):
     seen, losses = view(made, student, teacher), iter([5.0, 4.0, 2.0, 2.5])
     for step in range(12):
         terms = {kind: each.detach() for kind, each in made.loss(seen, START).items()}
-        made.feedback(
-            Signal(seen, terms, Progress(step, 12, 0), lambda: {"loss": next(losses)}, view)
+        made.on_step_end(
+            StepResult(
+                seen, terms, TrainingProgress(step, 12, 0), lambda: {"loss": next(losses)}, view
+            )
         )
     memory = made.learner.memory.of
     assert memory["gains"].tolist() == [1.0, 2.0, -0.5]
@@ -304,7 +306,7 @@ def stopped(tiny, values, step):
     return kept[-1]
 
 
-def test_the_selector_learns_in_the_rehearsals_and_is_frozen_after_them(tiny):
+def test_the_selector_learns_in_the_episodes_and_is_frozen_after_them(tiny):
     early, learned, late = (
         {
             name: each
@@ -374,4 +376,4 @@ def test_values_that_make_no_sense_are_refused(values):
 def test_the_controls_cost_no_rewards():
     for choose in ("uniform", "random"):
         params = KnowledgeSelectionParams.of({"choose": choose})
-        assert (params.rehearsals, params.reward_passes) == (0, 0)
+        assert (params.training_episodes, params.reward_passes) == (0, 0)

@@ -64,7 +64,7 @@ def test_a_kind_replaced_by_noise_gets_less_weight_than_every_other(tiny):
             [
                 value
                 for step, name, value in noted
-                if name == f"weight/{kind}" and step > end.rehearsal_steps
+                if name == f"weight/{kind}" and step > end.episode_steps
             ]
         )
         for kind in KINDS

@@ -12,7 +12,7 @@ from sparsekd.errors import BadInput, Incompatible
 from sparsekd.knowledge import observe
 from sparsekd.knowledge.losses import soft_cross_entropy
 from sparsekd.knowledge.representations import attention_kl, cls_cosine, cls_distance
-from sparsekd.methods import Progress, Seen, Setup
+from sparsekd.methods import BatchOutputs, Setup, TrainingProgress
 from sparsekd.methods.internal import Internal
 from sparsekd.methods.minilm import MiniLM
 from sparsekd.methods.pkd import PKD
@@ -42,11 +42,11 @@ def seen_by(method, student, teacher):
     with torch.no_grad():
         taught = observe(teacher, BATCH, method.teacher_needs)
     view = observe(student, BATCH, method.student_needs)
-    return Seen(view, (taught,), BATCH.labels, BATCH.attention_mask, BATCH.rows)
+    return BatchOutputs(view, (taught,), BATCH.labels, BATCH.attention_mask, BATCH.rows)
 
 
 def names(method, seen, step, steps=12):
-    return set(method.loss(seen, Progress(step, steps, 0)))
+    return set(method.loss(seen, TrainingProgress(step, steps, 0)))
 
 
 # --- internal representations ----------------------------------------------------------------
@@ -65,7 +65,7 @@ def test_layer_k_of_m_matches_every_nth_layer(tiny):
 
 def test_a_layers_terms_are_the_published_losses(tiny):
     method, seen, _ = internal(tiny, attention_weight=2.0, cls_weight=3.0)
-    terms = method.loss(seen, Progress(3, 12, 0))
+    terms = method.loss(seen, TrainingProgress(3, 12, 0))
     student, teacher = seen.student, seen.teachers[0]
     kl = attention_kl(student.scores[2], teacher.attention[4], seen.mask)
     torch.testing.assert_close(terms["attention/2"], 2 * kl)
@@ -94,7 +94,7 @@ def test_all_at_once_is_the_same_at_every_step(tiny):
 
 def test_in_progressive_only_layers_up_to_the_active_one_learn(tiny):
     method, seen, student = internal(tiny, schedule="progressive")
-    loss = sum(method.loss(seen, Progress(3, 12, 0)).values()).sum()
+    loss = sum(method.loss(seen, TrainingProgress(3, 12, 0)).values()).sum()
     loss.backward()
     learned = [
         max(
@@ -116,7 +116,7 @@ def test_the_share_of_the_last_stage_can_be_set(tiny):
 @pytest.mark.parametrize(("layers", "steps"), [(2, 36), (4, 60), (3, 12), (2, 900), (4, 62)])
 def test_stages_are_as_long_as_one_another(tiny, layers, steps):
     method = built("internal", tiny(layers=layers), tiny(layers=2 * layers))
-    stages = [method.stage(Progress(step, steps, 0)) for step in range(steps)]
+    stages = [method.stage(TrainingProgress(step, steps, 0)) for step in range(steps)]
     lengths = [stages.count(stage) for stage in range(layers + 1)]
     assert stages == sorted(stages)
     assert max(lengths) - min(lengths) <= (1 if steps % (layers + 1) else 0)
@@ -125,7 +125,7 @@ def test_stages_are_as_long_as_one_another(tiny, layers, steps):
 def test_the_student_is_judged_in_the_last_stage_only(tiny):
     staged, _, _ = internal(tiny)
     at_once, _, _ = internal(tiny, schedule="all")
-    places = [Progress(step, 12, 0) for step in (0, 8, 9, 11)]
+    places = [TrainingProgress(step, 12, 0) for step in (0, 8, 9, 11)]
     assert [staged.ready(place) for place in places] == [False, False, True, True]
     assert all(at_once.ready(place) for place in places)
 
@@ -133,7 +133,7 @@ def test_the_student_is_judged_in_the_last_stage_only(tiny):
 def test_an_equal_student_loses_nothing_inside(tiny):
     model = tiny(layers=3)
     method = built("internal", model, model, schedule="all")
-    terms = method.loss(seen_by(method, model, model), Progress(0, 12, 0))
+    terms = method.loss(seen_by(method, model, model), TrainingProgress(0, 12, 0))
     for name, term in terms.items():
         if name != "soft":
             torch.testing.assert_close(term, torch.zeros(5), rtol=0, atol=1e-5)
@@ -141,7 +141,7 @@ def test_an_equal_student_loses_nothing_inside(tiny):
 
 def test_agreement_is_told_for_every_example_and_layer(tiny):
     method, seen, _ = internal(tiny)
-    rows = method.examine(seen)
+    rows = method.inspect_examples(seen)
     assert {(row["row"], row["layer"]) for row in rows} == {
         (row, layer) for row in range(5) for layer in (1, 2, 3)
     }
@@ -170,7 +170,7 @@ def test_the_patient_term_is_beta_times_the_mean_over_layers(tiny):
     seen = seen_by(method, student, teacher)
     ours, theirs = seen.student.cls, seen.teachers[0].cls
     mean = (cls_distance(ours[1], theirs[2]) + cls_distance(ours[2], theirs[4])) / 2
-    torch.testing.assert_close(method.loss(seen, Progress(0, 12, 0))["patient"], 10 * mean)
+    torch.testing.assert_close(method.loss(seen, TrainingProgress(0, 12, 0))["patient"], 10 * mean)
 
 
 def test_patience_needs_a_layer_in_between(tiny):
@@ -184,9 +184,9 @@ def test_tinybert_turns_from_inner_states_to_soft_labels(tiny):
     seen = seen_by(method, student, teacher)
     inner = {"hidden/0", "hidden/1", "hidden/2", "scores/1", "scores/2"}
     assert [names(method, seen, step) for step in (0, 8, 9)] == [inner, inner, {"soft"}]
-    assert not method.ready(Progress(8, 12, 0)) and method.ready(Progress(9, 12, 0))
+    assert not method.ready(TrainingProgress(8, 12, 0)) and method.ready(TrainingProgress(9, 12, 0))
     logits = seen.student.logits, seen.teachers[0].logits
-    soft = method.loss(seen, Progress(9, 12, 0))["soft"]
+    soft = method.loss(seen, TrainingProgress(9, 12, 0))["soft"]
     torch.testing.assert_close(soft, soft_cross_entropy(*logits, temperature=1.0))
 
 
@@ -194,7 +194,7 @@ def test_hidden_states_are_compared_over_real_tokens_alone(tiny):
     student, teacher = tiny(layers=2, seed=1), tiny(layers=4, seed=2)
     method = built("tinybert", student, teacher)
     seen = seen_by(method, student, teacher)
-    term = method.loss(seen, Progress(0, 12, 0))["hidden/1"]
+    term = method.loss(seen, TrainingProgress(0, 12, 0))["hidden/1"]
     for row in range(5):
         length = int(BATCH.attention_mask[row].sum())
         ours, theirs = seen.student.hidden[1], seen.teachers[0].hidden[2]
@@ -231,7 +231,9 @@ def test_widths_and_heads_may_differ(tiny, name):
     student, teacher = tiny(layers=2, hidden=16, heads=2), tiny(layers=4, hidden=24, heads=3)
     method = built(name, student, teacher)
     for step in range(12):
-        for term in method.loss(seen_by(method, student, teacher), Progress(step, 12, 0)).values():
+        for term in method.loss(
+            seen_by(method, student, teacher), TrainingProgress(step, 12, 0)
+        ).values():
             assert term.shape == (5,) and term.isfinite().all()
     maps = [each for module in method.modules().values() for each in module.values()]
     assert all((each.in_features, each.out_features) == (16, 24) for each in maps)
@@ -245,7 +247,9 @@ def test_a_pruned_teacher_with_fewer_heads_teaches(tiny, name):
     sparse = prune(teacher, Mask(heads, np.ones((4, 20), dtype=bool)))
     method = built(name, student, sparse)
     for step in (0, 11):
-        for term in method.loss(seen_by(method, student, sparse), Progress(step, 12, 0)).values():
+        for term in method.loss(
+            seen_by(method, student, sparse), TrainingProgress(step, 12, 0)
+        ).values():
             assert term.isfinite().all()
 
 

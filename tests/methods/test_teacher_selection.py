@@ -12,13 +12,13 @@ from sparsekd.catalog.methods.teacher_selection import TeacherSelectionParams
 from sparsekd.catalog.parameters import TrainParams
 from sparsekd.errors import Cancelled, Incompatible
 from sparsekd.knowledge import Knowledge
-from sparsekd.methods import Progress, Seen, Setup, Signal
+from sparsekd.methods import BatchOutputs, Setup, StepResult, TrainingProgress
 from sparsekd.methods.teacher_rewards import ahead, reward
 from sparsekd.methods.teacher_selection import TeacherSelection
 from sparsekd.training import train
 from tests.tiny_data import tiny_card, tiny_data
 
-START, LATE = Progress(0, 100, 0), Progress(60, 100, 0)
+START, LATE = TrainingProgress(0, 100, 0), TrainingProgress(60, 100, 0)
 STUDENT = [[0.2, -0.4], [1.5, 0.3], [0.0, 0.0]]
 TEACHERS = [[[1.0, 0.0], [-2.0, 2.0], [3.0, 0.5]], [[0.0, 1.0], [0.5, 0.5], [-1.0, 2.0]]]
 LABELS = [0, 1, 1]
@@ -45,7 +45,7 @@ def prepared(tiny, card=None, steps=100, teachers=2, seed=0, **params):
     card = card or tiny_card()
     student = tiny(labels=card.classes)
     method.prepare(Setup(student, card, teachers, steps=steps, rows=3, selection_rows=64))
-    method.begin(0)
+    method.on_train_start(0)
     return method
 
 
@@ -54,7 +54,7 @@ def seen(student=STUDENT, teachers=TEACHERS, labels=LABELS, rows=(0, 1, 2), cls=
     cls = torch.zeros(len(rows), WIDTH) if cls is None else cls
     views = tuple(Knowledge(torch.tensor(each)) for each in teachers)
     own = Knowledge(torch.tensor(student), cls={2: cls})
-    return Seen(own, views, labels, torch.ones(len(rows), 3, dtype=torch.int64), rows)
+    return BatchOutputs(own, views, labels, torch.ones(len(rows), 3, dtype=torch.int64), rows)
 
 
 def values(terms):
@@ -179,8 +179,8 @@ def test_the_uniform_ensemble_stays_one_throughout(tiny):
 
 
 def signal(method, view, step, held_out=None):
-    progress = Progress(step, 100, 0)
-    return Signal(view, {}, progress, held_out or _never, lambda rows: picked(view, rows))
+    progress = TrainingProgress(step, 100, 0)
+    return StepResult(view, {}, progress, held_out or _never, lambda rows: picked(view, rows))
 
 
 def _never():
@@ -192,17 +192,21 @@ def picked(view, rows):
     place = torch.from_numpy(np.asarray(rows))
     own = Knowledge(view.student.logits[place], cls={2: view.student.cls[2][place]})
     taught = tuple(Knowledge(each.logits[place]) for each in view.teachers)
-    return Seen(own, taught, view.labels[place], view.mask[place], np.asarray(rows))
+    return BatchOutputs(own, taught, view.labels[place], view.mask[place], np.asarray(rows))
 
 
 def test_the_selector_learns_at_the_end_of_the_pre_training_and_then_at_every_step(tiny):
     method, moved = prepared(tiny, pretrain=0.1), []
     for step in range(13):
         before = method.policy.bias.detach().clone()
-        method.feedback(signal(method, seen(), step))
+        method.on_step_end(signal(method, seen(), step))
         moved.append(not torch.equal(before, method.policy.bias.detach()))
     assert moved == [False] * 9 + [True] * 4
-    assert [method.ready(Progress(step, 100, 0)) for step in (5, 10, 11)] == [False, True, True]
+    assert [method.ready(TrainingProgress(step, 100, 0)) for step in (5, 10, 11)] == [
+        False,
+        True,
+        True,
+    ]
 
 
 def test_a_reward_is_read_where_one_step_of_the_students_logits_leads(tiny):
@@ -258,8 +262,8 @@ def test_the_policy_comes_to_choose_the_teacher_that_helps(tiny, credit, passes)
     view = seen(student, [right, wrong], labels.tolist(), range(64), torch.zeros(64, WIDTH))
     method = prepared(tiny, pretrain=0.1, credit=credit, selector_passes=passes)
     method.rows = 64
-    method.feedback(signal(method, view, 9))
-    told = pd.DataFrame(method.examine(view))
+    method.on_step_end(signal(method, view, 9))
+    told = pd.DataFrame(method.inspect_examples(view))
     chosen = told.groupby("teacher")["chosen"].mean()
     assert chosen[1] >= 0.9
     assert chosen[2] <= 0.1
@@ -273,7 +277,7 @@ def test_the_fixed_weights_are_the_likeliest_on_a_fine_grid(tiny):
     labels = drawn.integers(0, 2, 40)
     logits[0, np.arange(40), labels] += 0.7
     view = seen(logits[0].tolist(), logits.tolist(), labels.tolist(), range(40))
-    method.feedback(signal(method, view, 9))
+    method.on_step_end(signal(method, view, 9))
     p = [[softmax(logits[k, i])[labels[i]] for i in range(40)] for k in range(2)]
 
     def likelihood(w):
@@ -292,7 +296,7 @@ def test_accuracy_is_read_once_in_so_many_steps_and_moves_the_policy(tiny):
     biases = []
     for step in range(10, 20):
         found = signal(method, seen(), step, lambda: {"accuracy": next(readings)})
-        method.feedback(found)
+        method.on_step_end(found)
         biases.append(method.policy.bias.detach().clone())
     assert next(readings, None) is None
     assert all(torch.equal(bias, torch.zeros(2)) for bias in biases[:9])
@@ -366,7 +370,7 @@ def test_an_interruption_changes_nothing(tiny, params):
 
 
 def test_it_tells_who_teaches_an_instance_and_why(tiny):
-    rows = prepared(tiny).examine(seen())
+    rows = prepared(tiny).inspect_examples(seen())
     assert [(row["row"], row["teacher"]) for row in rows] == [
         (row, teacher) for row in range(3) for teacher in (1, 2)
     ]

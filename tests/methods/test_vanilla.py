@@ -9,12 +9,12 @@ from sparsekd.catalog.methods.fine_tuning import FineTuningParams
 from sparsekd.catalog.methods.vanilla import VanillaParams
 from sparsekd.errors import BadInput, Incompatible
 from sparsekd.knowledge import Knowledge, observe
-from sparsekd.methods import Progress, Seen, Setup
+from sparsekd.methods import BatchOutputs, Setup, TrainingProgress
 from sparsekd.methods.fine_tuning import FineTuning
 from sparsekd.methods.vanilla import Vanilla
 from tests.tiny_data import tiny_card, tiny_data
 
-START = Progress(0, 10, 0)
+START = TrainingProgress(0, 10, 0)
 STUDENT = torch.tensor([[0.2, -0.4], [1.5, 0.3], [0.0, 0.0]])
 TEACHER = torch.tensor([[1.0, 0.0], [-2.0, 2.0], [3.0, 0.5]])
 LABELS = torch.tensor([0, 1, 1])
@@ -22,7 +22,7 @@ LABELS = torch.tensor([0, 1, 1])
 
 def seen(student, teacher, labels):
     mask = torch.ones(len(labels), 3, dtype=torch.int64)
-    return Seen(Knowledge(student), (Knowledge(teacher),), labels, mask, labels.numpy())
+    return BatchOutputs(Knowledge(student), (Knowledge(teacher),), labels, mask, labels.numpy())
 
 
 def test_the_default_is_the_published_loss():
@@ -53,7 +53,7 @@ def test_a_student_equal_to_its_teacher_loses_only_the_teachers_entropy(tiny):
     model, batch = tiny(), tiny_data(6).batch(range(6))
     view = observe(model, batch)
     terms = Vanilla(VanillaParams(alpha=1)).loss(
-        Seen(view, (view,), batch.labels, batch.attention_mask, batch.rows), START
+        BatchOutputs(view, (view,), batch.labels, batch.attention_mask, batch.rows), START
     )
     p = torch.softmax(view.logits / 2, 1).tolist()
     entropy = [-4 * sum(share * math.log(share) for share in row) for row in p]

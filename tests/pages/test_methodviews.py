@@ -14,14 +14,14 @@ from tests.pages.conftest import fill_plan, sample_plan
 DISTIL = "pages/student/distil.py"
 
 
-def student(rehearsal_steps: int, names: list[str]) -> Run:
+def student(episode_steps: int, names: list[str]) -> Run:
     """A finished student whose method has noted numbers of these names."""
     plan = fill_plan(sample_plan())
     run_id = next(step.recipe.run_id for step in plan.steps if step.role == "student")
     run = store.get(run_id)
     events = [Event(step, name, step / 10) for step in (0, 5, 9) for name in names]
     store.report(run_id, Progress("epoch 1 of 1", 10, 10), events)
-    facts = run.outcome.facts | {"rehearsal_steps": rehearsal_steps}
+    facts = run.outcome.facts | {"episode_steps": episode_steps}
     with store.held(run_id):
         store.finish(run_id, State.DONE, Outcome(run.outcome.metrics, facts), 9.5)
     return store.get(run_id)
@@ -33,18 +33,18 @@ def findings(run: Run, rows: list[dict[str, object]]) -> None:
     pd.DataFrame(told).to_parquet(run.folder / "findings.parquet")
 
 
-@pytest.mark.parametrize("rehearsal_steps", [0, 8])
+@pytest.mark.parametrize("episode_steps", [0, 8])
 def test_every_kind_of_number_has_its_chart(
-    open_page: Callable[..., AppTest], rehearsal_steps: int
+    open_page: Callable[..., AppTest], episode_steps: int
 ) -> None:
     names = [f"{kind}/{name}" for kind in method_charts.VIEWS for name in ("one", "other")]
-    run = student(rehearsal_steps, names)
+    run = student(episode_steps, names)
     app = open_page(DISTIL, run=run.id)
     words = "".join(each.value for each in app.markdown)
     assert not app.exception
     assert all(view.title in words for view in method_charts.VIEWS.values())
-    told = any("rehearsals with students" in each.value for each in app.caption)
-    assert told == bool(rehearsal_steps)
+    told = any("training episodes" in each.value for each in app.caption)
+    assert told == bool(episode_steps)
 
 
 def test_agreement_by_layer_is_drawn_and_tabled(open_page: Callable[..., AppTest]) -> None:

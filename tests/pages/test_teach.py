@@ -319,7 +319,7 @@ def test_an_older_study_is_chosen_in_the_sidebar(open_page: Open, study: Plan) -
     assert app.code[0].value == recipes.command(store.plan(study.id))
 
 
-def test_the_cost_of_rehearsals_is_told_before_they_are_launched(
+def test_the_cost_of_training_episodes_is_shown_before_they_are_launched(
     open_page: Callable[..., AppTest],
 ) -> None:
     fill_plan(sample_plan())
@@ -328,6 +328,6 @@ def test_the_cost_of_rehearsals_is_told_before_they_are_launched(
     method.set_value("knowledge_selection").run()
     told = " ".join(caption.value for caption in app.caption)
     params = METHODS["knowledge_selection"].params()
-    assert f"{params.rehearsals} rehearsals" in told
+    assert f"{params.training_episodes} training episodes" in told
     assert f"{params.reward_passes} reward passes" in told
-    assert f"{params.rehearsals + 1} trainings" in told
+    assert f"{params.training_episodes + 1} trainings" in told

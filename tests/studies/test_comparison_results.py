@@ -28,9 +28,9 @@ def finish(plan: Plan, but: str = "") -> Plan:
             outcome = Outcome(message="The disk is full.", hint="Free it.")
             store.finish(step.recipe.run_id, State.FAILED, outcome, 1.0)
             continue
-        facts = {"parameters": 10, "steps": STEPS, "rehearsal_steps": 0, "held_out_passes": 0}
+        facts = {"parameters": 10, "steps": STEPS, "episode_steps": 0, "held_out_passes": 0}
         if step.role == "knowledge_selection":
-            facts |= {"rehearsal_steps": 400, "held_out_passes": 32}
+            facts |= {"episode_steps": 400, "held_out_passes": 32}
         scores = {"accuracy": 0.8 + step.seed / 100, "loss": 0.5}
         outcome = Outcome({"selection": {"accuracy": 0.1}, "validation": scores}, facts)
         store.finish(step.recipe.run_id, State.DONE, outcome, SECONDS)
@@ -78,7 +78,7 @@ def test_students_on_the_way_count_as_extra_steps_and_time():
     }
 
 
-def test_a_masked_teacher_costs_no_step_and_rehearsals_do():
+def test_a_masked_teacher_costs_no_step_and_training_episodes_do():
     found = cost("vanilla:random_mask", "knowledge_selection")
     masked, selected = found["vanilla:random_mask"], found["knowledge_selection"]
     assert (masked["extra_steps"], masked["extra_seconds"]) == (0, SECONDS)

@@ -208,7 +208,7 @@ def test_methods_on_the_menu_stack_only_where_they_read_logits_and_labels_alone(
         learner = Learner(student(0), method)
         if card.stacks:
             together.check([learner])
-        elif method.inside or method.examines or method.rehearsals:
+        elif method.reads_layers or method.inspects_examples or method.training_episodes:
             with pytest.raises(Incompatible, match="more than logits and labels"):
                 together.check([learner])
     assert {name for name, card in METHODS.items() if card.stacks} == {"fine_tuning", "vanilla"}

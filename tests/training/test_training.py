@@ -13,7 +13,7 @@ from sparsekd.catalog.parameters import TrainParams
 from sparsekd.errors import BadInput, Cancelled, Incompatible, Unavailable
 from sparsekd.knowledge.evaluation import evaluate, predict
 from sparsekd.knowledge.losses import squared_error
-from sparsekd.methods.base import Method, Progress
+from sparsekd.methods.base import Method, TrainingProgress
 from sparsekd.methods.fine_tuning import FineTuning
 from sparsekd.methods.vanilla import Vanilla
 from sparsekd.models.pruning import prune
@@ -34,9 +34,8 @@ DATA_ROWS = np.arange(4)
 class Watcher(Method):
     """Uses all that the loop offers: every need, a module, chance, memory and rewards."""
 
-    inside = True
-    examines = True
-    rehearsals = 1
+    reads_layers = True
+    training_episodes = 1
 
     def prepare(self, setup):
         kinds = ("cls", "hidden", "attention", "values")
@@ -63,26 +62,26 @@ class Watcher(Method):
             "soft": squared_error(student.logits, teacher.logits),
         }
 
-    def feedback(self, signal):
+    def on_step_end(self, signal):
         self.mean = 0.9 * self.mean + 0.1 * signal.terms["hidden"].mean()
         if signal.progress.step % 3 == 0:
-            self.mean = self.mean + signal.held_out()["loss"]
-            self.mean = self.mean + signal.review(DATA_ROWS).teachers[0].hidden[1].mean()
-        self.note(signal.progress, {"mean": float(self.mean)})
+            self.mean = self.mean + signal.evaluate()["loss"]
+            self.mean = self.mean + signal.observe(DATA_ROWS).teachers[0].hidden[1].mean()
+        self.log(signal.progress, {"mean": float(self.mean)})
 
-    def begin(self, course):
+    def on_train_start(self, episode):
         self.mean = self.mean * 0.5
 
     def ready(self, progress):
-        return progress.share > 0.5
+        return progress.fraction > 0.5
 
-    def examine(self, seen):
+    def inspect_examples(self, seen):
         return [{"row": int(row)} for row in seen.rows]
 
-    def state(self):
+    def state_dict(self):
         return {"mean": self.mean}
 
-    def restore(self, state):
+    def load_state_dict(self, state):
         self.mean = state["mean"].clone()
 
 
@@ -211,11 +210,11 @@ def test_the_cached_logits_are_those_of_the_batchs_rows(tiny):
     checked = []
 
     class Diary(FineTuning):
-        def feedback(self, signal):
-            for known, given in zip(signal.seen.teachers, logits, strict=True):
-                np.testing.assert_array_equal(known.logits.numpy(), given[signal.seen.rows])
-            np.testing.assert_array_equal(signal.seen.labels, DATA.labels[signal.seen.rows])
-            checked.extend(signal.seen.rows)
+        def on_step_end(self, signal):
+            for known, given in zip(signal.outputs.teachers, logits, strict=True):
+                np.testing.assert_array_equal(known.logits.numpy(), given[signal.outputs.rows])
+            np.testing.assert_array_equal(signal.outputs.labels, DATA.labels[signal.outputs.rows])
+            checked.extend(signal.outputs.rows)
 
     one = TrainParams(epochs=1, batch_size=6)
     learn(student(tiny), (Diary(FineTuningParams()), {"teacher_logits": logits}), params=one)
@@ -227,7 +226,7 @@ def test_a_gradient_longer_than_the_clip_is_shortened_to_it(tiny, clip):
     lesson = Lesson(
         student(tiny), FineTuning(FineTuningParams()), DATA, CARD, TrainParams(clip=clip)
     )
-    lesson.step(np.arange(6), Progress(0, 10, 0))
+    lesson.step(np.arange(6), TrainingProgress(0, 10, 0))
     # After one step AdamW's first moment is a tenth of the gradient.
     firsts = [each for name, each in moments(lesson.optimiser).items() if name.endswith("/exp_avg")]
     norm = 10 * torch.stack([each.norm() for each in firsts]).norm().item()
@@ -289,8 +288,8 @@ def test_the_order_of_the_first_epoch_is_not_that_of_the_second(tiny):
     rows = []
 
     class Diary(FineTuning):
-        def feedback(self, signal):
-            rows.append(signal.seen.rows)
+        def on_step_end(self, signal):
+            rows.append(signal.outputs.rows)
 
     learn(student(tiny), (Diary(FineTuningParams()), {}))
     epochs = [rows[start : start + STEPS_PER_EPOCH] for start in range(0, 12, STEPS_PER_EPOCH)]
@@ -313,7 +312,7 @@ def test_the_reported_loss_is_the_mean_over_examples_of_unequal_batches(tiny):
     terms = []
 
     class Diary(FineTuning):
-        def feedback(self, signal):
+        def on_step_end(self, signal):
             terms.append(signal.terms["hard"].double())
 
     one = TrainParams(epochs=1, batch_size=6)

@@ -195,7 +195,7 @@ def cost(plan: Plan, task: TaskCard, train: TrainParams) -> None:
         key="contest.costs", height="content",
     )  # fmt: skip
     trainings = sum(
-        1 + launch_cost.rehearsals(recipe) for recipe in new if recipe.stage == "distil"
+        1 + launch_cost.training_episodes(recipe) for recipe in new if recipe.stage == "distil"
     )
     words = f"{frame.counted(len(new), 'new run')}, {frame.counted(trainings, 'training')} in all"
     if known:
@@ -210,7 +210,7 @@ def costs(plan: Plan, steps: int | None) -> pd.DataFrame:
     for step in plan.steps:
         if not roles.competes(step.role) or step.seed != plan.steps[-1].seed:
             continue
-        extra = launch_cost.rehearsals(step.recipe) + sum(
+        extra = launch_cost.training_episodes(step.recipe) + sum(
             recipe.stage == "distil" for recipe in _before(step.recipe, recipes)
         )
         rows.append(

@@ -241,7 +241,7 @@ def _columns(asked: study_view.Question) -> dict[str, object]:
         "steps": number("Steps", format="%d", width=60, help="Optimiser steps of the student."),
         "extra_steps": number(
             "Extra steps", format="%d", width=85,
-            help="Optimiser steps of students on the way: rehearsals, trial students, assistants.",
+            help="Optimiser steps of training episodes, trial students and assistants.",
         ),
         "tries": number("Tries", format="%d", width=50, help="Settings tried for it."),
         "seconds": number("Seconds", format="%.1f", width=70, help="The student's wall time."),

@@ -77,7 +77,7 @@ def numbers(run: Run, key: str) -> None:
     from pages.parts.shell import charts
 
     st.markdown("##### What the method did")
-    begin = run.outcome.facts.get("rehearsal_steps")
+    begin = run.outcome.episode_steps
     rows = [kinds[start : start + 2] for start in range(0, len(kinds), 2)]
     for row in rows:
         for place, kind in zip(st.columns(len(row), gap="large"), row, strict=True):
@@ -96,8 +96,8 @@ def numbers(run: Run, key: str) -> None:
                 )  # fmt: skip
     if begin:
         st.caption(
-            f"The first {begin:,} steps are rehearsals with students that are thrown away; "
-            "the line marks where the student that counts begins."
+            f"The first {begin:,} steps are training episodes, whose students are discarded; "
+            "the line marks the start of the final training."
         )
     frame.table(noted, f"method-{run.id}", f"{key}.notes")
 

@@ -8,7 +8,7 @@ import streamlit as st
 
 from pages.parts.shell import frame
 from sparsekd.catalog.methods import METHODS
-from sparsekd.catalog.parameters import TrainParams
+from sparsekd.catalog.parameters import MethodParams, TrainParams
 from sparsekd.runs import store
 from sparsekd.runs.records import Recipe, Run, State
 from sparsekd.studies import cost as budgets
@@ -44,19 +44,18 @@ def cost(rows: int | None, train: TrainParams) -> Cost | None:
     return Cost(math.ceil(used / train.batch_size) * train.epochs, used * train.epochs)
 
 
-def rehearsals(recipe: Recipe) -> int:
-    """Trainings of students that are thrown away, which a method asks for before its own."""
-    return _asked(recipe, "rehearsals")
+def training_episodes(recipe: Recipe) -> int:
+    """Return the trainings of discarded students that a method needs before its own."""
+    return _method(recipe).training_episodes
 
 
 def reward_passes(recipe: Recipe) -> int:
-    """Passes over the selection split, beside those that end an epoch."""
-    return _asked(recipe, "reward_passes")
+    """Return the passes over the selection split, beside those that end an epoch."""
+    return _method(recipe).reward_passes
 
 
-def _asked(recipe: Recipe, name: str) -> int:
-    params = METHODS[recipe.method].params.of(recipe.params["method"])
-    return int(getattr(params, name, 0))
+def _method(recipe: Recipe) -> MethodParams:
+    return METHODS[recipe.method].params.of(recipe.params["method"])
 
 
 def pace(stage: str, task: str) -> tuple[float, int] | None:

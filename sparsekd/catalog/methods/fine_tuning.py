@@ -1,10 +1,10 @@
 """Fine-tuning: parameters and card."""
 
 from sparsekd.catalog.card import Card
-from sparsekd.catalog.parameters import Params
+from sparsekd.catalog.parameters import MethodParams
 
 
-class FineTuningParams(Params):
+class FineTuningParams(MethodParams):
     """Training on the gold labels alone: nothing to choose."""
 
 

@@ -5,10 +5,10 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from sparsekd.catalog.card import Card, Variant
-from sparsekd.catalog.parameters import Params
+from sparsekd.catalog.parameters import MethodParams
 
 
-class InternalParams(Params):
+class InternalParams(MethodParams):
     """Attention and [CLS] vectors of matched layers, by a schedule.
 
     Source: Aguilar et al., AAAI 2020, arXiv 1910.03723; weights and shares are ours.

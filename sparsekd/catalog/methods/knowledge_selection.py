@@ -5,10 +5,10 @@ from typing import Literal
 from pydantic import Field
 
 from sparsekd.catalog.card import Card, Variant
-from sparsekd.catalog.parameters import Params
+from sparsekd.catalog.parameters import MethodParams
 
 
-class KnowledgeSelectionParams(Params):
+class KnowledgeSelectionParams(MethodParams):
     """Which kinds of knowledge are let through, and how the selector learns to choose them.
 
     Source: Wang et al., Findings of EMNLP 2022, arXiv 2302.00444; the numbers are ours.
@@ -85,14 +85,14 @@ class KnowledgeSelectionParams(Params):
     )
 
     @property
-    def rehearsals(self) -> int:
-        """Trainings before the one that counts: the episodes, where an actor learns."""
+    def training_episodes(self) -> int:
+        """Return the number of episodes; the controls have none."""
         return self.episodes if self.choose == "actor" else 0
 
     @property
     def reward_passes(self) -> int:
-        """Passes over the selection split: one before each episode's phases, one after each."""
-        return self.rehearsals * (self.phases + 1)
+        """Return the reward passes: one before the phases of each episode, one after each phase."""
+        return self.training_episodes * (self.phases + 1)
 
 
 CARD = Card(

@@ -5,10 +5,10 @@ from typing import Literal
 from pydantic import Field
 
 from sparsekd.catalog.card import Card, Variant
-from sparsekd.catalog.parameters import Params
+from sparsekd.catalog.parameters import MethodParams
 
 
-class TeacherSelectionParams(Params):
+class TeacherSelectionParams(MethodParams):
     """A policy chooses, for each training instance, which of several teachers teach it.
 
     Source: Yuan et al., AAAI 2021, arXiv 2012.06048; no official code, so most values are ours.

@@ -3,10 +3,10 @@
 from pydantic import Field
 
 from sparsekd.catalog.card import Card
-from sparsekd.catalog.parameters import Params
+from sparsekd.catalog.parameters import MethodParams
 
 
-class TinyBERTParams(Params):
+class TinyBERTParams(MethodParams):
     """First the inner states, then the soft labels.
 
     Source: Jiao et al., Findings of EMNLP 2020, arXiv 1909.10351; the share is ours.

@@ -3,10 +3,10 @@
 from pydantic import Field
 
 from sparsekd.catalog.card import Card
-from sparsekd.catalog.parameters import Params
+from sparsekd.catalog.parameters import MethodParams
 
 
-class VanillaParams(Params):
+class VanillaParams(MethodParams):
     """Soft labels of the teacher mixed with the gold labels.
 
     Source: Yang, Zhang, Song, EMNLP 2022, arXiv 2210.03923 (reference code); Hinton et al. 2015.
