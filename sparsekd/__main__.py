@@ -1,21 +1,21 @@
-"""`python -m sparsekd`: the command line. Errors leave as one line and exit code 2."""
+"""`python -m sparsekd`: the command line. An error is one line and exit code 2."""
 
 import sys
+from collections.abc import Sequence
 
-from sparsekd.cli.menu import parser
+from sparsekd.cli.parser import parse
 from sparsekd.errors import Cancelled, SparseKDError
 
 
-def main(words: list[str] | None = None) -> int:
+def main(words: Sequence[str] | None = None) -> int:
     """Run one command.
 
     Returns:
         0 when done, 2 on bad input or a failed run, 130 when stopped.
     """
-    words = sys.argv[1:] if words is None else words
     try:
-        args = parser(_method(words)).parse_args(words)
-        args.command(args)
+        command, request = parse(sys.argv[1:] if words is None else words)
+        command(request)
     except Cancelled as stop:
         print(stop, file=sys.stderr)
         return 130
@@ -25,16 +25,6 @@ def main(words: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         return 130
     return 0
-
-
-def _method(words: list[str]) -> str:
-    """The method named on the command line, whose parameters become options."""
-    for word, following in zip(words, [*words[1:], ""], strict=True):
-        if word == "--method":
-            return following
-        if word.startswith("--method="):
-            return word.partition("=")[2]
-    return "vanilla"
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from streamlit.testing.v1 import AppTest
 from pages.parts.runs import downloads
 from pages.parts.scores_and_mask import mask_sliders, quality_curves, quality_grid
 from sparsekd.catalog.stage_parameters import MaskParams
-from sparsekd.cli.menu import parser
+from sparsekd.cli.parser import parse
 from sparsekd.errors import BadInput
 from sparsekd.runs import store
 from sparsekd.runs.records import Outcome, Plan, Run, State
@@ -212,8 +212,9 @@ def test_the_commands_on_the_page_are_commands(open_page: Open, study: Plan) -> 
     app = open_page(PAGE, lam="0.25", sparsity="0.4", neuron_sparsity="0.5", v="1")
     commands = [code.value for code in app.code if code.value.startswith("python -m sparsekd")]
 
-    mask, prune, _ = (parser("vanilla").parse_args(c.split()[3:]) for c in commands)
-    assert (mask.lam, mask.sparsity, mask.neuron_sparsity) == (0.25, 0.4, 0.5)
+    mask, prune, _ = (parse(c.split()[3:])[1] for c in commands)
+    given = mask.params
+    assert (given["lam"], given["sparsity"], given["neuron_sparsity"]) == (0.25, 0.4, 0.5)
     assert Path(mask.scores) == scores_run(study).folder / "scores.npz"
     assert prune.teacher == scores_run(study).recipe.inputs["teacher"]
 

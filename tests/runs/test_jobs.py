@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from sparsekd.cli.follow import follow
+from sparsekd.cli.progress import wait_for
 from sparsekd.errors import BadInput, NotFound, Unavailable
 from sparsekd.runs import jobs, stacking, store
 from sparsekd.runs.database import database
@@ -307,7 +307,7 @@ def test_who_waits_hears_why_nothing_can_start(monkeypatch):
     assert trouble is not None
     assert "no executor 'rays'" in trouble.message
     with pytest.raises(Unavailable, match="rays"):
-        follow([Step("student", run.recipe)])
+        wait_for([Step("student", run.recipe)])
     jobs.submit([recipe(0)])
     assert jobs.trouble() is None
 

@@ -10,8 +10,7 @@ import pytest
 
 from sparsekd.catalog.methods import METHODS
 from sparsekd.catalog.stage_parameters import MaskParams, ScoreParams, StudentParams
-from sparsekd.cli import comparing
-from sparsekd.cli.menu import parser
+from sparsekd.cli.parser import parse
 from sparsekd.errors import BadInput, Incompatible, NotFound, SparseKDError
 from sparsekd.runs import references
 from sparsekd.runs.records import Plan, Recipe
@@ -273,6 +272,6 @@ def test_the_command_line_of_a_comparison_repeats_it(everything: Plan):
     other = replace(other, teachers=own, student=StudentParams(layers=2), assistant_layers=3)
     for plan in (everything, comparison.plan(other)):
         words = shlex.split(command.command(plan))[3:]
-        args = parser().parse_args(words)
-        found, _ = comparison.chosen(comparing.wanted(args, references.task(args.task)))
+        _, request = parse(words)
+        found, _ = comparison.chosen(request.comparison(references.task(request.task)))
         assert comparison.plan(found) == plan

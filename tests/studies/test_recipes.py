@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 
 from sparsekd.catalog.stage_parameters import MaskParams, StudentParams
-from sparsekd.cli import commands
-from sparsekd.cli.menu import parser
+from sparsekd.cli.parser import parse
 from sparsekd.errors import BadInput
 from sparsekd.runs import references
 from sparsekd.runs.records import Plan
@@ -111,6 +110,5 @@ def test_the_command_line_of_a_study_repeats_it(tmp_path: Path, monkeypatch: pyt
     )
     plan = recipes.stark(asked)
     words = shlex.split(recipes.command(plan))[3:]
-    args = parser().parse_args(words)
-    card = references.task(args.task)
-    assert recipes.stark(commands.wanted(args, card)) == plan
+    _, request = parse(words)
+    assert recipes.stark(request.study(references.task(request.task))) == plan

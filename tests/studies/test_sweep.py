@@ -6,8 +6,7 @@ import pytest
 
 from sparsekd.catalog.parameters import TrainParams
 from sparsekd.catalog.stage_parameters import MaskParams, ScoreParams, StudentParams
-from sparsekd.cli.menu import parser
-from sparsekd.cli.sweeping import wanted
+from sparsekd.cli.parser import parse
 from sparsekd.errors import BadInput, NotFound
 from sparsekd.studies import command, sweep
 from sparsekd.studies import recipes as plans
@@ -169,7 +168,7 @@ def test_an_unknown_method_or_control_names_the_nearest():
 def test_the_command_that_repeats_a_study_asks_for_the_same_runs(changes):
     plan = sweep.plan(replace(SMALL, **changes))
     words = command.command(plan).split()[3:]
-    (asked,) = expand(wanted(parser().parse_args(words)))
+    (asked,) = expand(parse(words)[1].declaration())
     again = sweep.plan(asked)
     assert {step.recipe.run_id for step in again.steps} == {s.recipe.run_id for s in plan.steps}
 

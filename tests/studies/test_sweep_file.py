@@ -4,8 +4,7 @@ import json
 
 import pytest
 
-from sparsekd.cli.menu import parser
-from sparsekd.cli.sweeping import wanted
+from sparsekd.cli.parser import parse
 from sparsekd.errors import BadInput, NotFound
 from sparsekd.studies import sweep, sweep_file
 from sparsekd.studies.sweep import LAMS, SPARSITIES
@@ -90,7 +89,7 @@ def test_a_file_may_not_run_code(tmp_path):
 def test_words_change_what_a_file_says(tmp_path):
     path = study(tmp_path, "task: demo/sentiment\nlam: [0.5]\ntrain: {epochs: 3, batch_size: 8}\n")
     words = f"sweep --file {path} --lam 0,1 --epochs 2 --student-layers 2 --seeds 2".split()
-    asked = wanted(parser().parse_args(words))
+    asked = parse(words)[1].declaration()
     assert (asked.lam, asked.seeds) == ((0.0, 1.0), (0, 1))
     assert asked.train == {"epochs": 2, "batch_size": 8}
     assert asked.student == ({"layers": 2},)
@@ -98,7 +97,7 @@ def test_words_change_what_a_file_says(tmp_path):
 
 def test_a_task_has_to_be_named():
     with pytest.raises(BadInput, match="No task"):
-        wanted(parser().parse_args(["sweep", "--lam", "0"]))
+        parse(["sweep", "--lam", "0"])[1].declaration()
 
 
 def test_every_key_says_what_it_is_for():

@@ -85,4 +85,4 @@ def test_a_run_that_is_no_scoring_run_ranks_nothing(
     teacher = next(entry["id"] for entry in listed if entry["stage"] == "finetune")
     words = ["ablate", "--teacher", teacher, "--task", str(place / "task"), "--scores-run", teacher]
     assert main([*words, "--out", str(place / "none.npz")]) == 2
-    assert f"Run {teacher} is no scoring run" in capsys.readouterr().err
+    assert f"Run {teacher} is a finetune run, not score" in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""Watch runs from a terminal: bars on a terminal, a line per event elsewhere."""
+"""Submit runs and show their progress: a bar on a terminal, a line per change elsewhere."""
 
 import sys
 import time
@@ -7,52 +7,58 @@ from collections.abc import Sequence
 from tqdm import tqdm
 
 from sparsekd.errors import Cancelled, SparseKDError
-from sparsekd.runs import jobs, store
-from sparsekd.runs.records import RESUMABLE, Run, State, Step
+from sparsekd.runs import jobs, store, tables
+from sparsekd.runs.records import RESUMABLE, Recipe, Run, State, Step
 from sparsekd.studies import roles
 
 PAUSE = 0.25
 
 
-def follow(steps: Sequence[Step], whole: bool = False) -> dict[str, Run]:
-    """Wait until every run has ended; Ctrl-C cancels them, and the same command resumes.
+def run_one(recipe: Recipe, device: str) -> Run:
+    """Submit one run and wait for its end."""
+    jobs.submit([recipe], device)
+    return wait_for([Step(recipe.stage, recipe)])[recipe.run_id]
 
-    With `whole`, a run that fails stops only those that start from it.
+
+def wait_for(steps: Sequence[Step], keep_going: bool = False) -> dict[str, Run]:
+    """Wait until every run has ended; Ctrl-C cancels them, and the same command resumes them.
+
+    With `keep_going`, a failed run stops only the runs that start from it.
 
     Raises:
-        SparseKDError: a run failed, with its message and hint; Unavailable: none can start.
-        Cancelled: somebody stopped a run.
+        SparseKDError: a run failed, with its message and hint; Unavailable: no run can start.
+        Cancelled: a run was stopped.
     """
     try:
-        return _follow(steps, whole)
+        return _wait_for(steps, keep_going)
     except KeyboardInterrupt as stop:
         for step in reversed(steps):
             if store.get(step.recipe.run_id).state in (State.QUEUED, State.RUNNING):
                 jobs.cancel(step.recipe.run_id)
-        raise Cancelled("Stopped; what is done is kept.", "The same command goes on.") from stop
+        raise Cancelled("Stopped; what is done is kept.", "The same command resumes it.") from stop
 
 
-def _follow(steps: Sequence[Step], whole: bool) -> dict[str, Run]:
-    screen = _Screen(steps, whole)
+def _wait_for(steps: Sequence[Step], keep_going: bool) -> dict[str, Run]:
+    display = _Display(steps, keep_going)
     while True:
         runs = store.several(step.recipe.run_id for step in steps)
-        screen.show(runs)
+        display.update(runs)
         for run in runs.values():
-            if run.state in RESUMABLE and not whole:
-                screen.close()
+            if run.state in RESUMABLE and not keep_going:
+                display.close()
                 raise _ended(run)
-        if all(_rests(run) for run in runs.values()):
-            screen.close()
+        if all(_is_over(run) for run in runs.values()):
+            display.close()
             return runs
         if trouble := jobs.trouble():
-            screen.close()
+            display.close()
             raise trouble
         jobs.wake_if_asleep()
         time.sleep(PAUSE)
 
 
-def _rests(run: Run) -> bool:
-    """Whether nothing more will happen to a run by itself."""
+def _is_over(run: Run) -> bool:
+    """Return whether a run has ended or can never start."""
     if run.state is State.QUEUED:
         return jobs.blocker(run) is not None
     return run.state is not State.RUNNING
@@ -65,46 +71,46 @@ def _ended(run: Run) -> SparseKDError:
     return Cancelled(f"{where} was {run.state}.", f"python -m sparsekd runs resume {run.id}")
 
 
-class _Screen:
-    """What has been shown so far, so that each thing is shown once."""
+class _Display:
+    """The states that were shown; each change is shown once."""
 
-    def __init__(self, steps: Sequence[Step], whole: bool = False) -> None:
-        self.steps, self.whole = steps, whole
+    def __init__(self, steps: Sequence[Step], keep_going: bool = False) -> None:
+        self.steps, self.keep_going = steps, keep_going
         self.seen: dict[str, State] = {}
-        self.alive = sys.stderr.isatty()
+        self.terminal = sys.stderr.isatty()
         self.bar: tqdm[None] | None = None
 
-    def show(self, runs: dict[str, Run]) -> None:
+    def update(self, runs: dict[str, Run]) -> None:
         for place, step in enumerate(self.steps, start=1):
             run = runs.get(step.recipe.run_id)
             if run is None:
                 continue
             if self.seen.get(run.id) is not run.state:
-                self._changed(place, step, run)
-            if self.alive and run.state is State.RUNNING:
-                self._move(place, step, run)
+                self._show_state(place, step, run)
+            if self.terminal and run.state is State.RUNNING:
+                self._move_bar(place, step, run)
 
-    def _changed(self, place: int, step: Step, run: Run) -> None:
+    def _show_state(self, place: int, step: Step, run: Run) -> None:
         self.seen[run.id] = run.state
         if run.state in (State.RUNNING, State.DONE):
-            words = f"[{place}/{len(self.steps)}] {roles.title(step.role)}: {run.state}"
+            words = f"[{place}/{len(self.steps)}] {_title(step)}: {run.state}"
             if run.state is State.DONE:
-                words += f" ({run.seconds:.1f} s) {_numbers(run)}"
+                words += f" ({run.seconds:.1f} s) {metrics_text(run)}"
                 self.close()
-            if not self.alive or run.state is State.DONE:
+            if not self.terminal or run.state is State.DONE:
                 print(words.rstrip(), file=sys.stderr, flush=True)
-        elif self.whole and run.state in RESUMABLE:  # otherwise the error ends everything
+        elif self.keep_going and run.state in RESUMABLE:
             self.close()
             print(_ended(run), file=sys.stderr, flush=True)
 
-    def _move(self, place: int, step: Step, run: Run) -> None:
+    def _move_bar(self, place: int, step: Step, run: Run) -> None:
         progress = run.progress
         if self.bar is None:
             self.bar = tqdm(total=1.0, leave=False, bar_format="{desc} {bar} {percentage:3.0f} %")
         rate = progress.examples_per_second
         speed = f", {rate:,.0f} examples/s" if rate else ""
         left = f", {progress.eta:.0f} s left" if progress.eta is not None else ""
-        name = roles.title(step.role)
+        name = _title(step)
         self.bar.set_description_str(
             f"[{place}/{len(self.steps)}] {name}: {progress.phase}{speed}{left}", refresh=False
         )
@@ -117,7 +123,13 @@ class _Screen:
             self.bar = None
 
 
-def _numbers(run: Run) -> str:
+def _title(step: Step) -> str:
+    """Return the role of a run in its plan, or its stage where it was submitted alone."""
+    return tables.STAGES.get(step.role) or roles.title(step.role)
+
+
+def metrics_text(run: Run) -> str:
+    """Return a run's metrics on the reported splits in one line."""
     parts = [
         f"{split} " + " ".join(f"{name} {value:.4f}" for name, value in metrics.items())
         for split, metrics in run.outcome.metrics.items()

@@ -1,37 +1,38 @@
-"""How commands answer: words for people, one JSON value for machines."""
+"""Print results: text for people on standard output, or one JSON value; notes on standard error."""
 
 import json
 import math
 import sys
-from argparse import Namespace
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
+import pandas as pd
+
+from sparsekd.cli.options import Request
 from sparsekd.runs import tables
 from sparsekd.runs.records import Run
 
 
-def say(words: str) -> None:
-    """A line for people, beside the output."""
-    print(words, file=sys.stderr, flush=True)
+def note(text: str) -> None:
+    """Print a line to standard error, so that standard output holds the result alone."""
+    print(text, file=sys.stderr, flush=True)
 
 
-def tell(args: Namespace, facts: Any, words: str) -> None:
-    """Words, or with --json the facts."""
-    if args.json:
+def output(request: Request, facts: Any, text: str) -> None:
+    """Print the text, or with --json the facts."""
+    if request.as_json:
         print_json(facts)
     else:
-        print(words)
+        print(text)
 
 
 def print_json(facts: Any) -> None:
-    """One JSON value on standard output."""
+    """Print one JSON value; what is not finite becomes null."""
     print(json.dumps(_plain(facts), ensure_ascii=False, allow_nan=False))
 
 
 def _plain(facts: Any) -> Any:
-    """JSON has no NaN: what is unknown becomes null."""
     if isinstance(facts, float) and not math.isfinite(facts):
         return None
     if isinstance(facts, Mapping):
@@ -41,8 +42,13 @@ def _plain(facts: Any) -> Any:
     return facts.item() if hasattr(facts, "item") else facts
 
 
+def table_text(frame: pd.DataFrame, number: str = "{:.4f}") -> str:
+    """Return a frame as aligned text without its index."""
+    return str(frame.to_string(index=False, float_format=number.format))
+
+
 def run_facts(run: Run) -> dict[str, Any]:
-    """What is known of a run, as plain values."""
+    """Return a run as plain values."""
     return {
         "id": run.id,
         "state": str(run.state),

@@ -69,7 +69,7 @@ def test_a_study_is_stopped_as_a_whole_and_goes_on_with_what_is_missing(capsys):
 def test_nothing_named_stops_nothing(capsys):
     assert main(["runs", "cancel"]) == 2
     assert main(["runs", "resume"]) == 2
-    assert "Nothing is named" in capsys.readouterr().err
+    assert "No run is named" in capsys.readouterr().err
 
 
 def test_a_catalogue_of_the_first_format_is_brought_up_to_date(tmp_path):

@@ -139,7 +139,7 @@ def test_the_words_for_people_name_scores_layers_and_verdicts(files: Path, capsy
 def test_bad_words_leave_as_one_line(files: Path, capsys: Any) -> None:
     explain = ["explain-unit", "--scores", files / "scores.npz"]
     assert "no head 4 in layer 0" in refusal(capsys, *explain, "--layer", 0, "--head", 4)
-    assert "required" in refusal(capsys, *explain, "--layer", 0)
+    assert "--head or --neuron" in refusal(capsys, *explain, "--layer", 0)
     assert "outside" in refusal(capsys, *fidelity(files, "--top", 2))
     assert "name=file" in refusal(capsys, *fidelity(files, "--more", "x"))
     assert "no file" in refusal(capsys, *fidelity(files, "--more", "x=gone.npz"))

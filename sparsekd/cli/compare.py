@@ -1,0 +1,196 @@
+"""The command `compare`: methods side by side on the same task, student, seeds and budget."""
+
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+import pandas as pd
+from pydantic import Field
+
+from sparsekd.catalog.stage_parameters import MaskParams, ScoreParams
+from sparsekd.cli.models import student_values
+from sparsekd.cli.options import (
+    DeviceRequest,
+    Mask,
+    Option,
+    Repeated,
+    Score,
+    SeedsRequest,
+    Student,
+    TeacherTrain,
+    Train,
+    split,
+)
+from sparsekd.cli.output import note, print_json, table_text
+from sparsekd.cli.progress import wait_for
+from sparsekd.cli.tasks import TaskRequest
+from sparsekd.errors import BadInput, SparseKDError
+from sparsekd.runs import jobs, references
+from sparsekd.runs.records import Plan, Recipe
+from sparsekd.studies import comparison, comparison_results, recipes, results, variants
+from sparsekd.studies.comparison import Comparison
+from sparsekd.tasks import TaskCard
+from sparsekd.tasks.demo import DEMO_CHECKPOINTS
+
+
+class CompareRequest(SeedsRequest, DeviceRequest, TaskRequest):
+    """One comparison."""
+
+    methods: Annotated[tuple[str, ...], Option(arguments={"type": split})] = Field(
+        description=f"all, or names with commas between: {', '.join(variants.menu())}; "
+        "vanilla:teacher_2 … are the further teachers alone; any method of one teacher may have a "
+        ":sparse_teacher too"
+    )
+    teacher: Annotated[tuple[str, ...], Repeated] = Field(
+        (),
+        description="fine-tuning run, local checkpoint or hub id; again for each further teacher; "
+        "a checkpoint named twice is fine-tuned twice (default on demo tasks: both demo models)",
+    )
+    set: Annotated[
+        tuple[str, ...],
+        Option(arguments={"action": "append", "metavar": "METHOD.PARAMETER=VALUE"}),
+    ] = Field((), description="a parameter of one method, such as vanilla.alpha=0.7")
+    assistant_layers: int = Field(0, description="layers of the assistant; 0 = half way between")
+    student: Student = Field({})
+    mask: Mask = Field({})
+    train: Train = Field({})
+    teacher_train: TeacherTrain = Field({})
+    score: Score = Field({})
+
+    def comparison(self, card: TaskCard) -> Comparison:
+        """Return the comparison that is asked for."""
+        names = self.teacher or _default_teachers(card)
+        teachers = tuple(
+            self._teacher(card, text, seed=names[:place].count(text))
+            for place, text in enumerate(names)
+        )
+        students, student = comparison.usual(_origin(teachers[0]))
+        return Comparison(
+            task=card.name,
+            methods=self.methods,
+            teachers=teachers,
+            train=students.changed(dict(self.train)),
+            student=student.changed(student_values(self.student)),
+            score=ScoreParams.of(dict(self.score)),
+            mask=MaskParams.of(dict(self.mask)),
+            seeds=self.chosen_seeds(1),
+            assistant_layers=self.assistant_layers,
+            changes=changes(self.set),
+        )
+
+    def _teacher(self, card: TaskCard, text: str, seed: int) -> Recipe:
+        """Return a finished model's recipe, or the fine-tuning of a checkpoint.
+
+        A checkpoint that is named again is fine-tuned again, with the next seed.
+        """
+        made = references.made(text)
+        if made is not None:
+            return made
+        checkpoint = references.model(text)
+        defaults, _, _ = recipes.defaults(references.origin(checkpoint))
+        train = defaults.changed({**self.train, **self.teacher_train})
+        return recipes.finetune(card.name, checkpoint, train, seed)
+
+
+def compare(request: CompareRequest) -> None:
+    """Compare methods side by side: the same task, student, seeds and budget for all.
+
+    Raises:
+        SparseKDError: some run failed; the finished ones are printed before.
+    """
+    card = request.card()
+    comparing, left_out = comparison.chosen(request.comparison(card))
+    for reason in dict.fromkeys(left_out.values()):
+        names = ", ".join(name for name, why in left_out.items() if why == reason)
+        note(f"Left out: {names}. {reason}")
+    plan = comparison.plan(comparing)
+    note(f"Comparison {plan.id}: {plan.title}, {len(plan.steps)} runs")
+    jobs.submit_plan(plan, request.device)
+    wait_for(plan.steps, keep_going=True)
+    _print(request, card, plan, left_out)
+    missing = comparison_results.unfinished(plan)
+    if missing:
+        names = ", ".join(dict.fromkeys(entry["method"] for entry in missing))
+        raise SparseKDError(f"Not finished: {names}. {missing[0]['reason']}")
+
+
+def _default_teachers(card: TaskCard) -> tuple[str, ...]:
+    """Return the demo teachers of a demo task."""
+    if card.origin != "demo":
+        raise BadInput(
+            f"{card.name} needs a teacher.",
+            "Name a fine-tuning run, a local folder or a hub id with --teacher.",
+        )
+    return tuple(DEMO_CHECKPOINTS)
+
+
+def _origin(teacher: Recipe) -> str:
+    """Return the checkpoint that the first teacher was fine-tuned from.
+
+    Raises:
+        BadInput: the first teacher is sparse, or a student: its layers start no student.
+    """
+    if teacher.stage != "finetune":
+        raise BadInput(
+            f"The first teacher ({teacher.run_id}) is not a fine-tuned one.",
+            "Name a dense one first: students start from its layers.",
+        )
+    return references.origin(teacher.inputs["checkpoint"])
+
+
+def changes(words: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Return METHOD.PARAMETER=VALUE words as parameters by method."""
+    values: dict[str, dict[str, Any]] = {}
+    for word in words:
+        place, equals, value = word.partition("=")
+        method, dot, name = place.rpartition(".")
+        if not (equals and dot):
+            raise BadInput(f"--set {word!r} is not METHOD.PARAMETER=VALUE.", "vanilla.alpha=0.7")
+        values.setdefault(method, {})[name.replace("-", "_")] = value
+    return values
+
+
+def _print(request: CompareRequest, card: TaskCard, plan: Plan, left_out: dict[str, str]) -> None:
+    frame = results.study_frame(plan)
+    metric, split = card.metrics[0], card.validation[0]
+    roles = comparison_results.compared(plan)
+    summary = results.summary(frame[frame["role"].isin(roles)], split, metric)
+    against = {
+        name: comparison_results.differences(frame, split, metric, name, roles)
+        for name in comparison_results.BASELINES
+        if name in roles
+    }
+    if not request.as_json:
+        _print_text(summary, against, plan, f"{metric} on {split}")
+        return
+    differences = {name: found.to_dict("records") for name, found in against.items()}
+    print_json(
+        {
+            "comparison": plan.id,
+            "title": plan.title,
+            "task": card.name,
+            "split": split,
+            "metric": metric,
+            "teachers": comparison_results.teachers(plan),
+            "rows": comparison_results.rows(plan),
+            "summary": summary.to_dict("records"),
+            "costs": comparison_results.costs(plan).to_dict("records"),
+            "differences": differences,
+            "left_out": [{"method": name, "reason": why} for name, why in left_out.items()],
+            "unfinished": comparison_results.unfinished(plan),
+        }
+    )
+
+
+def _print_text(
+    summary: pd.DataFrame, against: dict[str, pd.DataFrame], plan: Plan, what: str
+) -> None:
+    spent = comparison_results.costs(plan).drop(columns=["what", "seconds", "seeds"])
+    columns = ["role", "mean", "low", "high", "seeds", "seconds"]
+    table = summary[columns].merge(spent, on="role", how="left")
+    print(f"\n{what}, which chose nothing (mean, 95 % interval over seeds):")
+    print(table_text(table, "{:.4g}"))
+    for name, found in against.items():
+        level = comparison_results.confidence(len(found))
+        print(f"\nAgainst {name}, paired over seeds ({level:.2%} intervals, all together 95 %):")
+        columns = ["role", "difference", "low", "high", "wins", "seeds", "verdict"]
+        print(table_text(found[columns], "{:+.4f}"))

@@ -1,0 +1,93 @@
+"""The command `study`: the whole StarK study with its controls."""
+
+from pydantic import Field
+
+from sparsekd.catalog.methods import METHODS, find
+from sparsekd.catalog.stage_parameters import MaskParams, ScoreParams
+from sparsekd.cli.models import start_checkpoint, student_values
+from sparsekd.cli.options import (
+    DeviceRequest,
+    Mask,
+    MethodParams,
+    Score,
+    SeedsRequest,
+    Student,
+    TeacherTrain,
+    Train,
+)
+from sparsekd.cli.output import note, print_json, table_text
+from sparsekd.cli.progress import wait_for
+from sparsekd.cli.tasks import TaskRequest
+from sparsekd.runs import jobs, references
+from sparsekd.runs.records import Plan
+from sparsekd.studies import recipes, results
+from sparsekd.tasks import TaskCard
+
+METHOD_HELP = ", ".join(METHODS)
+
+
+class StudyRequest(SeedsRequest, DeviceRequest, TaskRequest):
+    """One StarK study."""
+
+    teacher: str | None = Field(None, description="fine-tuning run, local checkpoint or hub id")
+    method: str = Field("vanilla", description=METHOD_HELP)
+    student: Student = Field({})
+    mask: Mask = Field({})
+    method_params: MethodParams = Field({})
+    train: Train = Field({})
+    teacher_train: TeacherTrain = Field({})
+    score: Score = Field({})
+
+    def study(self, card: TaskCard) -> recipes.Study:
+        """Return the study that is asked for."""
+        checkpoint = start_checkpoint(self.teacher, card)
+        teacher, students, student = recipes.defaults(references.origin(checkpoint))
+        method = find(self.method)
+        return recipes.Study(
+            task=card.name,
+            checkpoint=checkpoint,
+            teacher=teacher.changed({**self.train, **self.teacher_train}),
+            train=students.changed(dict(self.train)),
+            student=student.changed(student_values(self.student)),
+            method=method.name,
+            method_params=method.params.of(dict(self.method_params)),
+            score=ScoreParams.of(dict(self.score)),
+            mask=MaskParams.of(dict(self.mask)),
+            seeds=self.chosen_seeds(1),
+            finetuned=references.finetuned(self.teacher) if self.teacher else None,
+        )
+
+
+def study(request: StudyRequest) -> None:
+    """Run a StarK study: teacher, trial student, scores, sparse teacher, student, controls."""
+    card = request.card()
+    plan = recipes.stark(request.study(card))
+    note(f"Study {plan.id}: {plan.title}, {len(plan.steps)} runs")
+    jobs.submit_plan(plan, request.device)
+    wait_for(plan.steps)
+    _print(request, card, plan)
+
+
+def _print(request: StudyRequest, card: TaskCard, plan: Plan) -> None:
+    frame = results.study_frame(plan)
+    metric, split = card.metrics[0], card.validation[0]
+    summary = results.summary(frame, split, metric)
+    comparisons = results.comparisons(frame, split, metric)
+    if request.as_json:
+        print_json(
+            {
+                "study": plan.id,
+                "title": plan.title,
+                "task": card.name,
+                "rows": results.study_rows(plan),
+                "summary": summary.to_dict("records"),
+                "comparisons": comparisons.to_dict("records"),
+            }
+        )
+        return
+    columns = ["what", "mean", "low", "high", "seeds", "parameters", "seconds"]
+    print(f"\n{metric} on {split}, which chose nothing (mean, 95 % interval over seeds):")
+    print(table_text(summary[columns]))
+    print("\nStudent of the sparse teacher against:")
+    columns = ["what", "difference", "low", "high", "seeds", "verdict"]
+    print(table_text(comparisons[columns], "{:+.4f}"))

@@ -1,0 +1,225 @@
+"""The command `sweep`: a trade-off study, from a file or from options."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import pandas as pd
+from pydantic import Field
+
+from sparsekd.catalog.stage_parameters import MaskParams
+from sparsekd.cli.compare import changes
+from sparsekd.cli.options import (
+    DeviceRequest,
+    Given,
+    Group,
+    Option,
+    Repeated,
+    Score,
+    SeedsRequest,
+    Student,
+    TeacherTrain,
+    Train,
+    split,
+)
+from sparsekd.cli.output import note, print_json, table_text
+from sparsekd.cli.progress import wait_for
+from sparsekd.cli.tasks import ColumnsRequest, describe
+from sparsekd.errors import BadInput, SparseKDError
+from sparsekd.runs import jobs, references
+from sparsekd.runs.records import Plan, Run, State, Step
+from sparsekd.scheduler.executors.local import cores
+from sparsekd.studies import command, cost, search, sweep_file
+from sparsekd.studies import sweep as sweeps
+from sparsekd.studies.search import Tried
+from sparsekd.studies.sweep import Sweep
+from sparsekd.studies.sweep_file import Declaration
+
+DECLARED = Declaration.model_fields
+Listed = Option(arguments={"type": split, "metavar": "A,B,…"})
+
+
+def _declared(name: str) -> Any:
+    """Return a field that a study file declares too; only what is given changes the file."""
+    default = DECLARED[name].default
+    shown = ", ".join(f"{value}" for value in default) if isinstance(default, tuple) else default
+    return Field(None, description=f"{DECLARED[name].description} (default: {shown})")
+
+
+class SweepRequest(SeedsRequest, DeviceRequest, ColumnsRequest):
+    """One trade-off study, or one per task and student."""
+
+    file: Path | None = Field(None, description="a study in YAML or JSON; options change it")
+    task: Annotated[tuple[str, ...], Repeated] = Field(
+        (), description="name of a task, or a folder; again for a further task"
+    )
+    teacher: str | None = Field(None, description=DECLARED["teacher"].description)
+    methods: Annotated[tuple[str, ...] | None, Listed] = _declared("methods")
+    lam: Annotated[tuple[str, ...] | None, Listed] = _declared("lam")
+    sparsity: Annotated[tuple[str, ...] | None, Listed] = _declared("sparsity")
+    controls: Annotated[tuple[str, ...] | None, Listed] = _declared("controls")
+    set: Annotated[
+        tuple[str, ...],
+        Option(arguments={"action": "append", "metavar": "METHOD.PARAMETER=VALUE"}),
+    ] = Field((), description="a parameter of one method, such as vanilla.alpha=0.7")
+    search: Annotated[int, Option(arguments={"metavar": "N"})] = Field(
+        0,
+        description="N trials that Optuna chooses between the least and greatest λ and sparsity, "
+        "not a grid; the same command with more trials continues the search",
+    )
+    dry_run: bool = Field(False, description="print what it costs, start nothing")
+    report: Path | None = Field(None, description="also write the study as an HTML file")
+    student: Student = Field({})
+    mask: Annotated[Given, Group(MaskParams, without=("kind", "lam", "sparsity"))] = Field({})
+    train: Train = Field({})
+    teacher_train: TeacherTrain = Field({})
+    score: Score = Field({})
+
+    def declaration(self) -> Declaration:
+        """Return the declared study: that of the file, changed by the given options.
+
+        Raises:
+            BadInput: no task is named.
+        """
+        base = sweep_file.read(self.file).values() if self.file else {}
+        if not (base or self.task):
+            raise BadInput("No task is named.", "Give --task, or --file with a study.")
+        given = {
+            "task": self.task or None,
+            "teacher": self.teacher,
+            "methods": self.methods,
+            "lam": self.lam,
+            "sparsity": self.sparsity,
+            "controls": self.controls,
+        }
+        values = base | {name: value for name, value in given.items() if value is not None}
+        if self.seed is not None or self.seeds is not None:
+            values["seeds"] = self.chosen_seeds(len(sweeps.SEEDS))
+        groups = {
+            "train": self.train,
+            "teacher_train": self.teacher_train,
+            "score": self.score,
+            "mask": self.mask,
+            "set": changes(self.set),
+        }
+        for name, group in groups.items():
+            values[name] = {**values.get(name, {}), **group}
+        if self.student:
+            values["student"] = [{**one, **self.student} for one in values.get("student", [{}])]
+        return Declaration.of(values)
+
+
+def sweep(request: SweepRequest) -> None:
+    """Run a trade-off study: λ × sparsity × method × seed, with controls and a verdict.
+
+    Raises:
+        SparseKDError: some run failed; the finished ones are printed before.
+    """
+    cards = {name: request.card_of(name) for name in request.task}
+    for card in cards.values():
+        note(describe(card))
+    specs = sweep_file.expand(request.declaration(), cards)
+    trials = request.search
+    plans = [search.sketch(spec, trials) if trials else sweeps.plan(spec) for spec in specs]
+    costs = [cost.estimate(plan) for plan in plans]
+    for spec, plan, estimate in zip(specs, plans, costs, strict=True):
+        name = "Search" if trials else f"Study {plan.id}"
+        note(f"{name}: {plan.title}, {trials or spec.tries} cells to choose from per method")
+        note(cost.in_words(estimate, cores()))
+    if request.dry_run:
+        if request.as_json:
+            pairs = zip(plans, costs, strict=True)
+            print_json([{"study": plan.id, **asdict(estimate)} for plan, estimate in pairs])
+        return
+    if trials:
+        plans = [_search(spec, trials, request.device) for spec in specs]
+    else:
+        _run(plans, request.device)
+    _print(request, plans)
+
+
+def _print(request: SweepRequest, plans: list[Plan]) -> None:
+    facts = [found(plan) for plan in plans]
+    if request.as_json:
+        print_json(facts)
+    else:
+        print("\n\n".join(in_words(one) for one in facts))
+    if request.report:
+        from sparsekd.figures import report  # plotly takes half a second to load
+
+        report.write(plans, request.report)
+        note(f"Report in {request.report}")
+    missing = [entry for one in facts for entry in one["unfinished"]]
+    if missing:
+        raise SparseKDError(
+            f"{len(missing)} runs are not finished. {missing[0]['message']}".strip()
+        )
+
+
+def _run(plans: list[Plan], device: str) -> None:
+    for plan in plans:
+        jobs.submit_plan(plan, device)
+    for plan in plans:
+        wait_for(plan.steps, keep_going=True)
+
+
+def _search(spec: Sweep, trials: int, device: str) -> Plan:
+    """Run trial after trial, then the controls; a stopped search continues where it was."""
+
+    def make(steps: Sequence[Step]) -> dict[str, Run]:
+        submitted = {run.id: run for run in jobs.submit([s.recipe for s in steps], device, 1)}
+        missing = [s for s in steps if submitted[s.recipe.run_id].state is not State.DONE]
+        return submitted | wait_for(missing, keep_going=True)
+
+    def on_trial(trial: Tried) -> None:
+        where = f"λ = {trial.lam:g}, sparsity {trial.sparsity:g}"
+        result = "failed" if trial.selected is None else f"{trial.selected:.4f} on selection"
+        note(f"Trial {trial.number + 1} of {trials}: {where}: {result}")
+
+    words = f"{command.command(sweeps.plan(spec))} --search {trials}"
+    return search.search(spec, trials, make, on_trial, words).plan
+
+
+def found(plan: Plan) -> dict[str, Any]:
+    """Return the results of a study for every method: choices, verdicts, answer."""
+    from sparsekd.studies import sweep_results  # its statistics take a second to load
+
+    card = references.card(plan.task)
+    metric, split = card.metrics[0], card.validation[0]
+    students = sweep_results.students(plan)
+    answers = []
+    for method in students["method"][students["ranking"] != "none"].unique():
+        choices = sweep_results.choices(students, method, split, metric)
+        verdicts = sweep_results.verdicts(students, method, split, metric)
+        answers.append(
+            {
+                "method": method,
+                "answer": sweep_results.sentence(verdicts, choices, metric),
+                "choices": [asdict(choice) for choice in choices],
+                "verdicts": verdicts.to_dict("records"),
+                "grid": sweep_results.grid(students, method, split, metric).to_dict("records"),
+            }
+        )
+    return {
+        "study": plan.id,
+        "title": plan.title,
+        "task": plan.task,
+        "split": split,
+        "metric": metric,
+        "methods": answers,
+        "unfinished": sweep_results.unfinished(plan).to_dict("records"),
+        "command": command.command(plan),
+    }
+
+
+def in_words(facts: dict[str, Any]) -> str:
+    """Return the same as text."""
+    lines = [f"{facts['title']}: {facts['metric']} on {facts['split']}, which chose nothing"]
+    for one in facts["methods"]:
+        lines += ["", one["answer"]]
+        for name, unsaid in (("choices", ["method", "values"]), ("verdicts", ["control"])):
+            if one[name]:
+                table = pd.DataFrame(one[name]).drop(columns=unsaid)
+                lines += ["", table_text(table)]
+    return "\n".join(lines)

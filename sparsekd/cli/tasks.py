@@ -1,0 +1,64 @@
+"""Tasks on the command line: the options that name one, and the command `tasks`."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from sparsekd.cli.options import Option, Repeated, Request
+from sparsekd.cli.output import note, output
+from sparsekd.runs import references
+from sparsekd.tasks import TaskCard
+
+
+class ColumnsRequest(Request):
+    """The columns and the metric of a folder's files, where they are not inferred."""
+
+    text_column: Annotated[tuple[str, ...], Repeated] = Field(
+        (), description="text column of a folder's files, where not inferred; twice for pairs"
+    )
+    label_column: str | None = Field(None, description="label column, where not inferred")
+    metric: str | None = Field(None, description="accuracy, f1, mcc, pearson or spearman")
+
+    def card_of(self, task: str) -> TaskCard:
+        """Return the card of a task by its name or folder."""
+        return references.task(task, self.text_column or None, self.label_column, self.metric)
+
+
+class TaskRequest(ColumnsRequest):
+    """A request about one task."""
+
+    task: str = Field(description="name of a task (see: tasks), or a folder of files")
+
+    def card(self) -> TaskCard:
+        """Return the task's card, and print how the task is read."""
+        card = self.card_of(self.task)
+        note(describe(card))
+        return card
+
+
+class TasksRequest(ColumnsRequest):
+    """All tasks, or one."""
+
+    name: Annotated[str, Option("<name>", {"nargs": "?"})] = Field(
+        "", description="one task or folder, as a run would read it"
+    )
+
+
+def tasks(request: TasksRequest) -> None:
+    """List the tasks, or show one as a run would read it."""
+    if request.name:
+        card = request.card_of(request.name)
+        output(request, card.to_json(), describe(card))
+        return
+    cards = references.cards()
+    lines = [f"{name:28} {card.title} ({', '.join(card.metrics)})" for name, card in cards.items()]
+    output(request, [card.to_json() for card in cards.values()], "\n".join(lines))
+
+
+def describe(card: TaskCard) -> str:
+    """Return the columns, classes and metrics of a task in one line."""
+    labels = ", ".join(card.labels) or "a number"
+    return (
+        f"Task {card.name}: text {' + '.join(card.text)}, label {card.label} ({labels}), "
+        f"metric {', '.join(card.metrics)}"
+    )

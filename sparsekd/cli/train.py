@@ -1,0 +1,88 @@
+"""The commands `finetune` and `distil`: one teacher, one student."""
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field
+
+from sparsekd.catalog.methods import find
+from sparsekd.cli.models import copy_out, start_checkpoint, student_values
+from sparsekd.cli.options import DeviceRequest, MethodParams, Repeated, Student, Train
+from sparsekd.cli.output import output, run_facts
+from sparsekd.cli.progress import metrics_text, run_one
+from sparsekd.cli.study import METHOD_HELP
+from sparsekd.cli.tasks import TaskRequest
+from sparsekd.runs import references
+from sparsekd.runs.records import Run
+from sparsekd.studies import recipes
+from sparsekd.tasks.demo import DEMO_CHECKPOINTS
+
+
+class TrainRequest(DeviceRequest, TaskRequest):
+    """A request that trains one model."""
+
+    seed: int = Field(0, description="seed of weights, order and dropout")
+    out: Path | None = Field(None, description="also copy the model to this folder")
+    train: Train = Field({})
+
+
+class FinetuneRequest(TrainRequest):
+    """One teacher."""
+
+    checkpoint: str | None = Field(
+        None,
+        description=f"local folder or hub id; demo tasks also: {', '.join(DEMO_CHECKPOINTS)}",
+    )
+
+
+class DistilRequest(TrainRequest):
+    """One student."""
+
+    teacher: Annotated[tuple[str, ...], Repeated] = Field(
+        description="run id or folder of a trained model; again for each further teacher"
+    )
+    init: str | None = Field(
+        None,
+        description="model whose layers the student gets (default: the first teacher's, dense)",
+    )
+    method: str = Field("vanilla", description=METHOD_HELP)
+    student: Student = Field({})
+    method_params: MethodParams = Field({})
+
+
+def finetune(request: FinetuneRequest) -> None:
+    """Fine-tune a checkpoint: the teacher."""
+    card = request.card()
+    checkpoint = start_checkpoint(request.checkpoint, card)
+    defaults, _, _ = recipes.defaults(references.origin(checkpoint))
+    train = defaults.changed(dict(request.train))
+    recipe = recipes.finetune(card.name, checkpoint, train, request.seed)
+    _print(request, run_one(recipe, request.device))
+
+
+def distil(request: DistilRequest) -> None:
+    """Train a student of a dense or sparse teacher, or of several."""
+    card = request.card()
+    teacher, *others = map(references.model, request.teacher)
+    _, students, student = recipes.defaults(references.origin(teacher))
+    method = find(request.method)
+    recipe = recipes.distil(
+        card.name,
+        method.name,
+        teacher,
+        students.changed(dict(request.train)),
+        method.params.of(dict(request.method_params)),
+        student.changed(student_values(request.student)),
+        references.model(request.init) if request.init else references.dense(teacher),
+        request.seed,
+        others,
+    )
+    _print(request, run_one(recipe, request.device))
+
+
+def _print(request: TrainRequest, run: Run) -> None:
+    model = run.folder / "model"
+    if request.out:
+        copy_out(model, request.out)
+    text = f"Run {run.id}: {metrics_text(run)}; model in {request.out or model}"
+    output(request, run_facts(run), text)
