@@ -59,7 +59,7 @@ def show_students(runs: list[Run]) -> Run:
             st.session_state["distil.clone"] = chosen
             st.rerun()
     if run.state is State.DONE:
-        export.show(run)
+        export.draw_export(run)
     return run
 
 

@@ -12,7 +12,13 @@ from pages.parts.explain import (
     unit_card,
     unit_view,
 )
-from pages.parts.scores_and_mask import heatmaps, mask_overlap, mask_sliders, score_runs
+from pages.parts.scores_and_mask import (
+    cached_scores,
+    heatmaps,
+    mask_overlap,
+    mask_sliders,
+    score_picker,
+)
 from pages.parts.shell import frame, looks, url_state
 from sparsekd.runs import store
 from sparsekd.runs.records import Run
@@ -30,13 +36,13 @@ OF_UNIT = ("why", "does")
 
 def main(run: Run) -> None:
     """Everything that follows a slider or a click."""
-    scores = score_runs.load(run)
-    place, made = mask_sliders.beside(scores, 2.2)
+    scores = cached_scores.load(run)
+    place, made = mask_sliders.draw_sliders_beside(scores, 2.2)
     if made is None:
         return
     with place:
         _map(made)
-        kind, layer, index = unit_card.choose(scores)
+        kind, layer, index = unit_card.choose_unit(scores)
     view = st.segmented_control(
         "Question", list(VIEWS), format_func=lambda name: VIEWS[name], required=True,
         key=url_state.bound("view"), label_visibility="collapsed",
@@ -68,16 +74,16 @@ def section(view: str, run: Run, made: mask_sliders.Decision, unit: tuple[str, i
     elif view == "tokens":
         attribution_view.show(run, made.mask)
     else:
-        mask_overlap.section(run)
+        mask_overlap.draw_mask_overlap(run, made.params)
 
 
 def _map(made: mask_sliders.Decision) -> None:
     heads = made.mask.heads
     st.markdown("**Heads** · crossed: goes", help="A click chooses a head.")
     st.plotly_chart(
-        heatmaps.heads(made.heads, pruned=~heads, chosen=unit_card.chosen_head(heads.shape)),
+        heatmaps.plot_heads(made.heads, removed=~heads, chosen=unit_card.chosen_head(heads.shape)),
         width="stretch", key="explain.heads", config=looks.CONFIG,
-        on_select=partial(unit_card.picked, "explain.heads"), selection_mode="points",
+        on_select=partial(unit_card.store_click, "explain.heads"), selection_mode="points",
         alt=f"Map of the heads: {int(heads.sum())} of {heads.size} stay at λ = "
         f"{made.params.lam:g} and sparsity {made.params.sparsity:.0%}.",
     )  # fmt: skip
@@ -130,7 +136,7 @@ def fidelity(run: Run) -> None:
 
 
 frame.question("Explain", "What does this head or neuron do, and was removing it right?")
-chosen_run = score_runs.choose()
+chosen_run = score_picker.choose_scores()
 if chosen_run is None:
     frame.nothing_yet(
         "No scores yet: a mask ranks heads and neurons by them.",

@@ -1,49 +1,33 @@
-"""What goes at this λ and sparsity?"""
+"""Which heads and neurons are removed at this λ and sparsity?"""
 
-import json
 from functools import partial
 
 import streamlit as st
 
 from pages.parts.runs import downloads, export
-from pages.parts.scores_and_mask import mask_sliders, quality_curves, score_runs
+from pages.parts.scores_and_mask import cached_scores, mask_sliders, quality_curves, score_picker
 from pages.parts.shell import frame
-from sparsekd.errors import BadInput
-from sparsekd.runs import store
+from sparsekd.runs import shapes
 from sparsekd.runs.records import Run
-from sparsekd.units.shape import ModelShape
 
 
-def main(run: Run) -> None:
-    """Everything that follows a slider, without the rest of the page."""
-    scores = score_runs.load(run)
-    place, made = mask_sliders.beside(scores, 2.8)
+def draw_page(run: Run) -> None:
+    """Draw everything that follows a slider, without the rest of the page."""
+    place, made = mask_sliders.draw_sliders_beside(cached_scores.load(run), 2.8)
     if made is None:
         return
     with place:
-        mask_sliders.costs(made.mask, shape_of(run))
-        mask_sliders.picture(made)
-        mask_sliders.warn(made.mask)
-        mask_sliders.table(made.mask)
-    quality_curves.show(run, made.params)
-    downloads.show(run, made.params, made.mask)
-    export.apply_saved(export.show(run, made.mask))
+        mask_sliders.draw_counts(made.mask, shapes.of_scored_teacher(run))
+        mask_sliders.draw_mask(made)
+        mask_sliders.draw_warnings(made.mask)
+        mask_sliders.draw_layer_table(made.mask)
+    quality_curves.draw_quality(run, made.params)
+    downloads.draw_downloads(run, made.params, made.mask)
+    export.draw_saved_mask(export.draw_export(run, made.mask))
 
 
-def shape_of(run: Run) -> ModelShape | None:
-    """The teacher's sizes, where a run has left them."""
-    teacher = run.recipe.inputs["teacher"]
-    path = (run.folder if ":" in teacher else store.folder(teacher)) / "shape.json"
-    if not path.is_file():
-        return None
-    try:
-        return ModelShape.from_json(json.loads(path.read_text(encoding="utf-8")))
-    except (ValueError, KeyError, TypeError) as error:
-        raise BadInput(f"{path} is damaged.", "Fine-tune the teacher again.") from error
-
-
-frame.question("Mask", "What goes at this λ and sparsity?")
-chosen_run = score_runs.choose()
+frame.question("Mask", "Which heads and neurons are removed at this λ and sparsity?")
+chosen_run = score_picker.choose_scores()
 if chosen_run is None:
     frame.nothing_yet(
         "No scores yet: a mask ranks heads and neurons by them.",
@@ -51,4 +35,4 @@ if chosen_run is None:
         "Measure scores",
     )
 else:
-    st.fragment(frame.guarded(partial(main, chosen_run)), key="mask")()
+    st.fragment(frame.guarded(partial(draw_page, chosen_run)), key="mask")()

@@ -9,7 +9,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from pages.parts.explain import fidelity_chart, fidelity_view, unit_view
-from pages.parts.scores_and_mask import mask_overlap
+from pages.parts.scores_and_mask import overlap_charts
 from sparsekd.catalog.stage_parameters import AblateParams, MaskParams, ScoreParams
 from sparsekd.runs import store
 from sparsekd.runs.records import Outcome, Plan, Run, State
@@ -223,10 +223,11 @@ def test_the_strips_show_the_exact_turning_points() -> None:
 def _masks(scores: str) -> None:
     from pages.parts.scores_and_mask import mask_overlap
     from pages.parts.shell import frame
+    from sparsekd.catalog.stage_parameters import MaskParams
     from sparsekd.runs import store
 
     with frame.errors_in_words():
-        mask_overlap.section(store.get(scores))
+        mask_overlap.draw_mask_overlap(store.get(scores), MaskParams())
 
 
 def second_scores(plan: Plan) -> Run:
@@ -248,25 +249,25 @@ def second_scores(plan: Plan) -> Run:
 
 def test_two_masks_are_counted_as_below(study: Plan) -> None:
     app = draw(_masks, scores=scores_run(study).id)
-    app.slider(key="maskdiff.lam").set_value(0.1).run()
+    app.slider(key="overlap.lam").set_value(0.1).run()
 
     params = MaskParams()
     masks = [masking.from_scores(sample_scores(), params.changed({"lam": x})) for x in (0.5, 0.1)]
     row = overlap.total(overlap.compare(*masks), "neurons")
     assert f"{int(row['both']):,} are kept by both" in said(app)
-    assert f"Jaccard of the kept **{row['jaccard']:.2f}**" in said(app)
+    assert f"Jaccard index of the kept **{row['jaccard']:.2f}**" in said(app)
     assert len(table(app, "only_first")) == 2 * (LAYERS + 1)
 
 
 def test_a_random_mask_and_a_file_can_be_mask_b(study: Plan) -> None:
     app = draw(_masks, scores=scores_run(study).id)
-    app.session_state["maskdiff.how"] = "random"
+    app.session_state["overlap.source"] = "random"
     app.run()
     assert "random, seed 0" in said(app)
-    app.session_state["maskdiff.how"] = "file"
+    app.session_state["overlap.source"] = "file"
     app.run()
     assert not app.exception
-    assert "Bring a mask.npz" in said(app)
+    assert "Upload a mask.npz" in said(app)
 
 
 def test_stability_needs_two_scores_and_then_says_what_they_dispute(study: Plan) -> None:
@@ -278,13 +279,13 @@ def test_stability_needs_two_scores_and_then_says_what_they_dispute(study: Plan)
     found = [Scores.load(each.folder / "scores.npz") for each in (run, other)]
     masks = [masking.from_scores(scores, MaskParams()) for scores in found]
     row = overlap.agreement(masks).set_index("units").loc["heads"]
-    assert f"they dispute {int(row['disputed'])}" in said(app)
+    assert f"they differ on {int(row['disputed'])}" in said(app)
 
 
 def test_the_map_of_two_masks_has_a_sign_for_each_fate() -> None:
     first, second = np.array([[True, True], [False, False]]), np.array([[True, False]] * 2)
-    figure = mask_overlap.heads_map(overlap.codes(first, second))
+    figure = overlap_charts.plot_heads(overlap.codes(first, second))
     assert list(figure.data[1].text) == ["", "A", "B", "×"]
     table = overlap.compare(*(masking.Mask(flags, flags) for flags in (first, second)))
-    bars = {bar.name: list(bar.x) for bar in mask_overlap.neuron_bars(table).data}
+    bars = {bar.name: list(bar.x) for bar in overlap_charts.plot_neurons(table).data}
     assert bars == {"both": [1, 0], "only A": [1, 0], "only B": [0, 1], "neither": [0, 1]}

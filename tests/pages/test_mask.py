@@ -1,24 +1,19 @@
-"""The Mask page: what goes, what it costs, what it is worth, and what one takes away."""
+"""The Mask page: what is removed, what it costs, how good it is, and what can be downloaded."""
 
-import io
-import zipfile
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-import pytest
 from streamlit.testing.v1 import AppTest
 
-from pages.parts.runs import downloads
-from pages.parts.scores_and_mask import mask_sliders, quality_curves, quality_grid
+from pages.parts.scores_and_mask import mask_sliders
 from sparsekd.catalog.stage_parameters import MaskParams
-from sparsekd.cli.parser import parse
-from sparsekd.errors import BadInput
 from sparsekd.runs import store
 from sparsekd.runs.records import Outcome, Plan, Run, State
+from sparsekd.studies import mask_commands, masked_quality
 from sparsekd.units import masking, shape
+from sparsekd.units.shape_words import short_count
 from tests.pages.conftest import HEADS, LAYERS, NEURONS, sample_scores, sample_shape
 
 Open = Callable[..., AppTest]
@@ -36,8 +31,13 @@ def scores_run(plan: Plan) -> Run:
 def probe_done(
     plan: Plan, params: MaskParams, exactly: bool, lams: tuple[float, ...] = (), **changes: Any
 ) -> Run:
-    """What a finished probe leaves: every ranking at every sparsity."""
-    recipe = quality_curves.recipe(scores_run(plan), params, exactly, lams)
+    """Write what a finished probe leaves: every ranking at every sparsity."""
+    scores = scores_run(plan)
+    recipe = (
+        masked_quality.one_mask(scores, params)
+        if exactly
+        else masked_quality.curves(scores, params, lams or (params.lam,))
+    )
     run = store.create(recipe)
     asked = recipe.params["probe"]
     names = [f"λ {lam:g}" for lam in asked["lams"]]
@@ -73,10 +73,8 @@ def test_sliders_decide_what_stays_and_what_it_costs(open_page: Open, study: Pla
     assert tiles["Heads"].value == str(LAYERS * HEADS // 2)
     assert tiles["Neurons"].value == str(int(mask.neurons.sum()))
     left = shape.parameters(shape.pruned(sample_shape(), mask))
-    assert tiles["Parameters"].value == mask_sliders.short(left)
-    assert tiles["FLOPs, 64 tokens"].delta.endswith(
-        mask_sliders.short(shape.flops(sample_shape(), 64))
-    )
+    assert tiles["Parameters"].value == short_count(left)
+    assert tiles["FLOPs, 64 tokens"].delta.endswith(short_count(shape.flops(sample_shape(), 64)))
     assert (app.query_params["lam"], app.query_params["sparsity"]) == ("0.8", "0.5")
 
 
@@ -112,12 +110,12 @@ def test_layers_that_vanish_are_warned_about(open_page: Open, study: Plan) -> No
     scores.save(path)
     app = open_page(PAGE, normalise="none", sparsity="0.3", v="1")
 
-    assert "No heads stay in layer 3" in app.warning[0].value
+    assert "No heads are kept in layer 3" in app.warning[0].value
 
 
 def test_a_mask_that_was_not_tried_can_be_evaluated(open_page: Open, study: Plan) -> None:
     app = open_page(PAGE, lam="0.2", sparsity="0.35", v="1")
-    assert "not been tried" in words(app)
+    assert "not been evaluated" in words(app)
     app.button(key="probe.this").click().run()
 
     (run,) = store.runs("probe")
@@ -157,12 +155,9 @@ def test_what_the_grid_has_measured_is_not_offered_again_for_one_lambda(
     assert "probe.curve" in {button.key for button in app.button}
 
 
-def test_few_lambdas_make_no_grid_and_odd_points_no_cells(open_page: Open, study: Plan) -> None:
+def test_few_lambdas_make_no_grid(open_page: Open, study: Plan) -> None:
     probe_done(study, MaskParams(lam=0.5), exactly=False)
     probe_done(study, MaskParams(lam=0.5, sparsity=0.35), exactly=True)
-    cells = quality_grid.cells(quality_curves.measured(scores_run(study), MaskParams()), "accuracy")
-    assert sorted(cells["λ"].unique()) == [0, 0.5, 1]
-    assert len(cells) == 3 * 10
     app = open_page(PAGE)
     assert "**Accuracy** over sparsity" in words(app)
     assert "over λ and sparsity" not in words(app)
@@ -171,8 +166,6 @@ def test_few_lambdas_make_no_grid_and_odd_points_no_cells(open_page: Open, study
 def test_earlier_probes_are_used_again(open_page: Open, study: Plan) -> None:
     probe_done(study, MaskParams(lam=0.5), exactly=False)
     probe_done(study, MaskParams(lam=0.5, sparsity=0.35), exactly=True, accuracy=0.77)
-    known = quality_curves.measured(scores_run(study), MaskParams())
-    assert len(known) == 5 * 10 + 1
     app = open_page(PAGE, sparsity="0.35", v="1")
 
     tiles = {metric.label: metric for metric in app.metric}
@@ -181,42 +174,14 @@ def test_earlier_probes_are_used_again(open_page: Open, study: Plan) -> None:
     assert tiles["Distance to the trial student"].value == f"{0.25 - 0.35 / 8:.3f}"
 
 
-def test_probes_of_another_rounding_are_not_mixed_in(study: Plan) -> None:
-    probe_done(study, MaskParams(round_to=1), exactly=False)
-
-    assert quality_curves.measured(scores_run(study), MaskParams(round_to=8)).empty
-
-
-def test_a_broken_table_of_a_probe_is_told(study: Plan) -> None:
+def test_a_broken_table_of_a_probe_is_named(open_page: Open, study: Plan) -> None:
     run = probe_done(study, MaskParams(), exactly=False)
     (run.folder / "probe.parquet").write_bytes(b"PAR1 not really")
 
-    with pytest.raises(BadInput, match=run.id):
-        quality_curves.measured(scores_run(study), MaskParams())
+    app = open_page(PAGE)
 
-
-def test_the_downloaded_mask_is_the_decided_one(tmp_path: Path) -> None:
-    made = mask_sliders.decide(sample_scores(), MaskParams(lam=0.9, sparsity=0.6))
-
-    path = tmp_path / "mask.npz"
-    path.write_bytes(downloads.npz(made.mask))
-    mask = masking.Mask.load(path)
-
-    expected = masking.decide(*masking.knowledgeableness(sample_scores(), 0.9), 0.6)
-    np.testing.assert_array_equal(mask.heads, expected.heads)
-    np.testing.assert_array_equal(mask.neurons, expected.neurons)
-    assert mask.provenance["lam"] == 0.9
-
-
-def test_the_commands_on_the_page_are_commands(open_page: Open, study: Plan) -> None:
-    app = open_page(PAGE, lam="0.25", sparsity="0.4", neuron_sparsity="0.5", v="1")
-    commands = [code.value for code in app.code if code.value.startswith("python -m sparsekd")]
-
-    mask, prune, _ = (parse(c.split()[3:])[1] for c in commands)
-    given = mask.params
-    assert (given["lam"], given["sparsity"], given["neuron_sparsity"]) == (0.25, 0.4, 0.5)
-    assert Path(mask.scores) == scores_run(study).folder / "scores.npz"
-    assert prune.teacher == scores_run(study).recipe.inputs["teacher"]
+    assert run.id in app.error[0].value
+    assert app.slider(key="url.lam") is not None
 
 
 def test_the_pruned_checkpoint_is_asked_for_once(open_page: Open, study: Plan) -> None:
@@ -237,10 +202,19 @@ def test_the_study_s_own_checkpoint_is_found_again(open_page: Open, study: Plan)
     assert str(store.folder(sparse) / "model") in [code.value for code in app.code]
 
 
-def test_a_model_s_folder_is_zipped_whole(tmp_path: Path) -> None:
-    (tmp_path / "model").mkdir()
-    (tmp_path / "model" / "config.json").write_text("{}")
+def test_the_commands_are_of_the_mask_on_the_page(open_page: Open, study: Plan) -> None:
+    app = open_page(PAGE, lam="0.25", sparsity="0.4", neuron_sparsity="0.5", v="1")
+    params = MaskParams(lam=0.25, sparsity=0.4, neuron_sparsity=0.5)
+    shown = [code.value for code in app.code]
 
-    content = zipfile.ZipFile(io.BytesIO(downloads.zipped(tmp_path / "model")))
+    assert mask_commands.mask_command(scores_run(study), params) in shown
+    assert mask_commands.prune_command(scores_run(study)) in shown
 
-    assert content.namelist() == ["model/config.json"]
+
+def test_a_decided_mask_says_how_it_was_made() -> None:
+    made = mask_sliders.decide(sample_scores(), MaskParams(lam=0.9, sparsity=0.6))
+
+    expected = masking.decide(*masking.knowledgeableness(sample_scores(), 0.9), 0.6)
+    np.testing.assert_array_equal(made.mask.heads, expected.heads)
+    np.testing.assert_array_equal(made.mask.neurons, expected.neurons)
+    assert made.mask.provenance["lam"] == 0.9

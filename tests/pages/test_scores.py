@@ -7,13 +7,14 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from pages.parts.scores_and_mask import heatmaps, rescored, scatters, score_runs
+from pages.parts.scores_and_mask import cached_scores, heatmaps, scatters
 from sparsekd.catalog.stage_parameters import MaskParams, ScoreParams
 from sparsekd.runs import store
 from sparsekd.runs.records import Plan, Run, State
 from sparsekd.units import masking
 from sparsekd.units.jacobians import Jacobian
 from sparsekd.units.rescoring import rescore
+from sparsekd.units.unit_rank import rank_unit
 from tests.pages.conftest import HEADS, LAYERS, NEURONS, sample_scores
 
 Open = Callable[..., AppTest]
@@ -44,7 +45,7 @@ def test_the_answer_names_the_most_and_least_knowledgeable_head(
     e = sample_scores().head_expressiveness.astype(float)
     e = e / np.linalg.norm(e, axis=1, keepdims=True)
     layer, head = np.unravel_index(e.argmax(), e.shape)
-    assert f"layer {layer + 1}, head {head + 1}** is worth most" in words(app)
+    assert f"layer {layer + 1}, head {head + 1}** has the highest knowledgeableness" in words(app)
 
 
 def test_two_boxes_show_the_card_of_a_head(open_page: Open, study: Plan) -> None:
@@ -69,22 +70,9 @@ def test_the_card_agrees_with_the_mask(open_page: Open, study: Plan) -> None:
     order = np.argsort(worth[0].ravel(), kind="stable")
     for place in (0, 4, 5, 15):
         layer, head = divmod(int(order[place]), HEADS)
-        unit = score_runs.unit(scores, 0.5, "layer", "head", layer, head)
-        assert unit.place == place + 1
-        assert unit.pool == LAYERS * HEADS
+        assert rank_unit(scores, 0.5, "layer", "head", layer, head).place == place + 1
         app = open_page(PAGE, layer=str(layer), index=str(head), v="1")
-        assert ("**would go**" in words(app)) is bool(~mask.heads[layer, head])
-
-
-def test_equal_scores_go_by_layer_and_index() -> None:
-    flat = masking.Scores(*(np.ones(s) for s in ((2, 3), (2, 3), (2, 8), (2, 8))))
-
-    places = [
-        score_runs.unit(flat, 0.5, "none", "head", layer, head).place
-        for layer in range(2) for head in range(3)
-    ]  # fmt: skip
-
-    assert places == [1, 2, 3, 4, 5, 6]
+        assert ("is **removed**" in words(app)) is bool(~mask.heads[layer, head])
 
 
 def test_another_temperature_is_answered_from_the_kept_jacobian(
@@ -93,12 +81,12 @@ def test_another_temperature_is_answered_from_the_kept_jacobian(
     trial = run_of(study, "trial_student").id
     app = open_page(PAGE, trial=trial, temperature="5", aggregate="per_example", v="1")
 
-    assert "From the kept Jacobian" in words(app)
+    assert "Computed from the kept Jacobian" in words(app)
     run = run_of(study)
     asked = ScoreParams(temperature=5.0, aggregate="per_example")
     logits = np.load(store.folder(trial) / "logits-selection.npy")
     truth = rescore(Jacobian.open(run.folder / "jacobian"), logits, asked)
-    shown = rescored.rescored(run, trial, asked)
+    shown = cached_scores.rescore(run, trial, asked)
     np.testing.assert_array_equal(shown.head_friendliness, truth.head_friendliness)
     assert app.query_params["temperature"] == "5"
 
@@ -110,7 +98,7 @@ def test_asking_otherwise_begins_with_what_was_measured(open_page: Open, study: 
     assert app.selectbox(key="url.trial").value == run_of(study, "trial_student").id
     assert "As measured by run" in words(app)
     app.selectbox(key="url.friendliness").select("kl").run()
-    assert "From the kept Jacobian" in words(app)
+    assert "Computed from the kept Jacobian" in words(app)
     app.toggle(key="url.otherwise").set_value(False).run()
     assert "As measured by run" in words(app)
     assert "friendliness" not in app.query_params
@@ -122,27 +110,22 @@ def test_without_a_jacobian_the_page_offers_a_run(open_page: Open, study: Plan) 
     trial = run_of(study, "trial_student").id
     app = open_page(PAGE, trial=trial, friendliness="kl", v="1")
 
-    assert "new scoring run" in app.warning[0].value
+    assert "need a new run" in app.warning[0].value
     app.button(key="scores.keep").click().run()
     waiting = store.runs("score", [State.QUEUED])
     assert [other.recipe.params["score"]["friendliness"] for other in waiting] == ["kl"]
 
 
-def test_a_shuffle_is_computed_on_demand_and_leaves_less_than_all_in_common(
-    open_page: Open, study: Plan
-) -> None:
+def test_a_shuffle_is_computed_on_demand(open_page: Open, study: Plan) -> None:
     app = open_page(PAGE)
     assert "after a shuffle" not in words(app)
     app.button(key="scores.shuffle").click().run()
 
     assert "after a shuffle" in words(app)
-    run = run_of(study)
-    trial = run_of(study, "trial_student").id
-    per_example = ScoreParams(aggregate="per_example")
-    kept = rescored.after_shuffles(run, trial, per_example, 0.5, "layer")
-    np.testing.assert_array_equal(kept, np.ones_like(kept))
-    shuffled = rescored.after_shuffles(run, trial, ScoreParams(), 0.5, "layer")
-    assert 0 < shuffled[:, 1].mean() < 1
+    shares = cached_scores.shared_removals(
+        run_of(study), run_of(study, "trial_student").id, ScoreParams(), 0.5, "layer"
+    )
+    assert f"**{shares[:, 1].mean():.0%} of the neurons**" in words(app)
 
 
 def test_a_new_run_is_asked_for_with_the_form(open_page: Open, study: Plan) -> None:
@@ -195,22 +178,11 @@ def test_unknown_scores_in_a_link_show_the_latest_and_say_so(open_page: Open, st
     assert not app.error
 
 
-def test_bins_are_means_of_the_sorted_values() -> None:
-    values = np.random.default_rng(0).random((2, 10)).astype(np.float32)
-
-    bins = heatmaps.binned(values, 4)
-
-    ordered = np.sort(values, axis=1)[:, ::-1]
-    parts = [ordered[:, 0:2], ordered[:, 2:5], ordered[:, 5:7], ordered[:, 7:10]]
-    expected = np.stack([part.mean(axis=1) for part in parts], axis=1)
-    np.testing.assert_allclose(bins, expected, rtol=1e-6)
-
-
 def test_a_density_counts_every_neuron() -> None:
     drawn = np.random.default_rng(0)
     e, f = drawn.random((LAYERS, NEURONS)), drawn.random((LAYERS, NEURONS))
 
-    (trace,) = scatters.density(e, f, "").data
+    (trace,) = scatters.plot_density(e, f, "").data
 
     assert round(float(np.nansum(10.0 ** np.asarray(trace.z)))) == LAYERS * NEURONS
 
@@ -218,5 +190,5 @@ def test_a_density_counts_every_neuron() -> None:
 def test_figures_stay_small_for_a_large_teacher() -> None:
     values = np.random.default_rng(0).random((12, 3072))
 
-    assert len(heatmaps.sorted_neurons(values).to_json()) < 20_000
-    assert len(heatmaps.neurons(values).to_json()) < 280_000
+    assert len(heatmaps.plot_sorted_neurons(values).to_json()) < 20_000
+    assert len(heatmaps.plot_neurons(values).to_json()) < 280_000

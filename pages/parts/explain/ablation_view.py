@@ -9,14 +9,14 @@ import streamlit as st
 
 from pages.parts.explain import change_maps, unit_card
 from pages.parts.forms import fields
-from pages.parts.scores_and_mask import score_runs, score_source
+from pages.parts.runs import unfinished
 from pages.parts.shell import frame, looks
 from sparsekd.catalog.stage_parameters import AblateParams
-from sparsekd.runs import jobs, store
+from sparsekd.runs import jobs, score_runs, store
 from sparsekd.runs.records import Run, State
 from sparsekd.studies import recipes
 from sparsekd.tasks.metrics import METRICS
-from sparsekd.units import harm
+from sparsekd.units import harm, score_tables
 from sparsekd.units.ablation import Ablation, Measure
 from sparsekd.units.harm import Granularity
 
@@ -127,7 +127,7 @@ def _map(found: Ablation, what: Granularity, kind: Measure) -> None:
     chosen = unit_card.chosen_head(values.shape) if heads else None
     st.markdown("**Heads**, each alone" if heads else f"**Neurons**, in {_grouped(found)}")
     key = f"ablation.{what}"
-    clicks = {"on_select": partial(unit_card.picked, key), "selection_mode": "points"}
+    clicks = {"on_select": partial(unit_card.store_click, key), "selection_mode": "points"}
     st.plotly_chart(
         change_maps.around_zero(values, kind, what, chosen),
         width="stretch",
@@ -152,7 +152,7 @@ def _tables(found: Ablation) -> None:
 
 def _table(found: Ablation, what: Granularity, words: str, **more: int) -> None:
     values = {title(found, kind): harm.changes(found, what, kind) for kind in found.measures}
-    table = score_runs.table(values, what).assign(**more)
+    table = score_tables.per_unit(values, what).assign(**more)
     frame.table(table, f"ablation-{what}s", f"ablation.{what}s", words)
 
 
@@ -195,7 +195,7 @@ def launch(teacher: Run) -> None:
     runs = _of(teacher)
     for run in runs:
         if run.state is not State.DONE:
-            score_source.under_way(run)
+            unfinished.draw_unfinished(run)
     with st.expander(
         "Measure a new ablation", icon=":material/add:", expanded=not runs, key="ablation.new"
     ):
@@ -229,12 +229,12 @@ def _against(teacher: Run) -> tuple[str, str, str]:
     """The split, the student ("" for none), and the scores that rank the neurons ("" for none)."""
     done, task = [State.DONE], teacher.recipe.task
     students = {
-        run.id: score_source.student_words(run)
+        run.id: score_runs.student_label(run)
         for run in store.runs("distil", done, task)
         if run.recipe.inputs["teacher"] == teacher.id
     }
     scores = {
-        run.id: score_runs.words(run)
+        run.id: score_runs.label(run)
         for run in store.runs("score", done, task)
         if run.recipe.inputs["teacher"] == teacher.id
     }

@@ -12,7 +12,7 @@ from scipy.special import softmax
 
 from pages.parts.explain import ask_inspector, sentences, tokens
 from pages.parts.forms import fields
-from pages.parts.scores_and_mask import score_source
+from pages.parts.runs import unfinished
 from pages.parts.shell import frame, looks
 from sparsekd.catalog.stage_parameters import AttributeParams
 from sparsekd.inspector.protocol import AttributionRequest, AttributionResponse, PackedMask
@@ -247,7 +247,7 @@ def launch(run: Run) -> None:
     """Attributions under way, and the form that measures others."""
     for other in _runs(run):
         if other.state is not State.DONE:
-            score_source.under_way(other)
+            unfinished.draw_unfinished(other)
     with st.expander("Measure captum's scores of the units", icon=":material/add:"):
         st.caption(
             "Conductance and gradient × activation of the gold class's log-odds, as two more "

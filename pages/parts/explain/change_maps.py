@@ -22,7 +22,7 @@ def around_zero(
     Shapes: values (L, U).
     """
     top = float(np.abs(values).max()) or 1.0
-    figure = heatmaps.heads(values, chosen=chosen)
+    figure = heatmaps.plot_heads(values, chosen=chosen)
     figure.update_traces(
         zmin=-top, zmax=top, colorscale=FROM_TO[kind], selector={"type": "heatmap"}
     )

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from pages.parts.explain import ablation_view
 from pages.parts.explain.fidelity_chart import OUTLIERS, scatter
-from pages.parts.scores_and_mask import score_runs
+from pages.parts.scores_and_mask import cached_scores
 from pages.parts.shell import frame, looks, url_state
 from sparsekd.errors import NotFound
 from sparsekd.runs.records import Run
@@ -38,7 +38,7 @@ def show(scores_run: Run, ablation_run: Run, more: Mapping[str, Path] | None = N
         more: Score files from elsewhere, by the name to show.
     """
     truth = ablation_view.load(ablation_run)
-    harm.check_same_teacher(score_runs.load(scores_run).shape, truth)
+    harm.check_same_teacher(cached_scores.load(scores_run).shape, truth)
     ranks = rankings(scores_run, ablation_run, more or {})
     what, kind, compared = _ask(truth)
     table = _table(
@@ -58,7 +58,7 @@ def rankings(scores_run: Run, ablation_run: Run, more: Mapping[str, Path]) -> di
     beside = ablation_run.folder / "magnitude.npz"
     norms = Scores.load(beside) if beside.exists() else None
     magnitude = (norms.head_expressiveness, norms.neuron_expressiveness) if norms else None
-    found = fidelity.rankings(score_runs.load(scores_run), lams, magnitude, normalise=normalise)
+    found = fidelity.rankings(cached_scores.load(scores_run), lams, magnitude, normalise=normalise)
     for name, path in more.items():
         found |= fidelity.rankings_of(name, Scores.load(path))
     return found

@@ -6,7 +6,7 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from pages.parts.explain import ablation_view
-from pages.parts.scores_and_mask import score_runs
+from pages.parts.scores_and_mask import cached_scores
 from pages.parts.shell import frame, looks, url_state
 from sparsekd.catalog.stage_parameters import MaskParams
 from sparsekd.runs.records import Run
@@ -44,7 +44,7 @@ def show(
         round_to=state.round_to,
         normalise=state.normalise,
     )
-    scores = score_runs.load(scores_run)
+    scores = cached_scores.load(scores_run)
     truth = ablation_view.load(ablation_run) if ablation_run else None
     known = (str(ablation_run.folder), ablation_run.finished or 0.0) if ablation_run else None
     found: Explanation = _explained(

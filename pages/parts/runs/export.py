@@ -1,23 +1,19 @@
-"""A model taken elsewhere: its exports, its measured speed, and a saved mask on another model."""
+"""Export of a model: its formats, its measured speed, and a saved mask on another model."""
 
-import json
-import shlex
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 
 import streamlit as st
 
-from pages.parts.runs import downloads
-from pages.parts.scores_and_mask import score_source
+from pages.parts.runs import unfinished
 from pages.parts.shell import frame
-from sparsekd.catalog.stage_parameters import ExportParams, MeasureParams
-from sparsekd.errors import BadInput, NotFound
-from sparsekd.runs import jobs, masks, measurements, store
+from sparsekd.errors import NotFound
+from sparsekd.runs import downloads, jobs, masks, measurements, shapes, store
 from sparsekd.runs.records import Recipe, Run, State
-from sparsekd.studies import recipes
+from sparsekd.studies import mask_commands, masked_model
+from sparsekd.studies.masked_model import MaskedModel
 from sparsekd.units.masking import Mask
-from sparsekd.units.shape import ModelShape, check_fit
+from sparsekd.units.shape import check_fit
 
 FORMATS = {
     "pruned": (
@@ -30,17 +26,15 @@ FORMATS = {
     ),
     "onnx": ("ONNX", "The smaller model as a graph for onnxruntime, batch and length free."),
 }
-SHOWN = {
+COLUMNS = {
     "variant": "Model",
     "batch": "Batch",
     "tokens": "Tokens",
     "milliseconds": st.column_config.NumberColumn(
         "ms", format="%.2f", help="Median time of one forward pass."
     ),
-    "low": st.column_config.NumberColumn(
-        "from", format="%.2f", help="Half of the passes took between this"
-    ),
-    "high": st.column_config.NumberColumn("to", format="%.2f", help="and this many ms."),
+    "low": st.column_config.NumberColumn("from", format="%.2f", help="Lower quartile, ms."),
+    "high": st.column_config.NumberColumn("to", format="%.2f", help="Upper quartile, ms."),
     "examples_per_second": st.column_config.NumberColumn("Texts/s", format="%.0f"),
     "speedup": st.column_config.NumberColumn(
         "Speed-up", format="%.2f ×", help="Against the first model, round by round; the median."
@@ -54,93 +48,79 @@ SHOWN = {
 
 
 @dataclass(frozen=True, eq=False)
-class Wanted:
-    """A stored model, and the mask that is applied to it first, if any."""
+class Section:
+    """A model to export, and what the keys of its widgets begin with."""
 
-    task: str
-    model: str
-    mask: Mask | None
+    model: MaskedModel
     key: str
 
-    @property
-    def named(self) -> str:
-        """The mask as recipes name it; empty without one."""
-        return masks.reference(self.mask) if self.mask is not None else ""
 
-
-def show(run: Run, mask: Mask | None = None) -> Wanted:
-    """Exports and measured speed of a run's model; of a scoring run's teacher under `mask`."""
-    model = run.recipe.inputs["teacher"] if run.recipe.stage == "score" else run.id
+def draw_export(run: Run, mask: Mask | None = None) -> MaskedModel:
+    """Draw exports and measured speed of a run's model; of a scored teacher under `mask`."""
     smaller = mask is not None or run.recipe.stage == "prune"
     st.subheader(f"Export the {'pruned ' if smaller else ''}model", anchor=False, divider="gray")
-    wanted = Wanted(run.recipe.task, model, mask, f"export.{run.id}")
-    body(wanted)
-    return wanted
+    model = masked_model.of_run(run, mask)
+    _draw_section(Section(model, f"export.{run.id}"))
+    return model
 
 
-def body(wanted: Wanted) -> None:
-    """The three forms, then what the model costs on this device."""
+def _draw_section(section: Section) -> None:
+    """Draw the three formats, then what the model costs on this device."""
     for place, name in zip(st.columns(3, gap="medium"), FORMATS, strict=True):
         with place:
-            _form(wanted, name)
-    st.code(command(wanted), language="bash", wrap_lines=True)
-    _speed(wanted)
-
-
-def command(wanted: Wanted) -> str:
-    """The command line that makes an export."""
-    model = wanted.model
-    if model.startswith("folder:"):
-        model = model.removeprefix("folder:").rpartition("#")[0]
-    words = ["python -m sparsekd export --model", shlex.quote(model.removeprefix("hub:"))]
-    words += ["--mask mask.npz"] if wanted.mask is not None else []
-    return " ".join([*words, "--format pruned --out exported"])
+            _draw_format(section, name)
+    command = mask_commands.export_command(section.model)
+    st.code(command, language="bash", wrap_lines=True)
+    _draw_speed(section)
 
 
 # --- exports ---------------------------------------------------------------------------------
 
 
-def _form(wanted: Wanted, name: str) -> None:
+def _draw_format(section: Section, name: str) -> None:
     title, words = FORMATS[name]
     st.markdown(f"**{title}**")
     st.caption(words)
-    recipe = recipes.export(wanted.task, wanted.model, ExportParams.of({"format": name}),
-                          wanted.named)  # fmt: skip
+    recipe = masked_model.export_recipe(section.model, name)
     run = store.several([recipe.run_id]).get(recipe.run_id)
     if run is None:
-        if st.button("Make it", icon=":material/package_2:", key=f"{wanted.key}.{name}"):
-            _submit(recipe, wanted, frame.device())
+        if st.button("Export", icon=":material/package_2:", key=f"{section.key}.{name}"):
+            _submit(recipe, section.model, frame.device())
     elif run.state is State.DONE:
-        _made(run, f"{wanted.key}.{name}")
+        _draw_finished(run, f"{section.key}.{name}")
     else:
-        score_source.under_way(run)
+        unfinished.draw_unfinished(run)
 
 
-def _made(run: Run, key: str) -> None:
-    """A finished export: the proof, the files, the folder."""
+def _draw_finished(run: Run, key: str) -> None:
+    """Draw a finished export: the check of its logits, the files, the folder."""
     facts, folder = run.outcome.facts, run.folder / "export"
     if not folder.is_dir():
         raise NotFound(
-            f"The files of export {run.id} are gone.", "Delete that run on the Runs page, then "
-            "make the export again.",
-        )  # fmt: skip
+            f"The files of export {run.id} are gone.",
+            "Delete that run on the Runs page, then make the export again.",
+        )
     proof = facts["checked"]
     st.caption(
-        f":material/verified: Opened and compared: on {proof['texts']} texts its logits differ by "
+        f":material/verified: Loaded and compared: on {proof['texts']} texts its logits differ by "
         f"at most {proof['largest_difference']:.1e}."
     )
     if facts["bytes"] <= downloads.ZIP_LIMIT:
         st.download_button(
-            f"Download ({facts['bytes'] / 1e6:,.1f} MB)", partial(downloads.zipped, folder),
-            f"{run.recipe.variant}-{run.id}.zip", "application/zip", icon=":material/download:",
-            on_click="ignore", key=f"{key}.zip",
-        )  # fmt: skip
+            f"Download ({facts['bytes'] / 1e6:,.1f} MB)",
+            partial(downloads.zipped, folder),
+            f"{run.recipe.variant}-{run.id}.zip",
+            "application/zip",
+            icon=":material/download:",
+            on_click="ignore",
+            key=f"{key}.zip",
+        )
     st.code(str(folder), language=None, wrap_lines=True)
 
 
-def _submit(recipe: Recipe, wanted: Wanted, device: str) -> None:
-    if wanted.mask is not None:
-        masks.keep(wanted.mask)
+def _submit(recipe: Recipe, model: MaskedModel, device: str) -> None:
+    if model.mask is not None:
+        masks.keep(model.mask)
     jobs.submit([recipe], device)
     st.rerun()
 
@@ -148,60 +128,43 @@ def _submit(recipe: Recipe, wanted: Wanted, device: str) -> None:
 # --- speed -----------------------------------------------------------------------------------
 
 
-def _speed(wanted: Wanted) -> None:
+def _draw_speed(section: Section) -> None:
     st.markdown(
         "**Measured speed and size**",
-        help="Dense, masked (full size with zeros) and pruned take turns on the same random texts, "
-        "so that a busy machine slows them alike.",
+        help="Dense, masked (full size with zeros) and pruned models take turns on the same random "
+        "texts, so that a busy machine slows them alike.",
     )
-    device = _device()
-    runs = _measurements(wanted, device)
+    device = _measured_device()
+    runs = masked_model.measurements(section.model, device)
     done = next((run for run in reversed(runs) if run.state is State.DONE), None)
-    for run in runs:
-        if run.state is not State.DONE:
-            score_source.under_way(run)
+    waiting = [run for run in runs if run.state is not State.DONE]
+    for run in waiting:
+        unfinished.draw_unfinished(run)
     if done is not None:
-        _table(done, wanted.key)
-    waiting = any(run.state is not State.DONE for run in runs)
-    if not waiting and st.button(
-        "Measure again" if runs else f"Measure on {device}",
-        icon=":material/speed:", key=f"{wanted.key}.measure",
-    ):  # fmt: skip
-        _submit(_measuring(wanted, device, len(runs)), wanted, device)
+        _draw_measurement(done, section.key)
+    label = "Measure again" if runs else f"Measure on {device}"
+    if not waiting and st.button(label, icon=":material/speed:", key=f"{section.key}.measure"):
+        recipe = masked_model.measure_recipe(section.model, device, len(runs))
+        _submit(recipe, section.model, device)
 
 
-def _device() -> str:
-    """The device that a measurement would name: the chosen one, or the fastest."""
+def _measured_device() -> str:
+    """Return the device that a measurement names: the chosen one, or the fastest."""
     chosen = frame.device()
     return jobs.devices(look=False)[0].name if chosen == "auto" else chosen
 
 
-def _measuring(wanted: Wanted, device: str, repeat: int) -> Recipe:
-    return recipes.measure(wanted.task, wanted.model, MeasureParams(), device, wanted.named, repeat)
-
-
-def _measurements(wanted: Wanted, device: str) -> list[Run]:
-    """The measurements of this model and mask at the usual sizes, by their number.
-
-    They are asked for one after another, so the first number without a run ends them.
-    """
-    found: list[Run] = []
-    while True:
-        name = _measuring(wanted, device, len(found)).run_id
-        run = store.several([name]).get(name)
-        if run is None:
-            return found
-        found.append(run)
-
-
-def _table(run: Run, key: str) -> None:
+def _draw_measurement(run: Run, key: str) -> None:
     rows, facts = measurements.table(run), run.outcome.facts
     for words in measurements.sentences(rows):
         st.markdown(f"- {frame.plain(words)}")
     st.dataframe(
-        rows[list(SHOWN)], hide_index=True, width="stretch", column_config=SHOWN,
+        rows[list(COLUMNS)],
+        hide_index=True,
+        width="stretch",
+        column_config=COLUMNS,
         key=f"{key}.speed.{run.id}",
-    )  # fmt: skip
+    )
     st.caption(
         frame.plain(
             f"{facts['device_words']}, {frame.counted(facts['threads'], 'thread')}, torch "
@@ -215,50 +178,50 @@ def _table(run: Run, key: str) -> None:
 # --- a saved mask ----------------------------------------------------------------------------
 
 
-def apply_saved(above: Wanted) -> None:
-    """A mask.npz from elsewhere, applied to a model of the same shape.
+def draw_saved_mask(above: MaskedModel) -> None:
+    """Draw the export of another model under an uploaded mask.
 
     Args:
-        above: What the page shows already, which is not shown twice.
+        above: The model and mask that the page shows already, which are not drawn twice.
     """
     st.subheader("Apply a saved mask", anchor=False, divider="gray")
-    brought = st.file_uploader(
-        "mask.npz", "npz", key="export.upload", max_upload_size=32,
-        help="From this page or from `python -m sparsekd mask`: another teacher of the same "
-        "shape, or another seed, then gets the same units removed.",
-    )  # fmt: skip
-    if brought is None:
+    file = st.file_uploader(
+        "mask.npz",
+        "npz",
+        key="export.upload",
+        max_upload_size=32,
+        help="From this page or from `python -m sparsekd mask`: the same units are removed from "
+        "another teacher of the same shape, or from another seed.",
+    )
+    if file is None:
         return
     with frame.errors_in_words():
-        mask = masks.uploaded(brought.getvalue())
-        runs = {run.id: run for stage in ("finetune", "distil")
-                for run in store.runs(stage, [State.DONE])}  # fmt: skip
-        if not runs:
-            raise NotFound("There is no finished model yet.", "Fine-tune a teacher first.")
-        title = frame.titles()
-        chosen = st.selectbox(
-            "Model", list(runs), key="export.upload.model",
-            format_func=lambda name: f"{title(runs[name].recipe)} · {runs[name].recipe.task} · "
-            f"{name}",
-        )  # fmt: skip
-        check_fit(_shape(runs[chosen]), mask.heads.shape, mask.neurons.shape)
+        mask = masks.uploaded(file.getvalue())
+        run = _choose_model()
+        check_fit(shapes.of_run(run), mask.heads.shape, mask.neurons.shape)
         st.caption(
             f"{int(mask.heads.sum())} of {mask.heads.size} heads and {int(mask.neurons.sum()):,} "
-            f"of {mask.neurons.size:,} neurons stay."
+            f"of {mask.neurons.size:,} neurons are kept."
         )
-        wanted = Wanted(runs[chosen].recipe.task, chosen, mask, f"export.upload.{chosen}")
-        if (wanted.model, wanted.named) == (above.model, above.named):
+        model = MaskedModel(run.recipe.task, run.id, mask)
+        if model.same_as(above):
             st.info("This is the model and the mask above.", icon=":material/info:")
         else:
-            body(wanted)
+            _draw_section(Section(model, f"export.upload.{run.id}"))
 
 
-def _shape(run: Run) -> ModelShape:
-    path: Path = run.folder / "shape.json"
-    try:
-        return ModelShape.from_json(json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise BadInput(
-            f"The sizes of the model of run {run.id} are missing or damaged.",
-            "Delete that run and make the model again.",
-        ) from error
+def _choose_model() -> Run:
+    """Choose a model that was fine-tuned or distilled here.
+
+    Raises:
+        NotFound: there is none.
+    """
+    found = [run for stage in ("finetune", "distil") for run in store.runs(stage, [State.DONE])]
+    if not found:
+        raise NotFound("There is no finished model yet.", "Fine-tune a teacher first.")
+    runs, title = {run.id: run for run in found}, frame.titles()
+
+    def label(name: str) -> str:
+        return f"{title(runs[name].recipe)} · {runs[name].recipe.task} · {name}"
+
+    return runs[st.selectbox("Model", list(runs), key="export.upload.model", format_func=label)]

@@ -11,41 +11,39 @@ import plotly.graph_objects as go
 from numpy.typing import NDArray
 
 from pages.parts.shell.looks import SCALE, Look, look, plain
+from sparsekd.units.score_tables import sorted_bins
+from sparsekd.units.scores import Flags, Matrix
 
-Matrix = NDArray[np.floating[Any]]
-Flags = NDArray[np.bool_]
-
-BINS = 128
 ROW = 26  # pixels of a layer's row
 
 
-def heads(
+def plot_heads(
     values: Matrix,
-    pruned: Flags | None = None,
+    removed: Flags | None = None,
     chosen: tuple[int, int] | None = None,
     top: float | None = None,
 ) -> go.Figure:
-    """A map of the heads; pruned ones are empty and crossed, the chosen one is framed.
+    """Return a map of the heads; removed ones are empty and crossed, the chosen one is framed.
 
     Args:
         chosen: Layer and head, counted from 0.
         top: The value of the brightest colour; by default the largest there is.
 
-    Shapes: values, pruned (L, H).
+    Shapes: values, removed (L, H).
     """
     colours = look()
-    kept = values if pruned is None else np.where(pruned, np.nan, values)
+    kept = values if removed is None else np.where(removed, np.nan, values)
     figure = go.Figure(_map(kept, top or float(values.max()), gap=1))
-    if pruned is not None:
-        _cross_out(figure, pruned, colours)
-    _catch_clicks(figure, values, pruned)
+    if removed is not None:
+        _cross_out(figure, removed, colours)
+    _catch_clicks(figure, values, removed)
     if chosen is not None:
         _frame_cell(figure, *chosen, colours)
-    return _laid_out(figure, len(values), "Head", _whole(values.shape[1]), values.shape[1])
+    return _laid_out(figure, len(values), "Head", _ticks(values.shape[1]), values.shape[1])
 
 
-def neurons(values: Matrix) -> go.Figure:
-    """A map of every neuron in its own order, coloured by the square root of its value.
+def plot_neurons(values: Matrix) -> go.Figure:
+    """Return a map of every neuron in its own order, coloured by the square root of its value.
 
     Shapes: values (L, F).
     """
@@ -54,16 +52,16 @@ def neurons(values: Matrix) -> go.Figure:
     return _laid_out(figure, len(values), "Neuron", None, values.shape[1])
 
 
-def sorted_neurons(values: Matrix, kept: NDArray[Any] | None = None) -> go.Figure:
-    """Each layer's neurons, the highest first, in bins; what goes is hatched with crosses.
+def plot_sorted_neurons(values: Matrix, kept: NDArray[Any] | None = None) -> go.Figure:
+    """Return a map of each layer's neurons, the highest first, in bins; removed ones are hatched.
 
     Args:
-        kept: How many neurons stay in each layer; they are the layer's highest.
+        kept: How many neurons are kept in each layer: the layer's highest.
 
     Shapes: values (L, F), kept (L,).
     """
     colours, (layers, width) = look(), values.shape
-    bins = binned(values)
+    bins = sorted_bins(values)
     step = width / bins.shape[1]
     if kept is not None:  # the bars over them must not show the bins between their rows
         starts = np.arange(bins.shape[1]) * step
@@ -76,21 +74,6 @@ def sorted_neurons(values: Matrix, kept: NDArray[Any] | None = None) -> go.Figur
     if kept is not None:
         figure.add_trace(_cut(kept, width, colours))
     return _laid_out(figure, layers, "Neurons of the layer, the highest first", None, width)
-
-
-def binned(values: Matrix, bins: int = BINS) -> Matrix:
-    """Each layer's values, the highest first, averaged in at most `bins` bins.
-
-    Shapes: values (L, F) -> (L, min(bins, F)).
-    """
-    ordered = -np.sort(-values, axis=1)
-    width = values.shape[1]
-    if width <= bins:
-        return ordered.astype(np.float32)
-    edges = np.linspace(0, width, bins + 1).astype(int)
-    sums = np.add.reduceat(ordered.astype(np.float64), edges[:-1], axis=1)
-    means: Matrix = (sums / np.diff(edges)).astype(np.float32)
-    return means
 
 
 def _map(values: Matrix, top: float, gap: int = 0) -> go.Heatmap:
@@ -111,7 +94,7 @@ def _map(values: Matrix, top: float, gap: int = 0) -> go.Heatmap:
 
 
 def _by_root(values: Matrix, top: float) -> go.Heatmap:
-    """A few neurons are far above the rest: colours by the square root, labels as they are."""
+    """Colour by the square root, because a few neurons are far above the rest; label by value."""
     trace = _map(np.sqrt(values), float(np.sqrt(top)))
     places = np.linspace(0, np.sqrt(top), 5)
     words = [f"{place**2:.2g}" for place in places]
@@ -120,38 +103,44 @@ def _by_root(values: Matrix, top: float) -> go.Heatmap:
 
 
 def _bar_above() -> dict[str, Any]:
-    """A colour bar over a map: the map keeps the whole width."""
-    ink = {"color": look().ink, "size": 11}
+    """Return a colour bar over a map, so that the map keeps the whole width."""
     return {
-        "orientation": "h", "thickness": 7, "len": 1.0, "y": 1.0, "yanchor": "bottom",
-        "ypad": 4, "xpad": 0, "nticks": 5, "ticklabelposition": "outside top",
-        "tickfont": ink, "outlinewidth": 0,
-    }  # fmt: skip
+        "orientation": "h",
+        "thickness": 7,
+        "len": 1.0,
+        "y": 1.0,
+        "yanchor": "bottom",
+        "ypad": 4,
+        "xpad": 0,
+        "nticks": 5,
+        "ticklabelposition": "outside top",
+        "tickfont": {"color": look().ink, "size": 11},
+        "outlinewidth": 0,
+    }
 
 
-def _cross_out(figure: go.Figure, pruned: Flags, colours: Look) -> None:
-    empty = np.where(pruned, 1, np.nan).astype(np.float32)
-    flat = [[0, colours.gone], [1, colours.gone]]
-    figure.add_trace(
-        go.Heatmap(
-            z=empty, x0=1, dx=1, y0=1, dy=1, xgap=1, ygap=1,
-            colorscale=flat, showscale=False, hoverinfo="skip",
-        )
-    )  # fmt: skip
-    layer, head = np.nonzero(pruned)
+def _cross_out(figure: go.Figure, removed: Flags, colours: Look) -> None:
+    empty = _map(np.where(removed, 1.0, np.nan), 1.0, gap=1)
+    empty.update(colorscale=[[0, colours.gone], [1, colours.gone]], showscale=False)
+    figure.add_trace(empty)
+    layer, head = np.nonzero(removed)
     figure.add_trace(
         go.Scatter(
-            x=head + 1, y=layer + 1, mode="markers", hoverinfo="skip", showlegend=False,
-            marker={
-                "symbol": "x-thin", "size": 9, "line": {"width": 2, "color": colours.cross}
-            },
+            x=head + 1,
+            y=layer + 1,
+            mode="markers",
+            hoverinfo="skip",
+            showlegend=False,
+            marker={"symbol": "x-thin", "size": 9, "line": {"width": 2, "color": colours.cross}},
         )
-    )  # fmt: skip
+    )
 
 
-def _catch_clicks(figure: go.Figure, values: Matrix, pruned: Flags | None) -> None:
+def _catch_clicks(figure: go.Figure, values: Matrix, removed: Flags | None) -> None:
     layer, head = np.indices(values.shape)
-    fate = np.full(values.shape, "") if pruned is None else np.where(pruned, "goes", "stays")
+    states = np.full(values.shape, "")
+    if removed is not None:
+        states = np.where(removed, "removed", "kept")
     invisible = {"marker": {"opacity": 0}}
     figure.add_trace(
         go.Scatter(
@@ -163,8 +152,8 @@ def _catch_clicks(figure: go.Figure, values: Matrix, pruned: Flags | None) -> No
             selected=invisible,
             unselected=invisible,
             text=[
-                f"{value:.4g} {word}".strip()
-                for value, word in zip(values.ravel(), fate.ravel(), strict=True)
+                f"{value:.4g} {state}".strip()
+                for value, state in zip(values.ravel(), states.ravel(), strict=True)
             ],
             customdata=np.stack([layer.ravel(), head.ravel()], axis=1),
             hovertemplate="layer %{y}, head %{x}<br>%{text}<extra></extra>",
@@ -174,37 +163,42 @@ def _catch_clicks(figure: go.Figure, values: Matrix, pruned: Flags | None) -> No
 
 def _frame_cell(figure: go.Figure, layer: int, head: int, colours: Look) -> None:
     figure.add_shape(
-        type="rect", x0=head + 0.5, x1=head + 1.5, y0=layer + 0.5, y1=layer + 1.5,
+        type="rect",
+        x0=head + 0.5,
+        x1=head + 1.5,
+        y0=layer + 0.5,
+        y1=layer + 1.5,
         line={"color": colours.chosen, "width": 3},
-    )  # fmt: skip
+    )
 
 
 def _cut(kept: NDArray[Any], width: int, colours: Look) -> go.Bar:
-    """Bars over the bins that go: the cross pattern is the shape that marks them."""
-    layers = np.arange(1, len(kept) + 1)
-    gone = width - kept
+    """Return bars over the removed bins: the cross pattern is the shape that marks them."""
+    removed = width - kept
+    pattern = {
+        "shape": "x",
+        "fgcolor": colours.cross,
+        "bgcolor": colours.gone,
+        "size": 10,
+        "solidity": 0.12,
+        "fillmode": "replace",
+    }
     return go.Bar(
-        x=gone,
+        x=removed,
         base=kept,
-        y=layers,
+        y=np.arange(1, len(kept) + 1),
         orientation="h",
         width=0.96,
         showlegend=False,
-        customdata=np.stack([kept, gone], axis=1),
-        hovertemplate="layer %{y}<br>%{customdata[0]} stay, %{customdata[1]} go<extra></extra>",
-        marker={
-            "color": colours.gone,
-            "line": {"width": 0},
-            "pattern": {
-                "shape": "x", "fgcolor": colours.cross, "bgcolor": colours.gone,
-                "size": 10, "solidity": 0.12, "fillmode": "replace",
-            },
-        },
-    )  # fmt: skip
+        customdata=np.stack([kept, removed], axis=1),
+        hovertemplate="layer %{y}<br>%{customdata[0]} kept, %{customdata[1]} removed"
+        "<extra></extra>",
+        marker={"color": colours.gone, "line": {"width": 0}, "pattern": pattern},
+    )
 
 
-def _whole(count: int) -> list[int]:
-    """Tick positions that stay readable in a narrow map: every one, or every other."""
+def _ticks(count: int) -> list[int]:
+    """Return tick positions that stay readable in a narrow map: every one, or every other."""
     return list(range(1, count + 1, 1 if count <= 8 else 2))
 
 
@@ -212,21 +206,22 @@ def _laid_out(
     figure: go.Figure, layers: int, across: str, ticks: list[int] | None, width: int
 ) -> go.Figure:
     by_rank = ticks is None and across != "Neuron"
-    edges = [0, width] if by_rank else [0.5, width + 0.5]
+    plain_axis = {"showgrid": False, "zeroline": False, "fixedrange": True}
     figure.update_xaxes(
-        range=edges,
+        range=[0, width] if by_rank else [0.5, width + 0.5],
         title_text=across,
-        showgrid=False,
-        zeroline=False,
-        fixedrange=True,
         tickangle=0,
         automargin=True,
         title_standoff=22,
+        **plain_axis,
     )
     if ticks:
         figure.update_xaxes(tickvals=ticks)
     figure.update_yaxes(
-        range=[0.5, layers + 0.5], title_text="Layer", tickvals=_whole(layers),
-        showgrid=False, zeroline=False, fixedrange=True, title_standoff=4,
-    )  # fmt: skip
+        range=[0.5, layers + 0.5],
+        title_text="Layer",
+        tickvals=_ticks(layers),
+        title_standoff=4,
+        **plain_axis,
+    )
     return plain(figure, height=90 + ROW * min(max(layers, 5), 16))

@@ -3,28 +3,34 @@
 from dataclasses import dataclass
 from typing import Any
 
-import pandas as pd
 import streamlit as st
 
 from pages.parts.scores_and_mask import heatmaps
 from pages.parts.shell import frame, looks, url_state
 from sparsekd.catalog.stage_parameters import MaskParams
 from sparsekd.errors import BadInput
-from sparsekd.units import masking
+from sparsekd.units import mask_tables, masking, shape_words
 from sparsekd.units.masking import Mask
+from sparsekd.units.score_tables import BINS
 from sparsekd.units.scores import Matrix, Scores
 from sparsekd.units.shape import ModelShape, flops, parameters, pruned
 
 ROUNDINGS = (1, 8, 16, 32, 64)
-NORMALISE = {"layer": "Normalised", "none": "Raw"}
+SCALES = {"layer": "Normalised", "none": "Raw"}
+SCALE_HELP = (
+    "Normalised: each layer's scores divided by their norm, so that layers compete as equals. "
+    "Raw: as measured; layers with large gradients rank higher."
+)
 TILE = 140  # pixels: four side by side on a screen, two on a telephone
-LENGTHS = (16, 32, 64, 128, 256, 512)
 FIELDS = MaskParams.model_fields
 
 
 @dataclass(frozen=True, eq=False)
 class Decision:
-    """What was asked for, what ranks the units, and which of them stay."""
+    """A mask, the parameters it follows, and the values that rank its units.
+
+    Shapes: heads (L, H), neurons (L, F).
+    """
 
     params: MaskParams
     heads: Matrix
@@ -32,62 +38,102 @@ class Decision:
     mask: Mask
 
 
-def ask() -> MaskParams:
-    """The sliders, from the address bar and back into it."""
-    lam = st.slider(
-        "λ", 0.0, 1.0, step=0.01, key=url_state.bound("lam"), help=FIELDS["lam"].description
-    )
-    apart = _apart()
+# --- sliders ---------------------------------------------------------------------------------
+
+
+def choose_mask_params() -> MaskParams:
+    """Choose the parameters of a mask, from the address bar and back into it."""
+    lam = choose_lambda()
+    apart = _choose_whether_apart()
     sparsity = st.slider(
-        "Sparsity of heads" if apart else "Sparsity", 0.0, 1.0, step=0.01,
-        key=url_state.bound("sparsity"), help=FIELDS["sparsity"].description,
-    )  # fmt: skip
-    neuron_sparsity = _of_neurons(sparsity) if apart else None
-    normalise = st.segmented_control(
-        "Scale", list(NORMALISE), format_func=lambda name: NORMALISE[name], required=True,
-        key=url_state.bound("normalise"), help=FIELDS["normalise"].description,
-    )  # fmt: skip
-    key = url_state.bound("round_to")
-    steps = sorted({*ROUNDINGS, st.session_state[key]})
-    round_to = st.selectbox(
-        "Round neurons to", steps, key=key,
-        help=f"{FIELDS['round_to'].description} 8 suits hardware, 1 rounds nothing.",
-    )  # fmt: skip
+        "Sparsity of heads" if apart else "Sparsity",
+        0.0,
+        1.0,
+        step=0.01,
+        key=url_state.bound("sparsity"),
+        help=FIELDS["sparsity"].description,
+    )
     chosen = {
-        "lam": lam, "sparsity": sparsity, "neuron_sparsity": neuron_sparsity,
-        "normalise": normalise, "round_to": round_to,
-    }  # fmt: skip
+        "lam": lam,
+        "sparsity": sparsity,
+        "neuron_sparsity": _choose_neuron_sparsity(sparsity) if apart else None,
+        "normalise": choose_scale(),
+        "round_to": _choose_rounding(),
+    }
     url_state.write(**chosen)
     return MaskParams.of(chosen)
 
 
-def _apart() -> bool:
+def choose_lambda(place: Any = st) -> float:
+    """Choose λ; the caller writes it into the address bar."""
+    lam: float = place.slider(
+        "λ", 0.0, 1.0, step=0.01, key=url_state.bound("lam"), help=FIELDS["lam"].description
+    )
+    return lam
+
+
+def choose_scale(place: Any = st) -> str:
+    """Choose whether scores are normalised; the caller writes it into the address bar."""
+    return str(
+        place.segmented_control(
+            "Scale",
+            list(SCALES),
+            format_func=lambda name: SCALES[name],
+            required=True,
+            key=url_state.bound("normalise"),
+            help=SCALE_HELP,
+        )
+    )
+
+
+def _choose_whether_apart() -> bool:
     key = "url.apart"
     if key not in st.session_state:
         st.session_state[key] = url_state.read().neuron_sparsity is not None
-    apart: bool = st.toggle("Neurons apart", key=key, help="A sparsity of its own for the neurons.")
+    apart: bool = st.toggle(
+        "Separate sparsity for neurons", key=key, help="Otherwise both have the same sparsity."
+    )
     return apart
 
 
-def _of_neurons(sparsity: float) -> float:
+def _choose_neuron_sparsity(sparsity: float) -> float:
     key = url_state.bound("neuron_sparsity")
     if st.session_state[key] is None:
         st.session_state[key] = sparsity
     share: float = st.slider(
-        "Sparsity of neurons", 0.0, 1.0, step=0.01, key=key,
+        "Sparsity of neurons",
+        0.0,
+        1.0,
+        step=0.01,
+        key=key,
         help=FIELDS["neuron_sparsity"].description,
-    )  # fmt: skip
+    )
     return share
 
 
-def beside(scores: Scores, width: float) -> tuple[Any, Decision | None]:
-    """The sliders on the left, the place for what follows from them, and what was decided.
+def _choose_rounding() -> int:
+    key = url_state.bound("round_to")
+    steps = sorted({*ROUNDINGS, st.session_state[key]})
+    chosen: int = st.selectbox(
+        "Round neurons to",
+        steps,
+        key=key,
+        help=f"{FIELDS['round_to'].description} 8 suits hardware, 1 rounds nothing.",
+    )
+    return chosen
 
-    Where nothing can be decided the place says why, and the sliders stay.
+
+def draw_sliders_beside(scores: Scores, width: float) -> tuple[Any, Decision | None]:
+    """Draw the sliders on the left; return the place on the right, and the mask.
+
+    Where no mask can be made, the place shows the error, and the sliders stay.
+
+    Args:
+        width: Of the right side, with 1 for the left.
     """
     left, right = st.columns([1, width], gap="medium")
     with left:
-        params = ask()
+        params = choose_mask_params()
     with right:
         try:
             return right, decide(scores, params)
@@ -97,7 +143,7 @@ def beside(scores: Scores, width: float) -> tuple[Any, Decision | None]:
 
 
 def decide(scores: Scores, params: MaskParams) -> Decision:
-    """The mask at these parameters.
+    """Make the mask at these parameters.
 
     Raises:
         BadInput: the sparsity empties every layer.
@@ -108,69 +154,75 @@ def decide(scores: Scores, params: MaskParams) -> Decision:
     return Decision(params, *worth, Mask(mask.heads, mask.neurons, made_by))
 
 
-def picture(made: Decision) -> None:
-    """The mask over the score map: heads crossed out, each layer's neurons cut off."""
+# --- the mask --------------------------------------------------------------------------------
+
+
+def draw_mask(made: Decision) -> None:
+    """Draw the mask over the score map: heads crossed out, each layer's neurons cut off."""
     heads, neurons = made.mask.heads, made.mask.neurons
     left, right = st.columns(2)
     left.markdown(
-        "**Heads** · crossed: goes",
+        "**Heads** · crossed: removed",
         help="Brighter: more knowledgeable. An empty, crossed cell is removed.",
     )
     left.plotly_chart(
-        heatmaps.heads(made.heads, pruned=~heads),
-        width="stretch", key="mask.heads", config=looks.CONFIG,
-        alt=f"Map of the heads: {int(heads.sum())} of {heads.size} stay; of layer 1 upwards "
+        heatmaps.plot_heads(made.heads, removed=~heads),
+        width="stretch",
+        key="mask.heads",
+        config=looks.CONFIG,
+        alt=f"Map of the heads: {int(heads.sum())} of {heads.size} kept; from layer 1 upwards "
         f"{', '.join(map(str, heads.sum(axis=1)))}.",
-    )  # fmt: skip
+    )
     right.markdown(
-        "**Neurons**, sorted · hatched: goes",
+        "**Neurons**, sorted · hatched: removed",
         help="Each row is a layer's neurons from the most to the least knowledgeable, "
-        f"averaged in {heatmaps.BINS} bins; the cut is exact.",
+        f"averaged in {BINS} bins; the cut is exact.",
     )
     right.plotly_chart(
-        heatmaps.sorted_neurons(made.neurons, neurons.sum(axis=1)),
-        width="stretch", key="mask.neurons", config=looks.CONFIG,
-        alt=f"Map of the neurons: {int(neurons.sum()):,} of {neurons.size:,} stay; of layer 1 "
+        heatmaps.plot_sorted_neurons(made.neurons, neurons.sum(axis=1)),
+        width="stretch",
+        key="mask.neurons",
+        config=looks.CONFIG,
+        alt=f"Map of the neurons: {int(neurons.sum()):,} of {neurons.size:,} kept; from layer 1 "
         f"upwards {', '.join(map(str, neurons.sum(axis=1)))}.",
-    )  # fmt: skip
+    )
 
 
-def warn(mask: Mask) -> None:
-    """Say which layers vanish, and what a layer without units does."""
+def draw_warnings(mask: Mask) -> None:
+    """Warn of layers in which no head or no neuron is kept."""
     for units, flags, block in (
         ("heads", mask.heads, "attention"),
         ("neurons", mask.neurons, "feed-forward block"),
     ):
-        empty = [str(layer + 1) for layer, row in enumerate(flags) if not row.any()]
+        empty = mask_tables.empty_layers(flags)
         if empty:
             st.warning(
-                f"No {units} stay in layer {', '.join(empty)}: the {block} there is skipped, "
-                "its output is LayerNorm(input).",
+                f"No {units} are kept in layer {', '.join(map(str, empty))}: its {block} is "
+                "skipped, and the block's output is LayerNorm(input).",
                 icon=":material/layers_clear:",
             )
 
 
-def costs(mask: Mask, shape: ModelShape | None) -> None:
-    """What stays, and what it costs before and after."""
+def draw_counts(mask: Mask, shape: ModelShape | None) -> None:
+    """Draw what is kept, and what the teacher costs before and after."""
     with st.container(horizontal=True, gap="xsmall"):
-        _tile("Heads", int(mask.heads.sum()), mask.heads.size, "Attention heads that stay.")
-        _tile("Neurons", int(mask.neurons.sum()), mask.neurons.size, "Neurons that stay.")
+        _draw_tile("Heads", int(mask.heads.sum()), mask.heads.size, "Attention heads kept.")
+        _draw_tile("Neurons", int(mask.neurons.sum()), mask.neurons.size, "Neurons kept.")
         if shape is not None:
-            _tiles_of_cost(shape, pruned(shape, mask))
+            _draw_cost_tiles(shape, pruned(shape, mask))
     if shape is None:
-        st.caption("Parameters and operations are known for teachers that were fine-tuned here.")
+        st.caption("Parameters and FLOPs are known for teachers that were fine-tuned here.")
 
 
-def _tiles_of_cost(before: ModelShape, after: ModelShape) -> None:
-    longest = min(128, max(LENGTHS[0], before.positions))
-    tokens = max(length for length in LENGTHS if length <= longest)
-    _tile(
+def _draw_cost_tiles(before: ModelShape, after: ModelShape) -> None:
+    tokens = shape_words.usual_length(before)
+    _draw_tile(
         "Parameters",
         parameters(after),
         parameters(before),
-        "Weights that stay, embeddings and classifier included: those are never removed.",
+        "Weights kept, with embeddings and classifier, which are never removed.",
     )
-    _tile(
+    _draw_tile(
         f"FLOPs, {tokens} tokens",
         flops(after, tokens),
         flops(before, tokens),
@@ -179,11 +231,11 @@ def _tiles_of_cost(before: ModelShape, after: ModelShape) -> None:
     )
 
 
-def _tile(name: str, after: int, before: int, words: str) -> None:
+def _draw_tile(name: str, after: int, before: int, words: str) -> None:
     st.metric(
         name,
-        short(after),
-        f"{after / before:.0%} of {short(before)}",
+        shape_words.short_count(after),
+        f"{after / before:.0%} of {shape_words.short_count(before)}",
         delta_color="off",
         delta_arrow="off",
         help=f"{words} {after:,} of {before:,}.",
@@ -191,23 +243,6 @@ def _tile(name: str, after: int, before: int, words: str) -> None:
     )
 
 
-def short(number: int) -> str:
-    """A large count in three or four signs: 36,864 is 36.9 k."""
-    for size, unit in ((10**12, " T"), (10**9, " G"), (10**6, " M"), (10**4, " k")):
-        if number >= size:
-            return f"{number / (1000 if unit == ' k' else size):.3g}{unit}"
-    return f"{number:,}"
-
-
-def table(mask: Mask) -> None:
-    """What stays in each layer, as numbers."""
-    rows = pd.DataFrame(
-        {
-            "layer": range(1, len(mask.heads) + 1),
-            "heads that stay": mask.heads.sum(axis=1),
-            "heads that go": (~mask.heads).sum(axis=1),
-            "neurons that stay": mask.neurons.sum(axis=1),
-            "neurons that go": (~mask.neurons).sum(axis=1),
-        }
-    )
-    frame.table(rows, "layers", "mask.layers", "Counts per layer, as a table")
+def draw_layer_table(mask: Mask) -> None:
+    """Draw what is kept in each layer, as numbers."""
+    frame.table(mask_tables.per_layer(mask), "layers", "mask.layers", "Counts per layer")

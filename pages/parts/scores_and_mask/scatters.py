@@ -1,30 +1,27 @@
 """Expressiveness against friendliness: a marker per head, a count per cell of neurons."""
 
-from typing import Any
-
 import numpy as np
 import plotly.graph_objects as go
-from numpy.typing import NDArray
 
 from pages.parts.shell.looks import SCALE, bar, look, plain
+from sparsekd.units.scores import Flags, Matrix
 
-Matrix = NDArray[np.floating[Any]]
-Flags = NDArray[np.bool_]
+DECADES = ["1", "10", "100", "1 000", "10 000"]
 
 
-def scatter(
-    expressiveness: Matrix, friendliness: Matrix, unit: str, pruned: Flags | None, words: str
+def plot_units(
+    expressiveness: Matrix, friendliness: Matrix, unit: str, removed: Flags | None, words: str
 ) -> go.Figure:
-    """Expressiveness against friendliness: one marker per unit, crossed where it would go.
+    """Return expressiveness against friendliness: one marker per unit, crossed where removed.
 
-    Shapes: expressiveness, friendliness, pruned (L, U).
+    Shapes: expressiveness, friendliness, removed (L, U).
     """
     colours = look()
     places = np.indices(expressiveness.shape) + 1
     layer, index = places[0], places[1]
-    gone = np.zeros_like(layer, dtype=bool) if pruned is None else pruned
+    crossed = np.zeros_like(layer, dtype=bool) if removed is None else removed
     figure = go.Figure()
-    for name, chosen, symbol in (("stays", ~gone, "circle"), ("would go", gone, "x-thin")):
+    for name, chosen, symbol in (("kept", ~crossed, "circle"), ("removed", crossed, "x-thin")):
         if not chosen.any():
             continue
         figure.add_trace(
@@ -54,8 +51,8 @@ def scatter(
     return plain(figure, f"Expressiveness E {words}", f"Student-friendliness F {words}")
 
 
-def density(expressiveness: Matrix, friendliness: Matrix, words: str) -> go.Figure:
-    """Expressiveness against friendliness of all neurons, counted in cells: nothing is left out.
+def plot_density(expressiveness: Matrix, friendliness: Matrix, words: str) -> go.Figure:
+    """Return expressiveness against friendliness of all neurons, counted in cells.
 
     Shapes: expressiveness, friendliness (L, F).
     """
@@ -72,6 +69,3 @@ def density(expressiveness: Matrix, friendliness: Matrix, words: str) -> go.Figu
     )
     figure = go.Figure(trace)
     return plain(figure, f"Expressiveness E {words}", f"Student-friendliness F {words}")
-
-
-DECADES = ["1", "10", "100", "1 000", "10 000"]

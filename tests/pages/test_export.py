@@ -12,7 +12,6 @@ from streamlit.testing.v1 import AppTest
 from pages.parts.runs import export
 from pages.parts.scores_and_mask import mask_sliders
 from sparsekd.catalog.stage_parameters import ExportParams, MaskParams, MeasureParams
-from sparsekd.cli.parser import parse
 from sparsekd.runs import masks, measurements, store
 from sparsekd.runs.records import Outcome, Plan, Recipe, Run, State
 from sparsekd.studies import recipes
@@ -157,15 +156,6 @@ def test_a_student_is_exported_without_a_mask(open_page: Open, study: Plan) -> N
     (run,) = store.runs("export")
     assert run.recipe.inputs == {"model": student.id}
     assert not app.error
-
-
-def test_the_command_on_the_page_is_a_command(open_page: Open, study: Plan) -> None:
-    app = open_page(MASK)
-    line = next(code.value for code in app.code if " export " in code.value)
-
-    _, request = parse(line.split()[3:])
-    assert (request.model, request.params) == (of(study, "teacher").id, {"format": "pruned"})
-    assert request.mask == "mask.npz"
 
 
 # --- a saved mask ----------------------------------------------------------------------------

@@ -1,0 +1,40 @@
+"""The command lines that make a mask, a pruned teacher and an export, as pages print them."""
+
+import shlex
+
+from sparsekd.catalog.stage_parameters import MaskParams
+from sparsekd.runs.records import Run
+from sparsekd.studies.masked_model import MaskedModel
+
+MASK = "mask.npz"
+
+
+def mask_command(scores: Run, params: MaskParams) -> str:
+    """Return the command that writes the mask of these scores."""
+    path = shlex.quote(str(scores.folder / "scores.npz"))
+    words = ["python -m sparsekd mask", f"--scores {path}"]
+    words += [f"--lam {params.lam:g}", f"--sparsity {params.sparsity:g}"]
+    if params.neuron_sparsity is not None:
+        words.append(f"--neuron-sparsity {params.neuron_sparsity:g}")
+    words += [f"--round-to {params.round_to}", f"--normalise {params.normalise}"]
+    return " ".join([*words, f"--out {MASK}"])
+
+
+def prune_command(scores: Run) -> str:
+    """Return the command that prunes the scored teacher by that mask."""
+    teacher = _model(scores.recipe.inputs["teacher"])
+    return f"python -m sparsekd prune --teacher {teacher} --mask {MASK} --out pruned"
+
+
+def export_command(model: MaskedModel) -> str:
+    """Return the command that exports a model, pruned by that mask if it has one."""
+    words = [f"python -m sparsekd export --model {_model(model.model)}"]
+    words += [f"--mask {MASK}"] if model.mask is not None else []
+    return " ".join([*words, "--format pruned --out exported"])
+
+
+def _model(reference: str) -> str:
+    """Return a stored reference as the command line takes it: a run id, a folder or a hub id."""
+    if reference.startswith("folder:"):
+        reference = reference.removeprefix("folder:").rpartition("#")[0]
+    return shlex.quote(reference.removeprefix("hub:"))
