@@ -9,6 +9,7 @@ from pages.parts.scores_and_mask import cached_scores, mask_sliders, quality_cur
 from pages.parts.shell import frame
 from sparsekd.runs import shapes
 from sparsekd.runs.records import Run
+from sparsekd.studies import mask_commands, masked_model
 
 
 def draw_page(run: Run) -> None:
@@ -23,7 +24,8 @@ def draw_page(run: Run) -> None:
         mask_sliders.draw_layer_table(made.mask)
     quality_curves.draw_quality(run, made.params)
     downloads.draw_downloads(run, made.params, made.mask)
-    export.draw_saved_mask(export.draw_export(run, made.mask))
+    name = mask_commands.mask_name(masked_model.prune_recipe(run, made.params))
+    export.draw_saved_mask(export.draw_export(run, made.mask, name))
 
 
 frame.question("Mask", "Which heads and neurons are removed at this λ and sparsity?")

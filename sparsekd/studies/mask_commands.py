@@ -3,16 +3,22 @@
 import shlex
 
 from sparsekd.catalog.stage_parameters import MaskParams
-from sparsekd.runs.records import Run
+from sparsekd.runs import store
+from sparsekd.runs.records import Recipe, Run, State
 from sparsekd.studies.masked_model import MaskedModel
 
 MASK = "mask.npz"
 
 
+def mask_name(pruning: Recipe) -> str:
+    """Return a mask as commands name it: the id of the run that pruned by it, or its file."""
+    run = store.several([pruning.run_id]).get(pruning.run_id)
+    return run.id if run is not None and run.state is State.DONE else MASK
+
+
 def mask_command(scores: Run, params: MaskParams) -> str:
     """Return the command that writes the mask of these scores."""
-    path = shlex.quote(str(scores.folder / "scores.npz"))
-    words = ["python -m sparsekd mask", f"--scores {path}"]
+    words = ["python -m sparsekd mask", f"--scores {scores.id}"]
     words += [f"--lam {params.lam:g}", f"--sparsity {params.sparsity:g}"]
     if params.neuron_sparsity is not None:
         words.append(f"--neuron-sparsity {params.neuron_sparsity:g}")
@@ -20,16 +26,16 @@ def mask_command(scores: Run, params: MaskParams) -> str:
     return " ".join([*words, f"--out {MASK}"])
 
 
-def prune_command(scores: Run) -> str:
-    """Return the command that prunes the scored teacher by that mask."""
+def prune_command(scores: Run, mask: str = MASK) -> str:
+    """Return the command that prunes the scored teacher by a mask, named as in `mask_name`."""
     teacher = _model(scores.recipe.inputs["teacher"])
-    return f"python -m sparsekd prune --teacher {teacher} --mask {MASK} --out pruned"
+    return f"python -m sparsekd prune --teacher {teacher} --mask {mask} --out pruned"
 
 
-def export_command(model: MaskedModel) -> str:
-    """Return the command that exports a model, pruned by that mask if it has one."""
+def export_command(model: MaskedModel, mask: str = MASK) -> str:
+    """Return the command that exports a model, pruned by the mask if it has one."""
     words = [f"python -m sparsekd export --model {_model(model.model)}"]
-    words += [f"--mask {MASK}"] if model.mask is not None else []
+    words += [f"--mask {mask}"] if model.mask is not None else []
     return " ".join([*words, "--format pruned --out exported"])
 
 

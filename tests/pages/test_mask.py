@@ -208,7 +208,7 @@ def test_the_commands_are_of_the_mask_on_the_page(open_page: Open, study: Plan) 
     shown = [code.value for code in app.code]
 
     assert mask_commands.mask_command(scores_run(study), params) in shown
-    assert mask_commands.prune_command(scores_run(study)) in shown
+    assert mask_commands.prune_command(scores_run(study), "mask.npz") in shown
 
 
 def test_a_decided_mask_says_how_it_was_made() -> None:

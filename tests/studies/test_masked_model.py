@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from sparsekd.catalog.stage_parameters import MaskParams
-from sparsekd.cli.menu import parser
+from sparsekd.cli.parser import parse
 from sparsekd.runs import masks, store
 from sparsekd.runs.records import Outcome, Plan, Run, State
 from sparsekd.studies import mask_commands, masked_model
@@ -83,18 +83,17 @@ def test_measurements_are_found_by_their_number(study: Plan) -> None:
 def parsed(line: str):
     words = shlex.split(line)
     assert words[:3] == ["python", "-m", "sparsekd"]
-    return parser("vanilla").parse_args(words[3:])
+    return parse(words[3:])[1]
 
 
 def test_the_mask_command_repeats_the_mask(study: Plan) -> None:
     scores = run_of(study, "scores")
     params = MaskParams(lam=0.25, sparsity=0.4, neuron_sparsity=0.5, round_to=16, normalise="none")
 
-    args = parsed(mask_commands.mask_command(scores, params))
+    request = parsed(mask_commands.mask_command(scores, params))
 
-    asked = {name: getattr(args, name) for name in params.values() if name != "kind"}
-    assert asked == {name: value for name, value in params.values().items() if name != "kind"}
-    assert Path(args.scores) == scores.folder / "scores.npz"
+    assert MaskParams.of(request.params) == params
+    assert request.scores == scores.id
 
 
 def test_the_prune_and_export_commands_name_the_teacher_by_its_id(study: Plan) -> None:
@@ -105,7 +104,19 @@ def test_the_prune_and_export_commands_name_the_teacher_by_its_id(study: Plan) -
     export = parsed(mask_commands.export_command(masked_model.of_run(scores, mask())))
 
     assert (prune.teacher, export.model) == (teacher, teacher)
-    assert prune.mask == export.mask == Path("mask.npz")
+    assert prune.mask == export.mask == "mask.npz"
+
+
+def test_a_mask_that_a_run_pruned_by_is_named_by_that_run(study: Plan) -> None:
+    scores, sparse = run_of(study, "scores"), run_of(study, "sparse_teacher")
+
+    done, absent = (
+        mask_commands.mask_name(masked_model.prune_recipe(scores, params))
+        for params in (MaskParams(), MaskParams(lam=0.1))
+    )
+
+    assert (done, absent) == (sparse.id, "mask.npz")
+    assert parsed(mask_commands.prune_command(scores, done)).mask == sparse.id
 
 
 @pytest.mark.parametrize(
@@ -117,6 +128,6 @@ def test_the_prune_and_export_commands_name_the_teacher_by_its_id(study: Plan) -
     ],
 )
 def test_models_from_outside_are_named_as_they_are_typed(reference: str, typed: str) -> None:
-    args = parsed(mask_commands.export_command(MaskedModel("demo/sentiment", reference)))
+    request = parsed(mask_commands.export_command(MaskedModel("demo/sentiment", reference)))
 
-    assert (args.model, args.mask) == (typed, None)
+    assert (request.model, request.mask) == (typed, None)

@@ -31,9 +31,11 @@ def draw_downloads(run: Run, params: MaskParams, mask: Mask) -> None:
         st.code(mask_commands.mask_command(run, params), language="bash", wrap_lines=True)
     with right:
         st.markdown("**The pruned teacher**: a run of its own, evaluated and able to teach.")
-        _draw_pruned_teacher(masked_model.prune_recipe(run, params))
+        recipe = masked_model.prune_recipe(run, params)
+        _draw_pruned_teacher(recipe)
         unfinished.draw_unfinished_of_scores(run, "prune")
-        st.code(mask_commands.prune_command(run), language="bash", wrap_lines=True)
+        command = mask_commands.prune_command(run, mask_commands.mask_name(recipe))
+        st.code(command, language="bash", wrap_lines=True)
 
 
 def _draw_pruned_teacher(recipe: Recipe) -> None:

@@ -49,18 +49,25 @@ COLUMNS = {
 
 @dataclass(frozen=True, eq=False)
 class Section:
-    """A model to export, and what the keys of its widgets begin with."""
+    """A model to export, what the keys of its widgets begin with, and the mask in commands."""
 
     model: MaskedModel
     key: str
+    mask_name: str = mask_commands.MASK
 
 
-def draw_export(run: Run, mask: Mask | None = None) -> MaskedModel:
-    """Draw exports and measured speed of a run's model; of a scored teacher under `mask`."""
+def draw_export(
+    run: Run, mask: Mask | None = None, mask_name: str = mask_commands.MASK
+) -> MaskedModel:
+    """Draw exports and measured speed of a run's model; of a scored teacher under `mask`.
+
+    Args:
+        mask_name: The mask in commands: a file, or the id of a pruning run.
+    """
     smaller = mask is not None or run.recipe.stage == "prune"
     st.subheader(f"Export the {'pruned ' if smaller else ''}model", anchor=False, divider="gray")
     model = masked_model.of_run(run, mask)
-    _draw_section(Section(model, f"export.{run.id}"))
+    _draw_section(Section(model, f"export.{run.id}", mask_name))
     return model
 
 
@@ -69,7 +76,7 @@ def _draw_section(section: Section) -> None:
     for place, name in zip(st.columns(3, gap="medium"), FORMATS, strict=True):
         with place:
             _draw_format(section, name)
-    command = mask_commands.export_command(section.model)
+    command = mask_commands.export_command(section.model, section.mask_name)
     st.code(command, language="bash", wrap_lines=True)
     _draw_speed(section)
 
