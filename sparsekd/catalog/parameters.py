@@ -1,6 +1,6 @@
-"""Parameters: each declared once, with default, range and help.
+"""Parameters, each declared once with its default, range and help.
 
-The forms of the dashboard, the options of the command line and the checks all read these classes.
+Forms of the dashboard, options of the command line and validation all read these classes.
 """
 
 from typing import Any, Self
@@ -11,13 +11,13 @@ from sparsekd.errors import BadInput, unknown
 
 
 class Params(BaseModel):
-    """A frozen, checked set of parameters; unknown names and values out of range are refused."""
+    """A frozen, validated set of parameters; rejects unknown names and values out of range."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     @classmethod
     def of(cls, values: dict[str, Any]) -> Self:
-        """Build from plain values.
+        """Build the parameters from plain values.
 
         Raises:
             BadInput: a value is outside its range; NotFound: a name is not a parameter.
@@ -37,11 +37,11 @@ class Params(BaseModel):
             raise BadInput(f"{name} = {given!r}: {reason}.", help_text) from error
 
     def changed(self, values: dict[str, Any]) -> Self:
-        """A copy with some values replaced, checked like `of`."""
+        """Return a copy with some values replaced, validated like `of`."""
         return type(self).of(self.values() | values)
 
     def values(self) -> dict[str, Any]:
-        """The parameters as plain JSON values."""
+        """Return the parameters as plain JSON values."""
         return self.model_dump(mode="json")
 
 
@@ -60,28 +60,28 @@ class MethodParams(Params):
 
 
 class TrainParams(Params):
-    """How a model is trained; the defaults are those of the published scripts.
+    """The parameters of a training; the defaults are those of the published scripts.
 
     Source: Yang, Zhang, Song, EMNLP 2022, arXiv 2210.03923 (reference scripts).
     """
 
     epochs: int = Field(10, ge=1, le=1000, description="Passes over the training data.")
-    learning_rate: float = Field(3e-5, gt=0, le=1, description="Peak step size of AdamW.")
+    learning_rate: float = Field(3e-5, gt=0, le=1, description="Peak learning rate of AdamW.")
     batch_size: int = Field(16, ge=1, le=4096, description="Examples per optimiser step.")
     max_length: int = Field(
-        128, ge=4, le=8192, description="Tokens kept of a text; the rest is cut off."
+        128, ge=4, le=8192, description="Longest text in tokens; longer ones are truncated."
     )
     patience: int = Field(
-        5, ge=1, le=1000, description="Epochs without a better selection metric before stopping."
+        5, ge=1, le=1000, description="Epochs without improvement before early stopping."
     )
     warmup: float = Field(
-        0.1, ge=0, le=1, description="Share of the steps in which the step size rises linearly."
+        0.1, ge=0, le=1, description="Share of the steps with a linear learning-rate warm-up."
     )
     weight_decay: float = Field(
-        0.01, ge=0, le=1, description="AdamW's decay; not on biases and layer norms."
+        0.01, ge=0, le=1, description="AdamW's weight decay; biases and layer norms are exempt."
     )
-    clip: float = Field(5.0, gt=0, le=1e6, description="Largest norm of a step's gradient.")
-    epsilon: float = Field(1e-6, gt=0, le=1, description="AdamW's epsilon.")
+    clip: float = Field(5.0, gt=0, le=1e6, description="Maximum gradient norm.")
+    epsilon: float = Field(1e-6, gt=0, le=1, description="AdamW's ε.")
     train_examples: int = Field(
-        0, ge=0, description="Use only this many training examples, drawn by seed 0; 0 = all."
+        0, ge=0, description="Number of training examples, drawn with seed 0; 0 = all."
     )

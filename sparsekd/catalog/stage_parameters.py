@@ -1,4 +1,4 @@
-"""Parameters of the stages."""
+"""The parameters of each stage."""
 
 from typing import Literal
 
@@ -8,102 +8,104 @@ from sparsekd.catalog.parameters import Params
 
 
 class StudentParams(Params):
-    """Where a student's first weights come from.
+    """The parameters of a student's initialisation.
 
     Source: Yang, Zhang, Song, EMNLP 2022, arXiv 2210.03923 (layer-dropped, parameter-pruned).
     """
 
     choice: Literal["bottom", "every", "top", "pruned", "checkpoint", "random"] = Field(
         "bottom",
-        description="bottom, every m-th or top layers of the teacher; the teacher pruned by "
-        "expressiveness; another checkpoint; a random smaller model of the same architecture.",
+        description="Initial weights: the teacher's bottom, every m-th or top layers; the teacher "
+        "pruned by expressiveness; another checkpoint; random, of the same architecture.",
     )
     layers: int = Field(
-        4, ge=1, le=96, description="Layers of the student (layer choices and random)."
+        4, ge=1, le=96, description="Number of layers (bottom, every, top and random)."
     )
     sparsity: float = Field(
-        0.7, ge=0, lt=1, description="Share of heads and neurons removed (pruned only)."
+        0.7, ge=0, lt=1, description="Share of heads and neurons removed (pruned)."
     )
-    checkpoint: str = Field("", description="Hub id or local folder (checkpoint only).")
+    checkpoint: str = Field("", description="Hub id or local folder (checkpoint).")
 
 
 class ScoreParams(Params):
-    """How expressiveness and student-friendliness are measured.
+    """The parameters of the scores: expressiveness and student-friendliness.
 
-    Source: Yang, Zhang, Song, EMNLP 2022, arXiv 2210.03923 (reference code); the options are ours.
+    Source: Yang, Zhang, Song, EMNLP 2022, arXiv 2210.03923 (reference code); the options are
+    choices of this project.
     """
 
     split: str = Field(
         "selection",
-        description="Examples that score; 'selection' is carved from the training data, so that "
-        "the reported data chooses nothing.",
+        description="Split to compute the scores on; 'selection' is held out from the training "
+        "data, so the reported data plays no part.",
     )
     aggregate: Literal["per_batch", "per_example"] = Field(
         "per_batch",
-        description="Sum |gradient of a batch's mean| over batches (the reference: depends on "
-        "batch size and order), or |gradient| over examples (depends on neither).",
+        description="per_batch: sum over batches of |gradient of the mean loss|, as in the "
+        "reference code (depends on batch size and order); per_example: sum over examples of "
+        "|gradient|.",
     )
     batch_size: int = Field(
-        32, ge=1, le=65536, description="Examples per scoring batch, in the data's own order."
+        32, ge=1, le=65536, description="Examples per batch, in the order of the data."
     )
     friendliness: Literal["soft_ce", "kl"] = Field(
         "soft_ce",
-        description="soft_ce contains the teacher's own entropy (the reference); kl is zero "
-        "where the student equals the teacher.",
+        description="soft_ce: soft cross-entropy, as in the reference code (includes the "
+        "teacher's entropy); kl: zero where the student equals the teacher.",
     )
-    temperature: float = Field(2.0, ge=1, le=20, description="Softens both distributions.")
+    temperature: float = Field(
+        2.0, ge=1, le=20, description="Softmax temperature of teacher and student."
+    )
 
 
 class MaskParams(Params):
-    """Which heads and neurons go.
+    """The parameters of a mask over heads and neurons.
 
     Source: Yang, Zhang, Song, EMNLP 2022, arXiv 2210.03923 (reference code).
     """
 
     kind: Literal["scores", "random", "magnitude"] = Field(
-        "scores", description="What ranks the units: knowledgeableness, chance, or weight norms."
+        "scores", description="Ranking of the units: knowledgeableness, random, or weight norm."
     )
     lam: float = Field(
         0.5,
         ge=0,
         le=1,
-        description="λ: 1 keeps what is expressive, 0 keeps what is student-friendly.",
+        description="λ: 1 ranks by expressiveness alone, 0 by student-friendliness alone.",
     )
-    sparsity: float = Field(
-        0.2, ge=0, le=1, description="Share of the heads removed, and of the neurons too."
-    )
+    sparsity: float = Field(0.2, ge=0, le=1, description="Share of heads and of neurons removed.")
     neuron_sparsity: float | None = Field(
-        None, ge=0, le=1, description="Share of the neurons removed, where it differs."
+        None, ge=0, le=1, description="Share of neurons removed; empty: the same as heads."
     )
     round_to: int = Field(
-        8, ge=1, le=1024, description="Neurons removed per layer: a multiple of this."
+        8, ge=1, le=1024, description="Round the neurons removed per layer to a multiple of this."
     )
     normalise: Literal["layer", "none"] = Field(
-        "layer", description="Divide scores by their norm within each layer, or leave them raw."
+        "layer", description="layer: divide scores by their norm in each layer; none: raw scores."
     )
 
 
 class ProbeParams(Params):
-    """Which masked teachers are tried on the probe set (the first rows of the selection split)."""
+    """The masked teachers to evaluate on the probe set (first rows of the selection split)."""
 
-    lams: tuple[float, ...] = Field((0.5,), min_length=1, description="λ of the scores to try.")
+    lams: tuple[float, ...] = Field((0.5,), min_length=1, description="Values of λ to evaluate.")
     sparsities: tuple[float, ...] = Field(
         (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9),
         min_length=1,
-        description="Sparsities to try.",
+        description="Sparsities to evaluate.",
     )
     controls: bool = Field(
-        True, description="Also λ = 1, λ = 0, magnitude and a random mask at each sparsity."
+        True, description="Add λ = 1, λ = 0, magnitude and random at each sparsity."
     )
-    examples: int = Field(500, ge=8, le=100_000, description="Rows of the probe set.")
+    examples: int = Field(500, ge=8, le=100_000, description="Size of the probe set.")
     round_to: int = Field(
-        8, ge=1, le=1024, description="Neurons removed per layer: a multiple of this."
+        8, ge=1, le=1024, description="Round the neurons removed per layer to a multiple of this."
     )
     normalise: Literal["layer", "none"] = Field(
-        "layer", description="Divide scores by their norm within each layer, or leave them raw."
+        "layer", description="layer: divide scores by their norm in each layer; none: raw scores."
     )
     neuron_sparsity: float | None = Field(
-        None, ge=0, le=1, description="Share of the neurons removed, where it differs."
+        None, ge=0, le=1, description="Share of neurons removed; empty: the same as heads."
     )
 
     @field_validator("lams", "sparsities")
@@ -115,17 +117,17 @@ class ProbeParams(Params):
 
 
 class ExportParams(Params):
-    """As what a model is taken elsewhere."""
+    """The file format of an exported model."""
 
     format: Literal["pruned", "gated", "onnx"] = Field(
         "pruned",
-        description="pruned: the smaller weights with a loader; gated: full size with zeros, for "
-        "plain from_pretrained; onnx: the smaller model for onnxruntime.",
+        description="pruned: smaller weights and a loader; gated: full size with zeros, for plain "
+        "from_pretrained; onnx: the smaller model for ONNX Runtime.",
     )
 
 
 class MeasureParams(Params):
-    """At which sizes a model's speed is measured."""
+    """The batch sizes and lengths at which to measure a model's speed."""
 
     batch_sizes: tuple[int, ...] = Field(
         (1, 32), min_length=1, max_length=8, description="Texts per forward pass (1 to 1024)."
@@ -134,7 +136,7 @@ class MeasureParams(Params):
         (32, 128), min_length=1, max_length=8, description="Tokens per text (2 to 8192)."
     )
     rounds: int = Field(
-        15, ge=3, le=1000, description="Times that every variant is timed, in turn with the others."
+        15, ge=3, le=1000, description="Timed repetitions of each variant, interleaved."
     )
 
     @field_validator("batch_sizes", "tokens")
@@ -147,49 +149,54 @@ class MeasureParams(Params):
 
 
 class AblateParams(Params):
-    """Which units are removed one at a time, and on which examples that is measured."""
+    """The parameters of an ablation: units removed one at a time, and the examples."""
 
     split: str = Field(
         "selection",
-        description="Examples that measure; 'selection' is carved from the training data, so that "
-        "the reported data chooses nothing.",
+        description="Split to measure on; 'selection' is held out from the training data, so the "
+        "reported data plays no part.",
     )
     examples: int = Field(
-        500, ge=8, le=100_000, description="At most so many examples, drawn by seed 0."
+        500, ge=8, le=100_000, description="Maximum number of examples, drawn with seed 0."
     )
     neuron_groups: int = Field(
         8,
         ge=1,
         le=4096,
-        description="Groups into which each layer's neurons are ranked; each is removed whole.",
+        description="Groups of ranked neurons per layer; each group is removed as a whole.",
     )
     neuron_layer: int | None = Field(
-        None, ge=0, le=95, description="Remove the neurons of this layer (0 = bottom) singly too."
+        None,
+        ge=0,
+        le=95,
+        description="Also remove the neurons of this layer one by one (0 = bottom).",
     )
     lam: float = Field(
         0.5,
         ge=0,
         le=1,
-        description="λ of the scores that rank the neurons; without scores, their weights do.",
+        description="λ of the scores that rank the neurons; without scores: weight norms.",
     )
 
 
 class AttributeParams(Params):
-    """How captum's attributions of heads and neurons are measured.
+    """The parameters of captum's attributions of heads and neurons.
 
     Source: Dhamdhere, Sundararajan, Yan, ICLR 2019, arXiv 1805.12233 (conductance).
     """
 
     kind: Literal["conductance", "gradient_activation"] = Field(
         "conductance",
-        description="conductance follows the path from the text with its words masked to the "
-        "text; gradient_activation looks at the text alone.",
+        description="conductance: integrated along the path from the masked text to the text; "
+        "gradient_activation: gradient × activation at the text.",
     )
     split: str = Field(
         "selection",
-        description="Examples that attribute; 'selection' is carved from the training data.",
+        description="Split to attribute on; 'selection' is held out from the training data.",
     )
-    examples: int = Field(128, ge=1, le=100_000, description="The split's first so many.")
+    examples: int = Field(
+        128, ge=1, le=100_000, description="Number of examples, from the start of the split."
+    )
     steps: int = Field(
-        8, ge=1, le=256, description="Points on the path, at each a forward and a backward pass."
+        8, ge=1, le=256, description="Points on the path; each costs a forward and a backward pass."
     )

@@ -151,7 +151,7 @@ def test_agreement_is_told_for_every_example_and_layer(tiny):
 
 
 def test_nothing_inside_is_refused():
-    with pytest.raises(BadInput, match="nothing is inside"):
+    with pytest.raises(BadInput, match="no layer would be matched"):
         InternalParams.of({"attention_weight": 0, "cls_weight": 0})
 
 

@@ -5,7 +5,7 @@ from sparsekd.catalog.parameters import MethodParams
 
 
 class FineTuningParams(MethodParams):
-    """Training on the gold labels alone: nothing to choose."""
+    """Fine-tuning has no parameters."""
 
 
 CARD = Card(
@@ -13,7 +13,7 @@ CARD = Card(
     title="Fine-tuning without a teacher",
     source="Devlin et al., NAACL 2019, arXiv 1810.04805",
     year=2019,
-    summary="The gold labels alone: what a student learns by itself.",
+    summary="Cross-entropy on the gold labels: the baseline without distillation.",
     params=FineTuningParams,
     least_teachers=0,
     most_teachers=0,

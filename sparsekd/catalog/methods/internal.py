@@ -9,40 +9,43 @@ from sparsekd.catalog.parameters import MethodParams
 
 
 class InternalParams(MethodParams):
-    """Attention and [CLS] vectors of matched layers, by a schedule.
+    """The parameters of distillation from internal representations.
 
-    Source: Aguilar et al., AAAI 2020, arXiv 1910.03723; weights and shares are ours.
+    Source: Aguilar et al., AAAI 2020, arXiv 1910.03723; weights and shares are choices of this
+    project.
     """
 
     schedule: Literal["progressive", "stacked", "all"] = Field(
         "progressive",
-        description="One layer at a time, bottom-up, then the soft labels (progressive, PID); the "
-        "same with lower layers' losses kept (stacked, SID); everything at every step (all).",
+        description="progressive (PID): one layer at a time, bottom-up, then the soft labels; "
+        "stacked (SID): the same, but lower layers' losses stay; all: every loss at every step.",
     )
     labels: Literal["soft", "soft_and_gold"] = Field(
-        "soft", description="The teacher's probabilities alone, or the gold labels as well."
+        "soft", description="Soft labels only, or gold labels too."
     )
     attention_weight: float = Field(
-        1.0, ge=0, le=1000, description="Weight of the KL of attention rows; 0 leaves it out."
+        1.0, ge=0, le=1000, description="Weight of the attention KL; 0 drops the term."
     )
     cls_weight: float = Field(
-        1.0, ge=0, le=1000, description="Weight of 1 − the cosine of [CLS]; 0 leaves it out."
+        1.0, ge=0, le=1000, description="Weight of 1 − cosine of [CLS]; 0 drops the term."
     )
     last_share: float | None = Field(
         None,
         gt=0,
         lt=1,
-        description="Share of the steps for the soft labels at the end (progressive, stacked); "
-        "empty: as long as each layer's stage.",
+        description="Share of the steps in the last stage, the soft labels (progressive, stacked); "
+        "empty: the same as for each layer.",
     )
     temperature: float = Field(
-        1.0, ge=1, le=20, description="Softens both distributions; 1 is the published loss."
+        1.0, ge=1, le=20, description="Softmax temperature of student and teacher; 1 in the paper."
     )
 
     @model_validator(mode="after")
-    def _something_inside(self) -> Self:
+    def _layers_matched(self) -> Self:
         if not (self.attention_weight or self.cls_weight):
-            raise ValueError("attention_weight and cls_weight are both 0: nothing is inside")
+            raise ValueError(
+                "attention_weight and cls_weight are both 0: no layer would be matched"
+            )
         return self
 
 

@@ -9,79 +9,79 @@ from sparsekd.catalog.parameters import MethodParams
 
 
 class KnowledgeSelectionParams(MethodParams):
-    """Which kinds of knowledge are let through, and how the selector learns to choose them.
+    """The parameters of knowledge selection and of its actor–critic selector.
 
-    Source: Wang et al., Findings of EMNLP 2022, arXiv 2302.00444; the numbers are ours.
+    Source: Wang et al., Findings of EMNLP 2022, arXiv 2302.00444; the numbers are choices of
+    this project.
     """
 
     choose: Literal["actor", "uniform", "random"] = Field(
         "actor",
-        description="Who sets the weights: the trained actor, or a control: all kinds alike, or "
-        "chance at every step (neither control has episodes).",
+        description="Source of the weights: the trained actor, or a control without training "
+        "episodes: equal weights, or random weights at every step.",
     )
     action: Literal["soft", "hard"] = Field(
-        "soft", description="Weights between 0 and 1, or each kind on or off."
+        "soft", description="soft: weights in [0, 1]; hard: each kind on or off."
     )
     episodes: int = Field(
         4,
         ge=2,
         le=1000,
-        description="Trainings of a fresh student in which the actor learns, before the one that "
-        "counts; each costs as much as that one. What a phase gains is measured against the same "
-        "phase of the others, so there are at least two.",
+        description="Training episodes of the actor, each with a fresh student and as long as "
+        "the final training. A phase's reward is relative to the same phase of other episodes, "
+        "so there are at least two.",
     )
     phases: int = Field(
         7,
         ge=1,
         le=100_000,
-        description="Phases of an episode: an action holds for one, and each ends with a reward "
-        "pass over the selection split.",
+        description="Phases of an episode. The action is fixed during a phase; each phase ends "
+        "with a reward pass over the selection split.",
     )
     explorations: int = Field(
-        2, ge=0, le=1000, description="First episodes in which every action is drawn by chance."
+        2, ge=0, le=1000, description="Number of first episodes with random actions."
     )
     noise: float = Field(
         1.0,
         ge=0,
         le=10,
-        description="Spread of what is added to the actor's outputs, before the sigmoid, in the "
-        "episodes after those.",
+        description="Standard deviation of the exploration noise added to the actor's pre-sigmoid "
+        "outputs in later episodes.",
     )
     bonus: float = Field(
         0.1,
         ge=0,
         le=100,
-        description="Weight of the exploration bonus; 1 is as much as a typical phase gains.",
+        description="Weight of the exploration bonus; 1 is a typical phase's reward.",
     )
     discount: float = Field(
-        0.5, ge=0, lt=1, description="γ: what the next phase's worth counts in this one's."
+        0.5, ge=0, lt=1, description="Discount factor γ of the next phase's value."
     )
     caution: float = Field(
         0.03,
         ge=0,
         le=10,
-        description="Holds soft weights near ½, unless the critic is sure enough; 0 lets them run "
-        "to 0 and 1.",
+        description="Weight of the penalty that keeps soft weights near ½; 0 lets them saturate at "
+        "0 and 1.",
     )
     updates: int = Field(
-        20, ge=1, le=10_000, description="Steps of actor and critic after each phase."
+        20, ge=1, le=10_000, description="Updates of actor and critic after each phase."
     )
     width: int = Field(64, ge=1, le=4096, description="Hidden units of actor and critic.")
     selector_rate: float = Field(
-        3e-3, gt=0, le=1, description="Adam's step size for actor and critic."
+        3e-3, gt=0, le=1, description="Learning rate of actor and critic (Adam)."
     )
     temperature: float = Field(
-        2.0, ge=1, le=20, description="Softens both distributions of the response loss."
+        2.0, ge=1, le=20, description="Softmax temperature of the response loss."
     )
     decay: float = Field(
         0.99,
         ge=0,
         le=1,
-        description="How slowly the running mean that divides a loss follows it; 1 averages all "
-        "steps so far.",
+        description="Decay of the running mean that normalises each loss; 1 averages all steps.",
     )
     embeddings: bool = Field(
-        False, description="Relate the embeddings' output to the first layer too."
+        False, description="Include the relation of the embedding output to layer 1."
     )
 
     @property
@@ -100,14 +100,14 @@ CARD = Card(
     title="Knowledge selection",
     source="Wang et al., Findings of EMNLP 2022, arXiv 2302.00444",
     year=2022,
-    summary="An actor–critic weighs four kinds of knowledge as the training goes on: gold "
-    "labels, responses, features and relations.",
+    summary="An actor–critic weights four kinds of knowledge during training: gold labels, "
+    "responses, features and relations.",
     params=KnowledgeSelectionParams,
     least_layers=2,
     divides=True,
     variants={
         "hard": Variant("Knowledge selection, each kind on or off", {"action": "hard"}),
-        "uniform": Variant("Knowledge selection, all kinds alike", {"choose": "uniform"}),
+        "uniform": Variant("Knowledge selection, equal weights", {"choose": "uniform"}),
         "random_soft": Variant("Knowledge selection, random weights", {"choose": "random"}),
         "random_hard": Variant(
             "Knowledge selection, random on or off", {"choose": "random", "action": "hard"}

@@ -7,13 +7,13 @@ from sparsekd.catalog.methods.vanilla import VanillaParams
 
 
 class MiniLMParams(VanillaParams):
-    """Vanilla distillation, and the relations of the last layer.
+    """The parameters of MiniLM-style distillation.
 
-    Source: Wang et al., NeurIPS 2020, arXiv 2002.10957; the mixture is ours.
+    Source: Wang et al., NeurIPS 2020, arXiv 2002.10957; the mixture is a choice of this project.
     """
 
     relation_weight: float = Field(
-        1.0, gt=0, le=1000, description="Weight of the attention and of the value relations."
+        1.0, gt=0, le=1000, description="Weight of the attention and value-relation terms."
     )
 
 
@@ -22,6 +22,6 @@ CARD = Card(
     title="MiniLM-style relations",
     source="Wang et al., NeurIPS 2020, arXiv 2002.10957",
     year=2020,
-    summary="Vanilla distillation, and the last layer's attention and value relations.",
+    summary="Vanilla distillation plus the last layer's attention and value relations.",
     params=MiniLMParams,
 )

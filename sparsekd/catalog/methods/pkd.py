@@ -9,17 +9,17 @@ from sparsekd.catalog.methods.vanilla import VanillaParams
 
 
 class PKDParams(VanillaParams):
-    """Vanilla distillation, and the [CLS] vectors of intermediate layers.
+    """The parameters of patient distillation.
 
     Source: Sun et al., EMNLP 2019, arXiv 1908.09355.
     """
 
     match: Literal["skip", "last"] = Field(
         "skip",
-        description="Which of the teacher's layers the student's match: every few (skip), or the "
-        "last ones below the top (last).",
+        description="Teacher layers matched with the student's intermediate layers: every k-th "
+        "(skip), or the last ones below the top (last).",
     )
-    beta: float = Field(100.0, gt=0, le=1e5, description="β: weight of the [CLS] distance.")
+    beta: float = Field(100.0, gt=0, le=1e5, description="β, weight of the [CLS] distance.")
 
 
 CARD = Card(
@@ -27,7 +27,7 @@ CARD = Card(
     title="Patient distillation (PKD)",
     source="Sun et al., EMNLP 2019, arXiv 1908.09355",
     year=2019,
-    summary="Vanilla distillation, and the [CLS] vectors of intermediate layers.",
+    summary="Vanilla distillation plus the distance of [CLS] vectors at intermediate layers.",
     params=PKDParams,
     least_layers=2,
     variants={"last": Variant("PKD, the teacher's last layers", {"match": "last"})},

@@ -9,60 +9,63 @@ from sparsekd.catalog.parameters import MethodParams
 
 
 class TeacherSelectionParams(MethodParams):
-    """A policy chooses, for each training instance, which of several teachers teach it.
+    """The parameters of reinforced teacher selection.
 
-    Source: Yuan et al., AAAI 2021, arXiv 2012.06048; no official code, so most values are ours.
+    Source: Yuan et al., AAAI 2021, arXiv 2012.06048; there is no official code; most
+    values are choices of this project.
     """
 
     choose: Literal["policy", "all", "random", "weights", "oracle"] = Field(
         "policy",
-        description="Who teaches an instance: whom the learned policy chooses, all alike, one "
-        "random teacher per batch, all by fixed learned weights, or the one with the smallest "
-        "loss on the gold label (an oracle).",
+        description="Selection of an instance's teachers. policy: learned by reinforcement; all: "
+        "equal weights; random: one random teacher per batch; weights: fixed learned weights; "
+        "oracle: the teacher with the smallest loss on the gold label.",
     )
     reward: Literal["r1", "r2", "r3"] = Field(
         "r1",
-        description="r1: −cross-entropy; r2: −cross-entropy − distance to the chosen teachers, "
-        "which also favours teachers that the student resembles already, useful or not; r3: r2 "
-        "and held-out accuracy, mixed by gamma (it costs passes over the selection split).",
+        description="r1: −cross-entropy; r2: −cross-entropy − distance to the selected teachers, "
+        "which also favours teachers that the student already resembles, useful or not; r3: r2 "
+        "and held-out accuracy, mixed by gamma (costs passes over the selection split).",
     )
     alpha: float = Field(
-        0.5, ge=0, le=1, description="Weight of the gold labels; 1 − α goes to the teachers."
+        0.5, ge=0, le=1, description="Weight of the gold labels; the teachers have 1 − α."
     )
     temperature: float = Field(
-        2.0, ge=1, le=20, description="Softens student and teachers; 1 is the formula as noted."
+        2.0, ge=1, le=20, description="Softmax temperature of student and teachers; 1 in the paper."
     )
     pretrain: float = Field(
         0.2,
         ge=0,
         lt=1,
-        description="Share of the steps in which all teachers teach alike, before the policy (or "
-        "the weights) are learned; one step at least.",
+        description="Share of the steps with equal weights for all teachers, before the policy or "
+        "the weights are learned; at least one step.",
     )
     look_ahead: float = Field(
         0.5,
         gt=0,
         le=10,
-        description="A reward is read after a step of this size on the student's own logits.",
+        description="Size of the gradient step on the student's logits that precedes a reward.",
     )
     credit: Literal["instance", "batch"] = Field(
-        "instance", description="Each choice earns its own instance's reward, or its batch's mean."
+        "instance", description="Reward of an action: its own instance's, or the batch mean."
     )
     gamma: float = Field(
-        0.5, ge=0, le=1, description="Share of the losses in r3; 1 − γ goes to the accuracy."
+        0.5, ge=0, le=1, description="Weight γ of the losses in r3; accuracy has 1 − γ."
     )
     reward_every: int = Field(
-        50, ge=1, le=100_000, description="Steps between two readings of held-out accuracy (r3)."
+        50, ge=1, le=100_000, description="Steps between evaluations of held-out accuracy (r3)."
     )
     selector_examples: int = Field(
-        2000, ge=1, description="Training examples on which the selector is pre-trained, at most."
+        2000, ge=1, description="Training examples to pre-train the selector on, at most."
     )
     selector_passes: int = Field(
-        20, ge=1, le=1000, description="Passes over them, the student being fixed."
+        20, ge=1, le=1000, description="Passes over these examples, with the student frozen."
     )
-    selector_rate: float = Field(0.02, gt=0, le=1, description="Step size of the policy's Adam.")
+    selector_rate: float = Field(
+        0.02, gt=0, le=1, description="Learning rate of the policy (Adam)."
+    )
     baseline_decay: float = Field(
-        0.95, ge=0, lt=1, description="Decay of the moving average that rewards are compared with."
+        0.95, ge=0, lt=1, description="Decay of the moving-average reward baseline."
     )
 
 
@@ -71,18 +74,18 @@ CARD = Card(
     title="Reinforced teacher selection",
     source="Yuan et al., AAAI 2021, arXiv 2012.06048",
     year=2021,
-    summary="A policy chooses which of several teachers teach each training instance.",
+    summary="A policy selects which of several teachers each training instance is learned from.",
     params=TeacherSelectionParams,
     least_teachers=2,
     most_teachers=8,
     variants={
-        "ensemble": Variant("Teacher selection, all alike (ensemble)", {"choose": "all"}),
+        "ensemble": Variant("Teacher selection, equal weights (ensemble)", {"choose": "all"}),
         "random": Variant("Teacher selection, random per batch", {"choose": "random"}),
         "learned_weights": Variant(
             "Teacher selection, fixed learned weights", {"choose": "weights"}
         ),
         "oracle": Variant("Teacher selection, best per instance (oracle)", {"choose": "oracle"}),
-        "r2": Variant("Teacher selection, reward 2 (and nearness)", {"reward": "r2"}),
-        "r3": Variant("Teacher selection, reward 3 (and held-out)", {"reward": "r3"}),
+        "r2": Variant("Teacher selection, reward 2 (with distance)", {"reward": "r2"}),
+        "r3": Variant("Teacher selection, reward 3 (with accuracy)", {"reward": "r3"}),
     },
 )

@@ -7,17 +7,16 @@ from sparsekd.catalog.parameters import MethodParams
 
 
 class TinyBERTParams(MethodParams):
-    """First the inner states, then the soft labels.
+    """The parameters of TinyBERT's task stages.
 
-    Source: Jiao et al., Findings of EMNLP 2020, arXiv 1909.10351; the share is ours.
+    Source: Jiao et al., Findings of EMNLP 2020, arXiv 1909.10351; the default share is a choice of
+    this project.
     """
 
     inner_share: float = Field(
-        0.5, gt=0, lt=1, description="Share of the steps that stage 1, the inner states, takes."
+        0.5, gt=0, lt=1, description="Share of the steps in stage 1 (intermediate layers)."
     )
-    temperature: float = Field(
-        1.0, ge=1, le=20, description="Softens both distributions in stage 2."
-    )
+    temperature: float = Field(1.0, ge=1, le=20, description="Softmax temperature in stage 2.")
 
 
 CARD = Card(
@@ -25,8 +24,8 @@ CARD = Card(
     title="TinyBERT (task stages)",
     source="Jiao et al., Findings of EMNLP 2020, arXiv 1909.10351",
     year=2020,
-    summary="First attention scores and hidden states, then the soft labels. Without "
-    "TinyBERT's general distillation and augmented data.",
+    summary="Attention scores and hidden states first, then the soft labels. Without "
+    "TinyBERT's general distillation and data augmentation.",
     params=TinyBERTParams,
     divides=True,
 )

@@ -7,16 +7,16 @@ from sparsekd.catalog.parameters import MethodParams
 
 
 class VanillaParams(MethodParams):
-    """Soft labels of the teacher mixed with the gold labels.
+    """The parameters of vanilla distillation.
 
     Source: Yang, Zhang, Song, EMNLP 2022, arXiv 2210.03923 (reference code); Hinton et al. 2015.
     """
 
     temperature: float = Field(
-        2.0, ge=1, le=20, description="Softens both distributions; 1 leaves them as they are."
+        2.0, ge=1, le=20, description="Softmax temperature of student and teacher."
     )
     alpha: float = Field(
-        0.5, ge=0, le=1, description="Weight of the soft labels; 1 − α goes to the gold labels."
+        0.5, ge=0, le=1, description="Weight of the soft labels; the gold labels have 1 − α."
     )
 
 
@@ -26,7 +26,7 @@ CARD = Card(
     source="Hinton, Vinyals, Dean, 2015, arXiv 1503.02531; "
     "in the form of Yang, Zhang, Song, EMNLP 2022, arXiv 2210.03923",
     year=2015,
-    summary="The teacher's softened class probabilities mixed with the gold labels.",
+    summary="Cross-entropy on the teacher's softened probabilities and on the gold labels.",
     params=VanillaParams,
     stacks=True,
 )
