@@ -54,7 +54,7 @@ def test_ablate_writes_what_it_says_and_the_second_time_nothing_is_measured(plac
     ("more", "wrong", "advice"),
     [
         (["--neuron-groups", "0"], "neuron_groups = 0", "Groups"),
-        (["--layer", "-1"], "neuron_layer = -1", "Remove"),
+        (["--layer", "-1"], "neuron_layer = -1", "Also remove"),
         (["--scores-run", "0123456789ab"], "no run '0123456789ab'", "Known"),
         (["--split"], "expected one argument", "--help"),
     ],
