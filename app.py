@@ -71,12 +71,12 @@ def show() -> None:
             for section, pages in PAGES.items()
         }
     )
-    with frame.errors_in_words():
-        frame.wake_the_queue()
+    with frame.error_boundary():
+        frame.start_queue()
         url_state.enter(page.url_path)
         with st.sidebar:
-            sidebar.sidebar()
-    with frame.errors_in_words():
+            sidebar.draw_sidebar()
+    with frame.error_boundary():
         page.run()
 
 

@@ -8,7 +8,7 @@ import streamlit as st
 
 from pages.parts.runs import run_buttons
 from pages.parts.shell import frame, live, url_state
-from sparsekd.runs import store, tables
+from sparsekd.runs import activity, store, tables
 from sparsekd.runs.records import Run, State
 from sparsekd.studies import cost
 
@@ -24,7 +24,7 @@ def choose(runs: list[Run]) -> Run | None:
         return None
     wanted = url_state.read().run
     named = next((run for run in shown if wanted and run.id.startswith(wanted)), None)
-    title = frame.titles()
+    title = frame.run_titles()
     table = tables.runs_table(shown).reset_index()
     table["what"] = [title(run.recipe) for run in shown]
     columns = ["id", "state", "what", "task", "seed", "device", "seconds", "created"]
@@ -78,21 +78,21 @@ def _filter(label: str, options: list[str], name: str) -> str:
 
 def show(run: Run) -> None:
     """One run: state and progress, numbers, recipe, log, files."""
-    st.subheader(frame.plain(frame.titles()(run.recipe)), anchor=False)
+    st.subheader(frame.plain(frame.run_titles()(run.recipe)), anchor=False)
     st.caption(frame.plain(_facts(run)))
 
     def draw() -> None:
         now = store.get(run.id)
-        live.run_state(now)
+        live.draw_run_state(now)
         if now.recipe.stage in ("finetune", "distil"):
-            live.curves(now, f"run.{run.id}")
-        if live.moves(now):
+            live.draw_curves(now, f"run.{run.id}")
+        if activity.is_active(now):
             st.code(tail(now.folder / "log.txt") or "Nothing written yet.", language=None)
 
     live.poll(draw, [run], f"run.{run.id}")
     with st.container(horizontal=True):
-        run_buttons.of_run(run, f"run.{run.id}")
-        run_buttons.delete(run, f"run.{run.id}")
+        run_buttons.draw_run_buttons(run, f"run.{run.id}")
+        run_buttons.draw_delete_button(run, f"run.{run.id}")
     metrics(run)
     recipe, log, files = st.tabs(["Recipe", "Log", "Files"])
     with recipe:
@@ -144,10 +144,10 @@ def disk(folder: Path) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["file", "bytes"])
 
 
-frame.question("Runs", "What is happening, what happened? The latest first.")
+frame.draw_header("Runs", "What is happening, what happened? The latest first.")
 every = store.runs()
 if not every:
-    frame.nothing_yet(
+    frame.stop_with_link(
         "No run yet. The demo study makes eight.", "pages/start/home.py", "Run the demo study"
     )
 at_hand = choose(every)

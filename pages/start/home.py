@@ -1,19 +1,20 @@
-"""Home: what this is, the demo study alive, and where to go on."""
+"""Home: what this is, the demo study, and where to go on."""
 
 import streamlit as st
 
 from pages.parts.compare import comparison_view, study_view
 from pages.parts.runs import run_buttons
 from pages.parts.shell import frame, live, sidebar, url_state
-from sparsekd.runs import jobs, store
-from sparsekd.runs.records import Plan, Run, State
-from sparsekd.studies import recipes, results
+from sparsekd.runs import activity, jobs, store
+from sparsekd.runs.records import Plan, State
+from sparsekd.studies import recipes, results, steps
+from sparsekd.system.wording import counted
 
-WHAT = (
-    "A large model can be too good a teacher: some of what its attention heads and neurons know "
-    "may not help a small student. SparseKD scores every head and neuron by what it is worth to "
-    "the task **and** to the student, removes what does not teach, distils again, and says "
-    "whether that helped."
+INTRODUCTION = (
+    "A large model can be too good a teacher: part of what its attention heads and neurons "
+    "compute does not help a small student. SparseKD scores every head and neuron by its worth "
+    "to the task **and** to the student, removes the lowest, distils again, and tests whether "
+    "that helped."
 )
 DOORS = (
     (
@@ -23,63 +24,63 @@ DOORS = (
         ":material/school:",
     ),
     (
-        "See what goes",
-        "Drag λ and the sparsity, and watch heads and neurons leave.",
+        "Prune it",
+        "Drag λ and the sparsity, and see which heads and neurons are removed.",
         "pages/teacher/mask.py",
         ":material/content_cut:",
     ),
     (
-        "Teach a student",
-        "Distil from the whole teacher or from the sparse one.",
+        "Train a student",
+        "Distil from the dense teacher or from the sparse one.",
         "pages/student/distil.py",
         ":material/science:",
     ),
 )
 
 
-def demo_section() -> None:
-    """The demo study's button, and how far the demo is."""
+def draw_demo() -> None:
+    """Draw the demo study's button; it queues the study, or shows it where it is done."""
     demo = recipes.stark(recipes.demo_study())
-    runs = frame.plan_runs(demo)
-    there = [run for run in runs.values() if run.state is State.DONE]
-    done = len(there) == len(demo.steps)  # a trade-off study may have made some of them
-    at_work = any(live.moves(run) for run in runs.values())
+    runs = store.plan_runs(demo)
+    finished = [run for run in runs.values() if run.state is State.DONE]
+    done = len(finished) == len(demo.steps)  # a trade-off study may have made some of them
+    active = any(activity.is_active(run) for run in runs.values())
     with st.container(border=True):
         st.markdown(
-            f"**The demo study**: {frame.counted(len(demo.steps), 'run')} on made-up film "
-            "reviews, about two minutes on two processor cores. No download, no account."
+            f"**The demo study**: {counted(len(demo.steps), 'run')} on synthetic film reviews, "
+            "about two minutes on two CPU cores. No download, no account."
         )
         label = "Show the demo study" if done else "Run the demo study"
         if st.button(
-            "The demo study is running" if at_work else label,
+            "The demo study is running" if active else label,
             type="primary",
             icon=":material/play_arrow:",
-            disabled=at_work,
+            disabled=active,
             key="demo",
         ):
-            jobs.submit_plan(demo, frame.device())
+            jobs.submit_plan(demo, frame.chosen_device())
             url_state.jump(study="")
-        st.caption(f"Computes on {frame.device_words()}")
+        st.caption(f"Device: {frame.device_label()}")
 
 
-def study_section(plan: Plan) -> None:
-    """One study: live while it runs, then its result."""
+def draw_study(plan: Plan) -> None:
+    """Draw the chosen study: its progress while it runs, then its result."""
     if plan.kind == "sweep":
-        trade_offs(plan)
+        draw_sweep(plan)
         return
-    runs = frame.plan_runs(plan)
+    runs = store.plan_runs(plan)
     st.subheader(f"The {plan.kind}", anchor=False, help="Chosen in the sidebar.")
     st.text(plan.title)
     if any(run.state is not State.DONE for run in runs.values()):
-        live.poll(lambda: progress(plan), runs.values(), "home.progress")
-        run_buttons.of_plan(plan, "home")
+        live.poll(lambda: draw_progress(plan), runs.values(), "home.progress")
+        run_buttons.draw_plan_buttons(plan, "home")
     asked = study_view.reported(plan)
     if asked is None:
         return
     if plan.kind == "comparison":
         comparison_view.show(plan, asked, "home", brief=True)
     else:
-        study_result(asked)
+        draw_result(asked)
     st.page_link(
         "pages/student/compare.py",
         label="Compare example by example",
@@ -88,8 +89,8 @@ def study_section(plan: Plan) -> None:
     )
 
 
-def trade_offs(plan: Plan) -> None:
-    """A trade-off study: its answer and how far it is; everything else is on its own page."""
+def draw_sweep(plan: Plan) -> None:
+    """Draw a trade-off study's answer and progress; the rest is on its own page."""
     from pages.parts.sweep import sweep_frames, sweep_progress, sweep_view
 
     st.subheader("The trade-off study", anchor=False, help="Chosen in the sidebar.")
@@ -98,17 +99,17 @@ def trade_offs(plan: Plan) -> None:
     asked = sweep_view.usual(found)
     if asked is not None:
         sweep_view.answer(asked)
-    sweep_progress.show(plan, "home")
+    sweep_progress.draw_sweep_progress(plan, "home")
     st.page_link(
         "pages/student/tradeoffs.py",
-        label="See where the best bargain is",
+        label="Open the trade-offs",
         icon=":material/finance_mode:",
         query_params=url_state.link(study=plan.id),
     )
 
 
-def study_result(asked: study_view.Question) -> None:
-    """The verdict, the models, every seed."""
+def draw_result(asked: study_view.Question) -> None:
+    """Draw a study's verdict, its models, and every seed."""
     study_view.verdict(asked)
     left, right = st.columns([6, 5], gap="large")
     with left:
@@ -117,74 +118,59 @@ def study_result(asked: study_view.Question) -> None:
         study_view.dots(asked, "home.dots")
 
 
-def progress(plan: Plan) -> None:
-    """The steps with their states, the whole bar, and the step at work."""
-    runs = frame.plan_runs(plan)
-    steps, bars = st.columns([1, 2], gap="large")
-    with steps:
-        sidebar.steps(plan, with_links=False)
-    with bars:
+def draw_progress(plan: Plan) -> None:
+    """Draw the steps with their states, the bar of the whole study, and the running run."""
+    runs = store.plan_runs(plan)
+    left, right = st.columns([1, 2], gap="large")
+    with left:
+        sidebar.draw_steps(plan, with_links=False)
+    with right:
         whole = results.plan_progress(plan, runs)
-        st.progress(_share(plan, runs), text=f"{whole.done} of {whole.total} runs done")
+        share = steps.share_done(plan, runs)
+        st.progress(share, text=f"{whole.done} of {whole.total} runs done")
         active = next((run for run in runs.values() if run.state is State.RUNNING), None)
         if active:
-            live.bar(active.progress, whole.phase)
+            live.draw_progress(active.progress, whole.phase)
         for run in runs.values():
             if run.state is State.FAILED:
                 st.error(frame.plain(f"{run.outcome.message} {run.outcome.hint}"))
-        if not active and any(live.moves(run) for run in runs.values()):
-            st.caption("The next run is about to begin.")
+        if not active and activity.any_active(runs.values()):
+            st.caption("The next run is about to start.")
 
 
-def _share(plan: Plan, runs: dict[str, Run]) -> float:
-    """How much of a study is done, the step at work counted in part."""
-    parts = [
-        1.0 if run.state is State.DONE else run.progress.share
-        for run in runs.values()
-        if run.state in (State.DONE, State.RUNNING)
-    ]
-    return min(1.0, sum(parts) / len(plan.steps))
-
-
-def onward(plan: Plan | None) -> None:
-    """Where the visitor left off: the study's next step and the latest run."""
+def draw_continue(plan: Plan | None) -> None:
+    """Draw links to the study's next step and to the latest run."""
     runs = store.runs()
     if not runs:
         return
     st.subheader("Continue where you left off", anchor=False)
-    stop = sidebar.next_stop(plan)
-    if stop:
-        query = url_state.link(study=plan.id) if plan else None
-        st.page_link(
-            stop.page,
-            label=f"Next step: {stop.title}",
-            icon=sidebar.NEXT,
-            help=stop.help,
-            query_params=query,
-        )
+    step = steps.next_step(plan)
+    if step:
+        sidebar.draw_step_link(step, plan, f"Next step: {step.title}", sidebar.NEXT)
     latest = runs[0]
+    title = frame.run_titles()(latest.recipe)
     st.page_link(
         "pages/runs/overview.py",
-        label=frame.plain(f"Latest run: {frame.titles()(latest.recipe)} ({latest.state.value})"),
+        label=frame.plain(f"Latest run: {title} ({latest.state.value})"),
         icon=frame.STATE_ICONS[latest.state],
         query_params=url_state.link(run=latest.id),
     )
 
 
-def doors() -> None:
-    """Three ways in."""
-    st.subheader("Or begin with your own", anchor=False)
+def draw_doors() -> None:
+    """Draw three ways in."""
+    st.subheader("Or start with your own", anchor=False)
     for place, (title, words, page, icon) in zip(st.columns(3), DOORS, strict=True):
         with place.container(border=True, height="stretch"):
             st.page_link(page, label=f"**{title}**", icon=icon)
             st.caption(words)
 
 
-frame.question("SparseKD", "What of a teacher's knowledge should be passed on to a student?")
-st.markdown(WHAT)
-demo_section()
+frame.draw_header("SparseKD", "What of a teacher's knowledge should be passed on to a student?")
+st.markdown(INTRODUCTION)
+draw_demo()
 study = frame.current_study()
 if study:
-    study_section(study)
-onward(study)
-doors()
+    draw_study(study)
+draw_continue(study)
+draw_doors()

@@ -4,6 +4,7 @@ import streamlit as st
 
 from pages.parts.compare import comparison_view, study_view, two_models
 from pages.parts.shell import frame, live, sidebar, url_state
+from sparsekd.runs import activity, references, store
 from sparsekd.runs.records import Plan, Run, State
 from sparsekd.studies import command, roles
 from sparsekd.tasks.cards import TaskCard
@@ -55,7 +56,7 @@ def wins_and_losses(plan: Plan, card: TaskCard, split: str) -> None:
         st.caption("Fewer than two models are ready.")
         return
     first, second = _pair(models)
-    one, other = frame.outputs(models[first], split), frame.outputs(models[second], split)
+    one, other = frame.load_outputs(models[first], split), frame.load_outputs(models[second], split)
     if one is None or other is None or len(one[1]) != len(other[1]):
         st.caption("These models kept no outputs on the same examples.")
         return
@@ -72,11 +73,11 @@ def wins_and_losses(plan: Plan, card: TaskCard, split: str) -> None:
     rows = table[table["who"] == who].drop(columns="who")
     st.caption(f"Rows of {split}, counted from 0 in the data's own order.")
     st.dataframe(rows.head(MOST_ROWS), width="stretch", hide_index=True, height=240, key="rows")
-    frame.download(table, f"{first}-against-{second}", "compare.rows")
+    frame.draw_download(table, f"{first}-against-{second}", "compare.rows")
 
 
 def _models(plan: Plan) -> dict[str, Run]:
-    runs = frame.plan_runs(plan)
+    runs = store.plan_runs(plan)
     found = {}
     for step in plan.steps:
         run = runs.get(step.recipe.run_id)
@@ -117,12 +118,14 @@ def _pair(models: dict[str, Run]) -> tuple[str, str]:
 
 def page(plan: Plan) -> None:
     """How far the study is, then what it has found."""
-    runs = frame.plan_runs(plan)
-    if any(live.moves(run) for run in runs.values()):
-        live.poll(lambda: sidebar.steps(plan, with_links=False), runs.values(), "compare.progress")
+    runs = store.plan_runs(plan)
+    if any(activity.is_active(run) for run in runs.values()):
+        live.poll(
+            lambda: sidebar.draw_steps(plan, with_links=False), runs.values(), "compare.progress"
+        )
     found = study_view.reported(plan)
     if found is None:
-        frame.nothing_yet("No results yet.", "pages/start/home.py", "See how far the study is")
+        frame.stop_with_link("No results yet.", "pages/start/home.py", "See how far the study is")
     else:
         evidence(plan, ask(plan, found))
 
@@ -136,10 +139,10 @@ def evidence(plan: Plan, asked: study_view.Question) -> None:
     st.subheader("What differs between them", anchor=False)
     st.caption("Everything else is the same: task, data, budget, first weights, number of tries.")
     st.dataframe(two_models.differences(plan), width="stretch", hide_index=True, key="differences")
-    card = frame.task_card(plan.task)
+    card = references.cards().get(plan.task)
     if card:
         st.subheader("Example by example", anchor=False)
-        with frame.errors_in_words():
+        with frame.error_boundary():
             wins_and_losses(plan, card, asked.split)
     st.subheader("Repeat it", anchor=False)
     st.code(command.command(plan), language="bash", wrap_lines=True)
@@ -152,23 +155,23 @@ def study(asked: study_view.Question) -> None:
     study_view.models(asked, "compare.models")
     comparisons = asked.comparisons()
     if not comparisons.empty:
-        frame.table(comparisons, "comparisons", "compare.pairs", "The comparisons as a table")
+        frame.draw_table(comparisons, "comparisons", "compare.pairs", "The comparisons as a table")
 
 
-frame.question("Compare", "Did it help? Students side by side, on data that chose nothing.")
+frame.draw_header("Compare", "Did it help? Students side by side, on data that chose nothing.")
 chosen = frame.current_study()
 if chosen is None:
-    frame.nothing_yet(
+    frame.stop_with_link(
         "No study yet. The demo study takes about two minutes.", "pages/start/home.py",
         "Run the demo study",
     )  # fmt: skip
 elif chosen.kind == "sweep":
     st.text(chosen.title)
-    frame.nothing_yet(
+    frame.stop_with_link(
         "The chosen study is a trade-off study: its students differ in λ, sparsity and seed, and "
         "stand side by side on the page Trade-offs.", "pages/student/tradeoffs.py",
         "Open Trade-offs",
     )  # fmt: skip
 else:
-    with frame.errors_in_words():
+    with frame.error_boundary():
         page(chosen)

@@ -11,10 +11,11 @@ from sparsekd.catalog.methods import METHODS
 from sparsekd.catalog.parameters import TrainParams
 from sparsekd.catalog.stage_parameters import MaskParams, ScoreParams, StudentParams
 from sparsekd.errors import BadInput
-from sparsekd.runs import jobs, store
+from sparsekd.runs import jobs, references, store
 from sparsekd.runs.records import Plan, Recipe, Run, State
 from sparsekd.studies import recipes as plans
 from sparsekd.studies import stats
+from sparsekd.system.wording import counted
 from sparsekd.tasks.cards import TaskCard
 
 ONE, STUDY, COMPARE = "One student", "The whole study, with controls", "Compare methods"
@@ -27,7 +28,7 @@ MOST_SEEDS = 20
 
 def show_students(runs: list[Run]) -> Run:
     """The chosen student: state, curves, buttons."""
-    names, title = {run.id: run for run in runs}, frame.titles()
+    names, title = {run.id: run for run in runs}, frame.run_titles()
     key = url_state.bound("run")
     if st.session_state[key] not in names:
         st.session_state[key] = next((r.id for r in runs if r.state is State.RUNNING), runs[0].id)
@@ -42,14 +43,14 @@ def show_students(runs: list[Run]) -> Run:
 
     def draw() -> None:
         now = store.get(chosen)
-        live.run_state(now)
-        live.curves(now, f"student.{chosen}")
+        live.draw_run_state(now)
+        live.draw_curves(now, f"student.{chosen}")
         method_charts.show(now, f"student.{chosen}")
 
     model_quality.metrics(run)
     live.poll(draw, [run], f"student.{chosen}")
     with st.container(horizontal=True):
-        run_buttons.of_run(run, f"student.{chosen}")
+        run_buttons.draw_run_buttons(run, f"student.{chosen}")
         if st.button(
             "Clone",
             icon=":material/content_copy:",
@@ -88,7 +89,7 @@ def new_student() -> None:
     st.markdown("##### 2. Teacher")
     teacher = teacher_picker.choose(cloned, dense_only=way == STUDY)
     others = teacher_picker.further(teacher, card, cloned)
-    task = frame.task_card(teacher.recipe.task)
+    task = references.cards().get(teacher.recipe.task)
     if task is None:
         raise BadInput(
             f"The task {teacher.recipe.task} is no longer registered.", "Name its folder again."
@@ -220,19 +221,19 @@ def _seeds(mark: str, cloned: Run | None) -> int:
 def launch(recipes: list[Recipe], task: TaskCard, train: TrainParams) -> None:
     """The estimate, and the button that queues the runs."""
     wanted = [recipe for recipe in recipes if recipe.stage == "distil"]
-    words = frame.counted(len(wanted), "student")
+    words = counted(len(wanted), "student")
     if len(recipes) > len(wanted):
         words += " and 1 sparse teacher"
     extra, passes = launch_cost.training_episodes(wanted[0]), launch_cost.reward_passes(wanted[0])
     if extra:
         words += (
-            f", each after {frame.counted(extra, 'training episode')} of the same length with "
+            f", each after {counted(extra, 'training episode')} of the same length with "
             f"{passes} reward passes over the selection split: "
             f"{len(wanted) * (1 + extra)} trainings"
         )
     _estimate(task, train, len(wanted) * (1 + extra), words)
     if st.button("Distil", type="primary", icon=":material/play_arrow:", key="distil.go"):
-        jobs.submit(recipes, frame.device())
+        jobs.submit(recipes, frame.chosen_device())
         st.session_state.pop("distil.clone", None)
         url_state.jump(run=wanted[0].run_id)
 
@@ -242,12 +243,12 @@ def launch_study(plan: Plan, task: TaskCard, train: TrainParams) -> None:
     known = store.several(step.recipe.run_id for step in plan.steps)
     new = [s.recipe for s in plan.steps if s.recipe.run_id not in known]
     wanted = sum(recipe.stage == "distil" for recipe in new)
-    words = f"{frame.counted(len(new), 'new run')}, of which {wanted} train a student"
+    words = f"{counted(len(new), 'new run')}, of which {wanted} train a student"
     if len(known):
         words += f" ({len(known)} exist already)"
     _estimate(task, train, wanted, words)
     if st.button("Run the study", type="primary", icon=":material/play_arrow:", key="study.go"):
-        jobs.submit_plan(plan, frame.device())
+        jobs.submit_plan(plan, frame.chosen_device())
         first = next(s.recipe for s in plan.steps if s.recipe.stage == "distil")
         url_state.jump(study="", run=first.run_id)
 
@@ -258,13 +259,13 @@ def _estimate(task: TaskCard, train: TrainParams, runs: int, words: str) -> None
     launch_cost.show(launch_cost.cost(rows, train), "distil", task.name, runs, words)
 
 
-frame.question("Distil", "Teach a student: from the whole teacher, or from the sparse one.")
+frame.draw_header("Distil", "Teach a student: from the whole teacher, or from the sparse one.")
 if not store.runs("finetune", [State.DONE]):
     if store.runs("finetune"):
-        frame.nothing_yet(
+        frame.stop_with_link(
             "The teacher is not ready yet.", "pages/teacher/finetune.py", "See how far it is"
         )
-    frame.nothing_yet(
+    frame.stop_with_link(
         "No teacher yet: fine-tune one first.", "pages/teacher/finetune.py", "Fine-tune a teacher"
     )
 taught = store.runs("distil")
@@ -272,5 +273,5 @@ if taught:
     show_students(taught)
     st.divider()
 st.subheader("Teach a student", anchor=False)
-with frame.errors_in_words():
+with frame.error_boundary():
     new_student()

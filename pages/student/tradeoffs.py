@@ -16,7 +16,7 @@ def main() -> None:
     """The chosen trade-off study, or the form of the first one."""
     plan = frame.current_study()
     if plan is not None and plan.kind == "sweep":
-        with frame.errors_in_words():
+        with frame.error_boundary():
             page(plan)
         return
     latest = next((one for one in store.plans() if one.kind == "sweep"), None)
@@ -48,7 +48,7 @@ def page(plan: Plan) -> None:
         asked = sweep_view.ask(asked)
         with answer:
             sweep_view.answer(asked)
-    sweep_progress.show(plan, "tradeoffs", found.finished)
+    sweep_progress.draw_sweep_progress(plan, "tradeoffs", found.finished)
     another(plan)
     if asked is None:
         st.caption("No student is finished yet: the first results come with the first ones.")
@@ -73,5 +73,5 @@ def another(plan: Plan) -> None:
             form(plan if wanted == MORE else None)
 
 
-frame.question("Trade-offs", "Where is the best bargain? Sparsity, λ, seeds, and what they buy.")
+frame.draw_header("Trade-offs", "Where is the best bargain? Sparsity, λ, seeds, and what they buy.")
 main()

@@ -53,7 +53,7 @@ def main(run: Run) -> None:
             "Click a head in the map, or choose a layer and a number.", icon=":material/ads_click:"
         )
         return
-    with frame.errors_in_words():
+    with frame.error_boundary():
         section(view, run, made, (kind, layer or 0, index or 0))
 
 
@@ -135,10 +135,10 @@ def fidelity(run: Run) -> None:
     attribution_view.launch(run)
 
 
-frame.question("Explain", "What does this head or neuron do, and was removing it right?")
+frame.draw_header("Explain", "What does this head or neuron do, and was removing it right?")
 chosen_run = score_picker.choose_scores()
 if chosen_run is None:
-    frame.nothing_yet(
+    frame.stop_with_link(
         "No scores yet: a mask ranks heads and neurons by them.",
         "pages/teacher/scores.py",
         "Measure scores",

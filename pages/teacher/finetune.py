@@ -8,7 +8,7 @@ from pages.parts.forms import fields, launch_cost, model_picker, task_picker
 from pages.parts.runs import run_buttons
 from pages.parts.shell import frame, live, url_state
 from sparsekd.catalog.parameters import TrainParams
-from sparsekd.runs import jobs, store
+from sparsekd.runs import jobs, references, store
 from sparsekd.runs.records import Run, State
 from sparsekd.studies import recipes
 from sparsekd.tasks.demo import DEMO_CHECKPOINTS
@@ -61,14 +61,14 @@ def show_teacher(run: Run) -> None:
 
     def draw() -> None:
         now = store.get(run.id)
-        live.run_state(now)
-        live.curves(now, f"teacher.{now.id}")
+        live.draw_run_state(now)
+        live.draw_curves(now, f"teacher.{now.id}")
 
-    card = frame.task_card(run.recipe.task)
+    card = references.cards().get(run.recipe.task)
     if run.state is State.DONE and card:
         model_quality.metrics(run)
     live.poll(draw, [run], f"teacher.{run.id}")
-    run_buttons.of_run(run, f"teacher.{run.id}")
+    run_buttons.draw_run_buttons(run, f"teacher.{run.id}")
     if run.state is State.DONE and card:
         split = st.segmented_control(
             "Examples", [*card.validation, "selection"], default=card.validation[0],
@@ -93,16 +93,16 @@ def new_teacher() -> None:
     key = f"finetune.{checkpoint in DEMO_CHECKPOINTS}"
     values = fields.ask(TrainParams, key, defaults.values(), FIRST, columns=5)
     seed = int(st.number_input("Seed", 0, 2**31 - 1, 0, key="finetune.seed", width=160))
-    with frame.errors_in_words():
+    with frame.error_boundary():
         train = fields.checked(TrainParams, values)
         launch_cost.show(launch_cost.cost(rows, train), "finetune", card.name, 1, "1 run")
         if st.button("Fine-tune", type="primary", icon=":material/play_arrow:", key="finetune.go"):
             recipe = recipes.finetune(card.name, checkpoint, train, seed)
-            jobs.submit([recipe], frame.device())
+            jobs.submit([recipe], frame.chosen_device())
             url_state.jump(teacher=recipe.run_id)
 
 
-frame.question("Fine-tune", "Is my teacher good? A student learns only what its teacher knows.")
+frame.draw_header("Fine-tune", "Is my teacher good? A student learns only what its teacher knows.")
 teachers = store.runs("finetune")
 if teachers:
     chosen = choose_teacher(teachers)
@@ -111,5 +111,5 @@ else:
     st.info("No teacher yet. Make one below: the demo task needs nothing else.")
 st.divider()
 st.subheader("Make a teacher", anchor=False)
-with frame.errors_in_words():
+with frame.error_boundary():
     new_teacher()

@@ -28,10 +28,10 @@ def draw_page(run: Run) -> None:
     export.draw_saved_mask(export.draw_export(run, made.mask, name))
 
 
-frame.question("Mask", "Which heads and neurons are removed at this λ and sparsity?")
+frame.draw_header("Mask", "Which heads and neurons are removed at this λ and sparsity?")
 chosen_run = score_picker.choose_scores()
 if chosen_run is None:
-    frame.nothing_yet(
+    frame.stop_with_link(
         "No scores yet: a mask ranks heads and neurons by them.",
         "pages/teacher/scores.py",
         "Measure scores",

@@ -81,7 +81,7 @@ def draw_head_maps(matrices: dict[str, Matrix], words: str) -> None:
             alt=f"{title} of {values.shape[0]} layers of {values.shape[1]} heads, {words}; "
             f"the highest is {values.max():.3g}.",
         )
-    frame.table(score_tables.per_unit(matrices, "head"), "heads", "heads", "Heads as a table")
+    frame.draw_table(score_tables.per_unit(matrices, "head"), "heads", "heads", "Heads as a table")
 
 
 def draw_neuron_maps(matrices: dict[str, Matrix], words: str) -> None:
@@ -171,7 +171,7 @@ def draw_shuffles(run: Run, student: str, params: ScoreParams, lam: float, norma
             )
 
 
-frame.question("Scores", "What is each head and neuron worth, to the task and to the student?")
+frame.draw_header("Scores", "What is each head and neuron worth, to the task and to the student?")
 chosen_run = score_picker.choose_scores()
 if chosen_run is None:
     st.info("No scores yet: score a teacher for a trial student.", icon=":material/info:")

@@ -328,6 +328,11 @@ def plan(plan_id: str) -> Plan:
     return found[plan_id]
 
 
+def plan_runs(plan: Plan) -> dict[str, Run]:
+    """Return the runs of a plan that exist, by id, in one read."""
+    return several(step.recipe.run_id for step in plan.steps)
+
+
 def save_task(name: str, card: str) -> None:
     """Register a local task's card (JSON) under its name."""
     with _database() as catalogue:

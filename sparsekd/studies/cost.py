@@ -108,6 +108,16 @@ def in_words(budget: Budget, slots: int) -> str:
     return f"{words}. Going by finished runs of the same kind."
 
 
+def time_left(budget: Budget, running: int) -> str:
+    """Return how long the missing runs still take with `running` side by side, as a sentence."""
+    if budget.unknown == budget.runs:
+        return "Time left: unknown until the first runs of each kind have ended."
+    words = f"About {duration(budget.wall(running))} left, {running} side by side"
+    if budget.unknown:
+        words += f", and {budget.unknown:,} runs of kinds that have not ended here yet"
+    return f"{words}."
+
+
 def duration(seconds: float | None) -> str:
     """Seconds in words; a dash where nothing is known."""
     if seconds is None or not math.isfinite(seconds):

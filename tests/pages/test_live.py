@@ -16,7 +16,7 @@ def test_watching_a_study_wakes_a_queue_that_died(
     woken: list[str] = []
     monkeypatch.setattr(jobs, "wake", lambda: woken.append("woken"))
     # Long after the server's start, which wakes the queue once.
-    monkeypatch.setattr(frame, "wake_the_queue", lambda: None)
+    monkeypatch.setattr(frame, "start_queue", lambda: None)
     fill_plan(sample_plan(), until="student")
     open_page("pages/start/home.py")
 

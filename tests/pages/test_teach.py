@@ -120,7 +120,7 @@ def test_another_metric_makes_another_task(open_page: Open, folder: Path) -> Non
 def test_visitors_from_elsewhere_are_not_asked_for_paths(
     open_page: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pages.parts.shell.frame.local_visitors", lambda: False)
+    monkeypatch.setattr("pages.parts.shell.frame.is_local_only", lambda: False)
 
     app = open_page(FINETUNE)
 

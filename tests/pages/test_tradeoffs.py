@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from pages.parts.shell import live, sidebar
+from pages.parts.shell import sidebar
 from pages.parts.sweep import sweep_charts, sweep_frames, sweep_view
 from sparsekd.catalog.parameters import TrainParams
-from sparsekd.runs import jobs, store
+from sparsekd.runs import activity, jobs, store
 from sparsekd.runs.records import Outcome, Plan, State
 from sparsekd.studies import recipes, sweep
 
@@ -201,11 +201,11 @@ def test_a_study_waits_for_a_run_that_stopped_only_where_nothing_else_moves(home
     plan = sweep.plan(byhand.asked(**SMALL))
     jobs.submit_plan(plan)
     runs = [step.recipe.run_id for step in plan.steps]
-    assert live.move(store.several(runs).values())
+    assert activity.any_active(store.several(runs).values())
 
     store.finish(runs[0], State.FAILED, Outcome(), 1.0)
 
-    assert not live.move(store.several(runs).values())
+    assert not activity.any_active(store.several(runs).values())
 
 
 def test_a_thousand_runs_are_a_handful_of_steps(home: Path) -> None:

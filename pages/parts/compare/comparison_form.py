@@ -17,6 +17,7 @@ from sparsekd.runs import jobs, references, store
 from sparsekd.runs.records import Plan, Recipe, Run, State
 from sparsekd.studies import comparison, roles, variants
 from sparsekd.studies.comparison import Comparison
+from sparsekd.system.wording import counted
 from sparsekd.tasks.cards import TaskCard
 
 TRAINING = ("epochs", "learning_rate", "batch_size", "max_length", "train_examples")
@@ -36,7 +37,7 @@ def show() -> None:
     asked = replace(asked, methods=names, changes=parameters(names, key))
     asked = replace(asked, **making(asked, key))
     plan = comparison.plan(asked)
-    task = frame.task_card(plan.task)
+    task = references.cards().get(plan.task)
     if task is None:
         raise BadInput(f"The task {plan.task} is no longer registered.", "Name its folder again.")
     cost(plan, task, asked.train)
@@ -46,7 +47,7 @@ def show() -> None:
 def teaching() -> Comparison:
     """A comparison with its teachers alone: a dense one, and further ones of the same task."""
     first = teacher_picker.choose(None, dense_only=True)
-    task, title = first.recipe.task, frame.titles()
+    task, title = first.recipe.task, frame.run_titles()
     found = store.runs("finetune", [State.DONE], task) + store.runs("prune", [State.DONE], task)
     others = {run.id: run for run in found if run.id != first.id}
     chosen: list[str] = st.multiselect(
@@ -197,7 +198,7 @@ def cost(plan: Plan, task: TaskCard, train: TrainParams) -> None:
     trainings = sum(
         1 + launch_cost.training_episodes(recipe) for recipe in new if recipe.stage == "distil"
     )
-    words = f"{frame.counted(len(new), 'new run')}, {frame.counted(trainings, 'training')} in all"
+    words = f"{counted(len(new), 'new run')}, {counted(trainings, 'training')} in all"
     if known:
         words += f" ({len(known)} exist already)"
     launch_cost.show(one, "distil", plan.task, trainings, words)
@@ -235,6 +236,6 @@ def _before(recipe: Recipe, recipes: dict[str, Recipe]) -> list[Recipe]:
 def launch(plan: Plan) -> None:
     """The button that queues it all and goes to where it can be watched."""
     if st.button("Compare", type="primary", icon=":material/balance:", key="contest.go"):
-        jobs.submit_plan(plan, frame.device())
+        jobs.submit_plan(plan, frame.chosen_device())
         url_state.write(study="")
         st.switch_page("pages/student/compare.py")

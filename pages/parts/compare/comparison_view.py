@@ -5,7 +5,8 @@ import pandas as pd
 import streamlit as st
 
 from pages.parts.compare import study_view
-from pages.parts.shell import frame, live, url_state
+from pages.parts.shell import frame, url_state
+from sparsekd.runs import activity, store
 from sparsekd.runs.records import Plan
 from sparsekd.studies import comparison_results, roles, stats
 
@@ -152,11 +153,11 @@ def references(asked: study_view.Question) -> str:
 
 def missing(plan: Plan) -> None:
     """Students that will not come by themselves, and why."""
-    runs = frame.plan_runs(plan)
+    runs = store.plan_runs(plan)
     stuck = [
         entry
         for entry in comparison_results.unfinished(plan)
-        if entry["run"] not in runs or not live.moves(runs[entry["run"]])
+        if entry["run"] not in runs or not activity.is_active(runs[entry["run"]])
     ]
     for reason in dict.fromkeys(entry["reason"] for entry in stuck):
         names = dict.fromkeys(roles.title(e["method"]) for e in stuck if e["reason"] == reason)
@@ -216,7 +217,7 @@ def table(
         height="content",
         column_config=_columns(asked),
     )
-    frame.download(found, "comparison", f"{key}.csv")
+    frame.draw_download(found, "comparison", f"{key}.csv")
 
 
 def _ranges(low: pd.Series, high: pd.Series, sign: str) -> list[str]:
@@ -263,4 +264,4 @@ def seeds(asked: study_view.Question, means: pd.DataFrame, key: str) -> None:
     wide = wide.reindex(means["role"]).reset_index()
     wide.insert(0, "method", wide.pop("role").map(roles.title))
     wide.columns = [name if name == "method" else f"seed {name}" for name in wide.columns]
-    frame.table(wide, "seeds", key, "Every seed as a number")
+    frame.draw_table(wide, "seeds", key, "Every seed as a number")

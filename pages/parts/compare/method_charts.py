@@ -99,7 +99,7 @@ def numbers(run: Run, key: str) -> None:
             f"The first {begin:,} steps are training episodes, whose students are discarded; "
             "the line marks the start of the final training."
         )
-    frame.table(noted, f"method-{run.id}", f"{key}.notes")
+    frame.draw_table(noted, f"method-{run.id}", f"{key}.notes")
 
 
 # --- findings --------------------------------------------------------------------------------
@@ -127,7 +127,7 @@ def agreement(found: pd.DataFrame, key: str) -> None:
             key=f"{key}.agreement.{measure}",
             alt=f"{measure}: {words}.",
         )
-    frame.table(means, "agreement", f"{key}.agreement")
+    frame.draw_table(means, "agreement", f"{key}.agreement")
 
 
 def instances(found: pd.DataFrame, key: str) -> None:
@@ -140,4 +140,4 @@ def instances(found: pd.DataFrame, key: str) -> None:
     )
     table = tables.instances(after)
     st.dataframe(table, width="stretch", hide_index=True, key=f"{key}.instances", height=320)
-    frame.download(after, "instances", f"{key}.instances.csv")
+    frame.draw_download(after, "instances", f"{key}.instances.csv")

@@ -19,7 +19,7 @@ BINS = 10
 
 def show(run: Run, card: TaskCard, split: str, key: str) -> None:
     """A finished model's answers on a split, right and wrong."""
-    kept = frame.outputs(run, split)
+    kept = frame.load_outputs(run, split)
     if kept is None:
         st.caption(f"This run kept no outputs on {split}.")
         return
@@ -61,7 +61,7 @@ def confusions(logits: Array, labels: Array, names: tuple[str, ...], key: str) -
         key=f"{key}.confusions",
         alt=f"Confusion matrix: {hits} of {len(labels)} examples are on the diagonal.",
     )
-    frame.table(cells, "confusions", f"{key}.confusions.rows")
+    frame.draw_table(cells, "confusions", f"{key}.confusions.rows")
 
 
 def calibration(logits: Array, labels: Array, key: str) -> None:
@@ -82,7 +82,7 @@ def calibration(logits: Array, labels: Array, key: str) -> None:
         key=f"{key}.calibration",
         alt=f"Reliability: expected calibration error {error:.3f} over {len(labels)} examples.",
     )
-    frame.table(bins, "calibration", f"{key}.calibration.rows")
+    frame.draw_table(bins, "calibration", f"{key}.calibration.rows")
 
 
 def reliability(logits: Array, labels: Array) -> tuple[pd.DataFrame, float]:
@@ -112,7 +112,7 @@ def scatter(predicted: Array, labels: Array, key: str) -> None:
         key=f"{key}.scatter",
         alt=f"Predicted against gold values of {len(labels)} examples.",
     )
-    frame.table(points, "predictions", f"{key}.scatter.rows")
+    frame.draw_table(points, "predictions", f"{key}.scatter.rows")
 
 
 def residuals(predicted: Array, labels: Array, key: str) -> None:
@@ -130,7 +130,7 @@ def residuals(predicted: Array, labels: Array, key: str) -> None:
         key=f"{key}.errors",
         alt=f"Histogram of errors; median absolute error {np.median(np.abs(errors)):.2f}.",
     )
-    frame.table(bars, "errors", f"{key}.errors.rows")
+    frame.draw_table(bars, "errors", f"{key}.errors.rows")
 
 
 def metrics(run: Run) -> None:

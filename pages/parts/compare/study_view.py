@@ -7,6 +7,7 @@ import pandas as pd
 import streamlit as st
 
 from pages.parts.shell import frame
+from sparsekd.runs import references
 from sparsekd.runs.records import Plan
 from sparsekd.studies import results, roles, stats
 from sparsekd.tasks import metrics
@@ -53,7 +54,7 @@ def reported(plan: Plan) -> Question | None:
     values = results.study_frame(plan)
     if values.empty:
         return None
-    card = frame.task_card(plan.task)
+    card = references.cards().get(plan.task)
     splits, metrics = list(values["split"].unique()), list(values["metric"].unique())
     wanted = card.metrics[0] if card else metrics[0]
     return Question(values, splits[0], wanted if wanted in metrics else metrics[0])
@@ -154,7 +155,7 @@ def models(asked: Question, key: str, brief: bool = False) -> None:
             "seeds": st.column_config.NumberColumn("Seeds"),
         },
     )
-    frame.download(found, "study", f"{key}.csv")
+    frame.draw_download(found, "study", f"{key}.csv")
 
 
 def _interval(row: pd.Series) -> str:

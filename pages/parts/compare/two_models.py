@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from pages.parts.shell.frame import Outputs
+from sparsekd.runs.outputs import Outputs
 from sparsekd.runs.records import Plan, Step
 from sparsekd.studies import roles
 from sparsekd.tasks.cards import TaskCard

@@ -12,9 +12,10 @@ from pages.parts.forms import fields
 from pages.parts.runs import unfinished
 from pages.parts.shell import frame, looks
 from sparsekd.catalog.stage_parameters import AblateParams
-from sparsekd.runs import jobs, score_runs, store
+from sparsekd.runs import jobs, references, score_runs, store
 from sparsekd.runs.records import Run, State
 from sparsekd.studies import recipes
+from sparsekd.system.wording import counted
 from sparsekd.tasks.metrics import METRICS
 from sparsekd.units import harm, score_tables
 from sparsekd.units.ablation import Ablation, Measure
@@ -114,7 +115,7 @@ def _answer(found: Ablation, kind: Measure) -> None:
         f"The whole teacher's {name} is {found.dense_value(kind):.4g}. "
         f"Without **layer {layer + 1}, head {head + 1}** it changes by "
         f"**{change[layer, head]:+.3g}**: {where} removal of "
-        f"{frame.counted(harms.size, 'head')}. **{free:,}** of them could go alone without harm "
+        f"{counted(harms.size, 'head')}. **{free:,}** of them could go alone without harm "
         f"to it, on {found.provenance['examples']:,} examples of "
         f"{frame.plain(str(found.provenance['split']))}.",
         help=HELP[kind],
@@ -153,7 +154,7 @@ def _tables(found: Ablation) -> None:
 def _table(found: Ablation, what: Granularity, words: str, **more: int) -> None:
     values = {title(found, kind): harm.changes(found, what, kind) for kind in found.measures}
     table = score_tables.per_unit(values, what).assign(**more)
-    frame.table(table, f"ablation-{what}s", f"ablation.{what}s", words)
+    frame.draw_table(table, f"ablation-{what}s", f"ablation.{what}s", words)
 
 
 def _singly(found: Ablation, kind: Measure) -> None:
@@ -221,7 +222,7 @@ def _form(teacher: Run) -> None:
         recipe = teacher.recipe
         length = recipe.params["train"]["max_length"]
         wanted = recipes.ablate(recipe.task, teacher.id, params, length, student, scores)
-        jobs.submit([wanted], frame.device())
+        jobs.submit([wanted], frame.chosen_device())
         st.rerun()
 
 
@@ -238,7 +239,7 @@ def _against(teacher: Run) -> tuple[str, str, str]:
         for run in store.runs("score", done, task)
         if run.recipe.inputs["teacher"] == teacher.id
     }
-    card = frame.task_card(task)
+    card = references.cards().get(task)
     splits = ["selection", "train", *(card.validation if card else ())]
     split = st.selectbox(
         "Split", splits, key="ablation.split", help=AblateParams.model_fields["split"].description

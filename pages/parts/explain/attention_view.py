@@ -74,7 +74,7 @@ def show(seen: AttentionResponse, layer: int, head: int) -> None:
     )
     table = pd.DataFrame(rows, columns=names)
     table.insert(0, "looks", names)
-    frame.table(table, "attention", "attention", "Attention as a table")
+    frame.draw_table(table, "attention", "attention", "Attention as a table")
 
 
 def picture(seen: AttentionResponse, rows: np.ndarray) -> go.Figure:
@@ -136,7 +136,7 @@ def of_neuron(run: Run, layer: int, neuron: int) -> None:
         "multiplies.",
     )
     st.dataframe(table, width="stretch", hide_index=True, key="neuron.top")
-    frame.download(table, "neuron", "neuron.csv")
+    frame.draw_download(table, "neuron", "neuron.csv")
 
 
 def strongest(found: TopTokensResponse, neuron: int) -> pd.DataFrame:

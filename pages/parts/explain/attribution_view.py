@@ -70,7 +70,7 @@ def models(run: Run, mask: Mask) -> list[Shown]:
         other.id for other in store.runs("prune", [State.DONE], run.recipe.task)
         if other.recipe.inputs["teacher"] == teacher
     }  # fmt: skip
-    titles = frame.titles()
+    titles = frame.run_titles()
     found = [Shown(DENSE, teacher), Shown(SPARSE, teacher, mask)]
     students = [
         other for other in store.runs("distil", [State.DONE], run.recipe.task)
@@ -152,7 +152,7 @@ def _map(told: dict[str, AttributionResponse]) -> None:
     st.caption("Red: for it; blue: against it. Special tokens are in italics.")
     table = pd.DataFrame(values, columns=list(told))
     table.insert(0, "token", tokens.numbered(first.tokens))
-    frame.table(table, "attributions", f"tokens.{'.'.join(told)}", "Tokens as a table")
+    frame.draw_table(table, "attributions", f"tokens.{'.'.join(told)}", "Tokens as a table")
 
 
 def picture(first: AttributionResponse, values: np.ndarray, names: list[str]) -> go.Figure:
@@ -263,5 +263,5 @@ def launch(run: Run) -> None:
             run.recipe.task, run.recipe.inputs["teacher"],
             fields.checked(AttributeParams, values), run.recipe.params["max_length"],
         )  # fmt: skip
-        jobs.submit([recipe], frame.device())
+        jobs.submit([recipe], frame.chosen_device())
         st.rerun()

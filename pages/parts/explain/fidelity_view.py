@@ -156,7 +156,7 @@ def _figures(table: pd.DataFrame, key: str) -> None:
     shown["By chance"] = [f"{share:.0%}" for share in table["by_chance"]]
     shown["Verdict"] = table["verdict"].to_numpy()
     st.dataframe(shown, hide_index=True, width="stretch", key=f"{key}.shown")
-    frame.download(table, "fidelity", f"{key}.csv")
+    frame.draw_download(table, "fidelity", f"{key}.csv")
 
 
 def _with_interval(cell: tuple[float, ...], share: bool) -> str:
@@ -242,4 +242,4 @@ def _misjudged(score: Row, really: Row, places: NDArray[np.int64], what: Granula
     )
     st.markdown("**Most misjudged** · rank 1 is the highest")
     st.dataframe(table.iloc[far], hide_index=True, width="stretch", key=f"fidelity.{what}.far")
-    frame.table(table, "score-and-effect", f"fidelity.{what}.all", "Every unit as a table")
+    frame.draw_table(table, "score-and-effect", f"fidelity.{what}.all", "Every unit as a table")

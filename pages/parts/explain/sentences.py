@@ -13,7 +13,9 @@ from sparsekd.inspector.protocol import (
     TopExamplesRequest,
     TopExamplesResponse,
 )
+from sparsekd.runs import references
 from sparsekd.runs.records import Run
+from sparsekd.system.wording import counted
 from sparsekd.tasks import TaskCard
 
 TYPED, DRAWN, WEIGHTIEST = "Typed", "Drawn from the data", "Where it matters most"
@@ -142,7 +144,7 @@ def say_how_read(cut: int, unknown: int, count: int) -> None:
         )
     if unknown:
         st.caption(
-            f":material/help: {frame.counted(unknown, 'token')} unknown to the tokenizer: the "
+            f":material/help: {counted(unknown, 'token')} unknown to the tokenizer: the "
             "model sees only that something stands there."
         )
 
@@ -153,7 +155,7 @@ def card_of(run: Run) -> TaskCard:
     Raises:
         BadInput: its folder is no longer on the menu.
     """
-    card = frame.task_card(run.recipe.task)
+    card = references.cards().get(run.recipe.task)
     if card is None:
         raise BadInput(f"The task {run.recipe.task} is not on the menu.", "Register it again.")
     return card

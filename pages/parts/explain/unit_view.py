@@ -10,6 +10,7 @@ from pages.parts.scores_and_mask import cached_scores
 from pages.parts.shell import frame, looks, url_state
 from sparsekd.catalog.stage_parameters import MaskParams
 from sparsekd.runs.records import Run
+from sparsekd.system.wording import counted
 from sparsekd.units import explain, explain_words
 from sparsekd.units.ablation import Ablation
 from sparsekd.units.explain import Explanation
@@ -102,11 +103,11 @@ def _strips(found: Explanation) -> None:
     """Where it stays and where it goes, over λ and over the sparsity."""
     st.plotly_chart(
         strips(found), width="stretch", key="fate.strips", config=looks.CONFIG,
-        alt=f"Over λ the unit changes {frame.counted(len(found.breakpoints), 'time')} between "
+        alt=f"Over λ the unit changes {counted(len(found.breakpoints), 'time')} between "
         f"removed and kept; over the sparsity it {_over_sparsity(found)}. Crossed: removed. "
         "The lines are the current values.",
     )  # fmt: skip
-    frame.table(spans(found), "fate", "fate.spans", "Exact turning points, as a table")
+    frame.draw_table(spans(found), "fate", "fate.spans", "Exact turning points, as a table")
 
 
 def _over_sparsity(found: Explanation) -> str:

@@ -12,6 +12,7 @@ from sparsekd.catalog.parameters import MethodParams, TrainParams
 from sparsekd.runs import store
 from sparsekd.runs.records import Recipe, Run, State
 from sparsekd.studies import cost as budgets
+from sparsekd.system.wording import counted
 from sparsekd.tasks.cards import TaskCard
 from sparsekd.tasks.splits import selection_size
 
@@ -86,5 +87,5 @@ def show(one: Cost | None, stage: str, task: str, runs: int, words: str) -> None
     total = budgets.duration(runs * one.examples / rate)
     st.caption(
         f"{steps}: about {total} on one device, going by the {rate:,.0f} examples/s of "
-        f"{frame.counted(told, 'earlier run')} on {frame.plain(task)}."
+        f"{counted(told, 'earlier run')} on {frame.plain(task)}."
     )

@@ -18,7 +18,7 @@ DEMOS = {f"{title} (from scratch)": name for name, title in DEMO_CHECKPOINTS.ite
 def choose(card: TaskCard) -> str | None:
     """The model to start from, as a recipe stores it; None while it is not named."""
     kinds = list(DEMOS) if card.origin == "demo" else []
-    kinds += [HUB, FOLDER] if frame.local_visitors() else [HUB]
+    kinds += [HUB, FOLDER] if frame.is_local_only() else [HUB]
     kind = st.pills(
         "Start from", kinds, default=kinds[0], required=True, key=f"checkpoint.kind.{kinds[0]}"
     )
@@ -56,4 +56,4 @@ def typed(text: str) -> str:
     Raises:
         BadInput, NotFound: no such folder, or no checkpoint in it; not the form of a hub id.
     """
-    return references.model(text) if text and frame.local_visitors() else hub(text)
+    return references.model(text) if text and frame.is_local_only() else hub(text)

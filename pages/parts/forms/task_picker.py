@@ -14,6 +14,7 @@ from pages.parts.shell import frame, url_state
 from sparsekd.errors import BadInput
 from sparsekd.runs import references, store
 from sparsekd.system.files import replace
+from sparsekd.system.wording import counted
 from sparsekd.tasks import TASKS, TaskCard, demo, files, local
 from sparsekd.tasks.metrics import METRICS
 from sparsekd.tasks.splits import overlap
@@ -31,7 +32,7 @@ def choose() -> TaskCard | None:
     menu = references.cards()
     wanted = url_state.read().task
     origins = [BUILT_IN, HUB, REGISTERED, UPLOADED]
-    if frame.local_visitors():
+    if frame.is_local_only():
         origins.insert(3, TYPED)
     start = _origin(menu[wanted]) if wanted in menu else BUILT_IN
     origin = st.pills(
@@ -203,7 +204,7 @@ def preview(card: TaskCard) -> int | None:
     twice = overlap(found)
     if twice:
         st.warning(
-            f"{frame.counted(twice, 'validation row')} also stand in the training data: "
+            f"{counted(twice, 'validation row')} also stand in the training data: "
             "validation scores will look better than they are.",
             icon=":material/content_copy:",
         )

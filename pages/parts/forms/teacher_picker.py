@@ -18,7 +18,7 @@ def choose(cloned: Run | None, dense_only: bool) -> Run:
     study = frame.current_study()
     usual = study.steps[0].recipe.run_id if study else ""
     wanted = cloned.recipe.inputs["teacher"] if cloned else url_state.read().teacher or usual
-    title = frame.titles()
+    title = frame.run_titles()
     return names[
         st.selectbox(
             "Teacher",
@@ -43,7 +43,7 @@ def further(first: Run, card: Card, cloned: Run | None) -> list[str]:
     task = first.recipe.task
     names = {run.id: run for run in _finished() if run.recipe.task == task and run is not first}
     names.pop(first.id, None)
-    title = frame.titles()
+    title = frame.run_titles()
     chosen: list[str] = st.multiselect(
         "Further teachers",
         list(names),

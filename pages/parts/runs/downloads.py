@@ -46,7 +46,7 @@ def _draw_pruned_teacher(recipe: Recipe) -> None:
         if st.button(
             "Prune the teacher", icon=":material/content_cut:", key="prune", disabled=busy
         ):
-            jobs.submit([recipe], frame.device())
+            jobs.submit([recipe], frame.chosen_device())
             st.rerun()
         return
     model = run.folder / "model"

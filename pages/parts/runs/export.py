@@ -12,6 +12,7 @@ from sparsekd.runs import downloads, jobs, masks, measurements, shapes, store
 from sparsekd.runs.records import Recipe, Run, State
 from sparsekd.studies import mask_commands, masked_model
 from sparsekd.studies.masked_model import MaskedModel
+from sparsekd.system.wording import counted
 from sparsekd.units.masking import Mask
 from sparsekd.units.shape import check_fit
 
@@ -92,7 +93,7 @@ def _draw_format(section: Section, name: str) -> None:
     run = store.several([recipe.run_id]).get(recipe.run_id)
     if run is None:
         if st.button("Export", icon=":material/package_2:", key=f"{section.key}.{name}"):
-            _submit(recipe, section.model, frame.device())
+            _submit(recipe, section.model, frame.chosen_device())
     elif run.state is State.DONE:
         _draw_finished(run, f"{section.key}.{name}")
     else:
@@ -157,7 +158,7 @@ def _draw_speed(section: Section) -> None:
 
 def _measured_device() -> str:
     """Return the device that a measurement names: the chosen one, or the fastest."""
-    chosen = frame.device()
+    chosen = frame.chosen_device()
     return jobs.devices(look=False)[0].name if chosen == "auto" else chosen
 
 
@@ -174,12 +175,12 @@ def _draw_measurement(run: Run, key: str) -> None:
     )
     st.caption(
         frame.plain(
-            f"{facts['device_words']}, {frame.counted(facts['threads'], 'thread')}, torch "
+            f"{facts['device_words']}, {counted(facts['threads'], 'thread')}, torch "
             f"{facts['torch']}, {facts['rounds']} rounds; load of the machine before: "
             f"{facts['load']:.1f}."
         )
     )
-    frame.download(rows, f"speed-{run.id}", f"{key}.speed.csv")
+    frame.draw_download(rows, f"speed-{run.id}", f"{key}.speed.csv")
 
 
 # --- a saved mask ----------------------------------------------------------------------------
@@ -202,7 +203,7 @@ def draw_saved_mask(above: MaskedModel) -> None:
     )
     if file is None:
         return
-    with frame.errors_in_words():
+    with frame.error_boundary():
         mask = masks.uploaded(file.getvalue())
         run = _choose_model()
         check_fit(shapes.of_run(run), mask.heads.shape, mask.neurons.shape)
@@ -226,7 +227,7 @@ def _choose_model() -> Run:
     found = [run for stage in ("finetune", "distil") for run in store.runs(stage, [State.DONE])]
     if not found:
         raise NotFound("There is no finished model yet.", "Fine-tune a teacher first.")
-    runs, title = {run.id: run for run in found}, frame.titles()
+    runs, title = {run.id: run for run in found}, frame.run_titles()
 
     def label(name: str) -> str:
         return f"{title(runs[name].recipe)} · {runs[name].recipe.task} · {name}"

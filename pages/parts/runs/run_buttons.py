@@ -7,11 +7,11 @@ from sparsekd.runs import jobs, store
 from sparsekd.runs.records import RESUMABLE, UNFINISHED, Plan, Run, State
 
 
-def of_run(run: Run, key: str) -> None:
+def draw_run_buttons(run: Run, key: str) -> None:
     """Cancel or resume one run, whichever fits its state."""
     if run.state in UNFINISHED:
         if st.button("Cancel", icon=":material/stop_circle:", key=f"{key}.cancel"):
-            with frame.errors_in_words():
+            with frame.error_boundary():
                 jobs.cancel(run.id)
                 st.rerun()
     elif run.state in RESUMABLE and st.button(
@@ -20,17 +20,17 @@ def of_run(run: Run, key: str) -> None:
         key=f"{key}.resume",
         help="Goes on from the last checkpoint, after whatever it starts from.",
     ):
-        with frame.errors_in_words():
-            jobs.resume(run.id, frame.device())
+        with frame.error_boundary():
+            jobs.resume(run.id, frame.chosen_device())
             st.rerun()
 
 
-def of_plan(plan: Plan, key: str) -> None:
+def draw_plan_buttons(plan: Plan, key: str) -> None:
     """Cancel the unfinished runs of a study, or resume the stopped ones.
 
     A trade-off study keeps whatever is finished, and goes on with what is missing.
     """
-    runs = frame.plan_runs(plan).values()
+    runs = store.plan_runs(plan).values()
     states = {run.state for run in runs}
     missing = len(runs) < len({step.recipe.run_id for step in plan.steps})
     sweep = plan.kind == "sweep"
@@ -49,11 +49,11 @@ def of_plan(plan: Plan, key: str) -> None:
             key=f"{key}.resume",
             help="Only what is missing is done." if sweep else None,
         ):
-            jobs.submit_plan(plan, frame.device())
+            jobs.submit_plan(plan, frame.chosen_device())
             st.rerun()
 
 
-def delete(run: Run, key: str) -> None:
+def draw_delete_button(run: Run, key: str) -> None:
     """Delete a run after a second question."""
     running = run.state is State.RUNNING
     with st.popover(
@@ -64,6 +64,6 @@ def delete(run: Run, key: str) -> None:
     ):
         st.markdown("Its model, numbers and log leave the disk. This cannot be undone.")
         if st.button("Delete it", type="primary", icon=":material/delete:", key=f"{key}.delete"):
-            with frame.errors_in_words():
+            with frame.error_boundary():
                 store.delete(run.id)
                 url_state.jump(run="")

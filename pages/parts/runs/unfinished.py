@@ -12,8 +12,8 @@ def draw_unfinished(run: Run) -> None:
     """Draw one run that is not done: its progress or its error, and its buttons."""
     with st.container(border=True):
         st.markdown(f"**{tables.STAGES[run.recipe.stage]}**, run {run.id}")
-        live.poll(lambda: live.run_state(store.get(run.id)), [run], f"unfinished.{run.id}")
-        run_buttons.of_run(run, f"unfinished.{run.id}")
+        live.poll(lambda: live.draw_run_state(store.get(run.id)), [run], f"unfinished.{run.id}")
+        run_buttons.draw_run_buttons(run, f"unfinished.{run.id}")
 
 
 def draw_unfinished_of_scores(scores: Run, stage: str) -> None:

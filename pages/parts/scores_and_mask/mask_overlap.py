@@ -99,7 +99,7 @@ def draw_two_masks(first: Mask, second: Mask, titles: tuple[str, str]) -> None:
         f"{overlap_words.counts(table, 'neurons')}.",
     )
     shown = overlap_words.numbered(table)
-    frame.table(shown, "mask-overlap", "overlap.layers", "Every layer as a table")
+    frame.draw_table(shown, "mask-overlap", "overlap.layers", "Every layer as a table")
 
 
 # --- several masks ---------------------------------------------------------------------------
@@ -149,4 +149,4 @@ def _draw_shares(masks: Sequence[Mask]) -> None:
         alt=f"Share of {len(masks)} masks that keep each neuron, sorted.",
     )
     table = score_tables.per_unit({"kept by": heads}, "head")
-    frame.table(table, "stability-heads", "overlap.stable", "Heads as a table")
+    frame.draw_table(table, "stability-heads", "overlap.stable", "Heads as a table")

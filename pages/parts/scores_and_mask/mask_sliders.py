@@ -138,7 +138,7 @@ def draw_sliders_beside(scores: Scores, width: float) -> tuple[Any, Decision | N
         try:
             return right, decide(scores, params)
         except BadInput as error:
-            frame.tell(error)
+            frame.show_error(error)
             return right, None
 
 
@@ -245,4 +245,4 @@ def _draw_tile(name: str, after: int, before: int, words: str) -> None:
 
 def draw_layer_table(mask: Mask) -> None:
     """Draw what is kept in each layer, as numbers."""
-    frame.table(mask_tables.per_layer(mask), "layers", "mask.layers", "Counts per layer")
+    frame.draw_table(mask_tables.per_layer(mask), "layers", "mask.layers", "Counts per layer")

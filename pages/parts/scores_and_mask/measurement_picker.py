@@ -137,6 +137,6 @@ def draw_source(run: Run, student: str, params: ScoreParams) -> Scores | None:
     if place.button(label, icon=":material/play_arrow:", key="scores.keep"):
         inputs, length = run.recipe.inputs, run.recipe.params["max_length"]
         recipe = recipes.score(run.recipe.task, inputs["teacher"], student, params, length)
-        jobs.submit([recipe], frame.device())
+        jobs.submit([recipe], frame.chosen_device())
         st.rerun()
     return cached_scores.rescore(run, student, params) if kept else None

@@ -85,7 +85,7 @@ def _draw_buttons(scores: Run, params: MaskParams, known: pd.DataFrame) -> None:
 
 
 def _submit(recipe: Recipe) -> None:
-    jobs.submit([recipe], frame.device())
+    jobs.submit([recipe], frame.chosen_device())
     st.rerun()
 
 
@@ -103,7 +103,7 @@ def _draw_curves(known: pd.DataFrame, params: MaskParams) -> None:
             f"{params.sparsity:.0%}.",
         )
     quality_grid.draw_quality_grid(known, titles, params)
-    frame.table(known, f"probe-{metric}", "probe.table", "Curves as a table")
+    frame.draw_table(known, f"probe-{metric}", "probe.table", "Curves as a table")
 
 
 def _plot_curves(known: pd.DataFrame, name: str, params: MaskParams) -> alt.LayerChart:

@@ -50,6 +50,6 @@ def _draw_form() -> None:
         length, teacher = recipe.params["train"]["max_length"], recipe.inputs["teacher"]
         params = fields.checked(ScoreParams, values)
         wanted = recipes.score(recipe.task, teacher, student, params, length)
-        run = jobs.submit([wanted], frame.device())[0]
+        run = jobs.submit([wanted], frame.chosen_device())[0]
         url_state.write(scores=run.id if run.state is State.DONE else "")
         st.rerun()

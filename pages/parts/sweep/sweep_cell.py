@@ -5,9 +5,10 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from pages.parts.shell import frame, url_state
+from pages.parts.shell import url_state
 from pages.parts.sweep import sweep_progress
 from pages.parts.sweep.sweep_view import SELECTION, Asked
+from sparsekd.system.wording import counted
 
 MASK = st.column_config.LinkColumn("Mask", display_text="see", help="Opens the page Mask there.")
 
@@ -67,7 +68,7 @@ def show(asked: Asked) -> None:
     table = seeds(asked, lam, sparsity)
     place = f"λ = {lam:g}, sparsity {100 * sparsity:g} %" if sparsity else "the dense teacher"
     told = table["reported"].dropna()
-    words = f"mean {told.mean():.3f} of {frame.counted(len(told), 'seed')}" if len(told) else ""
+    words = f"mean {told.mean():.3f} of {counted(len(told), 'seed')}" if len(told) else ""
     st.markdown(f"**You are here: {place}** {words or '– not finished yet'}")
     st.dataframe(
         table, width="stretch", hide_index=True, height="content", placeholder="–",

@@ -17,6 +17,7 @@ from sparsekd.runs.records import Plan, Recipe, State
 from sparsekd.scheduler.executors.local import slots_of
 from sparsekd.studies import cost, recipes, stats, sweep
 from sparsekd.studies.sweep import Sweep
+from sparsekd.system.wording import counted
 from sparsekd.tasks.demo import DEMO_CHECKPOINTS
 
 READY, NEW = "A fine-tuned one", "From a checkpoint, as a part of the study"
@@ -192,9 +193,9 @@ def launch(asked: Sweep) -> None:
     """What it costs, and the button that queues whatever is missing of it."""
     plan = sweep.plan(asked)
     budget = cost.estimate(plan)
-    words = f"**{frame.counted(len(plan.steps), 'run')}**: {sweep.cells_in_words(asked)}."
+    words = f"**{counted(len(plan.steps), 'run')}**: {sweep.cells_in_words(asked)}."
     if asked.sparse:
-        words += f" Each method chooses from {frame.counted(asked.tries, 'cell')}."
+        words += f" Each method chooses from {counted(asked.tries, 'cell')}."
     st.markdown(words)
     st.caption(frame.plain(cost.in_words(budget, slots())))
     if len(asked.seeds) < stats.LEAST_SEEDS:
@@ -208,13 +209,13 @@ def launch(asked: Sweep) -> None:
         disabled=known and not budget.runs,
         help="All of it is there already." if known and not budget.runs else None,
     ):
-        jobs.submit_plan(plan, frame.device())
+        jobs.submit_plan(plan, frame.chosen_device())
         url_state.jump(study="")
 
 
 def slots() -> int:
     """How many runs work side by side on the device that is chosen."""
     found = [device.name for device in jobs.devices(look=False)]
-    chosen = frame.device()
+    chosen = frame.chosen_device()
     automatic = [name for name in found if name != "cpu"] or found
     return sum(slots_of(name) for name in (automatic if chosen == "auto" else [chosen]))

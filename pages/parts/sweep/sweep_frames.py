@@ -5,7 +5,6 @@ from dataclasses import dataclass
 import pandas as pd
 import streamlit as st
 
-from pages.parts.shell import frame
 from sparsekd.runs import store
 from sparsekd.runs.records import Plan, State
 from sparsekd.studies import sweep_results
@@ -40,7 +39,7 @@ class Found:
 
 def look(plan: Plan) -> Found:
     """A study as it stands."""
-    runs = frame.plan_runs(plan).values()
+    runs = store.plan_runs(plan).values()
     ends = [run.finished or 0.0 for run in runs if run.state is State.DONE]
     return Found(plan, (str(store.home()), plan.id, len(ends), max(ends, default=0.0)))
 

@@ -10,8 +10,10 @@ from pages.parts.shell import frame, url_state
 from pages.parts.sweep import sweep_frames
 from pages.parts.sweep.sweep_frames import Found
 from sparsekd.catalog.methods import METHODS
+from sparsekd.runs import references
 from sparsekd.studies import stats
 from sparsekd.studies.sweep_results import Choice
+from sparsekd.system.wording import counted
 from sparsekd.tasks import metrics
 from sparsekd.tasks.metrics import METRICS
 
@@ -61,7 +63,7 @@ def usual(found: Found) -> Asked | None:
     told = students.dropna(subset=["value"])
     if told.empty:
         return None
-    card = frame.task_card(found.plan.task)
+    card = references.cards().get(found.plan.task)
     splits = [name for name in told["split"].unique() if name != SELECTION]
     metrics = list(told["metric"].unique())
     wanted = card.metrics[0] if card else metrics[0]
@@ -131,7 +133,7 @@ def answer(asked: Asked) -> None:
     seeds = asked.students["seed"].nunique()
     if seeds < stats.LEAST_SEEDS:
         st.caption(
-            f"{frame.counted(seeds, 'seed')} of at least {stats.LEAST_SEEDS}: no verdict is "
+            f"{counted(seeds, 'seed')} of at least {stats.LEAST_SEEDS}: no verdict is "
             "given. More seeds can be added, and what is there is used again."
         )
 
@@ -256,7 +258,7 @@ def _verdict_columns(asked: Asked) -> dict[str, object]:
 def downloads(table: pd.DataFrame, name: str, key: str) -> None:
     """Buttons that save a frame as CSV and as Parquet, made when they are pressed."""
     with st.container(horizontal=True):
-        frame.download(table, name, f"{key}.csv")
+        frame.draw_download(table, name, f"{key}.csv")
         st.download_button(
             "Download Parquet",
             lambda: table.to_parquet(index=False),

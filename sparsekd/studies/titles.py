@@ -1,0 +1,41 @@
+"""Titles of the runs of a plan: the role, and what tells runs of one role apart."""
+
+from sparsekd.runs import tables
+from sparsekd.runs.records import Plan
+from sparsekd.studies import roles, sweep
+
+
+def run_titles(plan: Plan) -> dict[str, str]:
+    """Return the title of each run of a plan, by run id."""
+    return _sweep_titles(plan) if plan.kind == "sweep" else _role_titles(plan)
+
+
+def _role_titles(plan: Plan) -> dict[str, str]:
+    """Return roles, with the seed where the plan has several."""
+    several = len({step.seed for step in plan.steps}) > 1
+    found: dict[str, str] = {}
+    for step in plan.steps:
+        seeded = several and step.recipe.stage not in ("finetune", "score")
+        seed = f", seed {step.seed}" if seeded else ""
+        found.setdefault(step.recipe.run_id, f"{roles.title(step.role)}{seed}")
+    return found
+
+
+def _sweep_titles(plan: Plan) -> dict[str, str]:
+    """Return roles with the cell of the grid: λ, sparsity, number of the try, seed."""
+    found = {
+        step.recipe.run_id: tables.title(step.recipe)
+        if step.recipe.stage == "prune"
+        else roles.title(step.role)
+        for step in plan.steps
+    }
+    for cell in sweep.cells(plan).itertuples():
+        parts = [
+            found[cell.run],
+            f"λ {cell.lam:g}" if cell.ranking == "scores" else "",
+            f"sparsity {cell.sparsity:.0%}" if cell.sparsity > 0 else "",
+            f"number {cell.attempt}" if cell.attempt else "",
+            f"seed {cell.seed}",
+        ]
+        found[cell.run] = ", ".join(part for part in parts if part)
+    return found
