@@ -7,6 +7,7 @@ import os
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -138,3 +139,11 @@ def inputs() -> Callable[..., dict[str, torch.Tensor]]:
 def tokenizer() -> PreTrainedTokenizerFast:
     """A word-level tokenizer of 24 entries."""
     return tiny_tokenizer()
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty SPARSEKD_HOME of this test's own; no queue process is started."""
+    monkeypatch.setenv("SPARSEKD_HOME", str(tmp_path))
+    monkeypatch.setattr("sparsekd.runs.jobs.wake", lambda: None)
+    return tmp_path

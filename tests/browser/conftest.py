@@ -18,7 +18,7 @@ import pytest
 
 from sparsekd.runs import jobs, store
 from sparsekd.runs.records import UNFINISHED
-from tests.pages.conftest import fill_plan, sample_plan
+from tests.sample_study import fill_plan, sample_plan
 
 ROOT = Path(__file__).parents[2]
 CHROMIUM = Path("/usr/bin/chromium")

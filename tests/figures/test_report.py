@@ -14,7 +14,7 @@ from sparsekd.figures import report
 from sparsekd.runs import store
 from sparsekd.runs.records import Outcome, Plan, State
 from sparsekd.studies import sweep, sweep_results
-from tests.pages import byhand
+from tests import sample_sweep
 
 
 @pytest.fixture
@@ -24,7 +24,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def study(until: int | None = None, **changes: Any) -> Plan:
-    return byhand.fill(sweep.plan(byhand.asked(**changes)), until)
+    return sample_sweep.fill(sweep.plan(sample_sweep.asked(**changes)), until)
 
 
 def small(**changes: Any) -> Plan:

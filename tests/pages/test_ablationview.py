@@ -14,9 +14,9 @@ from sparsekd.runs import store
 from sparsekd.runs.records import Outcome, Plan, Run, State
 from sparsekd.studies import recipes
 from sparsekd.units.ablation import GROUPS, HEADS, NEURONS, Ablation, ranked_groups
-from tests.pages.conftest import HEADS as WIDTH
-from tests.pages.conftest import LAYERS
-from tests.pages.conftest import NEURONS as NEURON_COUNT
+from tests.sample_study import HEADS as WIDTH
+from tests.sample_study import LAYERS
+from tests.sample_study import NEURONS as NEURON_COUNT
 
 GROUP_COUNT = 8
 

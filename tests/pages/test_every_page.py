@@ -7,8 +7,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from sparsekd.runs.records import Plan
-
-from .conftest import fill_plan, sample_plan
+from tests.sample_study import fill_plan, sample_plan
 
 PAGES = (
     "pages/start/home.py",

@@ -24,8 +24,8 @@ from sparsekd.inspector.protocol import (
 from sparsekd.runs import store
 from sparsekd.runs.records import Plan, Run
 from sparsekd.units import masking
-
-from .conftest import HEADS, LAYERS, NEURONS, sample_scores, table
+from tests.pages.conftest import table
+from tests.sample_study import HEADS, LAYERS, NEURONS, sample_scores
 
 PAGE = "pages/teacher/explain.py"
 Open = Callable[..., AppTest]

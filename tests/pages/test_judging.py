@@ -17,7 +17,8 @@ from sparsekd.studies import recipes
 from sparsekd.units import explain, fidelity, masking, overlap
 from sparsekd.units.ablation import MEASURES, Ablation, ranked_groups
 from sparsekd.units.scores import Scores
-from tests.pages.conftest import HEADS, LAYERS, NEURONS, sample_scores, table
+from tests.pages.conftest import table
+from tests.sample_study import HEADS, LAYERS, NEURONS, sample_scores
 
 GROUPS = 8
 
@@ -74,7 +75,7 @@ def _fidelity(scores: str, ablation: str, more: dict[str, str] | None = None) ->
     from pages.parts.shell import frame
     from sparsekd.runs import store
 
-    with frame.error_boundary():
+    with frame.errors_in_words():
         files = {name: Path(path) for name, path in (more or {}).items()}
         fidelity_view.show(store.get(scores), store.get(ablation), files)
 
@@ -168,7 +169,7 @@ def _fate(scores: str, unit: object, sparsity: float = 0.3, ablation: str = "") 
     from pages.parts.shell import frame
     from sparsekd.runs import store
 
-    with frame.error_boundary():
+    with frame.errors_in_words():
         truth = store.get(ablation) if ablation else None
         unit_view.show(store.get(scores), unit, 0.5, sparsity, truth)  # type: ignore[arg-type]
 
@@ -226,7 +227,7 @@ def _masks(scores: str) -> None:
     from sparsekd.catalog.stage_parameters import MaskParams
     from sparsekd.runs import store
 
-    with frame.error_boundary():
+    with frame.errors_in_words():
         mask_overlap.draw_mask_overlap(store.get(scores), MaskParams())
 
 

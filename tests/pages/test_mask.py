@@ -14,7 +14,7 @@ from sparsekd.runs.records import Outcome, Plan, Run, State
 from sparsekd.studies import mask_commands, masked_quality
 from sparsekd.units import masking, shape
 from sparsekd.units.shape_words import short_count
-from tests.pages.conftest import HEADS, LAYERS, NEURONS, sample_scores, sample_shape
+from tests.sample_study import HEADS, LAYERS, NEURONS, sample_scores, sample_shape
 
 Open = Callable[..., AppTest]
 PAGE = "pages/teacher/mask.py"

@@ -15,7 +15,7 @@ from sparsekd.units import masking
 from sparsekd.units.jacobians import Jacobian
 from sparsekd.units.rescoring import rescore
 from sparsekd.units.unit_rank import rank_unit
-from tests.pages.conftest import HEADS, LAYERS, NEURONS, sample_scores
+from tests.sample_study import HEADS, LAYERS, NEURONS, sample_scores
 
 Open = Callable[..., AppTest]
 PAGE = "pages/teacher/scores.py"

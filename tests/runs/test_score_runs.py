@@ -11,7 +11,7 @@ from sparsekd.errors import BadInput, NotFound
 from sparsekd.runs import score_runs, store
 from sparsekd.runs.records import Outcome, Plan, Run, State
 from sparsekd.studies import recipes
-from tests.pages.conftest import EXAMPLES, fill_plan, sample_plan
+from tests.sample_study import EXAMPLES, fill_plan, sample_plan
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import pytest
 from sparsekd.errors import BadInput, NotFound
 from sparsekd.runs import shapes, store
 from sparsekd.runs.records import Plan, Run
-from tests.pages.conftest import fill_plan, sample_plan, sample_shape
+from tests.sample_study import fill_plan, sample_plan, sample_shape
 
 
 @pytest.fixture

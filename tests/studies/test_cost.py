@@ -59,3 +59,12 @@ def test_a_finished_plan_costs_nothing():
     found = cost.estimate(plan)
     assert (found.runs, found.seconds) == (0, 0)
     assert "already" in cost.in_words(found, 2)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(None, "–"), (float("nan"), "–"), (3.21, "3.2 s"), (61, "61 s"), (125, "2 min 5 s"),
+     (7260, "2 h 1 min")],
+)  # fmt: skip
+def test_durations_read_well(seconds, words):
+    assert cost.duration(seconds) == words

@@ -13,7 +13,7 @@ from sparsekd.runs.records import Outcome, Plan, Run, State
 from sparsekd.studies import mask_commands, masked_model
 from sparsekd.studies.masked_model import MaskedModel
 from sparsekd.units.masking import Mask
-from tests.pages.conftest import fill_plan, sample_plan
+from tests.sample_study import fill_plan, sample_plan
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from sparsekd.errors import BadInput
 from sparsekd.runs import store
 from sparsekd.runs.records import Outcome, Recipe, Run, State
 from sparsekd.studies import masked_quality
-from tests.pages.conftest import fill_plan, sample_plan
+from tests.sample_study import fill_plan, sample_plan
 
 USUAL = ProbeParams().sparsities
 CONTROLS = ("λ 1", "λ 0", "magnitude", "random")

@@ -9,7 +9,7 @@ from streamlit.testing.v1 import AppTest
 from pages.parts.compare import method_charts
 from sparsekd.runs import store, tables
 from sparsekd.runs.records import Event, Outcome, Progress, Run, State
-from tests.pages.conftest import fill_plan, sample_plan
+from tests.sample_study import fill_plan, sample_plan
 
 DISTIL = "pages/student/distil.py"
 

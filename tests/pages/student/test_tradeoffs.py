@@ -8,16 +8,14 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from pages.parts.shell import sidebar
 from pages.parts.sweep import sweep_charts, sweep_frames, sweep_view
 from sparsekd.catalog.parameters import TrainParams
-from sparsekd.runs import activity, jobs, store
+from sparsekd.runs import store
 from sparsekd.runs.records import Outcome, Plan, State
 from sparsekd.studies import recipes, sweep
-
-from . import byhand
-from .conftest import table
-from .test_every_page import PAGES
+from tests import sample_sweep
+from tests.pages.conftest import table
+from tests.pages.test_every_page import PAGES
 
 Open = Callable[..., AppTest]
 PAGE = "pages/student/tradeoffs.py"
@@ -39,7 +37,7 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
     home = tmp_path_factory.mktemp("finished")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SPARSEKD_HOME", str(home))
-        byhand.fill(sweep.plan(byhand.asked()))
+        sample_sweep.fill(sweep.plan(sample_sweep.asked()))
     return home
 
 
@@ -52,7 +50,7 @@ def finished(home: Path, written: Path) -> Plan:
 
 def small(until: int | None = None) -> Plan:
     """A study of two seeds, of which the first runs are done."""
-    return byhand.fill(sweep.plan(byhand.asked(**SMALL)), until)
+    return sample_sweep.fill(sweep.plan(sample_sweep.asked(**SMALL)), until)
 
 
 def states(plan: Plan) -> set[State]:
@@ -114,7 +112,7 @@ def test_a_grid_that_is_too_large_is_refused_with_its_number(open_page: Open) ->
     app.multiselect(key=f"{key}.lams").set_value([f"{n / 100:g}" for n in range(100)]).run()
     app.number_input(key=f"{key}.seeds").set_value(100).run()
 
-    asked = byhand.asked(
+    asked = sample_sweep.asked(
         lams=tuple(n / 100 for n in range(100)), sparsities=sweep.SPARSITIES,
         seeds=tuple(range(100)),
     )  # fmt: skip
@@ -135,8 +133,8 @@ def test_what_is_no_grid_is_told_in_words(open_page: Open, values: list[str], wo
 
 
 def test_the_form_of_a_study_begins_with_that_study(home: Path) -> None:
-    teacher = byhand.asked().teacher
-    asked = byhand.asked(
+    teacher = sample_sweep.asked().teacher
+    asked = sample_sweep.asked(
         methods=("vanilla", "pkd"), seeds=(3, 5), controls=("plain", "random"),
         train=TrainParams(epochs=7), changes={"vanilla": {"temperature": 4.0}},
     )  # fmt: skip
@@ -156,7 +154,7 @@ def test_more_seeds_are_asked_for_without_doing_anything_twice(
 
     app.button(key="sweep.go").click().run()
 
-    expected = sweep.plan(byhand.asked(seeds=tuple(range(6))))
+    expected = sweep.plan(sample_sweep.asked(seeds=tuple(range(6))))
     assert store.plans()[0] == expected
     assert len(store.queued()) == len(expected.steps) - len(finished.steps)
 
@@ -171,7 +169,7 @@ def test_a_study_half_done_says_how_far_it_is_and_gives_no_verdict(open_page: Op
 
     assert f"18 of {len(plan.steps)} runs done" in app.get("progress")[0].proto.text
     assert "no verdict" in said(app)
-    assert table(app, "part").set_index("part").loc["Fine-tune", "done"] == 1
+    assert table(app, "stopped").set_index("step").loc["Fine-tune", "done"] == 1
 
 
 def test_stop_all_keeps_what_is_finished_and_go_on_does_the_rest(open_page: Open) -> None:
@@ -195,26 +193,6 @@ def test_what_failed_is_named_with_its_reason(open_page: Open) -> None:
 
     assert "1 run stopped: The disk is full. Free it." in app.error[0].value.replace("\\", "")
     assert table(app, "reason")["run"].str.contains(run).all()
-
-
-def test_a_study_waits_for_a_run_that_stopped_only_where_nothing_else_moves(home: Path) -> None:
-    plan = sweep.plan(byhand.asked(**SMALL))
-    jobs.submit_plan(plan)
-    runs = [step.recipe.run_id for step in plan.steps]
-    assert activity.any_active(store.several(runs).values())
-
-    store.finish(runs[0], State.FAILED, Outcome(), 1.0)
-
-    assert not activity.any_active(store.several(runs).values())
-
-
-def test_a_thousand_runs_are_a_handful_of_steps(home: Path) -> None:
-    plan = sweep.plan(byhand.asked())
-
-    found = sidebar.stands(plan)
-
-    assert len(found) < 8
-    assert sum(stand.total for stand in found) == len(plan.steps)
 
 
 # --- reading ---------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""Comparisons on the pages: what is asked for is queued, and what is shown is so."""
+"""The result of a comparison: verdict, table, seeds, baseline."""
 
 from collections.abc import Callable
 
@@ -9,8 +9,8 @@ from sparsekd.runs import store
 from sparsekd.runs.records import Outcome, Plan, State
 from sparsekd.studies import comparison as comparisons
 from sparsekd.studies import recipes, roles
-
-from .conftest import DEMO_TRAINING, SKILL, fill_plan, table
+from tests.pages.conftest import table
+from tests.sample_study import DEMO_TRAINING, SKILL, fill_plan
 
 Open = Callable[..., AppTest]
 COMPARE, DISTIL = "pages/student/compare.py", "pages/student/distil.py"
@@ -47,9 +47,6 @@ def skills(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def compared(home: object, skills: None) -> Plan:
     return fill_plan(comparison())
-
-
-# --- the result ------------------------------------------------------------------------------
 
 
 def test_few_seeds_are_said_to_prove_nothing(open_page: Open, compared: Plan) -> None:
@@ -143,73 +140,3 @@ def test_its_command_line_stands_at_the_end(open_page: Open, compared: Plan) -> 
 
     assert said.startswith("python -m sparsekd compare --task demo/sentiment --methods fine_tuning")
     assert "--seeds 2" in said
-
-
-# --- the form --------------------------------------------------------------------------------
-
-
-def opened(open_page: Open) -> AppTest:
-    app = open_page(DISTIL)
-    return app.button_group(key="distil.way.").set_value("Compare methods").run()
-
-
-def form_key(plan: Plan) -> str:
-    return f"contest.{plan.steps[0].recipe.run_id}"
-
-
-def test_the_form_queues_the_comparison_that_it_shows(open_page: Open, study: Plan) -> None:
-    app = opened(open_page)
-    assert not app.exception
-    key = form_key(study)
-    app.multiselect(key=f"{key}.methods.1").set_value(["vanilla", "vanilla:random_mask"]).run()
-    app.number_input(key=f"{key}.seeds").set_value(2).run()
-
-    app.button(key="contest.go").click().run()
-
-    train, student = comparisons.usual("demo:")
-    expected = comparisons.plan(
-        comparisons.Comparison(
-            "demo/sentiment", ("vanilla", "vanilla:random_mask"), (study.steps[0].recipe,),
-            train, student, seeds=(0, 1),
-        )
-    )  # fmt: skip
-    assert store.plans()[0] == expected
-    assert {run.recipe.stage for run in store.queued()} == {"distil", "prune"}
-
-
-def test_the_cost_is_known_before_the_launch(open_page: Open, study: Plan) -> None:
-    app = opened(open_page)
-    key = form_key(study)
-    names = ["vanilla", "vanilla:sparse_teacher", "knowledge_selection"]
-    app.multiselect(key=f"{key}.methods.1").set_value(names).run()
-    app.number_input(key=f"{key}.knowledge_selection.episodes").set_value(3).run()
-    app.number_input(key=f"{key}.knowledge_selection.phases").set_value(5).run()
-
-    costs = table(app, "reward passes").set_index("method")
-
-    assert costs.loc["Vanilla distillation", "extra trainings"] == 0
-    assert costs.loc[roles.title("vanilla:sparse_teacher"), "extra trainings"] == 1
-    selection = costs.loc[roles.title("knowledge_selection")]
-    assert (selection["extra trainings"], selection["reward passes"]) == (3, 3 * (5 + 1))
-    assert selection["extra steps"] == 3 * selection["steps"]
-
-
-def test_what_does_not_fit_is_told_and_not_launched(open_page: Open, study: Plan) -> None:
-    app = opened(open_page)
-    key = form_key(study)
-    app.multiselect(key=f"{key}.methods.1").set_value(["vanilla", "teacher_selection"]).run()
-
-    assert "2 to 8 teachers, not 1" in app.error[0].value
-    assert not [button for button in app.button if button.key == "contest.go"]
-
-
-def test_everything_that_fits_is_one_press_away(open_page: Open, study: Plan) -> None:
-    app = opened(open_page)
-    place = f"{form_key(study)}.methods.1"
-
-    app.button(key=f"{place}.Everything that fits").click().run()
-
-    assert not app.exception
-    chosen = app.multiselect(key=place).value
-    assert {"knowledge_selection:hard", "vanilla:assistant"} <= set(chosen)
-    assert not any(name in ("teacher_selection", "vanilla:teacher_2") for name in chosen)

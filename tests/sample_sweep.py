@@ -13,8 +13,7 @@ from sparsekd.studies import recipes, sweep
 from sparsekd.studies.sweep import Sweep
 from sparsekd.units import masking
 from sparsekd.units import shape as costs
-
-from .conftest import DEMO_TRAINING, sample_scores, sample_shape
+from tests.sample_study import DEMO_TRAINING, sample_scores, sample_shape
 
 BEST = (0.5, 0.3)  # λ and sparsity of the best teacher
 GRID = {"lams": (0.0, 0.5, 1.0), "sparsities": (0.0, 0.3)}

@@ -7,7 +7,7 @@ from streamlit.testing.v1 import AppTest
 
 from pages.parts.shell import frame
 from sparsekd.runs import jobs
-from tests.pages.conftest import fill_plan, sample_plan
+from tests.sample_study import fill_plan, sample_plan
 
 
 def test_watching_a_study_wakes_a_queue_that_died(

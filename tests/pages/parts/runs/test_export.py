@@ -16,7 +16,8 @@ from sparsekd.runs import masks, measurements, store
 from sparsekd.runs.records import Outcome, Plan, Recipe, Run, State
 from sparsekd.studies import recipes
 from sparsekd.units import masking
-from tests.pages.conftest import HEADS, LAYERS, NEURONS, sample_scores, table
+from tests.pages.conftest import table
+from tests.sample_study import HEADS, LAYERS, NEURONS, sample_scores
 
 Open = Callable[..., AppTest]
 MASK, DISTIL = "pages/teacher/mask.py", "pages/student/distil.py"

@@ -1,0 +1,69 @@
+"""Compare: examples, parameters that differ, metric, command."""
+
+from collections.abc import Callable
+
+import numpy as np
+from streamlit.testing.v1 import AppTest
+
+from sparsekd.runs import store
+from sparsekd.runs.records import Plan
+from sparsekd.studies import recipes
+from tests.pages.conftest import table
+from tests.sample_study import fill_plan, sample_plan
+
+Open = Callable[..., AppTest]
+FINETUNE, DISTIL = "pages/teacher/finetune.py", "pages/student/distil.py"
+COMPARE = "pages/student/compare.py"
+
+
+def test_wins_and_losses_are_counted_example_by_example(open_page: Open, study: Plan) -> None:
+    app = open_page(COMPARE)
+
+    runs = {step.role: store.folder(step.recipe.run_id) for step in study.steps}
+    gold = np.load(runs["student"] / "labels-validation.npy")
+    one, other = (
+        np.load(runs[role] / "logits-validation.npy").argmax(axis=1) == gold
+        for role in ("student", "trial_student")
+    )
+    shown = {metric.label: int(metric.value) for metric in app.metric}
+    assert shown == {
+        "Only the first right": int((one & ~other).sum()),
+        "Only the second right": int((~one & other).sum()),
+        "Both right": int((one & other).sum()),
+        "Both wrong": int((~one & ~other).sum()),
+    }
+    assert list(table(app, "row")["row"]) == list(np.flatnonzero(one & ~other))
+
+
+def test_only_what_differs_between_the_students_is_listed(open_page: Open, study: Plan) -> None:
+    app = open_page(COMPARE)
+
+    differing = table(app, "parameter").set_index("parameter")
+    assert list(differing.index) == ["method", "teacher", "method alpha", "method temperature"]
+    assert differing.loc["teacher", "Student of the sparse teacher"] == "Sparse teacher"
+    assert differing.loc["teacher", "Student without teacher"] == "none"
+
+
+def test_the_metric_stands_in_the_address(open_page: Open, study: Plan) -> None:
+    app = open_page(COMPARE, metric="loss")
+
+    assert app.button_group(key=f"compare.metric.{study.id}").value == "loss"
+    assert "Loss:" in app.info[0].value
+
+
+def test_the_command_that_repeats_the_study_is_shown(open_page: Open, study: Plan) -> None:
+    app = open_page(COMPARE)
+
+    assert app.code[0].value == recipes.command(store.plan(study.id))
+    assert app.code[0].value.startswith("python -m sparsekd study --task demo/sentiment")
+
+
+def test_an_older_study_is_chosen_in_the_sidebar(open_page: Open, study: Plan) -> None:
+    other = fill_plan(sample_plan(lam=0.9))
+    app = open_page(COMPARE)
+    assert app.selectbox(key="url.study").value == other.id
+
+    app.selectbox(key="url.study").set_value(study.id).run()
+
+    assert app.query_params["study"] == study.id
+    assert app.code[0].value == recipes.command(store.plan(study.id))

@@ -1,0 +1,150 @@
+"""Fine-tune: a task, a checkpoint and parameters become a run; a finished teacher is shown."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from sparsekd.runs import store
+from sparsekd.runs.records import Plan
+from sparsekd.studies import recipes
+from tests.pages.conftest import table
+
+Open = Callable[..., AppTest]
+FINETUNE, DISTIL = "pages/teacher/finetune.py", "pages/student/distil.py"
+COMPARE = "pages/student/compare.py"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A local task of one text column with two classes, one row in both files."""
+    place = tmp_path / "my task"
+    place.mkdir()
+    rows = [f"film number {n} is {'good' if n % 2 else 'bad'},{'yes' if n % 2 else 'no'}"
+            for n in range(40)]  # fmt: skip
+    (place / "train.csv").write_text("\n".join(["review,liked", *rows]))
+    (place / "validation.csv").write_text("\n".join(["review,liked", "a fine film,yes", *rows[:1]]))
+    return place
+
+
+def test_the_demo_teacher_starts_from_the_demo_defaults(open_page: Open) -> None:
+    app = open_page(FINETUNE)
+
+    app.button(key="finetune.go").click().run()
+
+    train, _, _ = recipes.defaults("demo:")
+    assert [run.recipe for run in store.queued()] == [
+        recipes.finetune("demo/sentiment", "demo:", train)
+    ]
+
+
+def test_changed_parameters_are_in_the_recipe(open_page: Open) -> None:
+    app = open_page(FINETUNE)
+    app.number_input(key="finetune.True.epochs").set_value(2)
+    app.number_input(key="finetune.seed").set_value(7)
+
+    app.button(key="finetune.go").click().run()
+
+    recipe = store.queued()[0].recipe
+    assert (recipe.params["train"]["epochs"], recipe.seed) == (2, 7)
+
+
+def test_a_value_out_of_range_is_refused_in_words_and_nothing_starts(open_page: Open) -> None:
+    app = open_page(FINETUNE)
+
+    app.number_input(key="finetune.True.learning_rate").set_value(0.0).run()
+
+    assert "learning\\_rate = 0.0" in app.error[0].value
+    assert store.runs() == []
+
+
+def typed(app: AppTest, folder: Path) -> AppTest:
+    app.button_group(key="task.origin").set_value("A folder on this machine").run()
+    return app.text_input(key="task.folder").set_value(str(folder)).run()
+
+
+def named(app: AppTest) -> AppTest:
+    """The columns of the folder above, said by the visitor."""
+    next(box for box in app.multiselect if box.label == "Text columns").set_value(["review"])
+    return next(box for box in app.selectbox if box.label == "Label column").select("liked").run()
+
+
+def test_a_local_folder_is_shown_before_anything_trains(open_page: Open, folder: Path) -> None:
+    app = named(typed(open_page(FINETUNE), folder))
+
+    assert not app.exception
+    assert not app.error
+    assert set(table(app, "text")["label"]) == {"yes", "no"}
+    assert "1 validation row" in app.warning[0].value
+    assert len(store.tasks()) == 1
+
+
+def test_columns_that_cannot_be_guessed_are_asked_for(open_page: Open, folder: Path) -> None:
+    app = typed(open_page(FINETUNE), folder)
+    assert "No label column among" in app.error[0].value
+
+    app = named(app)
+
+    assert not app.exception
+    assert not app.error
+    assert list(table(app, "validation")["train"]) == [20, 20]
+
+
+def test_a_folder_without_files_is_told_in_words(open_page: Open, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+
+    app = typed(open_page(FINETUNE), tmp_path / "empty")
+
+    assert "has no train file" in app.error[0].value
+    assert "parquet" in app.info[-1].value
+
+
+def test_another_metric_makes_another_task(open_page: Open, folder: Path) -> None:
+    app = named(typed(open_page(FINETUNE), folder))
+    metric = next(box for box in app.selectbox if box.label == "Metric")
+
+    metric.select("mcc").run()
+
+    assert not app.error
+    assert len(store.tasks()) == 2
+
+
+def test_visitors_from_elsewhere_are_not_asked_for_paths(
+    open_page: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pages.parts.shell.frame.is_local_only", lambda: False)
+
+    app = open_page(FINETUNE)
+
+    assert "A folder on this machine" not in app.button_group(key="task.origin").options
+    kinds = app.button_group(key="checkpoint.kind.Demo BERT (from scratch)").options
+    assert "A folder on this machine" not in kinds
+
+
+def test_a_hub_task_says_what_it_is_without_the_hub(open_page: Open) -> None:
+    app = open_page(FINETUNE, task="glue/mrpc")
+    app.text_input(key="checkpoint.Model from the hub").set_value("prajjwal1/bert-tiny").run()
+
+    app.button(key="finetune.go").click().run()
+
+    recipe = store.queued()[0].recipe
+    assert (recipe.task, recipe.inputs) == ("glue/mrpc", {"checkpoint": "hub:prajjwal1/bert-tiny"})
+
+
+def test_a_hub_id_with_a_path_in_it_is_refused(open_page: Open) -> None:
+    app = open_page(FINETUNE, task="glue/mrpc")
+
+    app.text_input(key="checkpoint.Model from the hub").set_value("../../etc/passwd").run()
+
+    assert "is no hub id" in app.error[0].value.replace("\\", "")
+
+
+def test_a_finished_teacher_shows_its_metric_first(open_page: Open, study: Plan) -> None:
+    app = open_page(FINETUNE)
+
+    accuracy = store.runs("finetune")[0].outcome.metrics["validation"]["accuracy"]
+    assert (app.metric[0].label, app.metric[0].value) == (
+        "Accuracy on validation",
+        f"{accuracy:.3f}",
+    )

@@ -1,0 +1,26 @@
+"""Titles of the runs of a plan."""
+
+from sparsekd.studies import sweep, titles
+from tests import sample_sweep
+from tests.sample_study import sample_plan
+
+
+def test_runs_of_a_study_are_titled_by_role_and_by_seed_where_there_are_several() -> None:
+    one, several = sample_plan(), sample_plan((0, 1))
+
+    assert titles.run_titles(one)[one.steps[0].recipe.run_id] == "Teacher"
+    names = titles.run_titles(several)
+    assert [names[step.recipe.run_id] for step in several.steps if step.role == "student"] == [
+        "Student of the sparse teacher, seed 0",
+        "Student of the sparse teacher, seed 1",
+    ]
+
+
+def test_runs_of_a_sweep_are_titled_by_their_cell() -> None:
+    plan = sweep.plan(sample_sweep.asked())
+
+    found = titles.run_titles(plan)
+
+    names = [found[step.recipe.run_id] for step in plan.steps if step.role == "student"]
+    assert "Student of the sparse teacher, λ 0.5, sparsity 30%, seed 2" in names
+    assert len(set(names)) == len(names)
