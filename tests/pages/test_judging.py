@@ -75,7 +75,7 @@ def _fidelity(scores: str, ablation: str, more: dict[str, str] | None = None) ->
     from pages.parts.shell import frame
     from sparsekd.runs import store
 
-    with frame.errors_in_words():
+    with frame.error_boundary():
         files = {name: Path(path) for name, path in (more or {}).items()}
         fidelity_view.show(store.get(scores), store.get(ablation), files)
 
@@ -169,7 +169,7 @@ def _fate(scores: str, unit: object, sparsity: float = 0.3, ablation: str = "") 
     from pages.parts.shell import frame
     from sparsekd.runs import store
 
-    with frame.errors_in_words():
+    with frame.error_boundary():
         truth = store.get(ablation) if ablation else None
         unit_view.show(store.get(scores), unit, 0.5, sparsity, truth)  # type: ignore[arg-type]
 
@@ -227,7 +227,7 @@ def _masks(scores: str) -> None:
     from sparsekd.catalog.stage_parameters import MaskParams
     from sparsekd.runs import store
 
-    with frame.errors_in_words():
+    with frame.error_boundary():
         mask_overlap.draw_mask_overlap(store.get(scores), MaskParams())
 
 
