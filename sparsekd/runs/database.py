@@ -6,25 +6,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from sparsekd.errors import Unavailable
+from sparsekd.runs import migration
+from sparsekd.runs.schema import CATALOGUE, TABLES, VERSION
 from sparsekd.system.files import disk_trouble
-
-VERSION = 2
-TABLES = """
-CREATE TABLE IF NOT EXISTS runs (
-    id TEXT PRIMARY KEY, recipe TEXT NOT NULL, state TEXT NOT NULL, device TEXT NOT NULL,
-    place REAL NOT NULL, pid INTEGER, created REAL NOT NULL, started REAL, finished REAL,
-    seconds REAL NOT NULL DEFAULT 0, cancel INTEGER NOT NULL DEFAULT 0,
-    progress TEXT NOT NULL DEFAULT '{}', outcome TEXT NOT NULL DEFAULT '{}',
-    retries INTEGER NOT NULL DEFAULT 0, failures INTEGER NOT NULL DEFAULT 0
-);
-CREATE TABLE IF NOT EXISTS events (
-    run TEXT NOT NULL, step INTEGER NOT NULL, name TEXT NOT NULL, value REAL,
-    PRIMARY KEY (run, name, step)
-) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS plans (id TEXT PRIMARY KEY, plan TEXT NOT NULL, created REAL NOT NULL);
-CREATE TABLE IF NOT EXISTS tasks (name TEXT PRIMARY KEY, card TEXT NOT NULL, created REAL NOT NULL);
-"""
-SINCE_VERSION_1 = ("retries", "failures")
 
 
 @contextmanager
@@ -34,7 +18,7 @@ def database(home: Path) -> Iterator[sqlite3.Connection]:
     Raises:
         Unavailable: the folder cannot be written, the database is in use for long, or is newer.
     """
-    path = home / "catalog.sqlite"
+    path = home / CATALOGUE
     try:
         home.mkdir(parents=True, exist_ok=True)
         connection = sqlite3.connect(path, timeout=20.0)
@@ -54,29 +38,20 @@ def database(home: Path) -> Iterator[sqlite3.Connection]:
 
 
 def _prepare(connection: sqlite3.Connection, path: Path) -> None:
-    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    """Make the tables of a new catalogue, and bring one of an earlier format up to date."""
+    version = migration.version(connection)
     if version > VERSION:
         raise Unavailable(
             f"{path} was written by a newer SparseKD (format {version}, this one reads {VERSION}).",
             "Update SparseKD, or name another folder with SPARSEKD_HOME.",
         )
-    if version < VERSION:
+    if version == 0:
         connection.execute("PRAGMA journal_mode=WAL")
         connection.executescript(TABLES)
-        _add_columns(connection)
         connection.execute(f"PRAGMA user_version={VERSION}")
+    elif version < VERSION:
+        migration.migrate(connection, path.parent)
     connection.execute("PRAGMA synchronous=NORMAL")
-
-
-def _add_columns(connection: sqlite3.Connection) -> None:
-    """Bring a catalogue of version 1 up to date; two processes may do so at once."""
-    with connection:
-        connection.execute("BEGIN IMMEDIATE")
-        known = {row["name"] for row in connection.execute("PRAGMA table_info(runs)")}
-        for name in SINCE_VERSION_1:
-            if name not in known:
-                words = f"ALTER TABLE runs ADD COLUMN {name} INTEGER NOT NULL DEFAULT 0"
-                connection.execute(words)
 
 
 def _trouble(path: Path, error: sqlite3.Error) -> Unavailable:

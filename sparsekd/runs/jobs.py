@@ -15,6 +15,7 @@ from pathlib import Path
 from sparsekd.errors import BadInput, SparseKDError, Unavailable, unknown
 from sparsekd.runs import store
 from sparsekd.runs.records import RESUMABLE, UNFINISHED, Plan, Recipe, Run, State
+from sparsekd.runs.schema import QUEUE_LOCK
 from sparsekd.system import locks
 from sparsekd.system.files import replace
 from sparsekd.system.processes import detached
@@ -151,7 +152,7 @@ def _trouble() -> Path:
 
 def queue_lock() -> Path:
     """Held by the one queue process of this store."""
-    return store.home() / "queue.lock"
+    return store.home() / QUEUE_LOCK
 
 
 # --- devices ---------------------------------------------------------------------------------

@@ -19,8 +19,10 @@ from typing import Any
 from sparsekd.errors import BadInput, unknown
 from sparsekd.runs.database import database
 from sparsekd.runs.records import Event, Outcome, Plan, Progress, Recipe, Run, State
+from sparsekd.runs.schema import RUN_LOCK
 from sparsekd.system.locks import holding, is_locked
 
+BEGINNING = "(id = :id OR (LENGTH(:id) >= 4 AND SUBSTR(id, 1, LENGTH(:id)) = :id))"
 KILLED = "Its worker ended without a word: killed, out of memory, or the machine went down."
 RESUME = "Resume it; where memory ran out, lower batch_size or max_length first."
 
@@ -33,6 +35,16 @@ def home() -> Path:
 def folder(run_id: str) -> Path:
     """The folder of one run's files."""
     return home() / "runs" / run_id
+
+
+def prepare() -> None:
+    """Make the catalogue, or bring one of an earlier format up to date.
+
+    Raises:
+        Unavailable: runs of an earlier version are at work, or the folder cannot be written.
+    """
+    with _database():
+        pass
 
 
 def _database() -> AbstractContextManager[sqlite3.Connection]:
@@ -100,10 +112,14 @@ def retry(run_id: str) -> None:
 def get(run_id: str) -> Run:
     """One run, by its whole id or by an unambiguous beginning of four letters or more."""
     with _database() as catalogue:
-        rows = catalogue.execute(
-            "SELECT * FROM runs WHERE id = ? OR (LENGTH(?) >= 4 AND SUBSTR(id, 1, LENGTH(?)) = ?)",
-            (run_id, run_id, run_id, run_id),
-        ).fetchall()
+        rows = catalogue.execute(f"SELECT * FROM runs WHERE {BEGINNING}", {"id": run_id}).fetchall()
+        rows = (
+            rows
+            or catalogue.execute(
+                f"SELECT * FROM runs WHERE id IN (SELECT now FROM renamed WHERE {BEGINNING})",
+                {"id": run_id},
+            ).fetchall()
+        )
         if not rows:
             known = [row["id"] for row in catalogue.execute("SELECT id FROM runs")]
     if not rows:
@@ -111,6 +127,13 @@ def get(run_id: str) -> Run:
     if len(rows) > 1:
         raise BadInput(f"{run_id!r} fits {len(rows)} runs.", "Give more letters of the id.")
     return _run(rows[0])
+
+
+def current_id(name: str) -> str:
+    """Return the id that the run or plan has now which an earlier format called `name`."""
+    with _database() as catalogue:
+        row = catalogue.execute("SELECT now FROM renamed WHERE id = ?", (name,)).fetchone()
+    return str(row["now"]) if row else name
 
 
 def runs(
@@ -290,13 +313,13 @@ def held(run_id: str) -> Iterator[None]:
     Raises:
         BadInput: another worker holds it.
     """
-    with holding(folder(run_id) / "lock", f"Run {run_id} is worked on by another process."):
+    with holding(folder(run_id) / RUN_LOCK, f"Run {run_id} is worked on by another process."):
         yield
 
 
 def is_held(run_id: str) -> bool:
     """Whether a living worker holds the run's lock."""
-    return is_locked(folder(run_id) / "lock")
+    return is_locked(folder(run_id) / RUN_LOCK)
 
 
 # --- plans and tasks --------------------------------------------------------------------------
@@ -322,10 +345,10 @@ _read_plan = lru_cache(maxsize=64)(Plan.from_json)  # a thousand runs take a whi
 
 def plan(plan_id: str) -> Plan:
     """One plan by its id."""
-    found = {known.id: known for known in plans()}
-    if plan_id not in found:
+    found, current = {known.id: known for known in plans()}, current_id(plan_id)
+    if current not in found:
         raise unknown("study", plan_id, found)
-    return found[plan_id]
+    return found[current]
 
 
 def plan_runs(plan: Plan) -> dict[str, Run]:

@@ -33,6 +33,7 @@ class Start:
 
 def serve() -> None:
     """Start queued runs as their inputs and a device are ready; leave when none can start."""
+    store.prepare()  # an earlier format is brought up to date only while no queue is at work
     with locks.holding(jobs.queue_lock(), "Another queue process is at work."):
         try:
             executor = executors.chosen()

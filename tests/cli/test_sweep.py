@@ -6,7 +6,6 @@ import pytest
 
 from sparsekd.__main__ import main
 from sparsekd.runs import jobs, store
-from sparsekd.runs.database import SINCE_VERSION_1, database
 from sparsekd.runs.records import Outcome, State
 from sparsekd.studies import sweep
 from tests.studies.test_sweep import SMALL
@@ -70,14 +69,3 @@ def test_nothing_named_stops_nothing(capsys):
     assert main(["runs", "cancel"]) == 2
     assert main(["runs", "resume"]) == 2
     assert "No run is named" in capsys.readouterr().err
-
-
-def test_a_catalogue_of_the_first_format_is_brought_up_to_date(tmp_path):
-    run = store.create(SMALL.teacher)
-    with database(tmp_path) as catalogue:
-        for name in SINCE_VERSION_1:
-            catalogue.execute(f"ALTER TABLE runs DROP COLUMN {name}")
-        catalogue.execute("PRAGMA user_version=1")
-    assert store.get(run.id).retries == 0
-    store.create_all([SMALL.teacher])
-    assert [one.id for one in store.runs()] == [run.id]

@@ -122,7 +122,7 @@ def device_label() -> str:
 
 def current_study() -> Plan | None:
     """Return the study named in the address, otherwise the latest; None before the first."""
-    wanted = url_state.read().study
+    wanted = store.current_id(url_state.read().study)
     known = store.plans()
     return next((plan for plan in known if wanted and plan.id.startswith(wanted)), None) or (
         known[0] if known else None
