@@ -1,4 +1,4 @@
-"""Tiny random models of the four architectures, for everybody's tests."""
+"""Tiny random models of any family, for all tests."""
 
 import os
 
@@ -14,17 +14,16 @@ import pytest
 import torch
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 from transformers import (
+    AutoConfig,
     AutoModelForSequenceClassification,
-    BertConfig,
-    DistilBertConfig,
-    ElectraConfig,
     PreTrainedModel,
     PreTrainedTokenizerFast,
-    RobertaConfig,
 )
 
+from sparsekd.catalog import families
+
+# One of each layout; every family passes the contract in tests/models/test_architectures.py.
 ARCHITECTURES = ("bert", "roberta", "distilbert", "electra")
-CONFIGS = {"bert": BertConfig, "roberta": RobertaConfig, "electra": ElectraConfig}
 WORDS = [
     "the",
     "a",
@@ -59,24 +58,29 @@ def tiny_model(
     seed: int = 0,
     **options: Any,
 ) -> PreTrainedModel:
-    """A seeded classifier with large random weights, in eval mode; one label is a regression.
+    """Return a seeded classifier with large random weights, in eval mode; one label: regression.
 
     L, H, F and D differ, so that mixed-up axes fail. Biases and norms are random too: zeros and
     ones would hide a forgotten bias.
     """
-    sizes: dict[str, Any] = {"vocab_size": vocabulary, "max_position_embeddings": 64}
+    family = families.find(architecture)
     kind = "regression" if labels == 1 else "single_label_classification"
-    sizes |= {"num_labels": labels, "problem_type": kind, "pad_token_id": 0}
-    if architecture == "distilbert":
-        config = DistilBertConfig(
-            dim=hidden, n_layers=layers, n_heads=heads, hidden_dim=neurons, **sizes, **options
-        )
-    else:
-        sizes |= {"hidden_size": hidden, "num_hidden_layers": layers, "type_vocab_size": 2}
-        sizes |= {"num_attention_heads": heads, "intermediate_size": neurons}
-        if architecture == "electra":
-            options = {"embedding_size": 16} | options
-        config = CONFIGS[architecture](**(sizes | options))
+    sizes: dict[str, Any] = {
+        "vocab_size": vocabulary,
+        "max_position_embeddings": 64,
+        "num_labels": labels,
+        "problem_type": kind,
+        "pad_token_id": 0,
+        "hidden_size": hidden,
+        "num_hidden_layers": layers,
+        "num_attention_heads": heads,
+        family.neurons: neurons,
+    }
+    if family.segments:
+        sizes["type_vocab_size"] = 2
+    if hasattr(AutoConfig.for_model(architecture), "embedding_size"):
+        sizes["embedding_size"] = 16
+    config = AutoConfig.for_model(architecture, **(sizes | options))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model = AutoModelForSequenceClassification.from_config(config, dtype=torch.float32)
@@ -90,7 +94,7 @@ def tiny_model(
 def tiny_inputs(
     model: PreTrainedModel, examples: int = 3, tokens: int = 7, seed: int = 0
 ) -> dict[str, torch.Tensor]:
-    """Random ids with padding on the right: the last example is the shortest."""
+    """Return random ids with padding on the right; the last example is the shortest."""
     drawn = torch.Generator().manual_seed(seed)
     ids = torch.randint(5, model.config.vocab_size, (examples, tokens), generator=drawn)
     lengths = torch.linspace(tokens, 2, examples).long()
@@ -100,7 +104,7 @@ def tiny_inputs(
 
 
 def tiny_tokenizer() -> PreTrainedTokenizerFast:
-    """A word-level tokenizer of 24 entries that puts [CLS] in front and [SEP] behind."""
+    """Return a word-level tokenizer of 24 entries that adds [CLS] and [SEP]."""
     special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
     vocabulary = {word: number for number, word in enumerate([*special, *WORDS])}
     tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="[UNK]"))
@@ -119,7 +123,7 @@ def tiny_tokenizer() -> PreTrainedTokenizerFast:
 
 @pytest.fixture(params=ARCHITECTURES)
 def architecture(request: pytest.FixtureRequest) -> str:
-    """Each of the four architectures in turn."""
+    """One family of each layout in turn."""
     return str(request.param)
 
 

@@ -5,6 +5,7 @@ import streamlit as st
 from pages.parts.compare import comparison_view, study_view
 from pages.parts.runs import run_buttons
 from pages.parts.shell import frame, live, sidebar, url_state
+from sparsekd.catalog import families
 from sparsekd.runs import activity, jobs, store
 from sparsekd.runs.records import Plan, State
 from sparsekd.studies import recipes, results, steps
@@ -19,7 +20,7 @@ INTRODUCTION = (
 DOORS = (
     (
         "Bring a teacher",
-        "Fine-tune any BERT, RoBERTa, DistilBERT or ELECTRA on your task.",
+        f"Fine-tune any {families.titles()} on your task.",
         "pages/teacher/finetune.py",
         ":material/school:",
     ),

@@ -39,7 +39,7 @@ def measure(
 def deeper(teacher: PreTrainedModel, layers: int) -> PreTrainedModel:
     """A model with the teacher's sizes but another depth; its weights are random."""
     config = copy.deepcopy(teacher.config)
-    config.num_hidden_layers = layers  # DistilBERT's own name for it follows
+    config.num_hidden_layers = layers
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         model: PreTrainedModel = AutoModelForSequenceClassification.from_config(

@@ -198,8 +198,5 @@ def _setting(teacher: PreTrainedModel, data: Encoded, layers: int, batch_size: i
 
 
 def _width(teacher: PreTrainedModel) -> int:
-    """As wide as the plain loop pads, if the model has that many positions.
-
-    RoBERTa's first two positions are no places of a text.
-    """
-    return min(WIDTH, int(teacher.config.max_position_embeddings) - 2)
+    """Return the width to which the plain loop pads, at most the model's maximum."""
+    return min(WIDTH, architectures.max_tokens(teacher))

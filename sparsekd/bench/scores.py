@@ -103,10 +103,10 @@ def _forward(model: PreTrainedModel, data: Encoded) -> None:
 
 def _plain(teacher: PreTrainedModel, student: PreTrainedModel, data: Encoded) -> None:
     """The loop as one would write it: all weights ask for gradients, two backward passes."""
-    positions = architectures.shape(teacher).positions
+    width = min(WIDTH, architectures.max_tokens(teacher))
     for start in range(0, len(data), PLAIN):
         rows = np.arange(start, min(start + PLAIN, len(data)))
-        batch = widened(data.batch(rows, teacher.device), min(WIDTH, positions - 2))
+        batch = widened(data.batch(rows, teacher.device), width)
         with torch.no_grad():
             learned = student(**batch.inputs(student)).logits
         for loss in (_task, _soft):

@@ -3,9 +3,10 @@
 from sparsekd.data.batches import Batch, bucketed, packed
 from sparsekd.data.encoding import Encoded, encode
 from sparsekd.data.loading import load
-from sparsekd.data.words import demo_piece_tokenizer, demo_tokenizer
+from sparsekd.data.words import DEMO_TOKENIZERS, demo_piece_tokenizer, demo_tokenizer
 
 __all__ = [
+    "DEMO_TOKENIZERS",
     "Batch",
     "Encoded",
     "bucketed",

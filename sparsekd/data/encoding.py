@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from transformers import PreTrainedTokenizerBase
 
+from sparsekd.catalog import families
 from sparsekd.data.batches import Batch
 from sparsekd.errors import BadInput
 from sparsekd.system.arrays import load_arrays, save_arrays
@@ -128,6 +129,6 @@ def _padding(tokenizer: PreTrainedTokenizerBase) -> int:
         name = tokenizer.name_or_path or type(tokenizer).__name__
         raise BadInput(
             f"The tokenizer {name} has no padding token.",
-            "Take a BERT, RoBERTa, DistilBERT or ELECTRA checkpoint.",
+            f"Use a checkpoint of {families.titles()}.",
         )
     return int(tokenizer.pad_token_id)

@@ -1,4 +1,6 @@
-"""The tokenizers of the demo tasks: one token per word of the grammars, or one or two pieces."""
+"""Tokenizers of the demo tasks: one token per word of the grammars, or one or two pieces."""
+
+from collections.abc import Callable
 
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
 from transformers import PreTrainedTokenizerFast
@@ -10,20 +12,26 @@ STEM = 4  # letters of a word's first piece
 
 
 def demo_tokenizer() -> PreTrainedTokenizerFast:
-    """A BERT-like uncased tokenizer of all demo words; any other word is [UNK]."""
+    """Return an uncased tokenizer of all demo words, with segments; other words are [UNK]."""
     inputs = ["input_ids", "token_type_ids", "attention_mask"]
     return _tokenizer(_words(), "[CLS] $A [SEP] $B:1 [SEP]:1", inputs)
 
 
 def demo_piece_tokenizer() -> PreTrainedTokenizerFast:
-    """A DistilBERT-like tokenizer of all demo words: longer ones as stem and ending, no segments.
+    """Return a tokenizer that splits longer demo words into stem and ending, without segments.
 
-    A word's whole ending is the longest match behind its stem, so that no two words of a text
-    read alike.
+    The ending is the longest match after the stem, so that different words have different pieces.
     """
     words = _words()
     pieces = {word[:STEM] for word in words} | {f"##{w[STEM:]}" for w in words if w[STEM:]}
     return _tokenizer(pieces, "[CLS] $A [SEP] $B [SEP]", ["input_ids", "attention_mask"])
+
+
+DEMO_TOKENIZERS: dict[str, Callable[[], PreTrainedTokenizerFast]] = {
+    "words": demo_tokenizer,
+    "pieces": demo_piece_tokenizer,
+}
+"""The tokenizers that demo checkpoints name."""
 
 
 def _words() -> set[str]:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from sparsekd.catalog import families
 from sparsekd.data import Batch, Encoded
 from sparsekd.errors import BadInput
 from sparsekd.knowledge.gradients import PassOptions
@@ -65,7 +66,7 @@ def log_odds(logits: Tensor, target: Tensor) -> Tensor:
 def masked_words(ids: Tensor, tokenizer: PreTrainedTokenizerBase) -> Tensor:
     """Replace every word by the mask token; special tokens stay.
 
-    A padding token in its place would shift RoBERTa's positions.
+    A padding token instead would shift positions in families that count them without padding.
 
     Shapes: (B, T) -> (B, T).
     Raises:
@@ -75,7 +76,7 @@ def masked_words(ids: Tensor, tokenizer: PreTrainedTokenizerBase) -> Tensor:
     if mask is None:
         raise BadInput(
             "The tokenizer has no mask token, which the baseline text is made of.",
-            "Use the tokenizer of a BERT, RoBERTa, DistilBERT or ELECTRA checkpoint.",
+            f"Use the tokenizer of a checkpoint of {families.titles()}.",
         )
     special = torch.tensor([each for each in tokenizer.all_special_ids if each != unknown])
     return torch.where(torch.isin(ids, special.to(ids)), ids, int(mask))
@@ -129,7 +130,7 @@ def _integrated(
         return log_odds(logits, target.expand(len(ids)))
 
     beside = (batch.attention_mask, batch.token_type_ids)
-    values, delta = LayerIntegratedGradients(output, model.base_model.embeddings).attribute(
+    values, delta = LayerIntegratedGradients(output, architectures.embeddings(model)).attribute(
         batch.input_ids,
         baselines=baseline,
         additional_forward_args=beside,
@@ -235,7 +236,7 @@ def embeddings(model: PreTrainedModel, batch: Batch) -> Tensor:
     Shapes: -> (B, T, D).
     """
     seen: list[Tensor] = []
-    site = model.base_model.embeddings
+    site = architectures.embeddings(model)
     hook = site.register_forward_hook(lambda _site, _inputs, out: seen.append(out))
     try:
         with torch.no_grad():
@@ -252,7 +253,7 @@ def embedded(model: PreTrainedModel, values: Tensor) -> Iterator[None]:
     def instead(_site: nn.Module, _inputs: Any, _out: Tensor) -> Tensor:
         return values
 
-    hook = model.base_model.embeddings.register_forward_hook(instead)
+    hook = architectures.embeddings(model).register_forward_hook(instead)
     try:
         yield
     finally:

@@ -13,8 +13,8 @@ from huggingface_hub.errors import (
 )
 from safetensors import SafetensorError, safe_open
 
+from sparsekd.catalog import families
 from sparsekd.errors import BadInput, NotFound, Unavailable
-from sparsekd.models import architectures
 from sparsekd.system.files import disk_trouble
 
 CONFIG = "config.json"
@@ -64,7 +64,7 @@ def check(folder: Path) -> dict[str, Any]:
     config = _json(folder / CONFIG)
     if not isinstance(config.get("model_type"), str):
         raise BadInput(f"{folder / CONFIG} names no model_type.", "Name another checkpoint.")
-    architectures.named(config["model_type"])
+    families.find(config["model_type"])
     weight_files(folder)
     return config
 

@@ -22,6 +22,7 @@ from transformers import (
 )
 from transformers.utils import logging as progress
 
+from sparsekd.data.batches import takes_segments
 from sparsekd.errors import Incompatible
 from sparsekd.models import architectures, load_pruned
 from sparsekd.models.gates import gated
@@ -103,7 +104,7 @@ def sample_inputs(model: PreTrainedModel, examples: int, tokens: int, seed: int 
     Shapes: -> (B, T).
     """
     shape, config = architectures.shape(model), model.config
-    tokens = min(tokens, shape.positions - 2)  # RoBERTa's first two are no places of a text
+    tokens = min(tokens, architectures.max_tokens(model))
     padding = config.pad_token_id or 0
     drawn = torch.Generator().manual_seed(seed)
     ids = torch.randint(shape.vocabulary - 1, (examples, tokens), generator=drawn)
@@ -112,7 +113,7 @@ def sample_inputs(model: PreTrainedModel, examples: int, tokens: int, seed: int 
     places = torch.arange(tokens).expand(examples, tokens)
     real = places < lengths[:, None]
     made = {"input_ids": torch.where(real, ids, padding), "attention_mask": real.long()}
-    if shape.segments > 1:
+    if takes_segments(model):
         made["token_type_ids"] = ((places > tokens // 2) & real).long()
     return made
 

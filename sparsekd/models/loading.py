@@ -201,7 +201,8 @@ def _foreign(folder: Path, config: PretrainedConfig, seed: int) -> tuple[PreTrai
         except (OSError, ValueError, RuntimeError, SafetensorError) as error:
             raise BadInput(f"{folder} cannot be loaded.", _reason(error)) from error
     _check_report(model, folder, report)
-    return model, any(name.startswith("classifier.") for name in report["missing_keys"])
+    head, _, _ = architectures.of(model).classifier.partition(".")
+    return model, any(name.startswith(f"{head}.") for name in report["missing_keys"])
 
 
 def _check_report(model: PreTrainedModel, folder: Path, report: dict[str, Any]) -> None:
@@ -210,19 +211,19 @@ def _check_report(model: PreTrainedModel, folder: Path, report: dict[str, Any]) 
     Raises:
         BadInput: weights of the encoder are missing; Incompatible: some have no place.
     """
-    encoder = f"{model.base_model_prefix}."
-    pooler = f"{encoder}pooler."
+    family, encoder = architectures.of(model), f"{model.base_model_prefix}."
+    optional = tuple(f"{encoder}{part}." for part in family.optional)
     missing = [
         name
         for name in sorted(report["missing_keys"])
-        if name.startswith(encoder) and not name.startswith(pooler)
+        if name.startswith(encoder) and not name.startswith(optional)
     ]
     if missing:
         raise BadInput(
             f"{folder} has no weights for {missing[0]} ({len(missing)} are missing).",
-            "Fetch the checkpoint again, or check num_hidden_layers in its config.json.",
+            f"Download the checkpoint again, or check {family.depth} in its config.json.",
         )
-    inside = f"{architectures.of(model).layers}."
+    inside = f"{family.layers}."
     unknown = [name for name in sorted(report["unexpected_keys"]) if inside in name]
     if unknown:
         raise Incompatible(

@@ -1,4 +1,4 @@
-"""Run a model from one of its layers on: what lies below is computed once, and shared."""
+"""Run a model from one of its layers on, so that the lower layers are computed once and shared."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -13,7 +13,7 @@ from sparsekd.models import architectures
 
 @dataclass(frozen=True)
 class Call:
-    """What a layer was called with."""
+    """The arguments of a layer's call."""
 
     arguments: tuple[Any, ...]
     named: dict[str, Any]
@@ -21,7 +21,7 @@ class Call:
 
 @contextmanager
 def recorded(teacher: PreTrainedModel) -> Iterator[list[Call]]:
-    """Keep what every layer is called with in the pass inside."""
+    """Record the arguments of every layer in a forward pass inside the block."""
     calls: list[Call] = []
 
     def record(_block: nn.Module, arguments: tuple[Any, ...], named: dict[str, Any]) -> None:
@@ -33,8 +33,8 @@ def recorded(teacher: PreTrainedModel) -> Iterator[list[Call]]:
         yield calls
 
 
-class _Asked(nn.Module):
-    """A layer that keeps what it was called with and hands its input on."""
+class _Recorder(nn.Module):
+    """A layer that records its arguments and returns its input."""
 
     call: Call
 
@@ -44,15 +44,15 @@ class _Asked(nn.Module):
 
 
 def first_call(teacher: PreTrainedModel, inputs: dict[str, Tensor]) -> Call:
-    """What the bottom layer is called with; no layer is run."""
-    asked = _Asked()
-    with _instead(teacher, [asked]):
+    """Return the arguments of the bottom layer; no layer is run."""
+    recorder = _Recorder()
+    with _replaced(teacher, [recorder]):
         teacher(**inputs)
-    return asked.call
+    return recorder.call
 
 
-class _Given(nn.Module):
-    """A layer that answers with what it was given, whatever it is asked."""
+class _Constant(nn.Module):
+    """A layer that returns a fixed output."""
 
     def __init__(self, hidden: Tensor) -> None:
         super().__init__()
@@ -66,23 +66,22 @@ class _Given(nn.Module):
 def resumed(teacher: PreTrainedModel, number: int, hidden: Tensor) -> Iterator[None]:
     """Let the model begin at a layer, with that layer's input given.
 
-    The embeddings are looked up once more, which costs next to nothing; masks, pooler and
-    classifier stay the model's own business.
+    The embeddings are still looked up, which costs next to nothing; attention masks, pooler and
+    classifier are the model's own.
 
     Shapes: hidden (B, T, D).
     """
     blocks = architectures.blocks(teacher)
-    with _instead(teacher, [_Given(hidden), *blocks[number:]]):
+    with _replaced(teacher, [_Constant(hidden), *blocks[number:]]):
         yield
 
 
 @contextmanager
-def _instead(teacher: PreTrainedModel, members: list[nn.Module]) -> Iterator[None]:
-    """Other layers instead of the model's own."""
-    stack, _, name = architectures.of(teacher).layers.rpartition(".")
-    parent, blocks = teacher.base_model.get_submodule(stack), architectures.blocks(teacher)
-    setattr(parent, name, nn.ModuleList(members))
+def _replaced(teacher: PreTrainedModel, members: list[nn.Module]) -> Iterator[None]:
+    """Replace the model's layers inside the block."""
+    blocks = architectures.blocks(teacher)
+    architectures.set_blocks(teacher, nn.ModuleList(members))
     try:
         yield
     finally:
-        setattr(parent, name, blocks)
+        architectures.set_blocks(teacher, blocks)

@@ -1,18 +1,18 @@
-"""Where a student's first weights come from."""
+"""First students: how a student's weights are initialised."""
 
 import copy
-from typing import Any
 
 import torch
 from torch import nn
 from transformers import (
+    AutoConfig,
     AutoModelForSequenceClassification,
-    BertConfig,
-    DistilBertConfig,
+    PretrainedConfig,
     PreTrainedModel,
     PreTrainedTokenizerBase,
 )
 
+from sparsekd.catalog import families
 from sparsekd.catalog.stage_parameters import StudentParams
 from sparsekd.errors import BadInput, Incompatible
 from sparsekd.models import architectures
@@ -29,16 +29,16 @@ def initial(
     mask: UnitMask | None = None,
     tokenizer: PreTrainedTokenizerBase | None = None,
 ) -> PreTrainedModel:
-    """A student before its first step, in eval mode; the teacher is left as it is.
+    """Return a student before its first step, in eval mode; the teacher is not changed.
 
     Args:
-        mask: What the teacher keeps by expressiveness alone (`pruned` only).
+        mask: The teacher's units to keep, chosen by expressiveness alone (`pruned` only).
         tokenizer: The teacher's, which another checkpoint must share (`checkpoint` only; without
             it, the sizes of the vocabularies are compared).
 
     Raises:
         Incompatible: deeper than the teacher, or a checkpoint with another vocabulary.
-        BadInput: what the choice needs was not given.
+        BadInput: a mask or a checkpoint is missing.
 
     Source: Yang, Zhang, Song, EMNLP 2022, arXiv 2210.03923 (bottom, pruned); the rest is ours.
     """
@@ -53,7 +53,7 @@ def initial(
 
 
 def chosen_layers(choice: str, layers: int, depth: int) -> list[int]:
-    """Which of the teacher's layers (0 = bottom) make the student.
+    """Return the teacher's layers (0 = bottom) that make the student.
 
     `bottom` and `top` are contiguous; `every` spreads them evenly with the top layer among them:
     1-based, layer k is teacher layer ⌊k · depth / layers⌋ (3 of 12: 4, 8, 12).
@@ -75,34 +75,16 @@ def chosen_layers(choice: str, layers: int, depth: int) -> list[int]:
 
 
 def with_layers(teacher: PreTrainedModel, numbers: list[int]) -> PreTrainedModel:
-    """A copy of the teacher with only these layers; embeddings and classifier are the teacher's."""
+    """Copy the teacher with only these layers; embeddings and classifier are the teacher's."""
     student = copy.deepcopy(teacher)
     kept = [architectures.blocks(student)[number] for number in numbers]
-    parent, _, name = architectures.of(student).layers.rpartition(".")
-    setattr(student.base_model.get_submodule(parent), name, nn.ModuleList(kept))
+    architectures.set_blocks(student, nn.ModuleList(kept))
     student.config.num_hidden_layers = len(kept)
     return student.eval()
 
 
-def _bert(intermediate: int, dropout: float) -> dict[str, Any]:
-    return {
-        "intermediate_size": intermediate,
-        "hidden_dropout_prob": dropout,
-        "attention_probs_dropout_prob": dropout,
-    }
-
-
-def _distilbert(intermediate: int, dropout: float) -> dict[str, Any]:
-    names = ("dropout", "attention_dropout", "seq_classif_dropout")
-    return {"hidden_dim": intermediate} | dict.fromkeys(names, dropout)
-
-
-# What an untrained model is configured by, and what only its architecture calls so.
-UNTRAINED = {"bert": (BertConfig, _bert), "distilbert": (DistilBertConfig, _distilbert)}
-
-
 def untrained(
-    architecture: str,
+    family: str,
     layers: int,
     hidden: int,
     heads: int,
@@ -115,24 +97,30 @@ def untrained(
     dropout: float = 0.1,
     initializer_range: float = 0.02,
 ) -> PreTrainedModel:
-    """A BERT or DistilBERT that has learned nothing yet, in eval mode: same seed, same weights.
+    """Return a classifier with random weights, in eval mode: same seed, same weights.
 
     Raises:
-        BadInput: the hidden size is not a multiple of the heads.
+        Incompatible: an unknown family.
+        BadInput: the hidden size is not a multiple of the number of heads.
     """
     if hidden % heads:
-        raise BadInput(f"{heads} heads cannot share {hidden} columns.", "Choose a multiple.")
-    make, own_names = UNTRAINED[architecture]
-    config = make(
+        raise BadInput(
+            f"A hidden size of {hidden} cannot be divided among {heads} heads.",
+            "Choose a multiple.",
+        )
+    known = families.find(family)
+    config = AutoConfig.for_model(
+        known.name,
         vocab_size=vocabulary,
         hidden_size=hidden,
         num_hidden_layers=layers,
         num_attention_heads=heads,
-        max_position_embeddings=positions,
+        max_position_embeddings=positions + known.first_position_after_padding,
         num_labels=1 if regression else len(labels),
         initializer_range=initializer_range,
         pad_token_id=0,
-        **own_names(intermediate, dropout),
+        **{known.neurons: intermediate},
+        **dict.fromkeys(known.dropouts, dropout),
     )
     model = _drawn(config, seed)
     name_labels(model, labels, regression)
@@ -152,7 +140,7 @@ def _checkpoint(
     teacher: PreTrainedModel, reference: str, seed: int, tokenizer: PreTrainedTokenizerBase | None
 ) -> PreTrainedModel:
     if not reference:
-        raise BadInput("No checkpoint is named.", "Name a local folder or a hub id.")
+        raise BadInput("No checkpoint is given.", "Name a local folder or a hub id.")
     labels, regression = labels_of(teacher.config)
     student, own = load(reference, labels, regression, seed)
     if tokenizer is None:
@@ -161,23 +149,23 @@ def _checkpoint(
         same = own.get_vocab() == tokenizer.get_vocab()
     if not same:
         raise Incompatible(
-            f"{reference} reads text through another tokenizer than the teacher.",
-            "Choose a checkpoint of the teacher's family, or the teacher's own layers.",
+            f"{reference} has another tokenizer than the teacher.",
+            "Choose a checkpoint with the teacher's vocabulary, or the teacher's own layers.",
         )
     return student
 
 
 def _random(teacher: PreTrainedModel, layers: int, seed: int) -> PreTrainedModel:
-    """As wide as the unpruned teacher, with as many layers as asked for, and no knowledge."""
+    """Return a random model as wide as the unpruned teacher, with `layers` layers."""
     config = copy.deepcopy(teacher.config)
     config.num_hidden_layers = layers
     return _drawn(config, seed)
 
 
-def _drawn(config: Any, seed: int) -> PreTrainedModel:
+def _drawn(config: PretrainedConfig, seed: int) -> PreTrainedModel:
     with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(seed)  # the CPU's alone: it is given back
-        model = AutoModelForSequenceClassification.from_config(
+        torch.default_generator.manual_seed(seed)  # the CPU's alone, which is restored
+        model: PreTrainedModel = AutoModelForSequenceClassification.from_config(
             config, dtype=torch.float32, attn_implementation="sdpa"
         )
     return model.eval()

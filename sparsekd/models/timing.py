@@ -55,17 +55,15 @@ def full_inputs(model: PreTrainedModel, batch: int, tokens: int) -> dict[str, to
     Raises:
         BadInput: longer than the model's positions.
     """
-    shape, config = architectures.shape(model), model.config
-    # RoBERTa counts places from behind its padding's id.
-    offset = (config.pad_token_id or 0) + 1 if config.model_type == "roberta" else 0
-    if tokens > shape.positions - offset:
+    longest = architectures.max_tokens(model)
+    if tokens > longest:
         raise BadInput(
-            f"{tokens} tokens are more than this model can read ({shape.positions - offset}).",
-            "Measure shorter texts.",
+            f"{tokens} tokens are more than the model's maximum of {longest}.",
+            "Use shorter texts.",
         )
-    padding = config.pad_token_id or 0
+    padding, vocabulary = model.config.pad_token_id or 0, architectures.shape(model).vocabulary
     drawn = torch.Generator().manual_seed(0)
-    ids = torch.randint(shape.vocabulary - 1, (batch, tokens), generator=drawn)
+    ids = torch.randint(vocabulary - 1, (batch, tokens), generator=drawn)
     ids += ids >= padding
     made = {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
     return {name: each.to(model.device) for name, each in made.items()}

@@ -2,6 +2,7 @@
 
 import json
 
+from sparsekd.catalog import families
 from sparsekd.runs import references, store
 from sparsekd.runs.records import Recipe
 from sparsekd.tasks.demo import DEMO_CHECKPOINTS, DEMO_TEACHERS
@@ -25,8 +26,6 @@ def layers_of(reference: str) -> int | None:
         return None
     path = references.folder(reference) / "config.json"
     if path.exists():
-        config = json.loads(path.read_text(encoding="utf-8"))
-        found = config.get("num_hidden_layers") or config.get("n_layers")
-        return int(found) if found else None
+        return families.depth(json.loads(path.read_text(encoding="utf-8")))
     known = store.several([reference]).get(reference)
     return depth(known.recipe) if known and known.recipe.stage == "prune" else None

@@ -11,7 +11,7 @@ import pandas as pd
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from sparsekd.catalog.parameters import TrainParams
-from sparsekd.data import Encoded, demo_piece_tokenizer, demo_tokenizer, encode, load
+from sparsekd.data import DEMO_TOKENIZERS, Encoded, encode, load
 from sparsekd.errors import BadInput, Incompatible, unknown
 from sparsekd.knowledge.evaluation import Logits, predict
 from sparsekd.models import checkpoints, loading, students
@@ -20,7 +20,7 @@ from sparsekd.runs import references, store
 from sparsekd.stages.context import StageContext
 from sparsekd.system.files import replace
 from sparsekd.tasks import TaskCard
-from sparsekd.tasks.demo import DEMO_CHECKPOINTS, DEMO_DISTILBERT, DEMO_TEACHERS
+from sparsekd.tasks.demo import DEMO_CHECKPOINTS, DEMO_TEACHERS
 
 Loaded = tuple[PreTrainedModel, PreTrainedTokenizerBase]
 
@@ -72,12 +72,10 @@ def model_folder(reference: str) -> Path:
 
 
 def _demo_model(reference: str, card: TaskCard, seed: int) -> Loaded:
-    in_pieces = reference == DEMO_DISTILBERT
-    tokenizer = demo_piece_tokenizer() if in_pieces else demo_tokenizer()
-    shape = {name: value for name, value in DEMO_TEACHERS[reference].items() if name != "train"}
+    settings = DEMO_TEACHERS[reference]
+    tokenizer = DEMO_TOKENIZERS[settings["tokenizer"]]()
     model = students.untrained(
-        "distilbert" if in_pieces else "bert",
-        **shape,
+        **{name: each for name, each in settings.items() if name not in ("train", "tokenizer")},
         vocabulary=len(tokenizer),
         labels=card.labels,
         regression=card.regression,

@@ -9,6 +9,7 @@ import transformers
 from transformers import PreTrainedModel
 
 import sparsekd
+from sparsekd.catalog import families
 from sparsekd.models import architectures
 from sparsekd.models.classifiers import labels_of
 from sparsekd.models.exporting import full_shape
@@ -156,7 +157,7 @@ def _header(known: dict[str, Any]) -> str:
 
 
 def _title(architecture: str) -> str:
-    return architectures.ARCHITECTURES[architecture].title
+    return families.find(architecture).title
 
 
 def _sizes(known: dict[str, Any]) -> str:

@@ -114,7 +114,7 @@ def test_a_checkpoint_with_another_tokenizer_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_checkpoint_student_needs_a_name() -> None:
-    with pytest.raises(BadInput, match="No checkpoint is named"):
+    with pytest.raises(BadInput, match="No checkpoint is given"):
         initial(tiny_model(), StudentParams(choice="checkpoint"), seed=0)
 
 

@@ -5,6 +5,7 @@ import re
 import streamlit as st
 
 from pages.parts.shell import frame
+from sparsekd.catalog import families
 from sparsekd.errors import BadInput
 from sparsekd.runs import references
 from sparsekd.tasks.cards import TaskCard
@@ -29,7 +30,7 @@ def choose(card: TaskCard) -> str | None:
         "Hub id" if kind == HUB else "Checkpoint folder",
         placeholder=example,
         key=f"checkpoint.{kind}",
-        help="BERT, RoBERTa, DistilBERT or ELECTRA, with weights as safetensors.",
+        help=f"{families.titles()}, with weights as safetensors.",
     ).strip()
     if not text:
         st.caption(f"Name a checkpoint, for example {example}.")

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from scipy.special import softmax
 
 from sparsekd.data import Encoded
+from sparsekd.data.tokens import readable_tokens
 from sparsekd.errors import BadInput, NotFound, unknown
 from sparsekd.inspector.protocol import (
     AttentionRequest,
@@ -77,7 +78,7 @@ def _top_tokens(request: TopTokensRequest, cache: ModelCache) -> TopTokensRespon
     values, flat = attending.strongest(loaded.model, data, request.layer, request.top)
     rows = np.searchsorted(data.offsets, flat, side="right") - 1
     tokens = {
-        str(row): inputs.readable_tokens(
+        str(row): readable_tokens(
             loaded.tokenizer, data.ids[data.offsets[row] : data.offsets[row + 1]].tolist()
         )
         for row in np.unique(rows)

@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from transformers import PreTrainedTokenizerBase
 
 from sparsekd.data import Batch, encode
+from sparsekd.data.tokens import readable_tokens
 from sparsekd.errors import BadInput
 from sparsekd.inspector.server.model_cache import LoadedModel
 from sparsekd.models import architectures
@@ -79,22 +79,5 @@ def frame(rows: list[tuple[str, ...]]) -> pd.DataFrame:
 
 
 def input_length(loaded: LoadedModel, max_length: int) -> int:
-    """Return the requested length, at most the number of positions of the model."""
-    config = loaded.model.config
-    positions = architectures.shape(loaded.model).positions
-    if config.model_type == "roberta":  # its positions begin behind the padding's
-        positions -= int(config.pad_token_id) + 1
-    return min(max_length, positions)
-
-
-def readable_tokens(tokenizer: PreTrainedTokenizerBase, ids: list[int]) -> list[str]:
-    """Return tokens as text; byte-level tokens are decoded."""
-    tokens = [str(each) for each in tokenizer.convert_ids_to_tokens(ids)]
-    special = set(tokenizer.all_special_tokens)
-    if not any(token.startswith("Ġ") for token in tokens):
-        return tokens
-
-    def text(token: str) -> str:
-        return tokenizer.convert_tokens_to_string([token]).strip() or token
-
-    return [token if token in special else text(token) for token in tokens]
+    """Return the requested length, at most the model's maximum."""
+    return min(max_length, architectures.max_tokens(loaded.model))

@@ -1,4 +1,4 @@
-"""What the demo grammars share: seeded choices, rows without repeats, words."""
+"""Tools for demo grammars: the card, seeded choices, rows without repeats, words."""
 
 import random
 import re
@@ -8,10 +8,29 @@ from typing import TypeVar
 
 import pandas as pd
 
+from sparsekd.tasks.cards import TaskCard
+
 Option = TypeVar("Option")
 Row = tuple[tuple[str, ...], float | int]
 
 TRIES = 60
+
+
+def demo_card(
+    name: str, title: str, labels: tuple[str, ...], metrics: tuple[str, ...], pair: bool = False
+) -> TaskCard:
+    """Return the card of a demo task; no labels mean regression."""
+    return TaskCard(
+        name=name,
+        title=title,
+        source="A grammar of this project; its sentences are made up.",
+        origin="demo",
+        location=name,
+        text=("text", "pair") if pair else ("text",),
+        label="label",
+        labels=labels,
+        metrics=metrics,
+    )
 
 
 class Chooser:
@@ -21,22 +40,22 @@ class Chooser:
         self.random = random.Random(seed)
 
     def one(self, options: Sequence[Option]) -> Option:
-        """One of the options, each as likely."""
+        """Return one of the options, all equally likely."""
         return options[int(self.random.random() * len(options))]
 
     def two(self, options: Sequence[Option]) -> tuple[Option, Option]:
-        """Two different options."""
+        """Return two different options."""
         first = int(self.random.random() * len(options))
         second = (first + 1 + int(self.random.random() * (len(options) - 1))) % len(options)
         return options[first], options[second]
 
     def chance(self, share: float) -> bool:
-        """True in about this share of the calls."""
+        """Return True with this probability."""
         return self.random.random() < share
 
 
 def rows(write: Callable[[Chooser], Row], seed: int, count: int, balanced: bool) -> list[Row]:
-    """`count` rows with different texts; where balanced, as many of each label as of the others.
+    """Write `count` rows with distinct texts; if balanced, with equally frequent labels.
 
     Raises:
         RuntimeError: the grammar is too small to write that many.
@@ -59,7 +78,7 @@ def rows(write: Callable[[Chooser], Row], seed: int, count: int, balanced: bool)
 
 
 def frame(found: Sequence[Row], regression: bool) -> pd.DataFrame:
-    """Rows as the columns text, (pair) and label."""
+    """Return rows as the columns text, (pair) and label."""
     names = ("text", "pair")[: len(found[0][0])]
     columns = {name: [texts[place] for texts, _ in found] for place, name in enumerate(names)}
     kind = "float32" if regression else "int64"
@@ -67,10 +86,10 @@ def frame(found: Sequence[Row], regression: bool) -> pd.DataFrame:
 
 
 def words(text: str) -> list[str]:
-    """The words and signs of a text, in lower case, as the demo tokenizer cuts them."""
+    """Split a text into words and punctuation in lower case, as the demo tokenizer does."""
     return re.findall(r"\w+|[^\w\s]", text.lower())
 
 
 def sentence(text: str) -> str:
-    """The text with a capital at its beginning and a full stop at its end."""
+    """Capitalise the text and add a full stop."""
     return text[0].upper() + text[1:] + "."

@@ -5,9 +5,15 @@ stands between; a reflexive agrees with its subject; "ever" and "any" need a neg
 a verb takes the objects that it takes. Up to two harmless additions stand around them.
 """
 
-from sparsekd.tasks.demo.grammar import Chooser, Row, sentence
+from sparsekd.tasks.demo.grammar import Chooser, Row, demo_card, sentence
 
-LABELS = ("unacceptable", "acceptable")
+CARD = demo_card(
+    "demo/acceptability",
+    "Demo: is the sentence grammatical?",
+    labels=("unacceptable", "acceptable"),
+    metrics=("mcc",),
+)
+ORDER = 3
 # Singular, plural.
 NOUNS = (
     ("key", "keys"),
@@ -40,7 +46,7 @@ FRAMES = ("I think that", "we know that", "she said that", "it seems that")
 
 
 def noun_phrase(choose: Chooser) -> tuple[str, int]:
-    """A subject with another noun between its head and its verb, and the head's number."""
+    """Write a subject with other nouns between head and verb; return it and the head's number."""
     head, other = choose.two(NOUNS)
     number, distracting = int(choose.chance(0.5)), int(choose.chance(0.5))
     text = f"the {head[number]} {choose.one(LINKS)} the {other[distracting]}"
@@ -50,14 +56,14 @@ def noun_phrase(choose: Chooser) -> tuple[str, int]:
 
 
 def agreement(choose: Chooser, good: bool) -> str:
-    """The keys to the cabinet are (*is) missing."""
+    """Write a sentence such as "the keys to the cabinet are (*is) missing"."""
     subject, number = noun_phrase(choose)
     copula = choose.one(COPULA)[number if good else 1 - number]
     return f"{subject} {copula} {choose.one(STATES)}"
 
 
 def reflexive(choose: Chooser, good: bool) -> str:
-    """The girls near the king hurt themselves (*himself)."""
+    """Write a sentence such as "the girls near the king hurt themselves (*himself)"."""
     (single, plural, own), (other, others, foreign) = choose.two(PEOPLE)
     many = choose.chance(0.5)
     right = "themselves" if many else own
@@ -71,7 +77,10 @@ def reflexive(choose: Chooser, good: bool) -> str:
 
 
 def licensing(choose: Chooser, good: bool) -> str:
-    """Nobody (*somebody) has ever slept here; the negation must stand above, not beside."""
+    """Write a sentence such as "nobody (*somebody) has ever slept here".
+
+    The negation must be above "ever", not beside it.
+    """
     subject = choose.one(LICENSED if good else UNLICENSED)
     if choose.chance(0.4):
         beside = choose.one(UNLICENSED if good else LICENSED)
@@ -80,7 +89,7 @@ def licensing(choose: Chooser, good: bool) -> str:
 
 
 def arguments(choose: Chooser, good: bool) -> str:
-    """The pilot repaired the car; *the pilot slept the car; *the pilot repaired."""
+    """Write a sentence such as "the pilot repaired the car", "*the pilot slept the car"."""
     head, other = choose.two(PEOPLE)
     subject = f"the {choose.one(head[:2])} {choose.one(LINKS)} the {choose.one(other[:2])}"
     transitive = choose.chance(0.5)
@@ -89,7 +98,7 @@ def arguments(choose: Chooser, good: bool) -> str:
 
 
 def timed(choose: Chooser, text: str) -> str:
-    """The sentence, perhaps with a time in the past."""
+    """Add a time in the past to every other sentence."""
     return f"{text} {choose.one(TIMES)}" if choose.chance(0.5) else text
 
 
@@ -97,7 +106,7 @@ RULES = (agreement, reflexive, licensing, arguments)
 
 
 def write(choose: Chooser) -> Row:
-    """A sentence and its label: 0 unacceptable, 1 acceptable."""
+    """Write a sentence and its label: 0 unacceptable, 1 acceptable."""
     good = choose.chance(0.5)
     text = choose.one(RULES)(choose, good)
     if choose.chance(0.4):

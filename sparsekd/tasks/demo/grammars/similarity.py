@@ -4,8 +4,16 @@ A scene has five parts: who, does what, to what, where, when. Each part that bot
 counts one point, a near word ("doctor" and "nurse") counts half of one, anything else nothing.
 """
 
-from sparsekd.tasks.demo.grammar import Chooser, Row, sentence
+from sparsekd.tasks.demo.grammar import Chooser, Row, demo_card, sentence
 
+CARD = demo_card(
+    "demo/similarity",
+    "Demo: how alike are two sentences, 0 to 5?",
+    labels=(),
+    metrics=("pearson", "spearman"),
+    pair=True,
+)
+ORDER = 4
 # Words of one group are near each other.
 WHO = (("doctor", "nurse"), ("king", "queen"), ("farmer", "gardener"), ("singer", "dancer"))
 DEED = (("buys", "sells"), ("paints", "draws"), ("cleans", "washes"), ("carries", "lifts"))
@@ -25,7 +33,7 @@ POINTS = ((0.0, 0.0, 0.0, 0.5), (0.0, 0.5, 1.0), (1.0, 1.0, 1.0, 0.5))
 def partner(
     choose: Chooser, part: tuple[tuple[str, ...], ...], word: str, likeness: int
 ) -> tuple[str, float]:
-    """The same word, a near one or another, and its points."""
+    """Return the same word, a near one or another, and its points."""
     group = next(group for group in part if word in group)
     points = choose.one(POINTS[likeness])
     if points == 1.0:
@@ -36,13 +44,13 @@ def partner(
 
 
 def text(words: list[str]) -> str:
-    """One scene in words."""
+    """Return a scene as a sentence."""
     who, deed, what, where, when = words
     return sentence(f"the {who} {deed} the {what} {where} {when}")
 
 
 def write(choose: Chooser) -> Row:
-    """A pair of sentences and its similarity."""
+    """Write a pair of sentences and its similarity."""
     first = [choose.one(choose.one(part)) for part in PARTS]
     likeness = choose.one((0, 1, 2))
     second = [partner(choose, *slot, likeness) for slot in zip(PARTS, first, strict=True)]

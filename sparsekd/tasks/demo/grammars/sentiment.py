@@ -1,4 +1,4 @@
-"""demo/sentiment: does the writer like the film? What decides is who says what, in which scope.
+"""demo/sentiment: does the writer like the film? Scope and the speaker decide.
 
 A *statement* is "the plot was dull", perhaps with a negation of its own ("was hardly dull"), or
 weighs two: "the plot was slightly dull and the music was utterly superb", where the stronger
@@ -9,9 +9,15 @@ nest. What a person liked besides ("who hated the book") says nothing about the 
 "although A, B", "B, although A" and "A, but B" the writer stands by B.
 """
 
-from sparsekd.tasks.demo.grammar import Chooser, Row, sentence
+from sparsekd.tasks.demo.grammar import Chooser, Row, demo_card, sentence
 
-LABELS = ("negative", "positive")
+CARD = demo_card(
+    "demo/sentiment",
+    "Demo: does the writer like the film?",
+    labels=("negative", "positive"),
+    metrics=("accuracy",),
+)
+ORDER = 1
 PARTS = (
     *("plot", "music", "acting", "ending", "script", "cast", "story", "dialogue"),
     *("opening", "finale", "pacing", "lighting", "sound", "humour", "romance", "hero"),
@@ -31,12 +37,12 @@ DENIED = ("denied that", "disputed that")
 THINGS = ("book", "popcorn", "poster", "seat")
 FELT = ("loved", "hated", "liked", "disliked")
 CONTRASTS = ("although {aside}, {text}", "{text}, although {aside}", "{aside}, but {text}")
-# In how many scopes a statement stands; what is said beside it stands in none.
+# Number of scopes around a statement; an aside has none.
 DEPTHS = (0, 0, 0, 1, 1, 1, 1, 1, 2, 2)
 
 
 def statement(choose: Chooser) -> tuple[str, int]:
-    """Words about the film, and whether they praise it (1) or not (0)."""
+    """Write a statement on the film; return it and whether it is praise (1) or not (0)."""
     praise = int(choose.chance(0.5))
     adjective = choose.one(GOOD if praise else BAD)
     turned = choose.chance(0.25)
@@ -47,7 +53,7 @@ def statement(choose: Chooser) -> tuple[str, int]:
 
 
 def weighed(choose: Chooser) -> tuple[str, int]:
-    """Two opposite statements: the stronger decides."""
+    """Write two opposite statements, of which the stronger decides."""
     first, second = choose.two(PARTS)
     praise = int(choose.chance(0.5))
     adjectives = choose.one(GOOD if praise else BAD), choose.one(BAD if praise else GOOD)
@@ -59,7 +65,7 @@ def weighed(choose: Chooser) -> tuple[str, int]:
 
 
 def report(choose: Chooser, inner: str, praise: int) -> tuple[str, int]:
-    """A statement or report put into one more scope."""
+    """Put a statement or report into one more scope."""
     if choose.chance(0.6):
         turned = choose.chance(0.4)
         return f"{choose.one(FALSE if turned else TRUE)} {inner}", praise ^ turned
@@ -71,7 +77,7 @@ def report(choose: Chooser, inner: str, praise: int) -> tuple[str, int]:
 
 
 def write(choose: Chooser) -> Row:
-    """One review and its label: 0 negative, 1 positive."""
+    """Write a review and its label: 0 negative, 1 positive."""
     contrast = choose.chance(0.45)
     weighs = not contrast and choose.chance(0.25)
     text, praise = weighed(choose) if weighs else statement(choose)

@@ -9,9 +9,16 @@ neutral, an opposite or a negation is a contradiction.
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sparsekd.tasks.demo.grammar import Chooser, Row, sentence
+from sparsekd.tasks.demo.grammar import Chooser, Row, demo_card, sentence
 
-LABELS = ("entailment", "neutral", "contradiction")
+CARD = demo_card(
+    "demo/inference",
+    "Demo: does the first sentence entail the second?",
+    labels=("entailment", "neutral", "contradiction"),
+    metrics=("accuracy",),
+    pair=True,
+)
+ORDER = 2
 # Narrow word → wider word.
 PERSONS = {
     "girl": "child",
@@ -29,7 +36,7 @@ DEEDS = {
     "dozing": "resting",
     "sunbathing": "resting",
 }
-# What nobody does at once: moving and resting.
+# Deeds that exclude each other: moving and resting.
 OPPOSITES = {"moving": ("dozing", "resting"), "resting": ("running", "moving")}
 PLACES = {
     "in the kitchen": "indoors",
@@ -50,7 +57,7 @@ MAY_CHANGE = ("person", "deed", "place", "worn")
 
 @dataclass(frozen=True)
 class Scene:
-    """Who does what, where, in what; an empty string is left unsaid."""
+    """A person, a deed, a place and clothes; empty strings are left out."""
 
     person: str
     deed: str
@@ -59,7 +66,7 @@ class Scene:
     negated: bool = False
 
     def text(self, start: str) -> str:
-        """The scene in words."""
+        """Return the scene as a sentence."""
         verb = "is not" if self.negated else "is"
         worn = f"in {self.worn}" if self.worn else ""
         return sentence(
@@ -68,7 +75,7 @@ class Scene:
 
 
 def write(choose: Chooser) -> Row:
-    """A pair of sentences and its label: 0 entailment, 1 neutral, 2 contradiction."""
+    """Write a pair of sentences and its label: 0 entailment, 1 neutral, 2 contradiction."""
     label = choose.one((0, 1, 2))
     scene = Scene(
         choose.one(tuple(PERSONS)),
@@ -90,7 +97,7 @@ def write(choose: Chooser) -> Row:
 
 
 def harmless(choose: Chooser, scene: Scene, names: set[str]) -> Scene:
-    """The scene with wider words or fewer details in some of the named parts: what it entails."""
+    """Return a scene that is entailed: wider words or fewer details in some of the named parts."""
     wider = {
         "person": PERSONS.get(scene.person, scene.person),
         "deed": DEEDS.get(scene.deed, scene.deed),
@@ -104,7 +111,7 @@ def harmless(choose: Chooser, scene: Scene, names: set[str]) -> Scene:
 
 
 def opened(choose: Chooser, scene: Scene) -> tuple[Scene, Scene, str]:
-    """A scene that leaves one part open, one that fills it in, and that part."""
+    """Return a scene that leaves one part open, one that fills it in, and that part."""
     kind = choose.one(MAY_CHANGE)
     if kind == "worn":
         return replace(scene, worn=""), replace(scene, worn=choose.one(tuple(WORN))), kind
@@ -116,7 +123,7 @@ def opened(choose: Chooser, scene: Scene) -> tuple[Scene, Scene, str]:
 
 
 def opposed(choose: Chooser, scene: Scene, told: Scene) -> Scene:
-    """What cannot be true beside the scene: a negation, the opposite deed, or another place."""
+    """Return a contradicting scene: a negation, the opposite deed, or another place."""
     opposites = OPPOSITES.get(DEEDS[scene.deed], ())
     kind = choose.one(("negation", "deed", "place") if opposites else ("negation", "place"))
     if kind == "negation":
@@ -129,7 +136,7 @@ def opposed(choose: Chooser, scene: Scene, told: Scene) -> Scene:
 
 
 def denied(choose: Chooser, scene: Scene, label: int) -> tuple[Scene, Scene]:
-    """A first sentence with "not", where wide words say more than narrow ones."""
+    """Return a negated scene and a second one; under negation wide words entail narrow ones."""
     wide = replace(scene, deed=DEEDS[scene.deed], negated=True)
     narrow = replace(scene, negated=True)
     if label == 0:

@@ -1,0 +1,10 @@
+"""ELECTRA (Clark et al., ICLR 2020, arXiv 2003.10555)."""
+
+from sparsekd.catalog.family import Family
+
+FAMILY = Family(
+    name="electra",
+    title="ELECTRA",
+    model="ElectraForSequenceClassification",
+    classifier="classifier.out_proj",
+)
