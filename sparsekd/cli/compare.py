@@ -20,7 +20,7 @@ from sparsekd.cli.options import (
     Train,
     split,
 )
-from sparsekd.cli.output import note, print_json, table_text
+from sparsekd.cli.output import note, print_json, table_text, verdict_table
 from sparsekd.cli.progress import wait_for
 from sparsekd.cli.tasks import TaskRequest
 from sparsekd.errors import BadInput, SparseKDError
@@ -152,7 +152,7 @@ def changes(words: Sequence[str]) -> dict[str, dict[str, Any]]:
 def _print(request: CompareRequest, card: TaskCard, plan: Plan, left_out: dict[str, str]) -> None:
     frame = results.study_frame(plan)
     metric, split = card.metrics[0], card.validation[0]
-    roles = comparison_results.compared(plan)
+    roles = comparison_results.variants(plan)
     summary = results.summary(frame[frame["role"].isin(roles)], split, metric)
     against = {
         name: comparison_results.differences(frame, split, metric, name, roles)
@@ -190,7 +190,5 @@ def _print_text(
     print(f"\n{what}, which chose nothing (mean, 95 % interval over seeds):")
     print(table_text(table, "{:.4g}"))
     for name, found in against.items():
-        level = comparison_results.confidence(len(found))
-        print(f"\nAgainst {name}, paired over seeds ({level:.2%} intervals, all together 95 %):")
-        columns = ["role", "difference", "low", "high", "wins", "seeds", "verdict"]
-        print(table_text(found[columns], "{:+.4f}"))
+        print(f"\nAgainst {name}, paired over seeds (Holm's correction):")
+        print(verdict_table(found, "role"))

@@ -47,6 +47,30 @@ def table_text(frame: pd.DataFrame, number: str = "{:.4f}") -> str:
     return str(frame.to_string(index=False, float_format=number.format))
 
 
+def verdict_table(verdicts: pd.DataFrame, name: str) -> str:
+    """Return verdicts as text, a row per comparison; column `name` says what it is against.
+
+    Each interval has the confidence beside it, p is corrected.
+    """
+    columns = {
+        name: "against" if name == "what" else name,
+        "difference": "difference",
+        "low": "low",
+        "high": "high",
+        "confidence": "confidence",
+        "p_corrected": "p",
+        "wins": "wins",
+        "seeds": "seeds",
+        "words": "verdict",
+    }
+    shown = verdicts[list(columns)].rename(columns=columns)
+    formats = dict.fromkeys(("difference", "low", "high"), "{:+.4f}")
+    formats |= {"confidence": "{:.2%}", "p": "{:.2g}"}
+    for column, pattern in formats.items():
+        shown[column] = ["–" if each != each else pattern.format(each) for each in shown[column]]
+    return str(shown.to_string(index=False))
+
+
 def run_facts(run: Run) -> dict[str, Any]:
     """Return a run as plain values."""
     return {

@@ -15,7 +15,7 @@ from sparsekd.cli.options import (
     TeacherTrain,
     Train,
 )
-from sparsekd.cli.output import note, print_json, table_text
+from sparsekd.cli.output import note, print_json, table_text, verdict_table
 from sparsekd.cli.progress import wait_for
 from sparsekd.cli.tasks import TaskRequest
 from sparsekd.runs import jobs, references
@@ -88,6 +88,5 @@ def _print(request: StudyRequest, card: TaskCard, plan: Plan) -> None:
     columns = ["what", "mean", "low", "high", "seeds", "parameters", "seconds"]
     print(f"\n{metric} on {split}, which chose nothing (mean, 95 % interval over seeds):")
     print(table_text(summary[columns]))
-    print("\nStudent of the sparse teacher against:")
-    columns = ["what", "difference", "low", "high", "seeds", "verdict"]
-    print(table_text(comparisons[columns], "{:+.4f}"))
+    print("\nStudent of the sparse teacher against, paired over seeds (Holm's correction):")
+    print(verdict_table(comparisons, "what"))

@@ -23,7 +23,7 @@ from sparsekd.cli.options import (
     Train,
     split,
 )
-from sparsekd.cli.output import note, print_json, table_text
+from sparsekd.cli.output import note, print_json, table_text, verdict_table
 from sparsekd.cli.progress import wait_for
 from sparsekd.cli.tasks import ColumnsRequest, describe
 from sparsekd.errors import BadInput, SparseKDError
@@ -140,7 +140,7 @@ def sweep(request: SweepRequest) -> None:
 
 
 def _print(request: SweepRequest, plans: list[Plan]) -> None:
-    facts = [found(plan) for plan in plans]
+    facts = [results(plan) for plan in plans]
     if request.as_json:
         print_json(facts)
     else:
@@ -181,33 +181,29 @@ def _search(spec: Sweep, trials: int, device: str) -> Plan:
     return search.search(spec, trials, make, on_trial, words).plan
 
 
-def found(plan: Plan) -> dict[str, Any]:
-    """Return the results of a study for every method: choices, verdicts, answer."""
+def results(plan: Plan) -> dict[str, Any]:
+    """Return the results of a sweep as plain values: for each method its conclusion and grid."""
     from sparsekd.studies import sweep_results  # its statistics take a second to load
 
     card = references.card(plan.task)
     metric, split = card.metrics[0], card.validation[0]
     students = sweep_results.students(plan)
-    answers = []
-    for method in students["method"][students["ranking"] != "none"].unique():
-        choices = sweep_results.choices(students, method, split, metric)
-        verdicts = sweep_results.verdicts(students, method, split, metric)
-        answers.append(
-            {
-                "method": method,
-                "answer": sweep_results.sentence(verdicts, choices, metric),
-                "choices": [asdict(choice) for choice in choices],
-                "verdicts": verdicts.to_dict("records"),
-                "grid": sweep_results.grid(students, method, split, metric).to_dict("records"),
-            }
-        )
     return {
         "study": plan.id,
         "title": plan.title,
         "task": plan.task,
         "split": split,
         "metric": metric,
-        "methods": answers,
+        "methods": [
+            {
+                "method": method,
+                "sentence": one.sentence,
+                "choices": [asdict(choice) for choice in one.choices.values()],
+                "verdicts": one.table().to_dict("records"),
+                "grid": sweep_results.grid(students, method, split, metric).to_dict("records"),
+            }
+            for method, one in sweep_results.conclusions(students, split, metric).items()
+        ],
         "unfinished": sweep_results.unfinished(plan).to_dict("records"),
         "command": command.command(plan),
     }
@@ -217,9 +213,10 @@ def in_words(facts: dict[str, Any]) -> str:
     """Return the same as text."""
     lines = [f"{facts['title']}: {facts['metric']} on {facts['split']}, which chose nothing"]
     for one in facts["methods"]:
-        lines += ["", one["answer"]]
-        for name, unsaid in (("choices", ["method", "values"]), ("verdicts", ["control"])):
-            if one[name]:
-                table = pd.DataFrame(one[name]).drop(columns=unsaid)
-                lines += ["", table_text(table)]
+        lines += ["", one["sentence"]]
+        if one["choices"]:
+            choices = pd.DataFrame(one["choices"]).drop(columns=["method", "values"])
+            lines += ["", table_text(choices)]
+        if one["verdicts"]:
+            lines += ["", verdict_table(pd.DataFrame(one["verdicts"]), "what")]
     return "\n".join(lines)

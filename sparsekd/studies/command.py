@@ -30,7 +30,7 @@ def command(plan: Plan) -> str:
 
 
 def _comparison(plan: Plan) -> str:
-    names, recipes = comparison_results.compared(plan), _firsts(plan)
+    names, recipes = comparison_results.variants(plan), _firsts(plan)
     student = recipes[names[0]]
     train, shape = comparison.usual(references.origin(recipes["teacher"].inputs["checkpoint"]))
     words = ["python", "-m", "sparsekd", "compare", "--task", plan.task]

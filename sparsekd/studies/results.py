@@ -1,20 +1,22 @@
-"""Results of a study: its finished models as frames, means with intervals, paired comparisons."""
+"""Results of a study: its finished models as frames, means with intervals, verdicts."""
 
-from typing import Any
+from collections.abc import Container, Mapping
+from typing import Any, TypeGuard
 
-import numpy as np
 import pandas as pd
 
 from sparsekd.runs import store
 from sparsekd.runs.records import Plan, Progress, Run, State
-from sparsekd.studies import roles
-from sparsekd.studies.stats import CONFIDENCE, LEAST_SEEDS, interval
+from sparsekd.studies import roles, verdict
+from sparsekd.studies.stats import mean_interval
 
 CONTROLS = ("trial_student", "random_mask_student", "plain_student")
+FRAME = [*("role", "method", "seed", "split", "metric", "value", "parameters", "seconds", "run")]
+SUMMARY = ["role", "what", "mean", "low", "high", "seeds", "parameters", "seconds"]
 
 
 def plan_progress(plan: Plan, runs: dict[str, Run] | None = None) -> Progress:
-    """How far a study is, in steps; `eta` is the running step's own."""
+    """Return how many steps of a study are done; `eta` is that of the running step."""
     runs = store.several(step.recipe.run_id for step in plan.steps) if runs is None else runs
     states = [runs[s.recipe.run_id] for s in plan.steps if s.recipe.run_id in runs]
     done = sum(run.state is State.DONE for run in states)
@@ -32,8 +34,33 @@ def plan_progress(plan: Plan, runs: dict[str, Run] | None = None) -> Progress:
     )
 
 
+def done(run: Run | None) -> TypeGuard[Run]:
+    """Return whether a run exists and has finished well."""
+    return run is not None and run.state is State.DONE
+
+
+def blocking(name: str, runs: Mapping[str, Run], planned: Container[str]) -> str:
+    """Return the run that keeps a run from being done: one that it waits for, or itself."""
+    while (run := runs.get(name)) is not None and run.state is State.QUEUED:
+        waits = (each for each in run.recipe.needs if each in planned)
+        needed = next((each for each in waits if not done(runs.get(each))), None)
+        if needed is None:
+            break
+        name = needed
+    return name
+
+
+def reason(run: Run | None) -> str:
+    """Return why a run is not done, in words."""
+    if run is None:
+        return "It was not submitted yet, or has been deleted."
+    if run.state is State.QUEUED:
+        return "It waits for its turn."
+    return f"{run.outcome.message} {run.outcome.hint}".strip() or f"It is {run.state.value}."
+
+
 def study_rows(plan: Plan) -> list[dict[str, Any]]:
-    """One row per finished model and reported split, in the order of the plan."""
+    """Return one row per finished model and reported split, in the order of the plan."""
     runs = store.several(step.recipe.run_id for step in plan.steps)
     return [
         {
@@ -47,37 +74,36 @@ def study_rows(plan: Plan) -> list[dict[str, Any]]:
             "run": step.recipe.run_id,
         }
         for step in plan.steps
-        if roles.reported(step.role) and _done(runs.get(step.recipe.run_id))
+        if roles.reported(step.role) and done(runs.get(step.recipe.run_id))
         for split, metrics in runs[step.recipe.run_id].outcome.metrics.items()
         if split != "selection"
     ]
 
 
-def _done(run: Run | None) -> bool:
-    return run is not None and run.state is State.DONE
-
-
 def study_frame(plan: Plan) -> pd.DataFrame:
-    """Long form: role, seed, split, metric, value, parameters, seconds, run."""
+    """Return the same in long form, one row per metric.
+
+    Columns: role, method, seed, split, metric, value, parameters, seconds, run.
+    """
     rows = [
         {key: value for key, value in row.items() if key != "metrics"}
         | {"metric": metric, "value": value}
         for row in study_rows(plan)
         for metric, value in row["metrics"].items()
     ]
-    columns = [
-        *("role", "method", "seed", "split", "metric", "value", "parameters", "seconds", "run"),
-    ]
-    return pd.DataFrame(rows, columns=columns)
+    return pd.DataFrame(rows, columns=FRAME)
 
 
 def summary(frame: pd.DataFrame, split: str, metric: str) -> pd.DataFrame:
-    """Per role: mean over seeds, its 95 % t interval (NaN for one seed), seeds, parameters."""
+    """Return the mean over seeds of each role, with its 95 % interval; NaN for one seed.
+
+    Columns: see `SUMMARY`.
+    """
     chosen = frame[(frame["split"] == split) & (frame["metric"] == metric)]
     rows = []
     for role in chosen["role"].unique():
         group = chosen[chosen["role"] == role]
-        low, high = interval(group["value"].to_numpy())
+        low, high = mean_interval(group["value"].to_numpy())
         rows.append(
             {
                 "role": role,
@@ -90,46 +116,26 @@ def summary(frame: pd.DataFrame, split: str, metric: str) -> pd.DataFrame:
                 "seconds": group["seconds"].mean(),
             }
         )
-    columns = ["role", "what", "mean", "low", "high", "seeds", "parameters", "seconds"]
-    return pd.DataFrame(rows, columns=columns)
+    return pd.DataFrame(rows, columns=SUMMARY)
+
+
+def by_seed(frame: pd.DataFrame, split: str, metric: str) -> pd.DataFrame:
+    """Return the values of one split and metric: a row per seed, a column per role."""
+    chosen = frame[(frame["split"] == split) & (frame["metric"] == metric)]
+    return chosen.pivot_table(index="seed", columns="role", values="value")
 
 
 def comparisons(frame: pd.DataFrame, split: str, metric: str) -> pd.DataFrame:
-    """The student of the sparse teacher against each control, paired over seeds, with a verdict."""
-    chosen = frame[(frame["split"] == split) & (frame["metric"] == metric)]
-    by_seed = chosen.pivot_table(index="seed", columns="role", values="value")
-    rows = []
-    for control in CONTROLS:
-        if not {"student", control} <= set(by_seed.columns):
-            continue
-        pairs = by_seed[["student", control]].dropna()
-        differences = (pairs["student"] - pairs[control]).to_numpy()
-        low, high = interval(differences)
-        rows.append(
-            {
-                "control": control,
-                "what": roles.title(control),
-                "difference": float(np.mean(differences)) if len(differences) else float("nan"),
-                "low": low,
-                "high": high,
-                "seeds": len(differences),
-                "verdict": verdict(differences, lower_is_better=metric == "loss"),
-            }
-        )
-    columns = ["control", "what", "difference", "low", "high", "seeds", "verdict"]
-    return pd.DataFrame(rows, columns=columns)
+    """Return the verdict on the sparse teacher's student against each control.
 
-
-def verdict(
-    differences: np.ndarray, lower_is_better: bool = False, confidence: float = CONFIDENCE
-) -> str:
-    """better, worse or inconclusive, in words: fewer than five paired seeds prove nothing."""
-    seeds = len(differences)
-    if seeds < LEAST_SEEDS:
-        return f"inconclusive: {seeds} of at least {LEAST_SEEDS} seeds"
-    low, high = interval(-differences if lower_is_better else differences, confidence)
-    if low > 0:
-        return "better"
-    if high < 0:
-        return "worse"
-    return "inconclusive: the interval contains 0"
+    Columns: control, what (its title), and those of `verdict.Verdict`. Controls that are not
+    finished have no row, but count in the correction.
+    """
+    values = by_seed(frame, split, metric)
+    pairs = {
+        control: (values["student"], values[control])
+        for control in CONTROLS
+        if {"student", control} <= set(values.columns)
+    }
+    found = verdict.verdicts(pairs, CONTROLS, metric)
+    return verdict.table(found, "control", roles.title)

@@ -67,6 +67,11 @@ def title(name: str) -> str:
     return METRICS[name].title if name in METRICS else name.replace("_", " ").capitalize()
 
 
+def lower_is_better(name: str) -> bool:
+    """Return whether lower values are better: those of the loss alone."""
+    return name == "loss"
+
+
 def predicted(card: TaskCard, logits: Array) -> Array:
     """The answers that logits stand for: the likeliest class, or the number itself.
 

@@ -39,17 +39,16 @@ def read(path: Path) -> str:
     return text.replace(library, "")
 
 
-def test_the_answer_comes_first_and_the_file_opens_offline(home: Path):
+def test_the_conclusion_comes_first_and_the_file_opens_offline(home: Path):
     plan = study()
     text = read(report.write([plan], home / "report.html"))
     students = sweep_results.students(plan)
-    choices = sweep_results.choices(students, "vanilla", "validation", "accuracy")
-    verdicts = sweep_results.verdicts(students, "vanilla", "validation", "accuracy")
-    answer = sweep_results.sentence(verdicts, choices, "accuracy")
+    found = sweep_results.conclusions(students, "validation", "accuracy")["vanilla"]
     told = unescape(text[text.index("<h1>") :])
-    assert told.index(answer) < told.index("What was done") < told.index(f"{verdicts['p'][0]:.4g}")
-    assert all(f"{choice.reported:.4g}" in told for choice in choices)
-    assert all(f"{choice.selected:.4g}" in told for choice in choices)
+    p = f"{found.verdicts['dense'].p:.4g}"
+    assert told.index(found.sentence) < told.index("What was done") < told.index(p)
+    assert all(f"{choice.reported:.4g}" in told for choice in found.choices.values())
+    assert all(f"{choice.selected:.4g}" in told for choice in found.choices.values())
     assert "python -m sparsekd sweep" in told
     assert "plotly 7" in told
     assert text.count('class="figure"') == text.count("<details>") == 6

@@ -1,16 +1,14 @@
-"""What a comparison says: costs of a student and of what was made for it; widened verdicts."""
+"""Results of a comparison: rows, the cost of a student and of what was made for it, verdicts."""
 
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
-from scipy import stats
 
 from sparsekd.runs import jobs, store
 from sparsekd.runs.records import Outcome, Plan, Run, State
 from sparsekd.studies import comparison, comparison_results
-from sparsekd.studies.stats import interval
 from tests.studies.test_comparison import asked
 
 STEPS, SECONDS = 100, 2.0
@@ -112,72 +110,43 @@ def test_asking_again_queues_what_failed_and_nothing_else():
 
 # --- verdicts --------------------------------------------------------------------------------
 
-
-def values(found: dict[str, list[float]]) -> pd.DataFrame:
-    rows = [
-        {"role": role, "seed": seed, "split": "validation", "metric": "accuracy", "value": value}
-        for role, numbers in found.items()
-        for seed, value in enumerate(numbers)
-    ]
-    return pd.DataFrame(rows)
-
-
 GAPS = [0.01, 0.02, 0.03, 0.02, 0.04]
 CONTROL = [0.5, 0.6, 0.7, 0.8, 0.9]
 RAISED = [one + gap for one, gap in zip(CONTROL, GAPS, strict=True)]
 
 
-def judged(ways: list[str], against: str = "vanilla") -> pd.Series:
-    frame = values({"vanilla": CONTROL, "pkd": RAISED})
-    found = comparison_results.differences(frame, "validation", "accuracy", against, ways)
-    return found.iloc[0]
+def values(metric: str = "accuracy", **by_role: list[float]) -> pd.DataFrame:
+    rows = [
+        {"role": role, "seed": seed, "split": "validation", "metric": metric, "value": value}
+        for role, numbers in by_role.items()
+        for seed, value in enumerate(numbers)
+    ]
+    return pd.DataFrame(rows)
 
 
-def test_the_interval_is_the_textbook_one_at_the_shared_confidence():
-    row = judged(["vanilla", "pkd", "internal", "minilm", "fine_tuning"])
-    # Four differences: each at 1 − 0.05/4. Mean 0.024, standard deviation 0.01140, five seeds.
-    half = stats.t.ppf(1 - 0.0125 / 2, 4) * np.std(GAPS, ddof=1) / np.sqrt(5)
-    assert row["confidence"] == pytest.approx(0.9875)
-    assert row["difference"] == pytest.approx(0.024)
-    assert (row["low"], row["high"]) == pytest.approx((0.024 - half, 0.024 + half))
-    assert row["wins"] == 5
+def compared(planned: list[str], **by_role: list[float]) -> pd.DataFrame:
+    frame = values(**by_role)
+    return comparison_results.differences(frame, "validation", "accuracy", "vanilla", planned)
 
 
-def test_what_is_significant_alone_need_not_be_among_many():
-    alone = judged(["vanilla", "pkd"])
-    among = judged(["vanilla", "pkd", *(f"internal:{n}" for n in range(60))])
-    assert alone["verdict"] == "better"
-    assert among["verdict"].startswith("inconclusive")
-    # The intervals that a plain pair would have, for comparison.
-    assert (alone["low"], alone["high"]) == interval(np.array(RAISED) - np.array(CONTROL))
-
-
-def test_ways_that_are_not_finished_widen_the_intervals_already():
-    assert judged(["vanilla", "pkd", "minilm"])["confidence"] == pytest.approx(0.975)
-
-
-def test_fewer_than_five_seeds_prove_nothing():
-    frame = values({"vanilla": [0.1] * 4, "pkd": [0.91, 0.92, 0.93, 0.94]})
-    found = comparison_results.differences(
-        frame, "validation", "accuracy", "vanilla", ["vanilla", "pkd"]
-    )
-    assert found["verdict"][0] == "inconclusive: 4 of at least 5 seeds"
-
-
-def test_a_lower_loss_is_better():
-    frame = values({"vanilla": RAISED, "pkd": CONTROL}).assign(metric="loss")
-    found = comparison_results.differences(
-        frame, "validation", "loss", "vanilla", ["vanilla", "pkd"]
-    )
-    assert found["verdict"][0] == "better"
+def test_each_variant_is_compared_with_the_one_chosen():
+    found = compared(["fine_tuning", "vanilla", "pkd"], vanilla=CONTROL, pkd=RAISED)
+    assert found[["role", "what"]].to_numpy().tolist() == [["pkd", "Patient distillation (PKD)"]]
+    assert found["difference"][0] == pytest.approx(np.mean(GAPS))
     assert found["wins"][0] == 5
 
 
-def test_pairs_are_of_one_seed_each():
-    frame = values({"vanilla": CONTROL, "pkd": RAISED})
-    lacking = frame[~((frame["role"] == "pkd") & (frame["seed"] == 2))]
-    found = comparison_results.differences(
-        lacking, "validation", "accuracy", "vanilla", ["vanilla", "pkd"]
-    )
-    assert found["seeds"][0] == 4
-    assert found["difference"][0] == pytest.approx(np.mean([0.01, 0.02, 0.02, 0.04]))
+def test_what_is_significant_alone_need_not_be_among_many():
+    alone = compared(["vanilla", "pkd"], vanilla=CONTROL, pkd=RAISED)
+    planned = ["vanilla", "pkd", *(f"internal:{n}" for n in range(60))]
+    among = compared(planned, vanilla=CONTROL, pkd=RAISED)
+    assert (alone["verdict"][0], among["verdict"][0]) == ("better", "inconclusive")
+    assert among["reason"][0] == "not significant after correction for 61 comparisons"
+
+
+def test_nothing_finished_gives_no_row():
+    assert compared(["vanilla", "pkd"], vanilla=CONTROL).empty
+    nothing = values(vanilla=CONTROL)[:0]
+    assert comparison_results.differences(
+        nothing, "validation", "accuracy", "vanilla", ["vanilla", "pkd"]
+    ).empty

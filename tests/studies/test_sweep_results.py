@@ -1,6 +1,5 @@
 """Frames, choices and verdicts of a trade-off study: on made-up students, and on real ones."""
 
-import gc
 import itertools
 import math
 from collections.abc import Callable, Iterator
@@ -21,8 +20,10 @@ from sparsekd.runs import measurements, references, store
 from sparsekd.runs.records import Outcome, Plan, State
 from sparsekd.studies import recipes, stats, sweep, sweep_results
 from sparsekd.studies.sweep import Sweep
-from sparsekd.studies.sweep_results import choosing, fronts, overlaps
+from sparsekd.studies.sweep_results import Conclusion, fronts, overlaps
 from sparsekd.studies.sweep_results.choosing import Tries
+from sparsekd.studies.sweep_results.conclusion import conclude
+from sparsekd.studies.verdict import INCONCLUSIVE, Verdict
 from sparsekd.units.masking import Mask
 from tests import workshop
 
@@ -35,14 +36,6 @@ CELLS = [
     ("none", math.nan, math.nan, 0),
 ]
 Worth = Callable[[str, float, float, int, int], tuple[float, float]]
-
-
-@pytest.fixture(autouse=True, scope="module")
-def quick() -> Iterator[None]:
-    """statsmodels' correction collects garbage at each call: what is there now is left out."""
-    gc.freeze()
-    yield
-    gc.unfreeze()
 
 
 def frame(
@@ -73,8 +66,11 @@ def ordinary(ranking: str, lam: float, sparsity: float, attempt: int, seed: int)
 
 
 def chosen(students: pd.DataFrame, metric: str = "accuracy", **more: Any) -> dict[str, Any]:
-    found = sweep_results.choices(students, "vanilla", "validation", metric, **more)
-    return {choice.ranking: choice for choice in found}
+    return concluded(students, metric, **more).choices
+
+
+def concluded(students: pd.DataFrame, metric: str = "accuracy", **more: Any) -> Conclusion:
+    return sweep_results.conclusions(students, "validation", metric, **more)["vanilla"]
 
 
 # --- choosing --------------------------------------------------------------------------------
@@ -151,73 +147,88 @@ def test_cells_that_are_controls_alone_are_not_chosen():
 
 
 def test_a_verdict_is_paired_over_seeds_and_corrected_for_all_controls():
-    found = sweep_results.verdicts(frame(ordinary), "vanilla", "validation", "accuracy")
-    assert found["control"].tolist() == ["dense", "random", "none", "λ = 0", "λ = 1"]
-    row = found.set_index("control").loc["dense"]
-    ours, theirs = (chosen(frame(ordinary))[kind].values for kind in ("scores", "dense"))
+    one = concluded(frame(ordinary))
+    assert list(one.verdicts) == ["dense", "random", "none", "λ = 0", "λ = 1"]
+    found = one.verdicts["dense"]
+    ours, theirs = one.choices["scores"].values, one.choices["dense"].values
     gaps = np.array([ours[seed] - theirs[seed] for seed in range(5)])
-    assert row["difference"] == pytest.approx(gaps.mean())
-    assert (row["low"], row["high"]) == pytest.approx(stats.interval(gaps))
-    assert row["p"] < row["p_corrected"] < 0.05
-    assert row["verdict"] == "better"
-    assert row["needed_seeds"] == 5
+    assert found.difference == pytest.approx(gaps.mean())
+    assert found.p < found.p_corrected < 0.05
+    assert found.words == "better"
+    assert one.verdict == found
+    assert one.table()["control"].tolist() == list(one.verdicts)
 
 
 def test_many_tries_against_few_are_named():
-    found = sweep_results.verdicts(frame(ordinary), "vanilla", "validation", "accuracy")
-    told = found.set_index("control")["verdict"]
-    assert told["random"] == "better: with 10 tries against 3"
-    assert told["λ = 0"] == "inconclusive: the same in every seed"
+    found = concluded(frame(ordinary)).verdicts
+    assert found["random"].words == "better: with 10 tries against 3"
+    assert found["λ = 0"].words == "inconclusive: no difference in any seed"
+
+
+def waiting(students: pd.DataFrame, rows: pd.Series) -> pd.DataFrame:
+    """The same with some students queued."""
+    missing = students[rows].drop_duplicates("run")
+    missing = missing.assign(state="queued", split=None, metric=None, value=np.nan)
+    return pd.concat([students[~rows], missing])
 
 
 def test_controls_that_are_not_finished_count_in_the_correction():
     students = frame(ordinary)
-    waits = (students["ranking"] == "random").to_numpy()
-    missing = students[waits].drop_duplicates("run")
-    missing = missing.assign(state="queued", split=None, metric=None, value=np.nan)
-    whole = sweep_results.verdicts(students, "vanilla", "validation", "accuracy")
-    early = sweep_results.verdicts(
-        pd.concat([students[~waits], missing]), "vanilla", "validation", "accuracy"
+    whole = concluded(students).verdicts
+    early = concluded(waiting(students, students["ranking"] == "random")).verdicts
+    assert "random" not in early
+    assert early["dense"].p_corrected >= whole["dense"].p_corrected
+
+
+def test_the_comparisons_of_all_methods_are_corrected_together():
+    students = frame(ordinary)
+    other = students[students["ranking"] != "none"].assign(method="pkd")
+    both = pd.concat([students, other.assign(run="pkd " + other["run"])])
+    alone = concluded(students).verdicts
+    queued = sweep_results.conclusions(
+        waiting(both, both["method"] == "pkd"), "validation", "accuracy"
     )
-    assert "random" not in set(early["control"])
-    corrected = [each.set_index("control").loc["dense", "p_corrected"] for each in (early, whole)]
-    assert corrected[0] >= corrected[1]
+    # Five controls of each method; the clearest is tested at 5 % / 10.
+    clearest = min(alone, key=lambda control: alone[control].p)
+    assert alone[clearest].p_corrected == pytest.approx(5 * alone[clearest].p)
+    found = queued["vanilla"].verdicts[clearest]
+    assert found.p_corrected == pytest.approx(10 * found.p)
+    assert queued["pkd"].verdicts == {}
 
 
 def test_a_lower_loss_is_better():
     students = frame(lambda *place: tuple(-value for value in ordinary(*place)), "loss")
-    found = sweep_results.verdicts(students, "vanilla", "validation", "loss").set_index("control")
-    assert found.loc["dense", "difference"] < 0
-    assert found.loc["dense", "verdict"] == "better"
+    found = concluded(students, "loss").verdicts["dense"]
+    assert found.difference < 0
+    assert found.verdict == "better"
 
 
 def test_four_seeds_give_no_verdict():
-    found = sweep_results.verdicts(frame(ordinary, seeds=4), "vanilla", "validation", "accuracy")
-    assert set(found["verdict"]) == {"inconclusive: 4 of at least 5 seeds"}
+    found = concluded(frame(ordinary, seeds=4)).verdicts.values()
+    assert {each.words for each in found} == {"inconclusive: 4 of at least 5 seeds"}
 
 
 # --- words -----------------------------------------------------------------------------------
 
 
 def said(students: pd.DataFrame, metric: str = "accuracy") -> str:
-    asked = students, "vanilla", "validation", metric
-    return sweep_results.sentence(
-        sweep_results.verdicts(*asked), sweep_results.choices(*asked), metric
-    )
+    return concluded(students, metric).sentence
 
 
-def test_the_answer_comes_first_and_the_optimism_last():
+def test_the_verdict_comes_first_and_the_optimism_last():
     words = said(frame(ordinary))
-    assert words.startswith("Yes: of 10 tries the selection split chose λ 0.5 and sparsity 40%.")
-    assert "Against the dense teacher with 10 tries: +" in words
+    assert words.startswith("Better than with the dense teacher: +")
+    assert "Chosen on the selection split from 10 tries: λ = 0.5, sparsity 40 %." in words
+    assert "Its control is the best of 10 tries." in words
     assert words.endswith("would have claimed 0.9040.")
 
 
 def test_no_effect_is_inconclusive_with_the_seeds_that_would_decide():
     drawn = np.random.default_rng(3)
     words = said(frame(lambda *_: tuple(drawn.normal(0.8, 0.01, 2))))
-    assert words.startswith("Inconclusive: ")
-    assert "seeds would" in words
+    assert words.startswith("Inconclusive against the dense teacher: ")
+    assert "not significant" in words
+    assert "seeds would" in words or "seeds to detect" in words
 
 
 def test_a_worse_student_and_a_study_without_students_are_said_so():
@@ -227,9 +238,10 @@ def test_a_worse_student_and_a_study_without_students_are_said_so():
         )
         return (value + 0.2 * (ranking == "scores"), value)
 
-    assert said(frame(worse)).startswith("No: ")
+    assert said(frame(worse)).startswith("Worse than with the dense teacher: -")
     empty = frame(ordinary).assign(state="queued", split=None, metric=None, value=np.nan)
     assert said(empty).startswith("No verdict yet")
+    assert concluded(empty).cell is None
 
 
 def test_choosing_no_sparsity_is_said():
@@ -237,7 +249,8 @@ def test_choosing_no_sparsity_is_said():
         value = 0.8 + 0.1 * (ranking == "dense") + 0.001 * ((3 * seed + attempt) % 5)
         return value, value
 
-    assert "chose no pruning at all" in said(frame(dense))
+    assert "no pruning (sparsity 0)" in said(frame(dense))
+    assert concluded(frame(dense)).cell == (0, 0)
 
 
 # --- simulation ------------------------------------------------------------------------------
@@ -257,16 +270,20 @@ def simulated(studies: int, luck: float, seed: int = 0) -> Iterator[Tries]:
         yield replace(tries, selected=both[0], reported=both[1])
 
 
+def verdicts(tries: Tries) -> dict[str, Verdict]:
+    return conclude({"vanilla": tries}, "validation", "accuracy")["vanilla"].verdicts
+
+
 @pytest.mark.parametrize("luck", [0.0, 0.7])
 def test_without_effect_a_study_gives_a_verdict_in_five_of_a_hundred(luck: float):
     studies = 120
-    told = [choosing.compared(tries).set_index("control") for tries in simulated(studies, luck)]
-    wrong = [~each["verdict"].str.startswith("inconclusive") for each in told]
+    found = [verdicts(tries) for tries in simulated(studies, luck)]
+    wrong = [{kind for kind, each in one.items() if each.verdict != INCONCLUSIVE} for one in found]
     # Over all controls together; Monte-Carlo error on top.
-    assert np.mean([each.any() for each in wrong]) <= 0.05 + 3 * math.sqrt(0.0475 / studies)
-    assert np.mean([each["dense"] for each in wrong]) <= 0.05
+    assert np.mean([bool(each) for each in wrong]) <= 0.05 + 3 * math.sqrt(0.0475 / studies)
+    assert np.mean(["dense" in each for each in wrong]) <= 0.05
     # The dense teacher had as many tries, and as much luck.
-    gaps = np.array([each.loc["dense", "difference"] for each in told])
+    gaps = np.array([each["dense"].difference for each in found])
     assert abs(gaps.mean()) < 3 * gaps.std() / math.sqrt(studies)
 
 
@@ -275,7 +292,7 @@ def test_an_effect_is_found_by_the_verdict():
     for tries in simulated(studies, luck=0.0, seed=2):
         lifted = 3.0 * (tries.places["ranking"] == "scores").to_numpy()[:, None]
         moved = replace(tries, selected=tries.selected + lifted, reported=tries.reported + lifted)
-        found.append(choosing.compared(moved).set_index("control").loc["dense", "verdict"])
+        found.append(verdicts(moved)["dense"].verdict)
     # Five controls: at least as often as each alone at a fifth of 5 %, by statsmodels' power.
     power = TTestPower().power(3 / math.sqrt(2), SEEDS, 0.01)
     assert found.count("better") / studies > power - 3 * math.sqrt(0.25 / studies)
@@ -499,6 +516,6 @@ def test_a_small_study_that_really_ran_is_read_as_it_is(home: Path):
     assert (teachers["distance"] > 0).all()
     assert sweep_results.unfinished(plan).empty
     words = said(students)
-    assert words.startswith("Inconclusive: ")
+    assert words.startswith("Inconclusive against the dense teacher: ")
     assert "2 of at least 5 seeds" in words
     assert set(sweep_results.stability(plan)["units"]) == {"heads", "neurons"}

@@ -17,7 +17,7 @@ COSTS = ["steps", "extra_steps", "tries", "seconds", "extra_seconds", "held_out_
 
 def show(plan: Plan, asked: study_view.Question, key: str, brief: bool = False) -> None:
     """Verdict, chart and table; what is not there and why; the choices that belong to them."""
-    ways = comparison_results.compared(plan)
+    ways = comparison_results.variants(plan)
     against = baseline(ways, key)
     gaps = comparison_results.differences(asked.values, asked.split, asked.metric, against, ways)
     verdict(asked, gaps, against)
@@ -53,7 +53,7 @@ def baseline(ways: list[str], key: str) -> str:
 def choose(plan: Plan, asked: study_view.Question) -> list[str]:
     """Which of them stand in chart and table; the verdicts stay those of all."""
     known = list(asked.chosen["role"].unique())
-    ways = [way for way in comparison_results.compared(plan) if way in known]
+    ways = [way for way in comparison_results.variants(plan) if way in known]
     wanted = [way for way in url_state.read().methods.split(",") if way in known]
     with st.expander("Which are shown", icon=":material/checklist:"):
         shown = st.pills(
@@ -65,9 +65,7 @@ def choose(plan: Plan, asked: study_view.Question) -> list[str]:
             key=f"contest.shown.{plan.id}.{asked.split}",
             label_visibility="collapsed",
         )
-        st.caption(
-            "Hiding some changes no verdict: the intervals are as wide as all of them demand."
-        )
+        st.caption("Hiding some changes no verdict: the correction counts all of them.")
     url_state.write(methods="" if set(shown) == set(ways) else ",".join(shown))
     return [str(role) for role in shown] or ways
 
@@ -103,10 +101,9 @@ def verdict(asked: study_view.Question, gaps: pd.DataFrame, against: str) -> Non
             f"Inconclusive against {_name(against)}: {_listed(asked, open_ones)}.",
             icon=":material/balance:",
         )
-    level = float(gaps["confidence"].iloc[0])
     st.caption(
-        f"Paired over seeds. Each interval is widened to {100 * level:.4g} %, so that all of them "
-        "hold together with 95 % (Bonferroni)."
+        "Paired over seeds, two-sided t test, Holm's correction for all planned comparisons, "
+        "finished or not."
     )
 
 
@@ -195,11 +192,13 @@ def table(
 ) -> None:
     """One row per way: metric, difference with verdict, and what it cost."""
     paired = gaps.rename(columns={"low": "gap_low", "high": "gap_high"})
-    paired = paired[["role", "difference", "gap_low", "gap_high", "wins", "verdict"]]
+    paired = paired[
+        ["role", "difference", "gap_low", "gap_high", "confidence", "p_corrected", "wins", "words"]
+    ]
     found = means.drop(columns=["seconds", "parameters"]).merge(paired, on="role", how="left")
     found = found.merge(comparison_results.costs(plan)[["role", *COSTS]], on="role", how="left")
     shown = found.assign(
-        verdict=found["verdict"].str.partition(":")[0].fillna("–"),
+        verdict=found["words"].fillna("–"),
         interval=_ranges(found["low"], found["high"], ""),
         gap=_ranges(found["gap_low"], found["gap_high"], "+"),
         wins=[
@@ -207,7 +206,8 @@ def table(
             for wins, seeds in zip(found["wins"], found["seeds"], strict=True)
         ],
     )
-    columns = ["what", "mean", "difference", "verdict", *COSTS, "wins", "interval", "gap", "seeds"]
+    columns = ["what", "mean", "difference", "verdict", *COSTS, "wins", "interval", "gap"]
+    columns += ["confidence", "p_corrected", "seeds"]
     st.dataframe(
         shown[columns],
         width="stretch",
@@ -236,7 +236,12 @@ def _columns(asked: study_view.Question) -> dict[str, object]:
         "difference": number(
             "Difference", format="%+.3f", width=80, help="To the one chosen above, over seeds."
         ),
-        "gap": text("Of the difference", help="Widened for the number of methods (Bonferroni)."),
+        "gap": text("Of the difference", help="Its interval, at the confidence beside it."),
+        "confidence": number(
+            "Confidence", format="percent",
+            help="The level at which Holm's procedure tests this comparison.",
+        ),
+        "p_corrected": number("p, corrected", format="%.2g", help="Holm: it decides."),
         "wins": text("Seeds won", width=85),
         "verdict": text("Verdict", width=90),
         "steps": number("Steps", format="%d", width=60, help="Optimiser steps of the student."),

@@ -105,7 +105,7 @@ def plain_role(name: str) -> str:
 
 
 def _trust(asked: Question, row: pd.Series) -> str:
-    seeds, judged = int(row["seeds"]), str(row["verdict"])
+    seeds = int(row["seeds"])
     if seeds < LEAST:
         count = "One seed proves" if seeds == 1 else f"{seeds} seeds prove"
         return f"{count} nothing: a verdict takes at least {LEAST}, and this may be luck."
@@ -113,15 +113,17 @@ def _trust(asked: Question, row: pd.Series) -> str:
     ranges = f"{low:+.1f} to {high:+.1f} points"
     if asked.metric == "loss":
         ranges = f"{row['low']:+.3f} to {row['high']:+.3f}"
-    if judged in ("better", "worse"):
-        return f"Verdict: {judged} (95 % interval {ranges}, {seeds} paired seeds)."
-    return f"Inconclusive: the 95 % interval of the difference, {ranges}, contains 0."
+    numbers = f"{seeds} seeds, corrected p = {row['p_corrected']:.2g}"
+    if np.isfinite(row["low"]):
+        numbers = f"{100 * row['confidence']:.4g} % interval {ranges}, {numbers}"
+    words = str(row["words"])
+    return f"{words[0].upper()}{words[1:]} ({numbers})."
 
 
 def _short(row: pd.Series) -> str:
     if int(row["seeds"]) < LEAST:
         return "(Too few seeds for a verdict.)"
-    return f"({str(row['verdict']).capitalize()}.)"
+    return f"({str(row['words']).capitalize()}.)"
 
 
 def models(asked: Question, key: str, brief: bool = False) -> None:

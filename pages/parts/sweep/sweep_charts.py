@@ -77,11 +77,7 @@ def look() -> Any:
 
 def chosen(asked: Asked) -> tuple[float, float] | None:
     """λ and sparsity that were chosen on the selection split; at sparsity 0 any λ will do."""
-    choices, _, _ = asked.judged()
-    best = next((choice for choice in choices if choice.ranking == "scores"), None)
-    if best is None:
-        return None
-    return (0.0, 0.0) if best.sparsity == 0 else (best.lam, best.sparsity)
+    return asked.conclusion().cell
 
 
 # --- one by one ------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ import streamlit as st
 from sparsekd.runs import store
 from sparsekd.runs.records import Plan, State
 from sparsekd.studies import sweep_results
-from sparsekd.studies.sweep_results import Choice
+from sparsekd.studies.sweep_results import Conclusion
 
 Mark = tuple[str, str, int, float]
 READ = {
@@ -49,23 +49,19 @@ def _frame(name: str, mark: Mark, _plan: Plan) -> pd.DataFrame:
     return READ[name](_plan)
 
 
-def judged(
+def conclusion(
     found: Found, students: pd.DataFrame, method: str, split: str, metric: str
-) -> tuple[list[Choice], pd.DataFrame, str]:
-    """Choices, verdicts and the answer of one method, split and metric."""
-    told: tuple[list[Choice], pd.DataFrame, str] = _judged(
-        found.mark, method, split, metric, students
-    )
-    return told
+) -> Conclusion:
+    """Choices, verdicts and their sentence for one method, split and metric."""
+    read: dict[str, Conclusion] = _conclusions(found.mark, split, metric, students)
+    return read[method]
 
 
-@st.cache_data(max_entries=32, show_spinner="Weighing the evidence …")  # type: ignore[untyped-decorator]
-def _judged(
-    mark: Mark, method: str, split: str, metric: str, _students: pd.DataFrame
-) -> tuple[list[Choice], pd.DataFrame, str]:
-    choices = sweep_results.choices(_students, method, split, metric)
-    verdicts = sweep_results.verdicts(_students, method, split, metric)
-    return choices, verdicts, sweep_results.sentence(verdicts, choices, metric)
+@st.cache_data(max_entries=32, show_spinner="Testing the differences …")  # type: ignore[untyped-decorator]
+def _conclusions(
+    mark: Mark, split: str, metric: str, _students: pd.DataFrame
+) -> dict[str, Conclusion]:
+    return sweep_results.conclusions(_students, split, metric)
 
 
 def front(found: Found, split: str, metric: str) -> pd.DataFrame:

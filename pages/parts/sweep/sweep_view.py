@@ -12,14 +12,15 @@ from pages.parts.sweep.sweep_frames import Found
 from sparsekd.catalog.methods import METHODS
 from sparsekd.runs import references
 from sparsekd.studies import stats
-from sparsekd.studies.sweep_results import Choice
+from sparsekd.studies.sweep_results import Choice, Conclusion, methods
 from sparsekd.system.wording import counted
 from sparsekd.tasks import metrics
 from sparsekd.tasks.metrics import METRICS
 
 SELECTION = "selection"
 VERDICTS = (
-    *("who", "difference", "interval", "p", "p_corrected", "seeds", "verdict", "needed_seeds"),
+    *("who", "difference", "interval", "confidence", "p", "p_corrected", "seeds", "words"),
+    "needed_seeds",
 )
 WHO = {
     "scores": "Sparse teacher",
@@ -52,9 +53,11 @@ class Asked:
         """Begins the keys of widgets that belong to this question."""
         return f"tradeoffs.{self.found.plan.id}.{self.method}.{self.split}.{self.metric}"
 
-    def judged(self) -> tuple[list[Choice], pd.DataFrame, str]:
-        """What was chosen, how it stands against each control, and that in a sentence."""
-        return sweep_frames.judged(self.found, self.students, self.method, self.split, self.metric)
+    def conclusion(self) -> Conclusion:
+        """The chosen cell, the verdict against each control, and both in a sentence."""
+        return sweep_frames.conclusion(
+            self.found, self.students, self.method, self.split, self.metric
+        )
 
 
 def usual(found: Found) -> Asked | None:
@@ -70,22 +73,17 @@ def usual(found: Found) -> Asked | None:
     return Asked(
         found,
         students,
-        _methods(students)[0],
+        methods(students)[0],
         splits[0] if splits else SELECTION,
         wanted if wanted in metrics else metrics[0],
     )
-
-
-def _methods(students: pd.DataFrame) -> list[str]:
-    """The methods that teach: not what the student without a teacher is made by."""
-    return list(students.loc[students["ranking"] != "none", "method"].unique())
 
 
 def ask(start: Asked) -> Asked:
     """Which method, split and metric, from the address bar and back into it."""
     told = start.students.dropna(subset=["value"])
     options = {
-        "method": _methods(start.students),
+        "method": methods(start.students),
         "split": [name for name in told["split"].unique() if name != SELECTION] or [SELECTION],
         "metric": list(told["metric"].unique()),
     }
@@ -121,15 +119,14 @@ def _readable(name: str) -> str:
 
 def answer(asked: Asked) -> None:
     """The verdict in a sentence, in the colour of what it says about the dense teacher."""
-    _, verdicts, words = asked.judged()
-    rows = verdicts[verdicts["control"] == "dense"]
-    told = str((rows if len(rows) else verdicts)["verdict"].iloc[0]) if len(verdicts) else ""
-    if told.startswith("better"):
-        st.success(frame.plain(words), icon=":material/thumb_up:")
-    elif told.startswith("worse"):
-        st.warning(frame.plain(words), icon=":material/thumb_down:")
+    found = asked.conclusion()
+    words, main = frame.plain(found.sentence), found.verdict
+    if main and main.verdict == "better":
+        st.success(words, icon=":material/thumb_up:")
+    elif main and main.verdict == "worse":
+        st.warning(words, icon=":material/thumb_down:")
     else:
-        st.info(frame.plain(words), icon=":material/balance:")
+        st.info(words, icon=":material/balance:")
     seeds = asked.students["seed"].nunique()
     if seeds < stats.LEAST_SEEDS:
         st.caption(
@@ -140,7 +137,8 @@ def answer(asked: Asked) -> None:
 
 def evidence(asked: Asked) -> None:
     """What was chosen, what that cost in honesty, and how it stands against each control."""
-    choices, verdicts, _ = asked.judged()
+    found = asked.conclusion()
+    choices, verdicts = list(found.choices.values()), found.table()
     if not choices:
         return
     st.subheader("What was chosen", anchor=False)
@@ -236,14 +234,18 @@ def _verdict_columns(asked: Asked) -> dict[str, object]:
             help=f"{asked.title}: the chosen student of a sparse teacher minus this one, paired "
             "over seeds.",
         ),
-        "interval": text("95 % interval", width=120, help="Of this difference alone."),
+        "interval": text("Interval", width=120, help="Of this difference, t distribution."),
+        "confidence": number(
+            "Confidence", format="percent", width=80,
+            help="Of the interval: the level at which Holm's procedure tests the comparison.",
+        ),
         "p": number("p", format="%.2g", width=65, help="Paired test of this difference alone."),
         "p_corrected": number(
             "p, corrected", format="%.2g", width=90,
             help="For the number of comparisons (Holm): by this the verdict is given.",
         ),
         "seeds": number("Seeds", width=50),
-        "verdict": text("Verdict", width=205),
+        "words": text("Verdict", width=205),
         "needed_seeds": number(
             "Needed", format="%d", width=65,
             help="So many seeds would decide it, if the difference and its spread stay as they "

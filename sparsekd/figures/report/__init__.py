@@ -1,7 +1,7 @@
 """A trade-off study as one HTML file that opens offline: the answer, how it was found, pictures."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from html import escape
 from pathlib import Path
 from string import Template
@@ -18,7 +18,7 @@ from sparsekd.runs import references
 from sparsekd.runs.records import Plan
 from sparsekd.studies import command, roles, sweep_results
 from sparsekd.studies.cost import duration
-from sparsekd.studies.sweep_results import Choice
+from sparsekd.studies.sweep_results import Conclusion
 from sparsekd.studies.sweep_results.choosing import WORDS as KINDS
 from sparsekd.system.files import replace
 
@@ -58,12 +58,11 @@ def write(plans: Sequence[Plan], path: Path, metric: str = "", split: str = "") 
 def _study(report: Sheet, plan: Plan, metric: str, split: str) -> Iterator[str]:
     students = sweep_results.students(plan)
     metric, split = _asked(plan, students, metric, split)
-    methods = students.loc[students["ranking"] != "none", "method"].unique()
+    found = list(sweep_results.conclusions(students, split, metric).values())
     yield f"<h2>{escape(plan.title)}</h2>"
-    found = [_Judged.of(students, method, split, metric) for method in methods]
     for one in found:
         name = f"<strong>{escape(find(one.method).title)}:</strong> " if len(found) > 1 else ""
-        yield f'<p class="answer">{name}{escape(one.answer)}</p>'
+        yield f'<p class="conclusion">{name}{escape(one.sentence)}</p>'
     spent, missing = sweep_results.costs(plan), sweep_results.unfinished(plan)
     yield _progress(spent, missing)
     yield "<h3>What was done</h3>" + facts(plan, metric, split)
@@ -95,31 +94,6 @@ def _asked(plan: Plan, students: pd.DataFrame, metric: str, split: str) -> tuple
     return metric or card.metrics[0], split or card.validation[0]
 
 
-@dataclass(frozen=True, eq=False)
-class _Judged:
-    """What a method's students say: choices, verdicts, and the answer in words."""
-
-    method: str
-    choices: list[Choice]
-    verdicts: pd.DataFrame
-    answer: str
-
-    @classmethod
-    def of(cls, students: pd.DataFrame, method: str, split: str, metric: str) -> "_Judged":
-        choices = sweep_results.choices(students, method, split, metric)
-        verdicts = sweep_results.verdicts(students, method, split, metric)
-        answer = sweep_results.sentence(verdicts, choices, metric)
-        return cls(method, choices, verdicts, answer)
-
-    @property
-    def cell(self) -> Cell | None:
-        """The λ and sparsity that were chosen; at sparsity 0 any λ will do."""
-        ours = next((choice for choice in self.choices if choice.ranking == "scores"), None)
-        if ours is None:
-            return None
-        return (ours.lam, ours.sparsity) if ours.sparsity else (0.0, 0.0)
-
-
 def _progress(spent: pd.DataFrame, missing: pd.DataFrame) -> str:
     done, total = len(spent), len(spent) + len(missing)
     work = duration(float(spent["seconds"].sum()))
@@ -131,18 +105,18 @@ def _progress(spent: pd.DataFrame, missing: pd.DataFrame) -> str:
     )
 
 
-def _tables(found: _Judged) -> Iterator[str]:
+def _tables(found: Conclusion) -> Iterator[str]:
     """What was chosen of each kind, and the chosen sparse student against each control."""
-    rows = pd.DataFrame([asdict(choice) for choice in found.choices])
+    rows = pd.DataFrame([asdict(choice) for choice in found.choices.values()])
     if len(rows):
         rows.insert(0, "students of", rows["ranking"].map(KINDS))
         shown = rows.drop(columns=["ranking", "method", "values"]).rename(columns={"lam": "λ"})
         yield "<h3>What was chosen, and what that gave</h3>" + table(shown)
         yield f"<p class=words>{escape(OPTIMISM)}</p>"
-    verdicts = found.verdicts
+    verdicts = found.table()
     if len(verdicts):
-        shown = verdicts[["what", "verdict"]].rename(columns={"what": "against"})
-        shown = shown.join(verdicts.drop(columns=["control", "what", "verdict"]))
+        shown = verdicts[["what", "words"]].rename(columns={"what": "against", "words": "verdict"})
+        shown = shown.join(verdicts.drop(columns=["control", "what", "verdict", "reason", "words"]))
         yield "<h3>Against the controls, paired over seeds</h3>" + table(shown)
 
 

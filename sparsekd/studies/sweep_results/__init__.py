@@ -1,26 +1,26 @@
-"""What a trade-off study has found: its runs as frames, choices, verdicts, stability, costs.
+"""Results of a sweep: its runs as frames, the conclusion for each method, mask stability, costs.
 
 Choosing happens on the selection split alone; numbers are reported on another split, once.
 """
 
-from sparsekd.studies.sweep_results.accounts import costs, unfinished
-from sparsekd.studies.sweep_results.answer import sentence
-from sparsekd.studies.sweep_results.choosing import Choice, choices, verdicts
+from sparsekd.studies.sweep_results.choosing import Choice
+from sparsekd.studies.sweep_results.conclusion import Conclusion, conclusions, methods
 from sparsekd.studies.sweep_results.frames import curve, grid, students, teachers
 from sparsekd.studies.sweep_results.fronts import front
 from sparsekd.studies.sweep_results.overlaps import stability
+from sparsekd.studies.sweep_results.progress import costs, unfinished
 
 __all__ = [
     "Choice",
-    "choices",
+    "Conclusion",
+    "conclusions",
     "costs",
     "curve",
     "front",
     "grid",
-    "sentence",
+    "methods",
     "stability",
     "students",
     "teachers",
     "unfinished",
-    "verdicts",
 ]

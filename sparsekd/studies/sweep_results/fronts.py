@@ -9,6 +9,7 @@ import pandas as pd
 from sparsekd.runs import measurements, store
 from sparsekd.runs.records import Plan, Run, State
 from sparsekd.studies.sweep_results.frames import PLACE, measured, students, teachers
+from sparsekd.tasks import metrics
 
 FRONT = ["what", "kind", "study", "parameters", "quality", "latency_ms", "setting", "on_front"]
 REMOVED = {"random": "at random", "magnitude": "the smallest weights"}
@@ -31,7 +32,7 @@ def front(plans: Sequence[Plan], split: str, metric: str) -> pd.DataFrame:
         row["latency_ms"] = float(np.mean(known)) if known else np.nan
         row["setting"] = setting if known else ""
     found = pd.DataFrame(rows, columns=FRONT[:-1])
-    return found.assign(on_front=unbeaten(found, lower_is_better=metric == "loss"))
+    return found.assign(on_front=unbeaten(found, lower_is_better=metrics.lower_is_better(metric)))
 
 
 def unbeaten(points: pd.DataFrame, lower_is_better: bool = False) -> list[bool]:

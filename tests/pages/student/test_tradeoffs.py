@@ -215,7 +215,7 @@ def test_a_better_student_is_called_better_with_p_values(open_page: Open, finish
 
     verdicts = table(app, "p_corrected")
     assert set(verdicts["seeds"]) == {5}
-    assert verdicts["verdict"].str.startswith("better").any()
+    assert verdicts["words"].str.startswith("better").any()
     assert app.success or app.info
 
 
@@ -281,7 +281,7 @@ def test_the_report_is_one_page_with_the_same_answer(finished: Plan) -> None:
     page = sweep_charts.reported(asked).decode()
 
     assert page.lstrip().lower().startswith("<!doctype html>")
-    assert html.escape(asked.judged()[2]) in page
+    assert html.escape(asked.conclusion().sentence) in page
 
 
 # --- elsewhere -------------------------------------------------------------------------------

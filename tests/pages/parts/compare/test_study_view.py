@@ -41,7 +41,7 @@ def test_one_seed_proves_nothing_however_large_the_difference() -> None:
 def test_five_seeds_that_agree_say_better() -> None:
     app = verdict([0.91, 0.92, 0.90, 0.93, 0.91], [0.85, 0.86, 0.85, 0.86, 0.85])
 
-    assert "Verdict: better" in app.success[0].value
+    assert "Better (" in app.success[0].value
     assert "on average over 5 seeds" in app.success[0].value
 
 
@@ -49,7 +49,7 @@ def test_five_seeds_that_agree_the_other_way_say_worse() -> None:
     app = verdict([0.85, 0.86, 0.85, 0.86, 0.85], [0.91, 0.92, 0.90, 0.93, 0.91])
 
     assert "points below the trial student" in app.warning[0].value
-    assert "Verdict: worse" in app.warning[0].value
+    assert "Worse (" in app.warning[0].value
 
 
 def test_five_seeds_that_disagree_are_inconclusive() -> None:
