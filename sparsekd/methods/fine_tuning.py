@@ -1,4 +1,4 @@
-"""Fine-tuning: the gold labels alone."""
+"""Fine-tuning on the gold labels, without a teacher."""
 
 from torch import Tensor
 
@@ -7,8 +7,8 @@ from sparsekd.methods.base import BatchOutputs, Method, TrainingProgress
 
 
 class FineTuning(Method):
-    """The task loss; teachers are not looked at."""
+    """The task loss alone; teachers are ignored."""
 
     def loss(self, outputs: BatchOutputs, progress: TrainingProgress) -> dict[str, Tensor]:
-        """Cross-entropy, or squared error for a regression."""
+        """Return the cross-entropy, or the squared error of a regression."""
         return {"hard": task_loss(outputs.student.logits, outputs.labels)}

@@ -20,9 +20,9 @@ from sparsekd.methods.base import (
     require_one_teacher,
     soft_label_loss,
 )
-from sparsekd.methods.layers import depth, maps_between
+from sparsekd.methods.layers import linear_maps, num_layers
 
-WATCHED = 60  # steps of a course at which every layer's distance is noted, at most
+DISTANCE_LOGS = 60  # steps at which every layer's distance is logged, at most
 
 
 class Internal(Method):
@@ -30,15 +30,15 @@ class Internal(Method):
 
     Student layer k of m matches teacher layer k·L_T/m. All at once: every layer's losses and the
     soft labels at every step. Progressive: one layer's losses at a time, bottom-up, then the soft
-    labels alone. Stacked: as progressive, but lower layers' losses stay. The student is judged
+    labels alone. Stacked: as progressive, but lower layers' losses stay. The student is evaluated
     in the last stage only.
 
-    Decided here, where the source is open: every stage has the same share of one total budget
-    (or `last_share` goes to the soft labels); progressive is the default, because it is the order
-    that sets this method apart from matching everything at every step; attention is averaged
-    over heads, and heads are averaged before where their numbers differ, as after pruning; [CLS]
-    goes through a learned linear map where widths differ; a layer that pruning left without heads
-    has no attention, and is refused.
+    Choices of this project, where the source is open: every stage has the same share of one total
+    budget (or `last_share` goes to the soft labels); progressive is the default, because the order
+    is what distinguishes this method from matching everything at every step; the KL of attention
+    is averaged over heads, and heads are averaged first where their numbers differ, as after
+    pruning; [CLS] goes through a learned linear map where widths differ; a layer that pruning left
+    without heads has no attention and is an error.
 
     Source: Aguilar et al., AAAI 2020, arXiv 1910.03723.
     """
@@ -47,13 +47,13 @@ class Internal(Method):
     reads_layers = True
 
     def prepare(self, setup: Setup) -> None:
-        """Match layers, build maps between widths.
+        """Match the layers and build maps between widths.
 
         Raises:
             Incompatible: not one teacher, or layers that cannot be matched.
         """
         require_one_teacher("Internal distillation", setup)
-        student, teacher = depth(setup.student), depth(setup.teachers[0])
+        student, teacher = num_layers(setup.student), num_layers(setup.teachers[0])
         self.layers = dict(enumerate(every_nth(student, teacher), start=1))
         weights: dict[InternalState, float] = {
             "attention": self.params.attention_weight,
@@ -63,15 +63,15 @@ class Internal(Method):
         ours: dict[InternalState, InternalState] = {"attention": "scores", "cls": "cls"}
         self.student_needs = {ours[kind]: tuple(self.layers) for kind in self.weights}
         self.teacher_needs = {kind: tuple(self.layers.values()) for kind in self.weights}
-        maps = maps_between(setup, self.layers) if "cls" in self.weights else nn.ModuleDict()
+        maps = linear_maps(setup, self.layers) if "cls" in self.weights else nn.ModuleDict()
         self.maps = maps.to(setup.device)
 
     def modules(self) -> dict[str, nn.Module]:
-        """Linear maps from the student's width to the teacher's, where they differ."""
+        """Return linear maps from the student's width to the teacher's, where they differ."""
         return {"maps": self.maps} if len(self.maps) else {}
 
     def stage(self, progress: TrainingProgress) -> int:
-        """Which stage a step belongs to: 0 … m − 1 for the layers, m for the soft labels."""
+        """Return the stage of a step: 0 … m − 1 for the layers, m for the soft labels."""
         layers, last = len(self.layers), self.params.last_share
         if last is None:
             return progress.step * (layers + 1) // progress.steps
@@ -79,17 +79,16 @@ class Internal(Method):
         return progress.step * layers // inner if progress.step < inner else layers
 
     def active(self, progress: TrainingProgress) -> Iterator[int]:
-        """The student's layers whose losses count at this step."""
+        """Yield the student's layers whose losses are active at this step."""
         stage, schedule = self.stage(progress), self.params.schedule
-        for place, layer in enumerate(self.layers):
-            together = schedule == "all"
-            alone = schedule == "progressive" and place == stage
-            stacked = schedule == "stacked" and place <= stage < len(self.layers)
-            if together or alone or stacked:
+        for index, layer in enumerate(self.layers):
+            progressive = schedule == "progressive" and index == stage
+            stacked = schedule == "stacked" and index <= stage < len(self.layers)
+            if schedule == "all" or progressive or stacked:
                 yield layer
 
     def loss(self, outputs: BatchOutputs, progress: TrainingProgress) -> dict[str, Tensor]:
-        """The active layers' terms; the soft (and gold) labels' in their stage."""
+        """Return the terms of the active layers and, in their stage, of the labels."""
         terms = {
             f"{kind}/{layer}": weight * self.distance(kind, layer, outputs)
             for layer in self.active(progress)
@@ -102,7 +101,7 @@ class Internal(Method):
         return terms
 
     def distance(self, kind: str, layer: int, outputs: BatchOutputs) -> Tensor:
-        """One layer's distance to the teacher's matched layer, unweighted.
+        """Return one layer's unweighted distance to the teacher's matched layer.
 
         Shapes: -> (B,).
         """
@@ -114,29 +113,29 @@ class Internal(Method):
         return cls_cosine(vector, teacher.cls[match])
 
     def ready(self, progress: TrainingProgress) -> bool:
-        """In the stage of the soft labels; all at once, always."""
+        """Return whether the soft labels are active: in the last stage, or always (all)."""
         return self.params.schedule == "all" or self.stage(progress) == len(self.layers)
 
     def on_step_end(self, result: StepResult) -> None:
-        """Note where a stage begins, and now and then how far every layer is, active or not."""
+        """Log the start of each stage and, at intervals, the distance of every layer."""
         now = result.progress
-        if now.step % -(-now.steps // WATCHED) == 0:
-            self.log(now, self.watched(result.outputs))
+        if now.step % -(-now.steps // DISTANCE_LOGS) == 0:
+            self.log(now, self.distances(result.outputs))
         before = TrainingProgress(now.step - 1, now.steps, now.epoch)
         if now.step == 0 or self.stage(now) != self.stage(before):
-            self.log(now, {f"stage/{self.name_of(self.stage(now))}": self.stage(now)})
+            self.log(now, {f"stage/{self.stage_name(self.stage(now))}": self.stage(now)})
 
     @torch.no_grad()
-    def watched(self, outputs: BatchOutputs) -> dict[str, float]:
-        """Each layer's mean distance over a batch."""
+    def distances(self, outputs: BatchOutputs) -> dict[str, float]:
+        """Return each layer's mean distance over a batch."""
         return {
             f"watch/{kind} {layer}": self.distance(kind, layer, outputs).mean().item()
             for kind in self.weights
             for layer in self.layers
         }
 
-    def name_of(self, stage: int) -> str:
-        """What teaches in a stage, in words."""
+    def stage_name(self, stage: int) -> str:
+        """Return a stage's name, as the charts show it."""
         if self.params.schedule == "all":
             return "all layers and soft labels"
         if stage == len(self.layers):
@@ -145,14 +144,14 @@ class Internal(Method):
         return f"layer {first}" if first == stage + 1 else f"layers {first} to {stage + 1}"
 
     def inspect_examples(self, outputs: BatchOutputs) -> list[dict[str, Any]]:
-        """Each example's distance to the teacher, layer by layer, active or not."""
+        """Return each example's distance to the teacher at every layer."""
         names = {"attention": "attention_kl", "cls": "cls_cosine"}
-        told = []
+        table = []
         for layer in self.layers:
-            found = {
+            columns = {
                 names[kind]: self.distance(kind, layer, outputs).tolist() for kind in self.weights
             }
-            for place, row in enumerate(outputs.rows):
-                values = {name: column[place] for name, column in found.items()}
-                told.append({"row": int(row), "layer": layer} | values)
-        return told
+            for index, row in enumerate(outputs.rows):
+                values = {name: column[index] for name, column in columns.items()}
+                table.append({"row": int(row), "layer": layer} | values)
+        return table

@@ -1,4 +1,4 @@
-"""What methods that match layers share: depths, and maps between different widths."""
+"""Depths of models and maps between their widths, for methods that match layers."""
 
 from collections.abc import Iterable
 
@@ -9,15 +9,15 @@ from sparsekd.methods.base import Setup
 from sparsekd.models import architectures
 
 
-def depth(model: PreTrainedModel) -> int:
-    """How many layers a model has."""
+def num_layers(model: PreTrainedModel) -> int:
+    """Return the number of layers of a model."""
     return len(architectures.blocks(model))
 
 
-def maps_between(setup: Setup, layers: Iterable[int]) -> nn.ModuleDict:
-    """A learned linear map of each layer from the student's width to the first teacher's.
+def linear_maps(setup: Setup, layers: Iterable[int]) -> nn.ModuleDict:
+    """Return a learned linear map for each layer, from the student's width to the teacher's.
 
-    Empty where the widths are equal: nothing needs a map then.
+    The result is empty where the widths are equal.
     """
     student, teacher = (
         int(model.config.hidden_size) for model in (setup.student, setup.teachers[0])

@@ -1,19 +1,19 @@
-"""MiniLM-style relations of the last layer, beside vanilla distillation."""
+"""MiniLM-style distillation: vanilla distillation plus relations of the last layer."""
 
 from torch import Tensor
 
 from sparsekd.catalog.methods.minilm import MiniLMParams
 from sparsekd.knowledge.representations import attention_kl, value_relation_kl
 from sparsekd.methods.base import BatchOutputs, Setup, TrainingProgress
-from sparsekd.methods.layers import depth
+from sparsekd.methods.layers import num_layers
 from sparsekd.methods.vanilla import Vanilla
 
 
 class MiniLM(Vanilla):
     """Vanilla distillation + KL of the last layers' attention and of their value relations.
 
-    MiniLM itself distils before any task is known; here its two losses stand beside the task's
-    soft and gold labels (decided here). Widths may differ: relations are compared, not values.
+    MiniLM itself distils without a task; adding its two losses to the task's soft and gold labels
+    is a choice of this project. Widths may differ: relations are compared, not values.
     Where head counts differ, as after pruning, heads are averaged first.
 
     Source: Wang et al., NeurIPS 2020, arXiv 2002.10957.
@@ -24,18 +24,21 @@ class MiniLM(Vanilla):
     reads_layers = True
 
     def prepare(self, setup: Setup) -> None:
-        """Read the last layer of both.
+        """Request the last layer of student and teacher.
 
         Raises:
             Incompatible: not one teacher.
         """
         super().prepare(setup)
-        self.student_layer, self.teacher_layer = depth(setup.student), depth(setup.teachers[0])
+        self.student_layer, self.teacher_layer = (
+            num_layers(setup.student),
+            num_layers(setup.teachers[0]),
+        )
         self.student_needs = {"scores": (self.student_layer,), "values": (self.student_layer,)}
         self.teacher_needs = {"attention": (self.teacher_layer,), "values": (self.teacher_layer,)}
 
     def loss(self, outputs: BatchOutputs, progress: TrainingProgress) -> dict[str, Tensor]:
-        """Vanilla's terms and the two relations."""
+        """Return vanilla's terms and the two relation terms."""
         student, teacher = outputs.student, outputs.teachers[0]
         ours, theirs = self.student_layer, self.teacher_layer
         attention = attention_kl(student.scores[ours], teacher.attention[theirs], outputs.mask)

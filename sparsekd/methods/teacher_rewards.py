@@ -1,4 +1,4 @@
-"""Instances as a teacher selector sees them: what they teach the student, and its rewards."""
+"""Instances as a teacher selector observes them: states, losses and rewards."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,12 +12,12 @@ from sparsekd.catalog.methods.teacher_selection import TeacherSelectionParams
 from sparsekd.knowledge.losses import kl, squared_error, task_loss
 from sparsekd.methods.base import Rows
 
-ROUNDS = 200  # of expectation maximisation
+EM_ROUNDS = 200  # of expectation maximisation
 
 
 @dataclass(frozen=True)
 class Instances:
-    """Some examples, without gradients; their states are empty where nobody reads them.
+    """Some examples, without gradients; `states` is empty where there is no policy.
 
     Shapes: student (B, C), teachers (B, N, C), labels (B,), states (B, N, D + C + 1), rows (B,).
     """
@@ -33,11 +33,11 @@ class Instances:
 
     @property
     def regression(self) -> bool:
-        """A label with a fraction is a quantity."""
+        """Whether the labels are quantities."""
         return self.labels.is_floating_point()
 
-    def some(self, rows: slice) -> "Instances":
-        """A part of them."""
+    def subset(self, rows: slice) -> "Instances":
+        """Return some of the instances."""
         return Instances(
             self.student[rows],
             self.teachers[rows],
@@ -47,7 +47,7 @@ class Instances:
         )
 
     def losses(self) -> Tensor:
-        """Each teacher's loss on the gold labels.
+        """Return each teacher's loss on the gold labels.
 
         Shapes: -> (B, N).
         """
@@ -56,8 +56,8 @@ class Instances:
         return task_loss(self.teachers.flatten(0, 1), labels).view(-1, count)
 
 
-def joined(parts: Sequence[Instances]) -> Instances:
-    """Several batches of instances as one."""
+def concatenate(parts: Sequence[Instances]) -> Instances:
+    """Concatenate batches of instances."""
     return Instances(
         torch.cat([part.student for part in parts]),
         torch.cat([part.teachers for part in parts]),
@@ -67,20 +67,21 @@ def joined(parts: Sequence[Instances]) -> Instances:
     )
 
 
-def states_of(cls: Tensor, found: Instances) -> Tensor:
-    """Per teacher: the student's [CLS] over √D, the teacher's class probabilities, its loss.
+def states_of(cls: Tensor, instances: Instances) -> Tensor:
+    """Return a state per teacher: the student's [CLS] / √D, class probabilities, loss.
 
-    A regression has the teacher's answer in place of probabilities.
+    A regression has the teacher's output in place of class probabilities.
 
     Shapes: cls (B, D) -> (B, N, D + C + 1).
     """
-    vectors = (cls / cls.shape[-1] ** 0.5)[:, None].expand(-1, found.teachers.shape[1], -1)
-    answers = found.teachers if found.regression else torch.softmax(found.teachers, dim=-1)
-    return torch.cat([vectors, answers, found.losses()[..., None]], dim=-1)
+    teachers = instances.teachers
+    vectors = (cls / cls.shape[-1] ** 0.5)[:, None].expand(-1, teachers.shape[1], -1)
+    probabilities = teachers if instances.regression else torch.softmax(teachers, dim=-1)
+    return torch.cat([vectors, probabilities, instances.losses()[..., None]], dim=-1)
 
 
-def shares_of(actions: Tensor, probabilities: Tensor) -> Tensor:
-    """Equal shares for the chosen teachers; where nobody is chosen, the likeliest has it all.
+def teacher_weights(actions: Tensor, probabilities: Tensor) -> Tensor:
+    """Return equal weights for the selected teachers; with none selected, 1 for the likeliest.
 
     Shapes: actions, probabilities (B, N) -> (B, N).
     """
@@ -89,68 +90,71 @@ def shares_of(actions: Tensor, probabilities: Tensor) -> Tensor:
     return actions / actions.sum(-1, keepdim=True)
 
 
-def distance(student: Tensor, found: Instances, shares: Tensor, temperature: float) -> Tensor:
-    """L_KD: the mean over the chosen teachers of T² · KL(teacher || student), or squared errors.
+def distance(student: Tensor, instances: Instances, weights: Tensor, temperature: float) -> Tensor:
+    """Return L_KD, the weighted mean over teachers of T² · KL(teacher || student).
 
-    Shapes: student (B, C), shares (B, N) -> (B,).
+    A regression has squared errors in place of the KL.
+
+    Shapes: student (B, C), weights (B, N) -> (B,).
     Source: Yuan et al., AAAI 2021, arXiv 2012.06048.
     """
     each = student[:, None]
-    if found.regression:
-        return (shares * squared_error(each, found.teachers)).sum(-1)
-    return (shares * kl(each, found.teachers, temperature)).sum(-1)
+    if instances.regression:
+        return (weights * squared_error(each, instances.teachers)).sum(-1)
+    return (weights * kl(each, instances.teachers, temperature)).sum(-1)
 
 
-def terms(
-    student: Tensor, found: Instances, shares: Tensor, params: TeacherSelectionParams
+def loss_terms(
+    student: Tensor, instances: Instances, weights: Tensor, params: TeacherSelectionParams
 ) -> dict[str, Tensor]:
-    """What a student with these logits loses; a weight of zero leaves its term out.
+    """Return the soft and the hard term for a student's logits; a weight of 0 drops a term.
 
-    Shapes: student (B, C), shares (B, N) -> (B,) each.
+    Shapes: student (B, C), weights (B, N) -> (B,) each.
     """
-    alpha, both = params.alpha, {}
+    alpha, terms = params.alpha, {}
     if alpha < 1:
-        both["soft"] = (1 - alpha) * distance(student, found, shares, params.temperature)
+        terms["soft"] = (1 - alpha) * distance(student, instances, weights, params.temperature)
     if alpha > 0:
-        both["hard"] = alpha * task_loss(student, found.labels)
-    return both
+        terms["hard"] = alpha * task_loss(student, instances.labels)
+    return terms
 
 
-def ahead(found: Instances, shares: Tensor, params: TeacherSelectionParams) -> Tensor:
-    """The student's logits after one gradient step on them under these teachers.
+def look_ahead(instances: Instances, weights: Tensor, params: TeacherSelectionParams) -> Tensor:
+    """Return the student's logits after one gradient step on them with these teachers.
 
-    Shapes: shares (B, N) -> (B, C).
+    Shapes: weights (B, N) -> (B, C).
     """
     with torch.enable_grad():
-        logits = found.student.clone().requires_grad_()
-        total = torch.stack(list(terms(logits, found, shares, params).values())).sum()
-        (slope,) = torch.autograd.grad(total, logits)
-    return found.student - params.look_ahead * slope
+        logits = instances.student.clone().requires_grad_()
+        terms = loss_terms(logits, instances, weights, params)
+        total = torch.stack(list(terms.values())).sum()
+        (gradient,) = torch.autograd.grad(total, logits)
+    return instances.student - params.look_ahead * gradient
 
 
 def reward(
-    student: Tensor, found: Instances, shares: Tensor, params: TeacherSelectionParams
+    student: Tensor, instances: Instances, weights: Tensor, params: TeacherSelectionParams
 ) -> Tensor:
-    """−L_CE (r1) or −L_CE − L_KD; the third reward's accuracy comes later, for many at once.
+    """Return the reward −L_CE (r1), or −L_CE − L_KD (r2 and r3, without r3's accuracy).
 
-    Shapes: student (B, C), shares (B, N) -> (B,).
+    Shapes: student (B, C), weights (B, N) -> (B,).
     Source: Yuan et al., AAAI 2021, arXiv 2012.06048.
     """
-    own = -task_loss(student, found.labels)
+    own = -task_loss(student, instances.labels)
     if params.reward == "r1":
         return own
-    return own - distance(student, found, shares, params.temperature)
+    return own - distance(student, instances, weights, params.temperature)
 
 
-def mixture(losses: Tensor) -> Tensor:
-    """The weights under which the teachers' mixture gives the gold labels the most likelihood.
+def mixture_weights(losses: Tensor) -> Tensor:
+    """Return the weights that maximise the gold labels' likelihood under the teachers' mixture.
 
-    By expectation maximisation from equal weights, exp(−loss) being a teacher's likelihood.
+    Computed by expectation maximisation from equal weights, with exp(−loss) as the likelihood.
 
     Shapes: losses (B, N) -> (N,).
     Source: Dempster, Laird, Rubin, Journal of the Royal Statistical Society B 1977.
     """
     weights = torch.full_like(losses[0], 1 / losses.shape[1])
-    for _ in range(ROUNDS):
+    for _ in range(EM_ROUNDS):
         weights = torch.softmax(weights.log() - losses, dim=-1).mean(0)
     return weights

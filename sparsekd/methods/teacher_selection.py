@@ -1,4 +1,4 @@
-"""Reinforced multi-teacher selection: which teachers teach which instance."""
+"""Reinforced multi-teacher selection: a policy selects the teachers of each instance."""
 
 import math
 from dataclasses import replace
@@ -13,44 +13,44 @@ from sparsekd.catalog.methods.teacher_selection import TeacherSelectionParams
 from sparsekd.errors import Incompatible
 from sparsekd.knowledge.losses import task_loss
 from sparsekd.methods.base import BatchOutputs, Method, Setup, StepResult, TrainingProgress
-from sparsekd.methods.teacher_policy import MovingAverage, TeacherPolicy, draws
+from sparsekd.methods.teacher_policy import MovingAverage, TeacherPolicy, uniform
 from sparsekd.methods.teacher_rewards import (
     Instances,
-    ahead,
-    joined,
-    mixture,
+    concatenate,
+    look_ahead,
+    loss_terms,
+    mixture_weights,
     reward,
-    shares_of,
     states_of,
-    terms,
+    teacher_weights,
 )
 from sparsekd.models import architectures
 
-NOTES = 200  # logged numbers of one name, about
-STUDYING, REHEARSING, BATCHES = range(3)  # what a draw is for
+STEP_LOGS = 200  # logged values of one name, approximately
+ON_POLICY, PRETRAINING, RANDOM_TEACHER = range(3)  # independent streams of random draws
 
 
 class TeacherSelection(Method):
-    """A policy chooses teachers for each instance: α · CE + (1 − α) · mean of the chosen ones' KL.
+    """α · CE + (1 − α) · mean KL to the teachers that a policy selects for each instance.
 
-    The schedule: the student learns from the average of all teachers; the selector learns while
-    the student is fixed; then both learn in turn. The state of teacher k on an instance is the
-    student's [CLS], the teacher's class probabilities and its loss on the gold label; where
-    nobody is chosen, the likeliest teacher teaches.
+    The schedule: the student is trained with the average of all teachers; the policy is trained
+    with the student frozen; then both are trained in turn. The state of teacher k on an instance
+    is the student's [CLS], the teacher's class probabilities and its loss on the gold label; where
+    no teacher is selected, the likeliest one is used.
 
-    [choice] The instance's vector is the student's [CLS] of the last layer, detached, divided by
-    the root of its width. Logits are softened by a temperature, with the factor T² (T = 1 is the
-    formula as noted). Each choice earns its own instance's reward (`credit`), r1 unless asked
-    otherwise: −L_KD also rewards a teacher that the student resembles already, useful or not,
-    such as one that says little. A reward is read where one gradient step on the student's own
-    logits would lead (`look_ahead`): the loss before it does not depend on the choice while the
-    student is fixed. Its baseline is the reward without that step, all teachers chosen, plus a
-    moving average of what steps gain. The third reward's accuracy is the task's first metric on
-    the selection split, read every `reward_every` steps for all choices since. The fixed weights
-    are learned once, where the policy is pre-trained (see `mixture`). Regression: squared errors,
-    and the teacher's answer in place of class probabilities.
+    Choices of this project: the instance's vector is the student's [CLS] of the last layer,
+    detached, divided by the root of its width. Logits are softened by a temperature, with the
+    factor T² (T = 1 in the paper). Each action has its own instance's reward (`credit`), by default
+    r1: −L_KD also rewards a teacher that the student already resembles, useful or not, such as one
+    with little information. A reward is computed after one gradient step on the student's own
+    logits (`look_ahead`): the loss before it does not depend on the action while the student is
+    frozen. Its baseline is the reward without that step, with all teachers selected, plus a moving
+    average of the gain of a step. The third reward's accuracy is the task's first metric on the
+    selection split, evaluated every `reward_every` steps for all actions since. The fixed weights
+    are learned once, when the policy would be pre-trained (see `mixture_weights`). Regression:
+    squared errors, and the teacher's output in place of class probabilities.
 
-    The state contains the gold label, so the policy chooses while training only.
+    The state contains the gold label, so the policy only acts during training.
 
     Source: Yuan et al., AAAI 2021, arXiv 2012.06048 (policy, rewards, schedule).
     """
@@ -58,261 +58,265 @@ class TeacherSelection(Method):
     params: TeacherSelectionParams
 
     def prepare(self, setup: Setup) -> None:
-        """Ask for the student's [CLS] where a policy reads it; build the policy.
+        """Request the student's [CLS] where a policy needs it; build the policy.
 
         Raises:
             Incompatible: fewer than two teachers; for the third reward, fewer held-out examples
-                than a batch has, or accuracy that would never be read.
+                than a batch has, or too few steps to evaluate accuracy once.
         """
         student, params = setup.student, self.params
         self.teachers, self.device, self.rows = setup.teacher_count, setup.device, setup.rows
         self.metric = setup.card.metrics[0]
-        self.top = len(architectures.blocks(student))
-        self.student_needs = {"cls": (self.top,)} if params.choose == "policy" else {}
-        self.rewarded = params.choose == "policy" and params.reward == "r3"
+        self.last_layer = len(architectures.blocks(student))
+        self.student_needs = {"cls": (self.last_layer,)} if params.choose == "policy" else {}
+        self.uses_accuracy = params.choose == "policy" and params.reward == "r3"
         self.staged = params.choose in ("policy", "weights")
         pretrained = max(1, min(round(params.pretrain * setup.steps), setup.steps - 1))
         self.pretrained = pretrained if self.staged else 0
         self.check(setup)
-        self.note_every = math.ceil(setup.steps / NOTES)
-        self.key = int(torch.randint(2**62, (1,)))  # the loop has seeded torch by the run's seed
+        self.log_every = math.ceil(setup.steps / STEP_LOGS)
+        self.key = int(torch.randint(2**62, (1,)))  # torch is seeded by the trainer
         width = int(student.config.hidden_size) + setup.card.classes + 1
-        rate = params.selector_rate
-        self.policy = TeacherPolicy(self.teachers, width, rate, self.device)
+        self.policy = TeacherPolicy(self.teachers, width, params.selector_rate, self.device)
         self.weights = torch.full((self.teachers,), 1 / self.teachers, device=self.device)
         self.gain = MovingAverage(params.baseline_decay, self.device)
-        self.quality = MovingAverage(params.baseline_decay, self.device)
+        self.accuracy = MovingAverage(params.baseline_decay, self.device)
         self.window: list[tuple[Tensor, Tensor]] = []
 
     def check(self, setup: Setup) -> None:
-        """Refuse one teacher, and a third reward that would be read never or off too little."""
+        """Check the number of teachers and that the third reward can be computed.
+
+        Raises:
+            Incompatible: it cannot, or there are fewer than two teachers.
+        """
         if setup.teacher_count < 2:
             raise Incompatible(
-                f"Choosing among teachers takes two or more, not {setup.teacher_count}.",
+                f"Selecting among teachers takes two or more, not {setup.teacher_count}.",
                 "Name each one: --teacher A --teacher B.",
             )
-        if not self.rewarded:
+        if not self.uses_accuracy:
             return
         if setup.selection_rows < setup.batch_size:
             raise Incompatible(
                 f"The selection split has {setup.selection_rows} examples, a batch "
-                f"{setup.batch_size}: too few to read a reward off.",
-                "Lower batch_size, choose another reward, or bring more training data.",
+                f"{setup.batch_size}: too few for a reward.",
+                "Lower batch_size, choose another reward, or add training data.",
             )
-        every, left = self.params.reward_every, setup.steps - self.pretrained
-        if left < every:
+        every, remaining = self.params.reward_every, setup.steps - self.pretrained
+        if remaining < every:
             raise Incompatible(
-                f"Held-out accuracy would never be read: {left} steps follow the pre-training, "
-                f"and it is read every {every}.",
-                f"Set reward_every to {max(1, left)} or less, or choose another reward.",
+                f"Held-out accuracy would never be evaluated: {remaining} steps follow the "
+                f"pre-training, and it is evaluated every {every}.",
+                f"Set reward_every to {max(1, remaining)} or less, or choose another reward.",
             )
 
     def loss(self, outputs: BatchOutputs, progress: TrainingProgress) -> dict[str, Tensor]:
-        """The soft term of the chosen teachers and the hard term, weighted by 1 − α and α."""
-        found = self.instances(outputs)
-        _, shares = self.chosen(found, progress.step)
-        return terms(outputs.student.logits, found, shares, self.params)
+        """Return the soft term of the selected teachers and the hard term."""
+        instances = self.instances(outputs)
+        _, weights = self.select(instances, progress.step)
+        return loss_terms(outputs.student.logits, instances, weights, self.params)
 
     def ready(self, progress: TrainingProgress) -> bool:
-        """A student of all teachers alike is not yet the one that this method makes."""
+        """Return whether the pre-training, with equal weights, is over."""
         return progress.step >= self.pretrained or not self.staged
 
-    # --- who teaches -------------------------------------------------------------------------
+    # --- selection ---------------------------------------------------------------------------
 
-    def chosen(self, found: Instances, step: int) -> tuple[Tensor, Tensor]:
-        """The actions at a step of the course, and each teacher's share of an instance's lesson.
+    def select(self, instances: Instances, step: int) -> tuple[Tensor, Tensor]:
+        """Return the actions at a step of the training, and each teacher's weight.
 
         Shapes: -> (B, N) of 0 and 1, (B, N) with rows that add up to 1.
         """
         match self.params.choose:
             case "policy" if step >= self.pretrained:
-                drawn = draws(self.key, (STUDYING, step), found.rows, self.teachers)
-                return self.sampled(found, drawn)
+                draws = uniform(self.key, (ON_POLICY, step), instances.rows, self.teachers)
+                return self.sample(instances, draws)
             case "weights":
-                shares = self.weights.expand(len(found), -1)
-                return torch.ones_like(shares), shares
+                weights = self.weights.expand(len(instances), -1)
+                return torch.ones_like(weights), weights
             case "oracle":
-                best = found.losses().argmin(-1)
+                best = instances.losses().argmin(-1)
             case "random":
-                drawn = draws(self.key, (BATCHES, step), np.zeros(1, dtype=np.int64), 1)
-                best = (drawn[0, 0] * self.teachers).long().to(self.device).expand(len(found))
+                draw = uniform(self.key, (RANDOM_TEACHER, step), np.zeros(1, dtype=np.int64), 1)
+                teacher = (draw[0, 0] * self.teachers).long().to(self.device)
+                best = teacher.expand(len(instances))
             case _:
-                actions = torch.ones(len(found), self.teachers, device=self.device)
+                actions = torch.ones(len(instances), self.teachers, device=self.device)
                 return actions, actions / self.teachers
         actions = F.one_hot(best, self.teachers).float()
         return actions, actions
 
-    def sampled(self, found: Instances, drawn: Tensor) -> tuple[Tensor, Tensor]:
-        """The policy's actions for these uniform numbers, and the shares that follow.
+    def sample(self, instances: Instances, draws: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the policy's actions for these uniform draws, and each teacher's weight.
 
-        Shapes: drawn (B, N) -> (B, N), (B, N).
+        Shapes: draws (B, N) -> (B, N), (B, N).
         """
-        probabilities = self.policy.probabilities(found.states)
-        actions = (drawn.to(self.device) < probabilities).float()
-        return actions, shares_of(actions, probabilities)
+        probabilities = self.policy.probabilities(instances.states)
+        actions = (draws.to(self.device) < probabilities).float()
+        return actions, teacher_weights(actions, probabilities)
 
     def instances(self, outputs: BatchOutputs) -> Instances:
-        """What the selector sees of a batch."""
+        """Return a batch as the selector observes it."""
         logits = outputs.student.logits.detach().float()
         teachers = torch.stack([each.logits.float() for each in outputs.teachers], dim=1)
-        found = Instances(
-            logits, teachers, outputs.labels, logits.new_empty(len(logits)), outputs.rows
-        )
+        no_states = logits.new_empty(len(logits))
+        instances = Instances(logits, teachers, outputs.labels, no_states, outputs.rows)
         if self.params.choose != "policy":
-            return found
-        cls = outputs.student.cls[self.top].detach().float()
-        return replace(found, states=states_of(cls, found))
+            return instances
+        cls = outputs.student.cls[self.last_layer].detach().float()
+        return replace(instances, states=states_of(cls, instances))
 
-    # --- learning ----------------------------------------------------------------------------
+    # --- training the selector ---------------------------------------------------------------
 
     def on_step_end(self, result: StepResult) -> None:
-        """Teach the selector: at the end of the pre-training, and after every step from then on."""
+        """Train the selector: at the end of the pre-training, then after every step."""
         progress, step = result.progress, result.progress.step
-        found = self.instances(result.outputs)
-        actions, shares = self.chosen(found, step)
-        if step % self.note_every == 0:
-            self.note_shares(progress, shares)
+        instances = self.instances(result.outputs)
+        actions, weights = self.select(instances, step)
+        if step % self.log_every == 0:
+            self.log_shares(progress, weights)
         if self.staged and step + 1 == self.pretrained:
-            self.study(result)
+            self.pretrain_selector(result)
         elif self.params.choose == "policy" and step >= self.pretrained:
-            told = self.learn(found, actions, shares)
-            if step % self.note_every == 0:
-                self.note_rewards(progress, *told)
-            if self.rewarded:
-                self.wait_for_accuracy(result, found, actions)
+            rewards = self.reinforce(instances, actions, weights)
+            if step % self.log_every == 0:
+                self.log_rewards(progress, *rewards)
+            if self.uses_accuracy:
+                self.reinforce_by_accuracy(result, instances, actions)
 
-    def learn(self, found: Instances, actions: Tensor, shares: Tensor) -> tuple[Tensor, Tensor]:
-        """One REINFORCE step on some instances; their mean reward and baseline.
+    def reinforce(
+        self, instances: Instances, actions: Tensor, weights: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Take one REINFORCE step; return the mean reward and baseline.
 
-        Shapes: actions, shares (B, N) -> (), ().
+        Shapes: actions, weights (B, N) -> (), ().
         """
-        everyone = torch.full_like(shares, 1 / self.teachers)
-        after = reward(ahead(found, shares, self.params), found, shares, self.params)
-        before = reward(found.student, found, everyone, self.params)
-        usual = self.gain.value
-        advantage = after - before - usual
+        equal = torch.full_like(weights, 1 / self.teachers)
+        logits = look_ahead(instances, weights, self.params)
+        after = reward(logits, instances, weights, self.params)
+        before = reward(instances.student, instances, equal, self.params)
+        average = self.gain.value
+        advantage = after - before - average
         if self.params.credit == "batch":
-            advantage = advantage.mean().expand(len(found))
-        if self.rewarded:
+            advantage = advantage.mean().expand(len(instances))
+        if self.uses_accuracy:
             advantage = self.params.gamma * advantage
-        self.policy.learn(found.states, actions, advantage)
+        self.policy.update(instances.states, actions, advantage)
         self.gain.add((after - before).mean())
-        return after.mean(), before.mean() + usual
+        return after.mean(), before.mean() + average
 
-    def study(self, result: StepResult) -> None:
-        """The student is fixed: learn from how it and its teachers see some training examples."""
+    def pretrain_selector(self, result: StepResult) -> None:
+        """Train the selector on some training examples with the student frozen."""
         batch = len(result.outputs.rows)
-        known = self.reviewed(result, batch)
+        examples = self.collect(result, batch)
         if self.params.choose == "weights":
-            self.weights = mixture(known.losses())
+            self.weights = mixture_weights(examples.losses())
             return
-        told = []
+        rewards = []
         for number in range(self.params.selector_passes):
-            drawn = draws(self.key, (REHEARSING, number), known.rows, self.teachers)
-            for start in range(0, len(known), batch):
-                part = slice(start, start + batch)
-                found = known.some(part)
-                told.append(self.learn(found, *self.sampled(found, drawn[part])))
-        last = told[-math.ceil(len(known) / batch) :]
-        self.note_rewards(
-            result.progress, *(torch.stack(each).mean() for each in zip(*last, strict=True))
-        )
+            draws = uniform(self.key, (PRETRAINING, number), examples.rows, self.teachers)
+            for start in range(0, len(examples), batch):
+                rows = slice(start, start + batch)
+                part = examples.subset(rows)
+                rewards.append(self.reinforce(part, *self.sample(part, draws[rows])))
+        last_pass = rewards[-math.ceil(len(examples) / batch) :]
+        means = (torch.stack(each).mean() for each in zip(*last_pass, strict=True))
+        self.log_rewards(result.progress, *means)
 
-    def reviewed(self, result: StepResult, batch: int) -> Instances:
-        """At most `selector_examples` training examples as student and teachers see them now."""
+    def collect(self, result: StepResult, batch: int) -> Instances:
+        """Return at most `selector_examples` training examples with their current outputs."""
         rows = np.random.default_rng(self.key).permutation(self.rows)
         rows = rows[: self.params.selector_examples]
         parts = [
             self.instances(result.observe(rows[start : start + batch]))
             for start in range(0, len(rows), batch)
         ]
-        return joined(parts)
+        return concatenate(parts)
 
-    def wait_for_accuracy(self, result: StepResult, found: Instances, actions: Tensor) -> None:
-        """The third reward's last part: every `reward_every` steps, for all choices since."""
-        self.window.append((found.states, actions))
-        progress = result.progress
-        if (progress.step + 1 - self.pretrained) % self.params.reward_every:
+    def reinforce_by_accuracy(
+        self, result: StepResult, instances: Instances, actions: Tensor
+    ) -> None:
+        """Apply the accuracy part of r3 every `reward_every` steps, to all actions since."""
+        self.window.append((instances.states, actions))
+        if (result.progress.step + 1 - self.pretrained) % self.params.reward_every:
             return
         states, actions = (torch.cat(part) for part in zip(*self.window, strict=True))
         self.window = []
-        quality = torch.tensor(result.evaluate()[self.metric], device=self.device)
-        usual = self.quality.value if self.quality.sums[1] else quality
-        advantage = (1 - self.params.gamma) * (quality - usual)
-        self.policy.learn(states, actions, advantage.expand(len(states)))
-        self.quality.add(quality)
-        told = {"reward/held_out": float(quality), "reward/held_out baseline": float(usual)}
-        self.log(progress, told)
+        accuracy = torch.tensor(result.evaluate()[self.metric], device=self.device)
+        baseline = self.accuracy.value if self.accuracy.sums[1] else accuracy
+        advantage = (1 - self.params.gamma) * (accuracy - baseline)
+        self.policy.update(states, actions, advantage.expand(len(states)))
+        self.accuracy.add(accuracy)
+        values = {"reward/held_out": float(accuracy), "reward/held_out baseline": float(baseline)}
+        self.log(result.progress, values)
 
-    # --- telling and keeping -----------------------------------------------------------------
+    # --- logs, examples and checkpoints ------------------------------------------------------
 
-    def note_rewards(self, progress: TrainingProgress, reward: Tensor, baseline: Tensor) -> None:
-        """Reading the numbers waits for the device: now and then only."""
+    def log_rewards(self, progress: TrainingProgress, reward: Tensor, baseline: Tensor) -> None:
+        """Log reward and baseline; called at intervals, since it waits for the device."""
         self.log(progress, {"reward/total": float(reward), "reward/baseline": float(baseline)})
 
-    def note_shares(self, progress: TrainingProgress, shares: Tensor) -> None:
-        """The share of a batch's instances that each teacher taught, or its fixed weight."""
+    def log_shares(self, progress: TrainingProgress, weights: Tensor) -> None:
+        """Log the share of a batch's instances that each teacher has, or its fixed weight."""
         fixed = self.params.choose == "weights"
-        taught = shares.mean(0) if fixed else shares.gt(0).float().mean(0)
-        named = enumerate(taught.tolist(), start=1)
-        self.log(progress, {f"share/teacher_{number}": share for number, share in named})
+        shares = weights.mean(0) if fixed else weights.gt(0).float().mean(0)
+        numbered = enumerate(shares.tolist(), start=1)
+        self.log(progress, {f"share/teacher_{number}": share for number, share in numbered})
 
     @torch.no_grad()
     def inspect_examples(self, outputs: BatchOutputs) -> list[dict[str, Any]]:
-        """Who would teach each instance and why; `chosen` is the likelier action.
+        """Return each instance's teachers with probability and loss; `chosen` is the greedy action.
 
-        A random teacher per batch is not chosen for an instance: then there is nothing to tell.
+        Empty for one random teacher per batch, which is not selected for an instance.
         """
         if self.params.choose == "random":
             return []
-        found = self.instances(outputs)
-        probabilities, chosen = self.likely(found)
-        losses, student = found.losses(), task_loss(found.student, found.labels)
+        instances = self.instances(outputs)
+        probabilities, chosen = self.greedy(instances)
+        losses, student = instances.losses(), task_loss(instances.student, instances.labels)
         return [
             {
                 "row": int(row),
                 "teacher": teacher + 1,
-                "probability": float(probabilities[place, teacher]),
-                "chosen": bool(chosen[place, teacher]),
-                "teacher_loss": float(losses[place, teacher]),
-                "student_loss": float(student[place]),
-                "label": float(found.labels[place]),
+                "probability": float(probabilities[index, teacher]),
+                "chosen": bool(chosen[index, teacher]),
+                "teacher_loss": float(losses[index, teacher]),
+                "student_loss": float(student[index]),
+                "label": float(instances.labels[index]),
             }
-            for place, row in enumerate(found.rows)
+            for index, row in enumerate(instances.rows)
             for teacher in range(self.teachers)
         ]
 
-    def likely(self, found: Instances) -> tuple[Tensor, Tensor]:
-        """Each teacher's probability (a fixed weight: its share), and the likelier action.
+    def greedy(self, instances: Instances) -> tuple[Tensor, Tensor]:
+        """Return each teacher's probability (or fixed weight), and the likelier action.
 
         Shapes: -> (B, N), (B, N).
         """
         if self.params.choose != "policy":
-            actions, shares = self.chosen(found, self.pretrained)
-            return shares if self.params.choose == "weights" else actions, actions
-        probabilities = self.policy.probabilities(found.states)
+            actions, weights = self.select(instances, self.pretrained)
+            return weights if self.params.choose == "weights" else actions, actions
+        probabilities = self.policy.probabilities(instances.states)
         actions = (probabilities >= 0.5).float()
-        return probabilities, shares_of(actions, probabilities).gt(0)
+        return probabilities, teacher_weights(actions, probabilities).gt(0)
 
     def state_dict(self) -> dict[str, Tensor]:
-        """Policy, averages, weights, and the choices that still wait for their reward."""
-        kept = {f"policy/{name}": tensor for name, tensor in self.policy.state_dict().items()}
-        kept |= {"weights": self.weights, "gain": self.gain.sums, "quality": self.quality.sums}
+        """Return the policy, averages, weights, and the actions without an accuracy reward yet."""
+        state = {f"policy/{name}": tensor for name, tensor in self.policy.state_dict().items()}
+        state |= {"weights": self.weights, "gain": self.gain.sums, "quality": self.accuracy.sums}
         for number, (states, actions) in enumerate(self.window):
-            kept |= {f"window/{number}/states": states, f"window/{number}/actions": actions}
-        return kept
+            state |= {f"window/{number}/states": states, f"window/{number}/actions": actions}
+        return state
 
     def load_state_dict(self, state: dict[str, Tensor]) -> None:
-        """Take back what `state` gave."""
-        placed = {name: tensor.to(self.device) for name, tensor in state.items()}
-        policy = {name: state[name] for name in state if name.startswith("policy/")}
-        self.policy.load_state_dict(
-            {name.removeprefix("policy/"): each for name, each in policy.items()}
-        )
-        self.weights, self.gain.sums = placed["weights"], placed["gain"]
-        self.quality.sums = placed["quality"]
-        waiting = sum(name.startswith("window/") for name in placed) // 2
+        """Restore what `state_dict` returned."""
+        prefix, own = "policy/", {name: each.to(self.device) for name, each in state.items()}
+        policy = {key.removeprefix(prefix): t for key, t in state.items() if key.startswith(prefix)}
+        self.policy.load_state_dict(policy)
+        self.weights, self.gain.sums = own["weights"], own["gain"]
+        self.accuracy.sums = own["quality"]
+        steps = sum(name.startswith("window/") for name in own) // 2
         self.window = [
-            (placed[f"window/{number}/states"], placed[f"window/{number}/actions"])
-            for number in range(waiting)
+            (own[f"window/{number}/states"], own[f"window/{number}/actions"])
+            for number in range(steps)
         ]

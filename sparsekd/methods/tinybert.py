@@ -1,4 +1,4 @@
-"""TinyBERT's two task stages: first the inner states, then the soft labels."""
+"""TinyBERT's two task stages: intermediate layers, then soft labels."""
 
 from torch import Tensor, nn
 
@@ -14,16 +14,16 @@ from sparsekd.methods.base import (
     require_one_teacher,
     soft_label_loss,
 )
-from sparsekd.methods.layers import depth, maps_between
+from sparsekd.methods.layers import linear_maps, num_layers
 
 
 class TinyBERT(Method):
     """Stage 1: attention scores and hidden states, embeddings included; stage 2: soft labels.
 
-    The task-specific half of TinyBERT alone: there is no general distillation before and no
-    augmented data. Layer k of m matches teacher layer k·L_T/m, the embeddings' output the
-    embeddings' output. Decided here: the share of stage 1 in one total budget; heads are averaged
-    where their numbers differ, as after pruning; maps only where widths differ.
+    This is TinyBERT's task-specific part, without general distillation and data augmentation.
+    Layer k of m matches teacher layer k·L_T/m, and the embedding output the embedding output.
+    Choices of this project: stage 1 has a share of one total budget; heads are averaged where
+    their numbers differ, as after pruning; maps exist only where widths differ.
 
     Source: Jiao et al., Findings of EMNLP 2020, arXiv 1909.10351.
     """
@@ -32,29 +32,29 @@ class TinyBERT(Method):
     reads_layers = True
 
     def prepare(self, setup: Setup) -> None:
-        """Match layers, build maps between widths.
+        """Match the layers and build maps between widths.
 
         Raises:
             Incompatible: not one teacher, or layers that cannot be matched.
         """
         require_one_teacher("TinyBERT", setup)
-        matches = every_nth(depth(setup.student), depth(setup.teachers[0]))
+        matches = every_nth(num_layers(setup.student), num_layers(setup.teachers[0]))
         self.layers = {0: 0} | dict(enumerate(matches, start=1))
         ours, theirs = tuple(self.layers), tuple(self.layers.values())
         self.student_needs = {"hidden": ours, "scores": ours[1:]}
         self.teacher_needs = {"hidden": theirs, "scores": theirs[1:]}
-        self.maps = maps_between(setup, self.layers).to(setup.device)
+        self.maps = linear_maps(setup, self.layers).to(setup.device)
 
     def modules(self) -> dict[str, nn.Module]:
-        """Linear maps from the student's width to the teacher's, where they differ."""
+        """Return linear maps from the student's width to the teacher's, where they differ."""
         return {"maps": self.maps} if len(self.maps) else {}
 
     def ready(self, progress: TrainingProgress) -> bool:
-        """In stage 2, that of the soft labels."""
+        """Return whether the training is in stage 2, the soft labels."""
         return progress.fraction >= self.params.inner_share
 
     def loss(self, outputs: BatchOutputs, progress: TrainingProgress) -> dict[str, Tensor]:
-        """One stage's terms."""
+        """Return the terms of the current stage."""
         if self.ready(progress):
             return {"soft": soft_label_loss(outputs, self.params.temperature)}
         student, teacher, terms = outputs.student, outputs.teachers[0], {}
@@ -68,9 +68,9 @@ class TinyBERT(Method):
         return terms
 
     def on_step_end(self, result: StepResult) -> None:
-        """Note where a stage begins."""
+        """Log the start of each stage."""
         now = result.progress
         before = TrainingProgress(now.step - 1, now.steps, now.epoch)
         if now.step == 0 or self.ready(now) != self.ready(before):
-            name = "soft labels" if self.ready(now) else "inner states"
+            name = "soft labels" if self.ready(now) else "intermediate layers"
             self.log(now, {f"stage/{name}": float(self.ready(now))})

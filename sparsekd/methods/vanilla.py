@@ -1,4 +1,4 @@
-"""Vanilla distillation: soft labels of one teacher mixed with the gold labels."""
+"""Vanilla distillation: a mixture of one teacher's soft labels and the gold labels."""
 
 from torch import Tensor
 
@@ -24,11 +24,15 @@ class Vanilla(Method):
     params: VanillaParams
 
     def prepare(self, setup: Setup) -> None:
-        """Refuse anything but one teacher."""
+        """Check that there is one teacher.
+
+        Raises:
+            Incompatible: there is none, or there are several.
+        """
         require_one_teacher(self.title, setup)
 
     def loss(self, outputs: BatchOutputs, progress: TrainingProgress) -> dict[str, Tensor]:
-        """The soft and the hard term, weighted by α and 1 − α; a weight of 0 drops its term."""
+        """Return the terms "soft" and "hard", weighted by α and 1 − α; a weight of 0 drops one."""
         alpha = self.params.alpha
         terms = {"soft": alpha * soft_label_loss(outputs, self.params.temperature)} if alpha else {}
         if alpha < 1:

@@ -1,4 +1,4 @@
-"""Knowledge selection as a whole: the actor turns away from a kind that is only noise."""
+"""Knowledge selection as a whole: the actor gives less weight to a kind that is noise."""
 
 from copy import deepcopy
 from dataclasses import replace
@@ -11,7 +11,7 @@ from sparsekd.catalog.methods.knowledge_selection import KnowledgeSelectionParam
 from sparsekd.catalog.parameters import TrainParams
 from sparsekd.knowledge.evaluation import predict
 from sparsekd.methods.fine_tuning import FineTuning
-from sparsekd.methods.kinds import KINDS
+from sparsekd.methods.knowledge_kinds import KINDS
 from sparsekd.methods.knowledge_selection import KnowledgeSelection
 from sparsekd.training import train
 from tests.tiny_data import tiny_card, tiny_data
@@ -20,16 +20,16 @@ CARD, DATA, SELECTION = tiny_card(), tiny_data(256, seed=1), tiny_data(400, seed
 
 
 class NoisyResponse(KnowledgeSelection):
-    """The teacher's answers to learn from are drawn by chance at every step."""
+    """Knowledge selection with random teacher logits at every step."""
 
-    def loss(self, seen, progress):
-        teacher = seen.teachers[0]
+    def loss(self, outputs, progress):
+        teacher = outputs.teachers[0]
         noise = replace(teacher, logits=3 * torch.randn_like(teacher.logits))
-        return super().loss(replace(seen, teachers=(noise,)), progress)
+        return super().loss(replace(outputs, teachers=(noise,)), progress)
 
 
 def trained_teacher(tiny):
-    """A model that knows the task: it has seen many examples of it."""
+    """Return a model fine-tuned on many examples of the task."""
     teacher = tiny(layers=2, seed=9)
     params = TrainParams(epochs=8, batch_size=32, learning_rate=2e-3, patience=20)
     end = train(
@@ -39,8 +39,8 @@ def trained_teacher(tiny):
     return teacher
 
 
-def shaken(model, seed):
-    """The model with noise on every weight: a student that all of the teacher's knowledge helps."""
+def perturbed(model, seed):
+    """Return the model with noise on every weight: every kind of knowledge helps to recover it."""
     torch.manual_seed(seed)
     student = deepcopy(model)
     with torch.no_grad():
@@ -50,20 +50,25 @@ def shaken(model, seed):
 
 
 def test_a_kind_replaced_by_noise_gets_less_weight_than_every_other(tiny):
-    teacher, noted = trained_teacher(tiny), []
+    teacher, logged = trained_teacher(tiny), []
     values = {"episodes": 10, "explorations": 7, "phases": 8}
     end = train(
-        shaken(teacher, seed=0), NoisyResponse(KnowledgeSelectionParams.of(values)), DATA,
-        SELECTION, CARD, TrainParams(epochs=3, batch_size=16, learning_rate=1e-3),
-        teacher_logits=[predict(teacher, DATA)], teachers=[teacher],
-        report=lambda event: noted.extend(event.get("notes", [])),
-    )  # fmt: skip
+        perturbed(teacher, seed=0),
+        NoisyResponse(KnowledgeSelectionParams.of(values)),
+        DATA,
+        SELECTION,
+        CARD,
+        TrainParams(epochs=3, batch_size=16, learning_rate=1e-3),
+        teacher_logits=[predict(teacher, DATA)],
+        teachers=[teacher],
+        report=lambda event: logged.extend(event.get("notes", [])),
+    )
     assert end.held_out_passes == 10 * (8 + 1)
     weights = {
         kind: np.mean(
             [
                 value
-                for step, name, value in noted
+                for step, name, value in logged
                 if name == f"weight/{kind}" and step > end.episode_steps
             ]
         )

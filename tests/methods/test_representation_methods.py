@@ -1,4 +1,4 @@
-"""Methods that match layers: which, when, with what gradient, and what they refuse."""
+"""Methods that match layers: which layers, when, their gradients and their errors."""
 
 import numpy as np
 import pytest
@@ -38,15 +38,15 @@ def built(name, student, *teachers, **params):
     return method
 
 
-def seen_by(method, student, teacher):
+def outputs_of(method, student, teacher):
     with torch.no_grad():
-        taught = observe(teacher, BATCH, method.teacher_needs)
+        teacher_outputs = observe(teacher, BATCH, method.teacher_needs)
     view = observe(student, BATCH, method.student_needs)
-    return BatchOutputs(view, (taught,), BATCH.labels, BATCH.attention_mask, BATCH.rows)
+    return BatchOutputs(view, (teacher_outputs,), BATCH.labels, BATCH.attention_mask, BATCH.rows)
 
 
-def names(method, seen, step, steps=12):
-    return set(method.loss(seen, TrainingProgress(step, steps, 0)))
+def names(method, outputs, step, steps=12):
+    return set(method.loss(outputs, TrainingProgress(step, steps, 0)))
 
 
 # --- internal representations ----------------------------------------------------------------
@@ -55,7 +55,7 @@ def names(method, seen, step, steps=12):
 def internal(tiny, **params):
     student, teacher = tiny(layers=3, seed=1), tiny(layers=6, seed=2)
     method = built("internal", student, teacher, **params)
-    return method, seen_by(method, student, teacher), student
+    return method, outputs_of(method, student, teacher), student
 
 
 def test_layer_k_of_m_matches_every_nth_layer(tiny):
@@ -64,53 +64,53 @@ def test_layer_k_of_m_matches_every_nth_layer(tiny):
 
 
 def test_a_layers_terms_are_the_published_losses(tiny):
-    method, seen, _ = internal(tiny, attention_weight=2.0, cls_weight=3.0)
-    terms = method.loss(seen, TrainingProgress(3, 12, 0))
-    student, teacher = seen.student, seen.teachers[0]
-    kl = attention_kl(student.scores[2], teacher.attention[4], seen.mask)
+    method, outputs, _ = internal(tiny, attention_weight=2.0, cls_weight=3.0)
+    terms = method.loss(outputs, TrainingProgress(3, 12, 0))
+    student, teacher = outputs.student, outputs.teachers[0]
+    kl = attention_kl(student.scores[2], teacher.attention[4], outputs.mask)
     torch.testing.assert_close(terms["attention/2"], 2 * kl)
     torch.testing.assert_close(terms["cls/2"], 3 * cls_cosine(student.cls[2], teacher.cls[4]))
 
 
 def test_progressive_goes_bottom_up_and_ends_with_the_soft_labels(tiny):
-    method, seen, _ = internal(tiny, schedule="progressive")
-    told = [names(method, seen, step) for step in range(12)]
+    method, outputs, _ = internal(tiny, schedule="progressive")
+    active = [names(method, outputs, step) for step in range(12)]
     layers = [{f"attention/{layer}", f"cls/{layer}"} for layer in (1, 2, 3)]
-    assert told == [each for each in layers for _ in range(3)] + [{"soft"}] * 3
+    assert active == [each for each in layers for _ in range(3)] + [{"soft"}] * 3
 
 
 def test_stacked_keeps_the_lower_layers_until_the_soft_labels(tiny):
-    method, seen, _ = internal(tiny, schedule="stacked", cls_weight=0)
-    told = [names(method, seen, step) for step in (0, 3, 6, 9)]
+    method, outputs, _ = internal(tiny, schedule="stacked", cls_weight=0)
+    active = [names(method, outputs, step) for step in (0, 3, 6, 9)]
     one, two, three = ({f"attention/{k}" for k in range(1, top + 1)} for top in (1, 2, 3))
-    assert told == [one, two, three, {"soft"}]
+    assert active == [one, two, three, {"soft"}]
 
 
 def test_all_at_once_is_the_same_at_every_step(tiny):
-    method, seen, _ = internal(tiny, schedule="all", attention_weight=0, labels="soft_and_gold")
+    method, outputs, _ = internal(tiny, schedule="all", attention_weight=0, labels="soft_and_gold")
     for step in (0, 5, 11):
-        assert names(method, seen, step) == {"cls/1", "cls/2", "cls/3", "soft", "hard"}
+        assert names(method, outputs, step) == {"cls/1", "cls/2", "cls/3", "soft", "hard"}
 
 
-def test_in_progressive_only_layers_up_to_the_active_one_learn(tiny):
-    method, seen, student = internal(tiny, schedule="progressive")
-    loss = sum(method.loss(seen, TrainingProgress(3, 12, 0)).values()).sum()
+def test_progressive_trains_only_layers_up_to_the_active_one(tiny):
+    method, outputs, student = internal(tiny, schedule="progressive")
+    loss = sum(method.loss(outputs, TrainingProgress(3, 12, 0)).values()).sum()
     loss.backward()
-    learned = [
+    gradients = [
         max(
             0.0 if weight.grad is None else weight.grad.abs().max().item()
             for weight in layer.parameters()
         )
         for layer in student.bert.encoder.layer
     ]
-    assert learned[0] > 0 and learned[1] > 0 and learned[2] == 0
+    assert gradients[0] > 0 and gradients[1] > 0 and gradients[2] == 0
     assert student.classifier.weight.grad is None
 
 
 def test_the_share_of_the_last_stage_can_be_set(tiny):
-    method, seen, _ = internal(tiny, last_share=0.5)
-    told = [names(method, seen, step) == {"soft"} for step in range(12)]
-    assert told == [False] * 6 + [True] * 6
+    method, outputs, _ = internal(tiny, last_share=0.5)
+    active = [names(method, outputs, step) == {"soft"} for step in range(12)]
+    assert active == [False] * 6 + [True] * 6
 
 
 @pytest.mark.parametrize(("layers", "steps"), [(2, 36), (4, 60), (3, 12), (2, 900), (4, 62)])
@@ -122,7 +122,7 @@ def test_stages_are_as_long_as_one_another(tiny, layers, steps):
     assert max(lengths) - min(lengths) <= (1 if steps % (layers + 1) else 0)
 
 
-def test_the_student_is_judged_in_the_last_stage_only(tiny):
+def test_the_student_is_evaluated_in_the_last_stage_only(tiny):
     staged, _, _ = internal(tiny)
     at_once, _, _ = internal(tiny, schedule="all")
     places = [TrainingProgress(step, 12, 0) for step in (0, 8, 9, 11)]
@@ -130,27 +130,27 @@ def test_the_student_is_judged_in_the_last_stage_only(tiny):
     assert all(at_once.ready(place) for place in places)
 
 
-def test_an_equal_student_loses_nothing_inside(tiny):
+def test_an_equal_student_has_no_loss_at_any_layer(tiny):
     model = tiny(layers=3)
     method = built("internal", model, model, schedule="all")
-    terms = method.loss(seen_by(method, model, model), TrainingProgress(0, 12, 0))
+    terms = method.loss(outputs_of(method, model, model), TrainingProgress(0, 12, 0))
     for name, term in terms.items():
         if name != "soft":
             torch.testing.assert_close(term, torch.zeros(5), rtol=0, atol=1e-5)
 
 
-def test_agreement_is_told_for_every_example_and_layer(tiny):
-    method, seen, _ = internal(tiny)
-    rows = method.inspect_examples(seen)
+def test_every_example_is_inspected_at_every_layer(tiny):
+    method, outputs, _ = internal(tiny)
+    rows = method.inspect_examples(outputs)
     assert {(row["row"], row["layer"]) for row in rows} == {
         (row, layer) for row in range(5) for layer in (1, 2, 3)
     }
     one = next(row for row in rows if (row["row"], row["layer"]) == (3, 2))
-    kl = attention_kl(seen.student.scores[2], seen.teachers[0].attention[4], seen.mask)
+    kl = attention_kl(outputs.student.scores[2], outputs.teachers[0].attention[4], outputs.mask)
     assert one["attention_kl"] == pytest.approx(kl[3].item())
 
 
-def test_nothing_inside_is_refused():
+def test_two_weights_of_zero_are_an_error():
     with pytest.raises(BadInput, match="no layer would be matched"):
         InternalParams.of({"attention_weight": 0, "cls_weight": 0})
 
@@ -158,7 +158,7 @@ def test_nothing_inside_is_refused():
 # --- baselines -------------------------------------------------------------------------------
 
 
-def test_patient_distillation_leaves_the_top_layers_to_the_soft_labels(tiny):
+def test_patient_distillation_matches_all_layers_but_the_top(tiny):
     student, teacher = tiny(layers=3, seed=1), tiny(layers=6, seed=2)
     assert built("pkd", student, teacher).layers == {1: 2, 2: 4}
     assert built("pkd", student, teacher, match="last").layers == {1: 4, 2: 5}
@@ -167,42 +167,44 @@ def test_patient_distillation_leaves_the_top_layers_to_the_soft_labels(tiny):
 def test_the_patient_term_is_beta_times_the_mean_over_layers(tiny):
     student, teacher = tiny(layers=3, seed=1), tiny(layers=6, seed=2)
     method = built("pkd", student, teacher, beta=10.0)
-    seen = seen_by(method, student, teacher)
-    ours, theirs = seen.student.cls, seen.teachers[0].cls
+    outputs = outputs_of(method, student, teacher)
+    ours, theirs = outputs.student.cls, outputs.teachers[0].cls
     mean = (cls_distance(ours[1], theirs[2]) + cls_distance(ours[2], theirs[4])) / 2
-    torch.testing.assert_close(method.loss(seen, TrainingProgress(0, 12, 0))["patient"], 10 * mean)
+    torch.testing.assert_close(
+        method.loss(outputs, TrainingProgress(0, 12, 0))["patient"], 10 * mean
+    )
 
 
-def test_patience_needs_a_layer_in_between(tiny):
+def test_patient_distillation_of_one_layer_is_an_error(tiny):
     with pytest.raises(Incompatible, match="no intermediate layer"):
         built("pkd", tiny(layers=1), tiny(layers=4))
 
 
-def test_tinybert_turns_from_inner_states_to_soft_labels(tiny):
+def test_tinybert_changes_from_intermediate_layers_to_soft_labels(tiny):
     student, teacher = tiny(layers=2, seed=1), tiny(layers=4, seed=2)
     method = built("tinybert", student, teacher, inner_share=0.75)
-    seen = seen_by(method, student, teacher)
+    outputs = outputs_of(method, student, teacher)
     inner = {"hidden/0", "hidden/1", "hidden/2", "scores/1", "scores/2"}
-    assert [names(method, seen, step) for step in (0, 8, 9)] == [inner, inner, {"soft"}]
+    assert [names(method, outputs, step) for step in (0, 8, 9)] == [inner, inner, {"soft"}]
     assert not method.ready(TrainingProgress(8, 12, 0)) and method.ready(TrainingProgress(9, 12, 0))
-    logits = seen.student.logits, seen.teachers[0].logits
-    soft = method.loss(seen, TrainingProgress(9, 12, 0))["soft"]
+    logits = outputs.student.logits, outputs.teachers[0].logits
+    soft = method.loss(outputs, TrainingProgress(9, 12, 0))["soft"]
     torch.testing.assert_close(soft, soft_cross_entropy(*logits, temperature=1.0))
 
 
 def test_hidden_states_are_compared_over_real_tokens_alone(tiny):
     student, teacher = tiny(layers=2, seed=1), tiny(layers=4, seed=2)
     method = built("tinybert", student, teacher)
-    seen = seen_by(method, student, teacher)
-    term = method.loss(seen, TrainingProgress(0, 12, 0))["hidden/1"]
+    outputs = outputs_of(method, student, teacher)
+    term = method.loss(outputs, TrainingProgress(0, 12, 0))["hidden/1"]
     for row in range(5):
         length = int(BATCH.attention_mask[row].sum())
-        ours, theirs = seen.student.hidden[1], seen.teachers[0].hidden[2]
+        ours, theirs = outputs.student.hidden[1], outputs.teachers[0].hidden[2]
         by_hand = (ours[row, :length] - theirs[row, :length]).square().mean().item()
         assert term[row].item() == pytest.approx(by_hand, rel=1e-4)
 
 
-def test_minilm_reads_the_last_layers_only(tiny):
+def test_minilm_needs_the_last_layers_only(tiny):
     method = built("minilm", tiny(layers=2), tiny(layers=5))
     assert method.student_needs == {"scores": (2,), "values": (2,)}
     assert method.teacher_needs == {"attention": (5,), "values": (5,)}
@@ -213,14 +215,14 @@ def test_minilm_reads_the_last_layers_only(tiny):
 
 @EVERY
 @pytest.mark.parametrize("count", [0, 2])
-def test_it_refuses_anything_but_one_teacher(tiny, name, count):
+def test_any_number_of_teachers_but_one_is_an_error(tiny, name, count):
     teachers = [tiny(layers=4, seed=number) for number in range(count)]
     with pytest.raises(Incompatible, match=f"not {count}"):
         built(name, tiny(), *teachers)
 
 
 @pytest.mark.parametrize("name", ["internal", "tinybert", "pkd"])
-def test_layers_that_do_not_divide_are_refused_with_those_that_do(tiny, name):
+def test_the_error_for_layers_that_do_not_divide_lists_those_that_do(tiny, name):
     with pytest.raises(Incompatible, match="The teacher has 4 layers, the student 3") as error:
         built(name, tiny(layers=3), tiny(layers=4))
     assert "1, 2 or 4" in error.value.hint
@@ -232,7 +234,7 @@ def test_widths_and_heads_may_differ(tiny, name):
     method = built(name, student, teacher)
     for step in range(12):
         for term in method.loss(
-            seen_by(method, student, teacher), TrainingProgress(step, 12, 0)
+            outputs_of(method, student, teacher), TrainingProgress(step, 12, 0)
         ).values():
             assert term.shape == (5,) and term.isfinite().all()
     maps = [each for module in method.modules().values() for each in module.values()]
@@ -240,7 +242,7 @@ def test_widths_and_heads_may_differ(tiny, name):
 
 
 @EVERY
-def test_a_pruned_teacher_with_fewer_heads_teaches(tiny, name):
+def test_a_pruned_teacher_has_finite_losses(tiny, name):
     student, teacher = tiny(layers=2, seed=1), tiny(layers=4, seed=2)
     heads = np.ones((4, 3), dtype=bool)
     heads[1, :2] = heads[3, 0] = False
@@ -248,17 +250,17 @@ def test_a_pruned_teacher_with_fewer_heads_teaches(tiny, name):
     method = built(name, student, sparse)
     for step in (0, 11):
         for term in method.loss(
-            seen_by(method, student, sparse), TrainingProgress(step, 12, 0)
+            outputs_of(method, student, sparse), TrainingProgress(step, 12, 0)
         ).values():
             assert term.isfinite().all()
 
 
 @pytest.mark.parametrize("name", ["internal", "tinybert", "minilm"])
-def test_a_layer_without_heads_has_no_attention_to_pass_on(tiny, name):
+def test_a_layer_without_heads_is_an_error(tiny, name):
     heads = np.ones((4, 3), dtype=bool)
     heads[3] = False
     sparse = prune(tiny(layers=4), Mask(heads, np.ones((4, 20), dtype=bool)))
     student = tiny(layers=2)
     method = built(name, student, sparse)
     with pytest.raises(Incompatible, match="Layer 4 has no heads left"):
-        seen_by(method, student, sparse)
+        outputs_of(method, student, sparse)

@@ -13,7 +13,7 @@ from sparsekd.catalog.parameters import TrainParams
 from sparsekd.errors import Cancelled, Incompatible
 from sparsekd.knowledge import Knowledge
 from sparsekd.methods import BatchOutputs, Setup, StepResult, TrainingProgress
-from sparsekd.methods.teacher_rewards import ahead, reward
+from sparsekd.methods.teacher_rewards import look_ahead, reward
 from sparsekd.methods.teacher_selection import TeacherSelection
 from sparsekd.training import train
 from tests.tiny_data import tiny_card, tiny_data
@@ -49,7 +49,7 @@ def prepared(tiny, card=None, steps=100, teachers=2, seed=0, **params):
     return method
 
 
-def seen(student=STUDENT, teachers=TEACHERS, labels=LABELS, rows=(0, 1, 2), cls=None):
+def batch_outputs(student=STUDENT, teachers=TEACHERS, labels=LABELS, rows=(0, 1, 2), cls=None):
     rows, labels = np.asarray(rows), torch.tensor(labels)
     cls = torch.zeros(len(rows), WIDTH) if cls is None else cls
     views = tuple(Knowledge(torch.tensor(each)) for each in teachers)
@@ -62,15 +62,15 @@ def values(terms):
 
 
 def sure(method, *odds):
-    """A policy that does not read its state."""
+    """Set a policy that ignores its state."""
     method.policy.weight.data.zero_()
     method.policy.bias.data.copy_(torch.tensor(odds))
 
 
-def test_before_the_policy_all_teachers_teach_alike(tiny):
+def test_before_the_policy_all_teachers_have_equal_weights(tiny):
     method = prepared(tiny)
     sure(method, -50.0, 50.0)
-    terms = values(method.loss(seen(), START))
+    terms = values(method.loss(batch_outputs(), START))
     for row in range(3):
         distances = [divergence(STUDENT[row], teacher[row]) for teacher in TEACHERS]
         assert terms["soft"][row] == pytest.approx(0.5 * sum(distances) / 2, rel=1e-5)
@@ -78,24 +78,24 @@ def test_before_the_policy_all_teachers_teach_alike(tiny):
         assert terms["hard"][row] == pytest.approx(hard, rel=1e-5)
 
 
-def test_afterwards_only_the_chosen_teachers_do(tiny):
+def test_afterwards_only_the_selected_teachers_have_weight(tiny):
     method = prepared(tiny, alpha=0.25)
     sure(method, -50.0, 50.0)
-    terms = values(method.loss(seen(), LATE))
+    terms = values(method.loss(batch_outputs(), LATE))
     soft = [0.75 * divergence(STUDENT[row], TEACHERS[1][row]) for row in range(3)]
     assert terms["soft"] == pytest.approx(soft, rel=1e-5)
 
 
-def test_where_nobody_is_chosen_the_likeliest_teacher_teaches(tiny):
+def test_with_no_teacher_selected_the_likeliest_has_all_the_weight(tiny):
     method = prepared(tiny)
     sure(method, -40.0, -50.0)
-    terms = values(method.loss(seen(), LATE))
+    terms = values(method.loss(batch_outputs(), LATE))
     soft = [0.5 * divergence(STUDENT[row], TEACHERS[0][row]) for row in range(3)]
     assert terms["soft"] == pytest.approx(soft, rel=1e-5)
 
 
 def test_teachers_that_agree_with_the_student_leave_half_the_task_loss(tiny):
-    terms = values(prepared(tiny).loss(seen(teachers=[STUDENT, STUDENT]), LATE))
+    terms = values(prepared(tiny).loss(batch_outputs(teachers=[STUDENT, STUDENT]), LATE))
     assert terms["soft"] == pytest.approx([0.0] * 3, abs=1e-7)
     hard = [0.5 * cross_entropy(*pair) for pair in zip(STUDENT, LABELS, strict=True)]
     assert terms["hard"] == pytest.approx(hard, rel=1e-5)
@@ -103,20 +103,20 @@ def test_teachers_that_agree_with_the_student_leave_half_the_task_loss(tiny):
 
 def test_a_regression_has_squared_errors(tiny):
     method = prepared(tiny, tiny_card(1))
-    view = seen([[2.0]], [[[1.0]], [[4.0]]], [5.0], rows=(0,))
+    view = batch_outputs([[2.0]], [[[1.0]], [[4.0]]], [5.0], rows=(0,))
     assert values(method.loss(view, START)) == {"soft": [0.5 * (1 + 4) / 2], "hard": [4.5]}
     sure(method, 50.0, -50.0)
     assert values(method.loss(view, LATE)) == {"soft": [0.5], "hard": [4.5]}
 
 
 @pytest.mark.parametrize(("alpha", "kept"), [(0, {"soft"}), (1, {"hard"})])
-def test_a_weight_of_zero_leaves_its_term_out(tiny, alpha, kept):
-    assert prepared(tiny, alpha=alpha).loss(seen(), LATE).keys() == kept
+def test_a_weight_of_zero_drops_its_term(tiny, alpha, kept):
+    assert prepared(tiny, alpha=alpha).loss(batch_outputs(), LATE).keys() == kept
 
 
 def test_the_state_is_the_students_cls_the_teachers_probabilities_and_its_loss(tiny):
     cls = torch.arange(3 * WIDTH, dtype=torch.float32).view(3, WIDTH)
-    states = prepared(tiny).instances(seen(cls=cls)).states
+    states = prepared(tiny).instances(batch_outputs(cls=cls)).states
     assert states.shape == (3, 2, WIDTH + 2 + 1)
     for row in range(3):
         for teacher in range(2):
@@ -126,41 +126,43 @@ def test_the_state_is_the_students_cls_the_teachers_probabilities_and_its_loss(t
             assert states[row, teacher].tolist() == pytest.approx(wanted, rel=1e-5)
 
 
-def test_an_instance_chooses_the_same_teachers_in_any_company_and_others_at_other_steps(tiny):
+def test_an_instances_draw_depends_on_its_step_and_not_on_its_batch(tiny):
     method = prepared(tiny)
-    whole = method.chosen(method.instances(seen()), 60)[0]
-    turned = seen(STUDENT[::-1], [each[::-1] for each in TEACHERS], LABELS[::-1], (2, 1, 0))
-    assert torch.equal(whole, method.chosen(method.instances(turned), 60)[0].flip(0))
-    found = method.instances(seen())
-    drawn = torch.stack([method.chosen(found, step)[0] for step in range(20, 100)])
+    whole = method.select(method.instances(batch_outputs()), 60)[0]
+    turned = batch_outputs(
+        STUDENT[::-1], [each[::-1] for each in TEACHERS], LABELS[::-1], (2, 1, 0)
+    )
+    assert torch.equal(whole, method.select(method.instances(turned), 60)[0].flip(0))
+    found = method.instances(batch_outputs())
+    drawn = torch.stack([method.select(found, step)[0] for step in range(20, 100)])
     assert 0.35 < drawn.mean() < 0.65
     assert (drawn != drawn[0]).any()
 
 
-def test_another_seed_chooses_otherwise(tiny):
+def test_another_seed_gives_other_actions(tiny):
     found = [prepared(tiny, seed=seed, steps=1000) for seed in (0, 1)]
-    view = found[0].instances(seen())
+    view = found[0].instances(batch_outputs())
     first, second = (
-        torch.stack([method.chosen(view, step)[0] for step in range(500, 540)]) for method in found
+        torch.stack([method.select(view, step)[0] for step in range(500, 540)]) for method in found
     )
     assert not torch.equal(first, second)
 
 
-def test_random_is_one_teacher_per_batch_and_each_has_its_turn(tiny):
+def test_random_is_one_teacher_per_batch_and_each_occurs(tiny):
     method = prepared(tiny, choose="random", teachers=2)
-    view, taught = method.instances(seen()), set()
+    view, occurred = method.instances(batch_outputs()), set()
     for step in range(30):
-        actions, shares = method.chosen(view, step)
-        assert torch.equal(actions, shares)
+        actions, weights = method.select(view, step)
+        assert torch.equal(actions, weights)
         assert (actions == actions[0]).all()
         assert actions[0].sum() == 1
-        taught.add(int(actions[0].argmax()))
-    assert taught == {0, 1}
+        occurred.add(int(actions[0].argmax()))
+    assert occurred == {0, 1}
 
 
 def test_the_oracle_is_the_teacher_with_the_smallest_loss_on_the_gold_label(tiny):
     method = prepared(tiny, choose="oracle")
-    actions, _ = method.chosen(method.instances(seen()), 0)
+    actions, _ = method.select(method.instances(batch_outputs()), 0)
     best = [
         min((0, 1), key=lambda teacher: cross_entropy(TEACHERS[teacher][row], LABELS[row]))
         for row in range(3)
@@ -169,37 +171,37 @@ def test_the_oracle_is_the_teacher_with_the_smallest_loss_on_the_gold_label(tiny
     assert len(set(best)) == 2
 
 
-def test_the_uniform_ensemble_stays_one_throughout(tiny):
+def test_the_ensemble_is_the_same_at_every_step(tiny):
     method = prepared(tiny, choose="all")
-    assert values(method.loss(seen(), START)) == values(method.loss(seen(), LATE))
+    assert values(method.loss(batch_outputs(), START)) == values(method.loss(batch_outputs(), LATE))
     assert method.student_needs == {}
 
 
 # --- schedule and learning -------------------------------------------------------------------
 
 
-def signal(method, view, step, held_out=None):
+def result(method, view, step, evaluate=None):
     progress = TrainingProgress(step, 100, 0)
-    return StepResult(view, {}, progress, held_out or _never, lambda rows: picked(view, rows))
+    return StepResult(view, {}, progress, evaluate or _unexpected, lambda rows: picked(view, rows))
 
 
-def _never():
-    raise AssertionError("the selection split was read")
+def _unexpected():
+    raise AssertionError("the selection split was evaluated")
 
 
 def picked(view, rows):
-    """Some rows of a view, as a review would show them."""
+    """Return some rows of a batch's outputs."""
     place = torch.from_numpy(np.asarray(rows))
     own = Knowledge(view.student.logits[place], cls={2: view.student.cls[2][place]})
-    taught = tuple(Knowledge(each.logits[place]) for each in view.teachers)
-    return BatchOutputs(own, taught, view.labels[place], view.mask[place], np.asarray(rows))
+    teachers = tuple(Knowledge(each.logits[place]) for each in view.teachers)
+    return BatchOutputs(own, teachers, view.labels[place], view.mask[place], np.asarray(rows))
 
 
-def test_the_selector_learns_at_the_end_of_the_pre_training_and_then_at_every_step(tiny):
+def test_the_policy_is_updated_at_the_end_of_the_pre_training_and_then_at_every_step(tiny):
     method, moved = prepared(tiny, pretrain=0.1), []
     for step in range(13):
         before = method.policy.bias.detach().clone()
-        method.on_step_end(signal(method, seen(), step))
+        method.on_step_end(result(method, batch_outputs(), step))
         moved.append(not torch.equal(before, method.policy.bias.detach()))
     assert moved == [False] * 9 + [True] * 4
     assert [method.ready(TrainingProgress(step, 100, 0)) for step in (5, 10, 11)] == [
@@ -209,75 +211,78 @@ def test_the_selector_learns_at_the_end_of_the_pre_training_and_then_at_every_st
     ]
 
 
-def test_a_reward_is_read_where_one_step_of_the_students_logits_leads(tiny):
+def test_a_reward_follows_one_gradient_step_on_the_students_logits(tiny):
     method = prepared(tiny, look_ahead=0.3, alpha=0.4)
-    found, shares = method.instances(seen()), torch.tensor([[1.0, 0.0], [0.5, 0.5], [0.0, 1.0]])
-    moved = ahead(found, shares, method.params)
+    found = method.instances(batch_outputs())
+    weights = torch.tensor([[1.0, 0.0], [0.5, 0.5], [0.0, 1.0]])
+    moved = look_ahead(found, weights, method.params)
     for row in range(3):
         own, soft = softmax(STUDENT[row]), softmax(STUDENT[row], 2)
         wanted = []
         for c in range(2):
             gold = float(c == LABELS[row])
-            taught = sum(
+            target = sum(
                 share * softmax(teacher[row], 2)[c]
-                for share, teacher in zip(shares[row].tolist(), TEACHERS, strict=True)
+                for share, teacher in zip(weights[row].tolist(), TEACHERS, strict=True)
             )
-            slope = 0.4 * (own[c] - gold) + 0.6 * 2 * (soft[c] - taught)
+            slope = 0.4 * (own[c] - gold) + 0.6 * 2 * (soft[c] - target)
             wanted.append(STUDENT[row][c] - 0.3 * slope)
         assert moved[row].tolist() == pytest.approx(wanted, rel=1e-5)
     first = [-cross_entropy(STUDENT[row], LABELS[row]) for row in range(3)]
-    assert reward(found.student, found, shares, method.params).tolist() == pytest.approx(first)
+    assert reward(found.student, found, weights, method.params).tolist() == pytest.approx(first)
     second = TeacherSelectionParams(reward="r2")
     both = [
         first[row]
         - sum(
             share * divergence(STUDENT[row], teacher[row])
-            for share, teacher in zip(shares[row].tolist(), TEACHERS, strict=True)
+            for share, teacher in zip(weights[row].tolist(), TEACHERS, strict=True)
         )
         for row in range(3)
     ]
-    assert reward(found.student, found, shares, second).tolist() == pytest.approx(both, rel=1e-5)
+    assert reward(found.student, found, weights, second).tolist() == pytest.approx(both, rel=1e-5)
 
 
-def test_the_baseline_is_the_reward_without_the_step_and_the_usual_gain(tiny):
+def test_the_baseline_is_the_reward_without_the_step_plus_the_average_gain(tiny):
     method = prepared(tiny, baseline_decay=0.5)
-    found = method.instances(seen())
+    found = method.instances(batch_outputs())
     one = torch.tensor([[1.0, 0.0]] * 3)
     before = sum(-cross_entropy(STUDENT[row], LABELS[row]) for row in range(3)) / 3
-    first, base = method.learn(found, one, one)
+    first, base = method.reinforce(found, one, one)
     assert base.item() == pytest.approx(before, rel=1e-5)
-    second, base = method.learn(found, one, one)
+    second, base = method.reinforce(found, one, one)
     assert second.item() == first.item()
     assert base.item() == pytest.approx(first.item(), rel=1e-5)
 
 
 @pytest.mark.parametrize(("credit", "passes"), [("instance", 20), ("batch", 400)])
-def test_the_policy_comes_to_choose_the_teacher_that_helps(tiny, credit, passes):
-    """Teacher 1 knows the labels, teacher 2 says the opposite."""
+def test_the_policy_learns_to_select_the_teacher_that_helps(tiny, credit, passes):
+    """Teacher 1 predicts the labels, teacher 2 their opposite."""
     drawn = np.random.default_rng(0)
     labels = drawn.integers(0, 2, 64)
     right = np.where(np.eye(2)[labels] > 0, 2.0, -2.0).tolist()
     wrong = (-np.asarray(right)).tolist()
     student = drawn.normal(size=(64, 2)).astype(np.float32).tolist()
-    view = seen(student, [right, wrong], labels.tolist(), range(64), torch.zeros(64, WIDTH))
+    view = batch_outputs(
+        student, [right, wrong], labels.tolist(), range(64), torch.zeros(64, WIDTH)
+    )
     method = prepared(tiny, pretrain=0.1, credit=credit, selector_passes=passes)
     method.rows = 64
-    method.on_step_end(signal(method, view, 9))
-    told = pd.DataFrame(method.inspect_examples(view))
-    chosen = told.groupby("teacher")["chosen"].mean()
+    method.on_step_end(result(method, view, 9))
+    table = pd.DataFrame(method.inspect_examples(view))
+    chosen = table.groupby("teacher")["chosen"].mean()
     assert chosen[1] >= 0.9
     assert chosen[2] <= 0.1
 
 
-def test_the_fixed_weights_are_the_likeliest_on_a_fine_grid(tiny):
+def test_the_fixed_weights_have_the_maximum_likelihood_on_a_fine_grid(tiny):
     method = prepared(tiny, choose="weights", pretrain=0.1)
     method.rows = 40
     drawn = np.random.default_rng(1)
     logits = drawn.normal(size=(2, 40, 2)).astype(np.float32)
     labels = drawn.integers(0, 2, 40)
     logits[0, np.arange(40), labels] += 0.7
-    view = seen(logits[0].tolist(), logits.tolist(), labels.tolist(), range(40))
-    method.on_step_end(signal(method, view, 9))
+    view = batch_outputs(logits[0].tolist(), logits.tolist(), labels.tolist(), range(40))
+    method.on_step_end(result(method, view, 9))
     p = [[softmax(logits[k, i])[labels[i]] for i in range(40)] for k in range(2)]
 
     def likelihood(w):
@@ -286,16 +291,16 @@ def test_the_fixed_weights_are_the_likeliest_on_a_fine_grid(tiny):
     best = max((w / 1000 for w in range(1001)), key=likelihood)
     assert 0.5 < best < 1
     assert method.weights.tolist() == pytest.approx([best, 1 - best], abs=2e-3)
-    _, shares = method.chosen(method.instances(view), 50)
-    assert torch.equal(shares, method.weights.expand(40, -1))
+    _, weights = method.select(method.instances(view), 50)
+    assert torch.equal(weights, method.weights.expand(40, -1))
 
 
-def test_accuracy_is_read_once_in_so_many_steps_and_moves_the_policy(tiny):
+def test_accuracy_is_evaluated_at_intervals_and_updates_the_policy(tiny):
     method = prepared(tiny, reward="r3", gamma=0.0, pretrain=0.1, reward_every=5)
     readings = iter([0.5, 0.9])
     biases = []
     for step in range(10, 20):
-        found = signal(method, seen(), step, lambda: {"accuracy": next(readings)})
+        found = result(method, batch_outputs(), step, lambda: {"accuracy": next(readings)})
         method.on_step_end(found)
         biases.append(method.policy.bias.detach().clone())
     assert next(readings, None) is None
@@ -309,8 +314,8 @@ CARD, DATA, SELECTION = tiny_card(), tiny_data(128, seed=1), tiny_data(64, seed=
 TRAINING = TrainParams(epochs=6, batch_size=16, learning_rate=2e-3)
 
 
-def answers(labels, seed):
-    """The logits of a teacher that has learned these labels by heart."""
+def memorised(labels, seed):
+    """Return the logits of a teacher that has memorised these labels."""
     noise = np.random.default_rng([seed, 7]).normal(size=(len(labels), 2))
     return (4 * np.eye(2)[labels] + noise).astype(np.float32)
 
@@ -319,25 +324,32 @@ def learn(tiny, teachers, seed=0, training=TRAINING, more=None, **params):
     method = TeacherSelection(TeacherSelectionParams(**params))
     student = tiny(layers=1, seed=seed)
     end = train(
-        student, method, DATA, SELECTION, CARD, training, seed=seed, teacher_logits=teachers,
+        student,
+        method,
+        DATA,
+        SELECTION,
+        CARD,
+        training,
+        seed=seed,
+        teacher_logits=teachers,
         **(more or {}),
-    )  # fmt: skip
+    )
     return student, end
 
 
 @pytest.mark.parametrize("place", [1, 2])
-def test_of_a_good_teacher_and_one_of_shuffled_labels_the_good_one_is_chosen(tiny, place):
+def test_a_good_teacher_is_selected_and_one_of_shuffled_labels_is_not(tiny, place):
     shuffled = np.random.default_rng(3).permutation(DATA.labels)
-    teachers = [answers(DATA.labels, 1), answers(shuffled, 2)]
+    teachers = [memorised(DATA.labels, 1), memorised(shuffled, 2)]
     _, end = learn(tiny, teachers if place == 1 else teachers[::-1], seed=place)
-    told = pd.DataFrame(end.findings)
-    after = told[told["when"] == "after"].groupby("teacher")["chosen"].mean()
+    table = pd.DataFrame(end.findings)
+    after = table[table["when"] == "after"].groupby("teacher")["chosen"].mean()
     assert after[place] >= 0.9
     assert after[3 - place] <= 0.5
 
 
 def test_accuracy_costs_the_stated_number_of_passes(tiny):
-    teachers = [answers(DATA.labels, seed) for seed in (1, 2)]
+    teachers = [memorised(DATA.labels, seed) for seed in (1, 2)]
     training = TRAINING.changed({"epochs": 2})
     costs = [
         learn(tiny, teachers, training=training, reward=reward, reward_every=5)[1].held_out_passes
@@ -348,11 +360,15 @@ def test_accuracy_costs_the_stated_number_of_passes(tiny):
 
 @pytest.mark.parametrize(
     "params",
-    [{"reward": "r3", "reward_every": 6, "credit": "batch"}, {"choose": "weights"},
-     {"choose": "random"}, {"reward": "r2"}],
-)  # fmt: skip
+    [
+        {"reward": "r3", "reward_every": 6, "credit": "batch"},
+        {"choose": "weights"},
+        {"choose": "random"},
+        {"reward": "r2"},
+    ],
+)
 def test_an_interruption_changes_nothing(tiny, params):
-    teachers = [answers(DATA.labels, 1), answers(1 - DATA.labels, 2)]
+    teachers = [memorised(DATA.labels, 1), memorised(1 - DATA.labels, 2)]
     training = TRAINING.changed({"epochs": 2})
     whole, straight = learn(tiny, teachers, training=training, **params)
     kept, stop = [], iter([*[False] * 13, True])
@@ -362,15 +378,15 @@ def test_an_interruption_changes_nothing(tiny, params):
     broken, pieces = learn(tiny, teachers, training=training, more={"resume": kept[-1]}, **params)
     for name, weight in whole.state_dict().items():
         assert torch.equal(weight, broken.state_dict()[name]), name
-    told = pd.DataFrame(straight.findings), pd.DataFrame(pieces.findings)
-    # What is told of the time before the first step was told before the interruption.
-    assert not len(told[0]) or told[0].query("when == 'after'").equals(
-        told[1].query("when == 'after'")
+    table = pd.DataFrame(straight.findings), pd.DataFrame(pieces.findings)
+    # The rows of before the first step were written before the interruption.
+    assert not len(table[0]) or table[0].query("when == 'after'").equals(
+        table[1].query("when == 'after'")
     )
 
 
-def test_it_tells_who_teaches_an_instance_and_why(tiny):
-    rows = prepared(tiny).inspect_examples(seen())
+def test_each_example_is_inspected_with_its_teachers_probabilities_and_losses(tiny):
+    rows = prepared(tiny).inspect_examples(batch_outputs())
     assert [(row["row"], row["teacher"]) for row in rows] == [
         (row, teacher) for row in range(3) for teacher in (1, 2)
     ]
@@ -380,19 +396,17 @@ def test_it_tells_who_teaches_an_instance_and_why(tiny):
     assert [row["label"] for row in rows] == [0.0, 0.0, 1.0, 1.0, 1.0, 1.0]
 
 
-def test_it_refuses_a_single_teacher(tiny):
+def test_a_single_teacher_is_an_error(tiny):
     with pytest.raises(Incompatible, match="two or more, not 1"):
         prepared(tiny, teachers=1)
 
 
-def test_it_refuses_to_read_a_reward_off_fewer_examples_than_a_batch(tiny):
+def test_a_selection_split_smaller_than_a_batch_is_an_error_for_the_third_reward(tiny):
     method = TeacherSelection(TeacherSelectionParams(reward="r3"))
     with pytest.raises(Incompatible, match="has 7 examples, a batch 8"):
-        method.prepare(
-            Setup(tiny(), tiny_card(), 2, steps=100, selection_rows=7, batch_size=8)
-        )  # fmt: skip
+        method.prepare(Setup(tiny(), tiny_card(), 2, steps=100, selection_rows=7, batch_size=8))
 
 
-def test_it_refuses_accuracy_that_would_never_be_read(tiny):
+def test_accuracy_that_would_never_be_evaluated_is_an_error(tiny):
     with pytest.raises(Incompatible, match="8 steps follow the pre-training"):
         prepared(tiny, steps=10, reward="r3", reward_every=9)

@@ -20,13 +20,13 @@ TEACHER = torch.tensor([[1.0, 0.0], [-2.0, 2.0], [3.0, 0.5]])
 LABELS = torch.tensor([0, 1, 1])
 
 
-def seen(student, teacher, labels):
+def batch_outputs(student, teacher, labels):
     mask = torch.ones(len(labels), 3, dtype=torch.int64)
     return BatchOutputs(Knowledge(student), (Knowledge(teacher),), labels, mask, labels.numpy())
 
 
 def test_the_default_is_the_published_loss():
-    terms = Vanilla(VanillaParams()).loss(seen(STUDENT, TEACHER, LABELS), START)
+    terms = Vanilla(VanillaParams()).loss(batch_outputs(STUDENT, TEACHER, LABELS), START)
     soft = torch.softmax(TEACHER / 2, 1) * torch.log_softmax(STUDENT / 2, 1)
     hard = torch.log_softmax(STUDENT, 1)[torch.arange(3), LABELS]
     published = 0.5 * (4 * -soft.sum(1).mean() - hard.mean())
@@ -35,21 +35,21 @@ def test_the_default_is_the_published_loss():
 
 def test_a_regression_is_half_way_to_teacher_and_label():
     terms = Vanilla(VanillaParams()).loss(
-        seen(torch.tensor([[2.0]]), torch.tensor([[1.0]]), torch.tensor([5.0])), START
+        batch_outputs(torch.tensor([[2.0]]), torch.tensor([[1.0]]), torch.tensor([5.0])), START
     )
     assert {name: term.item() for name, term in terms.items()} == {"soft": 0.5, "hard": 4.5}
 
 
-def test_an_alpha_of_zero_leaves_the_loss_and_gradient_of_fine_tuning():
+def test_an_alpha_of_zero_has_the_loss_and_gradient_of_fine_tuning():
     gradients = []
     for method in (Vanilla(VanillaParams(alpha=0)), FineTuning(FineTuningParams())):
         student = STUDENT.clone().requires_grad_()
-        loss = sum(method.loss(seen(student, TEACHER, LABELS), START).values())
+        loss = sum(method.loss(batch_outputs(student, TEACHER, LABELS), START).values())
         gradients.append(torch.autograd.grad(loss.mean(), student)[0])
     assert torch.equal(*gradients)
 
 
-def test_a_student_equal_to_its_teacher_loses_only_the_teachers_entropy(tiny):
+def test_the_loss_of_a_student_equal_to_its_teacher_is_the_teachers_entropy(tiny):
     model, batch = tiny(), tiny_data(6).batch(range(6))
     view = observe(model, batch)
     terms = Vanilla(VanillaParams(alpha=1)).loss(
@@ -62,11 +62,11 @@ def test_a_student_equal_to_its_teacher_loses_only_the_teachers_entropy(tiny):
 
 
 @pytest.mark.parametrize("count", [0, 2])
-def test_it_refuses_anything_but_one_teacher(tiny, count):
+def test_any_number_of_teachers_but_one_is_an_error(tiny, count):
     with pytest.raises(Incompatible, match=f"not {count}"):
         Vanilla(VanillaParams()).prepare(Setup(tiny(), tiny_card(), count))
 
 
-def test_parameters_out_of_range_are_refused():
+def test_parameters_out_of_range_are_an_error():
     with pytest.raises(BadInput, match="alpha"):
         VanillaParams.of({"alpha": 1.5})
