@@ -9,7 +9,7 @@ from sparsekd.catalog.parameters import TrainParams
 from sparsekd.catalog.stage_parameters import MaskParams, StudentParams
 from sparsekd.runs import store
 from sparsekd.runs.records import Event, Outcome, Plan, Progress, Recipe, Run, State, Step
-from sparsekd.studies import recipes
+from sparsekd.studies import stark
 from sparsekd.units import masking
 from sparsekd.units import shape as costs
 from sparsekd.units.jacobians import build
@@ -32,7 +32,7 @@ def sample_plan(
     seeds: tuple[int, ...] = (0,), task: str = "demo/sentiment", lam: float = 0.5
 ) -> Plan:
     """A study of a small teacher with one student layer."""
-    study = recipes.Study(
+    study = stark.StudySpec(
         task=task,
         checkpoint="demo:",
         teacher=DEMO_TRAINING,
@@ -41,7 +41,7 @@ def sample_plan(
         mask=MaskParams(lam=lam),
         seeds=seeds,
     )
-    return recipes.stark(study)
+    return stark.plan(study)
 
 
 def fill_plan(plan: Plan, until: str = "") -> Plan:

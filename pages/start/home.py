@@ -8,7 +8,7 @@ from pages.parts.shell import frame, live, sidebar, url_state
 from sparsekd.catalog import families
 from sparsekd.runs import activity, jobs, store
 from sparsekd.runs.records import Plan, State
-from sparsekd.studies import recipes, results, steps
+from sparsekd.studies import results, stark, steps
 from sparsekd.system.wording import counted
 
 INTRODUCTION = (
@@ -41,7 +41,7 @@ DOORS = (
 
 def draw_demo() -> None:
     """Draw the demo study's button; it queues the study, or shows it where it is done."""
-    demo = recipes.stark(recipes.demo_study())
+    demo = stark.plan(stark.demo())
     runs = store.plan_runs(demo)
     finished = [run for run in runs.values() if run.state is State.DONE]
     done = len(finished) == len(demo.steps)  # a trade-off study may have made some of them

@@ -13,8 +13,7 @@ from sparsekd.catalog.stage_parameters import MaskParams, ScoreParams, StudentPa
 from sparsekd.errors import BadInput
 from sparsekd.runs import jobs, references, store
 from sparsekd.runs.records import Plan, Recipe, Run, State
-from sparsekd.studies import recipes as plans
-from sparsekd.studies import stats
+from sparsekd.studies import recipes, stark, stats
 from sparsekd.system.wording import counted
 from sparsekd.tasks.cards import TaskCard
 
@@ -105,27 +104,27 @@ def new_student() -> None:
     student = fields.checked(StudentParams, student_values)
     method_params = fields.checked(card.params, method_values)
     if way == STUDY:
-        study = plans.Study(
+        study = stark.StudySpec(
             teacher.recipe.task, teacher.recipe.inputs["checkpoint"], train=train, student=student,
             method=card.name, method_params=method_params, score=ask_scoring(mark), mask=mask,
             seeds=seeds, finetuned=teacher.recipe,
         )  # fmt: skip
-        launch_study(plans.stark(study), task, train)
+        launch_study(stark.plan(study), task, train)
         return
-    source, recipes = teacher.id, []
+    source, runs = teacher.id, []
     if scores is not None:
-        pruned = plans.prune(
+        pruned = recipes.prune(
             task.name, teacher.id, scores.id, mask, scores.recipe.params["max_length"]
         )
-        source, recipes = pruned.run_id, [pruned]
+        source, runs = pruned.run_id, [pruned]
     init = teacher_picker.dense(teacher)
     for seed in seeds:
-        recipes.append(
-            plans.distil(
+        runs.append(
+            recipes.distil(
                 task.name, card.name, source, train, method_params, student, init, seed, others
             )
         )
-    launch(recipes, task, train)
+    launch(runs, task, train)
 
 
 def _cloned() -> Run | None:
@@ -201,7 +200,7 @@ def _defaults(teacher: Run, cloned: Run | None) -> tuple[dict[str, object], dict
     if cloned:
         return cloned.recipe.params["train"], cloned.recipe.params["student"]
     origin = store.get(teacher_picker.dense(teacher)).recipe
-    _, train, student = plans.defaults(origin.inputs["checkpoint"])
+    _, train, student = recipes.defaults(origin.inputs["checkpoint"])
     return train.values(), student.values()
 
 
@@ -218,24 +217,27 @@ def _seeds(mark: str, cloned: Run | None) -> int:
 # --- launching -------------------------------------------------------------------------------
 
 
-def launch(recipes: list[Recipe], task: TaskCard, train: TrainParams) -> None:
+def launch(runs: list[Recipe], task: TaskCard, train: TrainParams) -> None:
     """The estimate, and the button that queues the runs."""
-    wanted = [recipe for recipe in recipes if recipe.stage == "distil"]
-    words = counted(len(wanted), "student")
-    if len(recipes) > len(wanted):
+    students = [recipe for recipe in runs if recipe.stage == "distil"]
+    words = counted(len(students), "student")
+    if len(runs) > len(students):
         words += " and 1 sparse teacher"
-    extra, passes = launch_cost.training_episodes(wanted[0]), launch_cost.reward_passes(wanted[0])
+    extra, passes = (
+        launch_cost.training_episodes(students[0]),
+        launch_cost.reward_passes(students[0]),
+    )
     if extra:
         words += (
             f", each after {counted(extra, 'training episode')} of the same length with "
             f"{passes} reward passes over the selection split: "
-            f"{len(wanted) * (1 + extra)} trainings"
+            f"{len(students) * (1 + extra)} trainings"
         )
-    _estimate(task, train, len(wanted) * (1 + extra), words)
+    _estimate(task, train, len(students) * (1 + extra), words)
     if st.button("Distil", type="primary", icon=":material/play_arrow:", key="distil.go"):
-        jobs.submit(recipes, frame.chosen_device())
+        jobs.submit(runs, frame.chosen_device())
         st.session_state.pop("distil.clone", None)
-        url_state.jump(run=wanted[0].run_id)
+        url_state.jump(run=students[0].run_id)
 
 
 def launch_study(plan: Plan, task: TaskCard, train: TrainParams) -> None:

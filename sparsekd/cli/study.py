@@ -20,7 +20,7 @@ from sparsekd.cli.progress import wait_for
 from sparsekd.cli.tasks import TaskRequest
 from sparsekd.runs import jobs, references
 from sparsekd.runs.records import Plan
-from sparsekd.studies import recipes, results
+from sparsekd.studies import recipes, results, stark
 from sparsekd.tasks import TaskCard
 
 METHOD_HELP = ", ".join(METHODS)
@@ -38,12 +38,12 @@ class StudyRequest(SeedsRequest, DeviceRequest, TaskRequest):
     teacher_train: TeacherTrain = Field({})
     score: Score = Field({})
 
-    def study(self, card: TaskCard) -> recipes.Study:
+    def study(self, card: TaskCard) -> stark.StudySpec:
         """Return the study that is asked for."""
         checkpoint = start_checkpoint(self.teacher, card)
         teacher, students, student = recipes.defaults(references.origin(checkpoint))
         method = find(self.method)
-        return recipes.Study(
+        return stark.StudySpec(
             task=card.name,
             checkpoint=checkpoint,
             teacher=teacher.changed({**self.train, **self.teacher_train}),
@@ -61,7 +61,7 @@ class StudyRequest(SeedsRequest, DeviceRequest, TaskRequest):
 def study(request: StudyRequest) -> None:
     """Run a StarK study: teacher, trial student, scores, sparse teacher, student, controls."""
     card = request.card()
-    plan = recipes.stark(request.study(card))
+    plan = stark.plan(request.study(card))
     note(f"Study {plan.id}: {plan.title}, {len(plan.steps)} runs")
     jobs.submit_plan(plan, request.device)
     wait_for(plan.steps)

@@ -1,6 +1,7 @@
 """The command line that repeats a plan: only what differs from the defaults."""
 
 import shlex
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sparsekd.catalog.methods import find
@@ -9,95 +10,184 @@ from sparsekd.catalog.stage_parameters import MaskParams, ScoreParams
 from sparsekd.runs import references
 from sparsekd.runs.depth import depth
 from sparsekd.runs.records import Plan, Recipe
-from sparsekd.studies import comparison, comparison_results, roles, sweep
-from sparsekd.studies import recipes as plans
+from sparsekd.studies import comparison, comparison_results, recipes, roles, sweep
 from sparsekd.studies.sweep import Sweep
 from sparsekd.studies.variants import read
-from sparsekd.tasks.demo import DEMO_CHECKPOINTS
+from sparsekd.tasks.demo import DEMO_CHECKPOINT, DEMO_CHECKPOINTS
+
+PROGRAM = ("python", "-m", "sparsekd")
+Values = Mapping[str, Any]
 
 
 def command(plan: Plan) -> str:
-    """The words, read off the plan's own recipes unless the plan has them."""
+    """Return the command line, read off the plan's recipes unless the plan keeps one."""
     if plan.command:
         return plan.command
     match plan.kind:
         case "sweep":
-            return _sweep(plan)
+            words = _sweep(plan)
         case "comparison":
-            return _comparison(plan)
+            words = _comparison(plan)
         case _:
-            return plans.command(plan)
+            words = _study(plan)
+    return shlex.join([*PROGRAM, *words])
 
 
-def _comparison(plan: Plan) -> str:
-    names, recipes = comparison_results.variants(plan), _firsts(plan)
-    student = recipes[names[0]]
-    train, shape = comparison.usual(references.origin(recipes["teacher"].inputs["checkpoint"]))
-    words = ["python", "-m", "sparsekd", "compare", "--task", plan.task]
-    words += ["--methods", ",".join(names), *_teachers(plan, student.params["train"])]
-    seeds = 1 + max(step.seed for step in plan.steps if roles.competes(step.role))
-    words += ["--seeds", str(seeds)] if seeds > 1 else []
-    words += plans.options("student-", student.params["student"], shape.values())
-    words += plans.options("", student.params["train"], train.values())
-    words += [*_masks(recipes), *_assistant(recipes, student), *_changes(recipes)]
-    return shlex.join(words)
+def _study(plan: Plan) -> list[str]:
+    first = _first_recipes(plan)
+    teacher, student = first["teacher"], first["student"]
+    checkpoint = teacher.inputs["checkpoint"]
+    own, train, shape = recipes.defaults(checkpoint)
+    words = ["study", "--task", plan.task]
+    if checkpoint != DEMO_CHECKPOINT:
+        words += ["--teacher", typed(checkpoint)]
+    words += _seeds([step.seed for step in plan.steps if step.role == "student"], (0,))
+    words += ["--method", student.method] if student.method != "vanilla" else []
+    words += _options("student-", student.params["student"], shape.values())
+    words += _options("", first["sparse_teacher"].params["mask"], MaskParams().values())
+    words += _options("", student.params["method"], find(student.method).params().values())
+    words += _options("", student.params["train"], train.values())
+    # Options of the students hold for the teacher too, unless it has options of its own.
+    common = own.changed(_changed(student.params["train"], train.values()))
+    words += _options("teacher-", teacher.params["train"], common.values())
+    return words + _options("score-", first["scores"].params["score"], ScoreParams().values())
 
 
-def _sweep(plan: Plan) -> str:
-    asked = sweep.declared(plan)
-    train, shape = plans.defaults(references.origin(asked.teacher.inputs["checkpoint"]))[1:]
-    words = ["python", "-m", "sparsekd", "sweep", "--task", plan.task]
-    words += [*_teachers(plan, asked.train.values()), *_grid(asked)]
-    words += plans.options("student-", asked.student.values(), shape.values())
-    words += plans.options("", asked.train.values(), train.values())
-    words += plans.options("", asked.mask.values(), MaskParams().values())
-    words += plans.options("score-", asked.score.values(), ScoreParams().values())
-    for method in asked.methods:
-        usual = find(method).params().values()
-        changed = plans.changed(asked.params(method).values(), usual)
-        words += [w for n, v in changed.items() for w in ("--set", f"{method}.{n}={v}")]
-    return shlex.join(words)
+def _comparison(plan: Plan) -> list[str]:
+    names, first = comparison_results.variants(plan), _first_recipes(plan)
+    student = first[names[0]]
+    train, shape = comparison.usual(references.origin(first["teacher"].inputs["checkpoint"]))
+    words = ["compare", "--task", plan.task, "--methods", ",".join(names)]
+    words += _teachers(plan, student.params["train"])
+    words += _seeds([step.seed for step in plan.steps if roles.competes(step.role)], (0,))
+    words += _options("student-", student.params["student"], shape.values())
+    words += _options("", student.params["train"], train.values())
+    return [*words, *_masks(first), *_assistant(first, student), *_method_changes(first)]
 
 
-def _grid(asked: Sweep) -> list[str]:
-    """The lists of a trade-off study that are not the usual ones."""
-    lists: dict[str, tuple[tuple[Any, ...], tuple[Any, ...]]] = {
-        "methods": (asked.methods, ("vanilla",)),
-        "lam": (asked.lams, sweep.LAMS),
-        "sparsity": (asked.sparsities, sweep.SPARSITIES),
-        "controls": (asked.controls, sweep.CONTROLS),
-        "seeds": (asked.seeds, sweep.SEEDS),
+def _sweep(plan: Plan) -> list[str]:
+    spec = sweep.declared(plan)
+    _, train, shape = recipes.defaults(references.origin(spec.teacher.inputs["checkpoint"]))
+    words = ["sweep", "--task", plan.task, *_teachers(plan, spec.train.values()), *_grids(spec)]
+    words += _seeds(spec.seeds, sweep.SEEDS)
+    words += _options("student-", spec.student.values(), shape.values())
+    words += _options("", spec.train.values(), train.values())
+    words += _options("", spec.mask.values(), MaskParams().values())
+    words += _options("score-", spec.score.values(), ScoreParams().values())
+    for method in spec.methods:
+        default = find(method).params().values()
+        words += _settings(method, _changed(spec.params(method).values(), default))
+    return words
+
+
+# --- options ---------------------------------------------------------------------------------
+
+
+def typed(reference: str) -> str:
+    """Return a stored reference as the command line takes it."""
+    if reference in DEMO_CHECKPOINTS:
+        return reference
+    kind, _, rest = reference.partition(":")
+    return rest.rpartition("#")[0] if kind == "folder" else rest or reference
+
+
+def _changed(values: Values, default: Values) -> dict[str, Any]:
+    return {name: values[name] for name in default if values[name] != default[name]}
+
+
+def _options(prefix: str, values: Values, default: Values) -> list[str]:
+    return [
+        word
+        for name, value in _changed(values, default).items()
+        for word in (f"--{prefix}{name.replace('_', '-')}", f"{value}")
+    ]
+
+
+def _settings(method: str, values: Values) -> list[str]:
+    return [word for n, value in values.items() for word in ("--set", f"{method}.{n}={value}")]
+
+
+def _seeds(seeds: Sequence[int], default: tuple[int, ...]) -> list[str]:
+    """Return the seeds as their number where they count from 0, else one by one."""
+    different = sorted(set(seeds))
+    if different == list(default):
+        return []
+    if different == list(range(len(different))):
+        return ["--seeds", str(len(different))]
+    if len(different) == 1:
+        return ["--seed", str(different[0])]
+    return ["--seeds", ",".join(map(str, different))]
+
+
+def _grids(spec: Sweep) -> list[str]:
+    grids: dict[str, tuple[tuple[Any, ...], tuple[Any, ...]]] = {
+        "methods": (spec.methods, ("vanilla",)),
+        "lam": (spec.lams, sweep.LAMS),
+        "sparsity": (spec.sparsities, sweep.SPARSITIES),
+        "controls": (spec.controls, sweep.CONTROLS),
     }
-    unusual = {name: values for name, (values, usual) in lists.items() if set(values) != set(usual)}
-    return [word for n, values in unusual.items() for word in (f"--{n}", _listed(n, values))]
+    return [
+        word
+        for name, (values, default) in grids.items()
+        if set(values) != set(default)
+        for word in (f"--{name}", ",".join(map(_text, values)))
+    ]
 
 
-def _listed(name: str, values: tuple[Any, ...]) -> str:
-    """A list as an option: seeds that count from 0 as their number."""
-    if name == "seeds" and values == tuple(range(len(values))):
-        return str(len(values))
-    return ",".join(f"{value:g}" if isinstance(value, float) else f"{value}" for value in values)
+def _text(value: float | str) -> str:
+    return f"{value:g}" if isinstance(value, float) else f"{value}"
 
 
-def _firsts(plan: Plan) -> dict[str, Recipe]:
-    """The recipe of each role, that of the first seed where there are several."""
+def _first_recipes(plan: Plan) -> dict[str, Recipe]:
+    """Return the recipe of each role, that of the first seed where there are several."""
     return {step.role: step.recipe for step in reversed(plan.steps)}
 
 
-def _teachers(plan: Plan, students: dict[str, Any]) -> list[str]:
-    """Each teacher: by its checkpoint where the command line would train the same, else by id."""
-    recipes = [step.recipe for step in plan.steps if roles.teaches(step.role)]
-    origins = [recipe.inputs.get("checkpoint", "") for recipe in recipes]
-    own = _own(recipes[0], students)
+def _masks(first: Mapping[str, Recipe]) -> list[str]:
+    """Return λ, sparsity and scoring, where a sparse or randomly masked teacher was made."""
+    words: list[str] = []
+    made = [first[role] for role in ("sparse_teacher", "random_mask_teacher") if role in first]
+    for recipe in made[:1]:
+        params = recipe.params["mask"]
+        words += _options("", params, MaskParams().values() | {"kind": params["kind"]})
+    if "scores" in first:
+        words += _options("score-", first["scores"].params["score"], ScoreParams().values())
+    return words
+
+
+def _method_changes(first: Mapping[str, Recipe]) -> list[str]:
+    """Return the parameters of methods that differ from the catalogue's, each once."""
+    found: dict[str, None] = {}
+    for role, recipe in first.items():
+        if roles.competes(role):
+            variant = read(role)
+            default, method = variant.params({}).values(), variant.method
+        elif role in ("trial_student", "assistant"):
+            default, method = VanillaParams().values(), "vanilla"
+        else:
+            continue
+        changed = _changed(recipe.params["method"], default)
+        found |= {f"{method}.{name}={value}": None for name, value in changed.items()}
+    return [word for text in found for word in ("--set", text)]
+
+
+# --- teachers and assistants -----------------------------------------------------------------
+
+
+def _teachers(plan: Plan, students: Values) -> list[str]:
+    """Return each teacher by its checkpoint where the command trains the same one, else by id."""
+    teachers = [step.recipe for step in plan.steps if roles.teaches(step.role)]
+    origins = [teacher.inputs.get("checkpoint", "") for teacher in teachers]
+    own = _own_training(teachers[0], students)
     same = [
-        recipe.stage == "finetune"
-        and recipe.seed == origins[:place].count(origins[place])
-        and _own(recipe, students) == own
-        for place, recipe in enumerate(recipes)
+        teacher.stage == "finetune"
+        and teacher.seed == origins[:place].count(origins[place])
+        and _own_training(teacher, students) == own
+        for place, teacher in enumerate(teachers)
     ]
     names = [
-        plans.typed(origin) if known else recipe.run_id
-        for recipe, origin, known in zip(recipes, origins, same, strict=True)
+        typed(origin) if trained else teacher.run_id
+        for teacher, origin, trained in zip(teachers, origins, same, strict=True)
     ]
     words = [word for name in names for word in ("--teacher", name)]
     if names == list(DEMO_CHECKPOINTS)[: len(names)]:
@@ -108,54 +198,25 @@ def _teachers(plan: Plan, students: dict[str, Any]) -> list[str]:
     return words
 
 
-def _own(teacher: Recipe, students: dict[str, Any]) -> dict[str, Any]:
-    """The training parameters of a teacher that are neither its defaults nor the students'."""
+def _own_training(teacher: Recipe, students: Values) -> dict[str, Any]:
+    """Return the training parameters of a teacher that are neither default nor the students'."""
     if teacher.stage != "finetune":
         return {}
-    usual, usual_of_students, _ = plans.defaults(references.origin(teacher.inputs["checkpoint"]))
-    common = usual.changed(plans.changed(students, usual_of_students.values()))
-    return plans.changed(teacher.params["train"], common.values())
+    own, train, _ = recipes.defaults(references.origin(teacher.inputs["checkpoint"]))
+    common = own.changed(_changed(students, train.values()))
+    return _changed(teacher.params["train"], common.values())
 
 
-def _masks(recipes: dict[str, Recipe]) -> list[str]:
-    """λ, sparsity and scoring, where a sparse or masked teacher was made."""
-    words: list[str] = []
-    made = [recipes[role] for role in ("sparse_teacher", "random_mask_teacher") if role in recipes]
-    for recipe in made[:1]:
-        params = recipe.params["mask"]
-        words += plans.options("", params, MaskParams().values() | {"kind": params["kind"]})
-    if "scores" in recipes:
-        words += plans.options("score-", recipes["scores"].params["score"], ScoreParams().values())
-    return words
-
-
-def _assistant(recipes: dict[str, Recipe], student: Recipe) -> list[str]:
-    """The assistant's layers, where they are not half way between."""
-    if "assistant" not in recipes:
+def _assistant(first: Mapping[str, Recipe], student: Recipe) -> list[str]:
+    """Return the assistant's layers, where they are not half way between."""
+    if "assistant" not in first:
         return []
-    layers = recipes["assistant"].params["student"]["layers"]
-    return [] if layers == _half_way(recipes, student) else ["--assistant-layers", str(layers)]
+    layers = first["assistant"].params["student"]["layers"]
+    return [] if layers == _half_way(first, student) else ["--assistant-layers", str(layers)]
 
 
-def _half_way(recipes: dict[str, Recipe], student: Recipe) -> int | None:
-    teacher = depth(recipes["teacher"])
-    shape = student.params["student"]
+def _half_way(first: Mapping[str, Recipe], student: Recipe) -> int | None:
+    teacher, shape = depth(first["teacher"]), student.params["student"]
     if teacher is None or shape["choice"] not in comparison.LAYERED:
         return None
     return int(teacher + shape["layers"]) // 2
-
-
-def _changes(recipes: dict[str, Recipe]) -> list[str]:
-    """The parameters of methods that are not as the catalogue has them."""
-    found: dict[str, None] = {}
-    for role, recipe in recipes.items():
-        if roles.competes(role):
-            way = read(role)
-            usual, method = way.params({}).values(), way.method
-        elif role in ("trial_student", "assistant"):
-            usual, method = VanillaParams().values(), "vanilla"
-        else:
-            continue
-        changed = plans.changed(recipe.params["method"], usual)
-        found |= {f"{method}.{name}={value}": None for name, value in changed.items()}
-    return [word for text in found for word in ("--set", text)]

@@ -18,7 +18,7 @@ from sparsekd.catalog.parameters import Params, TrainParams
 from sparsekd.catalog.stage_parameters import MaskParams, ScoreParams, StudentParams
 from sparsekd.errors import BadInput, unknown
 from sparsekd.runs.records import ATTEMPT_STRIDE, Plan, Recipe, Step
-from sparsekd.studies import recipes as plans
+from sparsekd.studies import recipes
 
 Control = Literal["plain", "dense_tries", "random", "magnitude", "ends"]
 CONTROLS: tuple[Control, ...] = get_args(Control)
@@ -223,7 +223,7 @@ class _Seed:
         yield Step("trial_student", trial)
         if asked.sparse:
             length = asked.train.max_length
-            scores = plans.score(asked.task, self.dense, trial.run_id, asked.score, length)
+            scores = recipes.score(asked.task, self.dense, trial.run_id, asked.score, length)
             yield Step("scores", scores)
             for role, lams in (("student", asked.lams), ("lam_control", asked.ends)):
                 for lam in lams:
@@ -255,12 +255,12 @@ class _Seed:
         params = self.asked.mask.changed({"kind": kind, "lam": lam, "sparsity": sparsity})
         seed = self.seed if kind == "random" else 0
         length = self.asked.train.max_length
-        return plans.prune(self.asked.task, self.dense, scores, params, length, seed)
+        return recipes.prune(self.asked.task, self.dense, scores, params, length, seed)
 
     def student(self, method: str, params: Params, teacher: str, attempt: int = 0) -> Recipe:
         """A student; a further attempt has other random draws."""
         asked = self.asked
-        return plans.distil(
+        return recipes.distil(
             asked.task,
             method,
             teacher,
@@ -281,7 +281,7 @@ def cell(asked: Sweep, method: str, lam: float, sparsity: float, seed: int) -> l
     if sparsity == 0:
         return before
     length = asked.train.max_length
-    scores = plans.score(asked.task, one.dense, trial.run_id, asked.score, length)
+    scores = recipes.score(asked.task, one.dense, trial.run_id, asked.score, length)
     sparse = one.sparse("student", method, params, scores.run_id, lam, sparsity)
     return [*before, Step("scores", scores), *sparse]
 
@@ -304,22 +304,22 @@ def cells(plan: Plan) -> pd.DataFrame:
     dense teacher's student count from 1), seed (the study's, whatever the attempt), teacher,
     scores (run ids, or empty) and chosen_from (whether λ and sparsity may be chosen from it).
     """
-    recipes = {step.recipe.run_id: step.recipe for step in plan.steps}
-    rows = [_cell(step, recipes) for step in plan.steps if step.role in STUDENTS]
+    by_id = {step.recipe.run_id: step.recipe for step in plan.steps}
+    rows = [_cell(step, by_id) for step in plan.steps if step.role in STUDENTS]
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
 def declared(plan: Plan) -> Sweep:
     """The study as it was asked for, read off its own recipes."""
-    recipes = {step.role: step.recipe for step in reversed(plan.steps)}
-    found, trial = cells(plan), recipes["trial_student"]
+    first = {step.role: step.recipe for step in reversed(plan.steps)}
+    found, trial = cells(plan), first["trial_student"]
     grid = found[found["role"] == "student"]
     trials = {s.recipe.method: s.recipe for s in plan.steps if s.role == "trial_student"}
-    masks = [recipe.params["mask"] for recipe in recipes.values() if recipe.stage == "prune"]
-    scores = recipes.get("scores")
+    masks = [recipe.params["mask"] for recipe in first.values() if recipe.stage == "prune"]
+    scores = first.get("scores")
     return Sweep(
         task=plan.task,
-        teacher=recipes["teacher"],
+        teacher=first["teacher"],
         methods=tuple(trials),
         lams=tuple(float(lam) for lam in grid["lam"].unique()) or LAMS,
         sparsities=(0.0, *(float(sparsity) for sparsity in grid["sparsity"].unique())),
@@ -340,7 +340,7 @@ def _controls(found: pd.DataFrame) -> tuple[str, ...]:
     return (*shown, *(["ends"] if not lams or {0.0, 1.0} <= lams else []))
 
 
-def _cell(step: Step, recipes: Mapping[str, Recipe]) -> dict[str, Any]:
+def _cell(step: Step, by_id: Mapping[str, Recipe]) -> dict[str, Any]:
     recipe = step.recipe
     row = {
         "run": recipe.run_id,
@@ -359,7 +359,7 @@ def _cell(step: Step, recipes: Mapping[str, Recipe]) -> dict[str, Any]:
         return row
     teacher = recipe.inputs["teacher"]
     row |= {"teacher": teacher, "ranking": "dense", "sparsity": 0.0}
-    made = recipes.get(teacher)
+    made = by_id.get(teacher)
     if made is None or made.stage != "prune":
         return row
     mask = made.params["mask"]

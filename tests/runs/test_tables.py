@@ -8,7 +8,7 @@ import pytest
 
 from sparsekd.runs import store, tables
 from sparsekd.runs.records import Outcome, Plan, State
-from sparsekd.studies import recipes, results, roles
+from sparsekd.studies import results, roles, stark
 
 
 def frame(values: dict[str, list[float]]) -> pd.DataFrame:
@@ -41,7 +41,7 @@ def test_the_student_of_the_sparse_teacher_is_compared_with_each_control():
 @pytest.fixture
 def plan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Plan:
     monkeypatch.setenv("SPARSEKD_HOME", str(tmp_path))
-    made = recipes.stark(recipes.demo_study())
+    made = stark.plan(stark.demo())
     for step in made.steps:
         store.create(step.recipe)
     return made

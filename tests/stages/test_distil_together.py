@@ -18,7 +18,7 @@ from sparsekd.catalog.stage_parameters import StudentParams
 from sparsekd.models import stacked
 from sparsekd.runs import jobs, references, stacking, store
 from sparsekd.runs.records import Recipe, State
-from sparsekd.studies import recipes as plans
+from sparsekd.studies import recipes
 from sparsekd.worker import work
 from tests.workshop import checkpoint_folder, done, task_folder
 
@@ -38,7 +38,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
         config = json.loads((folder / "config.json").read_text())
         config |= {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
         (folder / "config.json").write_text(json.dumps(config))
-        teacher = done(plans.finetune(card.name, references.model(str(folder)), QUICK))
+        teacher = done(recipes.finetune(card.name, references.model(str(folder)), QUICK))
     (place / "names.json").write_text(json.dumps([card.name, teacher.id]))
     return place
 
@@ -54,14 +54,14 @@ def recipe(shop: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Recipe]
         if not alpha:
             method, params = ("fine_tuning", FineTuningParams())
         shape = StudentParams(layers=1)
-        return plans.distil(task, method, teacher, train, params, shape, seed=seed)
+        return recipes.distil(task, method, teacher, train, params, shape, seed=seed)
 
     return of
 
 
-def entered(*recipes: Recipe) -> list[str]:
-    store.create_all(recipes, "cpu")
-    return [each.run_id for each in recipes]
+def entered(*wanted: Recipe) -> list[str]:
+    store.create_all(wanted, "cpu")
+    return [each.run_id for each in wanted]
 
 
 def until(wanted: Callable[[], bool]) -> None:
@@ -77,10 +77,10 @@ def forget(*names: str) -> None:
 
 
 def test_runs_trained_together_have_the_metrics_of_runs_trained_alone(recipe):
-    recipes = [recipe(0), recipe(1, 0.9), recipe(2, 0)]
-    alone = [done(each) for each in recipes]
+    wanted = [recipe(0), recipe(1, 0.9), recipe(2, 0)]
+    alone = [done(each) for each in wanted]
     forget(*(run.id for run in alone))
-    names = entered(*recipes)
+    names = entered(*wanted)
     work(names, "cpu")
     for before in alone:
         run = store.get(before.id)

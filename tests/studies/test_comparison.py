@@ -14,7 +14,7 @@ from sparsekd.cli.parser import parse
 from sparsekd.errors import BadInput, Incompatible, NotFound, SparseKDError
 from sparsekd.runs import references
 from sparsekd.runs.records import Plan, Recipe
-from sparsekd.studies import command, comparison, recipes, roles, variants
+from sparsekd.studies import command, comparison, recipes, roles, stark, variants
 from sparsekd.studies.comparison import Comparison
 from sparsekd.tasks.demo import DEMO_CHECKPOINTS
 
@@ -126,8 +126,8 @@ def test_teachers_are_made_once_and_only_those_that_teach(everything: Plan):
 def test_its_sparse_teachers_and_students_are_those_of_a_study():
     found = by_role(comparison.plan(asked("vanilla:sparse_teacher", "vanilla:random_mask")))
     train, student = comparison.usual("demo:")
-    own = recipes.Study(TASK, "demo:", recipes.defaults("demo:")[0], train, student)
-    study = by_role(recipes.stark(own))
+    own = stark.StudySpec(TASK, "demo:", recipes.defaults("demo:")[0], train, student)
+    study = by_role(stark.plan(own))
     pairs = {"vanilla:sparse_teacher": "student", "vanilla:random_mask": "random_mask_student"}
     for role, twin in pairs.items():
         assert found[role].run_id == study[twin].run_id
@@ -244,7 +244,7 @@ def test_a_teacher_whose_depth_only_the_hub_knows_needs_the_assistants_layers():
 
 def test_a_plan_keeps_its_kind_and_old_plans_are_studies(everything: Plan):
     assert Plan.from_json(everything.to_json()) == everything
-    old = json.loads(recipes.stark(recipes.demo_study()).to_json())
+    old = json.loads(stark.plan(stark.demo()).to_json())
     del old["kind"]
     assert Plan.from_json(json.dumps(old)).kind == "study"
 

@@ -8,15 +8,14 @@ from sparsekd.catalog.parameters import TrainParams
 from sparsekd.catalog.stage_parameters import MaskParams, ScoreParams, StudentParams
 from sparsekd.cli.parser import parse
 from sparsekd.errors import BadInput, NotFound
-from sparsekd.studies import command, sweep
-from sparsekd.studies import recipes as plans
+from sparsekd.studies import command, recipes, sweep
 from sparsekd.studies.sweep import Sweep
 from sparsekd.studies.sweep_file import expand
 
-TEACHER, TRAIN, STUDENT = plans.defaults("demo:")
+TEACHER, TRAIN, STUDENT = recipes.defaults("demo:")
 SMALL = Sweep(
     "demo/sentiment",
-    plans.finetune("demo/sentiment", "demo:", TEACHER),
+    recipes.finetune("demo/sentiment", "demo:", TEACHER),
     lams=(0.25, 0.5),
     sparsities=(0.0, 0.3, 0.6),
     seeds=(0, 1),
@@ -57,15 +56,15 @@ def test_further_tries_differ_in_their_random_draws_alone():
 
 def test_every_student_starts_from_the_dense_teacher_and_learns_from_its_own():
     plan = sweep.plan(SMALL)
-    recipes = {step.recipe.run_id: step.recipe for step in plan.steps}
+    by_id = {step.recipe.run_id: step.recipe for step in plan.steps}
     teacher = plan.steps[0].recipe.run_id
     for row in sweep.cells(plan).itertuples():
-        assert recipes[row.run].inputs["init"] == teacher
+        assert by_id[row.run].inputs["init"] == teacher
         if row.ranking == "scores":
-            mask = recipes[row.teacher].params["mask"]
+            mask = by_id[row.teacher].params["mask"]
             assert (mask["lam"], mask["sparsity"]) == (row.lam, row.sparsity)
-            assert recipes[row.scores].stage == "score"
-            student = recipes[recipes[row.scores].inputs["student"]]
+            assert by_id[row.scores].stage == "score"
+            student = by_id[by_id[row.scores].inputs["student"]]
             assert (student.seed, student.inputs["teacher"]) == (row.seed, teacher)
 
 

@@ -11,7 +11,7 @@ from sparsekd.catalog.methods import METHODS
 from sparsekd.catalog.parameters import MethodParams, TrainParams
 from sparsekd.runs import store
 from sparsekd.runs.records import Recipe, Run, State
-from sparsekd.studies import cost as budgets
+from sparsekd.studies.cost import duration
 from sparsekd.system.wording import counted
 from sparsekd.tasks.cards import TaskCard
 from sparsekd.tasks.splits import selection_size
@@ -84,7 +84,7 @@ def show(one: Cost | None, stage: str, task: str, runs: int, words: str) -> None
         st.caption(f"{steps}. How long that takes is not known yet: nothing like it has run here.")
         return
     rate, told = known
-    total = budgets.duration(runs * one.examples / rate)
+    total = duration(runs * one.examples / rate)
     st.caption(
         f"{steps}: about {total} on one device, going by the {rate:,.0f} examples/s of "
         f"{counted(told, 'earlier run')} on {frame.plain(task)}."

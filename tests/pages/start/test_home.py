@@ -7,7 +7,7 @@ from streamlit.testing.v1 import AppTest
 
 from sparsekd.runs import store
 from sparsekd.runs.records import Outcome, Plan, State
-from sparsekd.studies import recipes, roles
+from sparsekd.studies import roles, stark
 from tests.pages.conftest import table
 from tests.sample_study import fill_plan, sample_plan
 
@@ -15,7 +15,7 @@ Open = Callable[..., AppTest]
 
 
 def demo() -> Plan:
-    return recipes.stark(recipes.demo_study())
+    return stark.plan(stark.demo())
 
 
 def states(plan: Plan) -> set[State]:

@@ -7,7 +7,7 @@ from streamlit.testing.v1 import AppTest
 
 from sparsekd.runs import store
 from sparsekd.runs.records import Plan
-from sparsekd.studies import recipes
+from sparsekd.studies import command
 from tests.pages.conftest import table
 from tests.sample_study import fill_plan, sample_plan
 
@@ -54,7 +54,7 @@ def test_the_metric_stands_in_the_address(open_page: Open, study: Plan) -> None:
 def test_the_command_that_repeats_the_study_is_shown(open_page: Open, study: Plan) -> None:
     app = open_page(COMPARE)
 
-    assert app.code[0].value == recipes.command(store.plan(study.id))
+    assert app.code[0].value == command.command(store.plan(study.id))
     assert app.code[0].value.startswith("python -m sparsekd study --task demo/sentiment")
 
 
@@ -66,4 +66,4 @@ def test_an_older_study_is_chosen_in_the_sidebar(open_page: Open, study: Plan) -
     app.selectbox(key="url.study").set_value(study.id).run()
 
     assert app.query_params["study"] == study.id
-    assert app.code[0].value == recipes.command(store.plan(study.id))
+    assert app.code[0].value == command.command(store.plan(study.id))

@@ -12,7 +12,7 @@ from pages.parts.sweep import sweep_charts, sweep_frames, sweep_view
 from sparsekd.catalog.parameters import TrainParams
 from sparsekd.runs import store
 from sparsekd.runs.records import Outcome, Plan, State
-from sparsekd.studies import recipes, sweep
+from sparsekd.studies import recipes, stark, sweep
 from tests import sample_sweep
 from tests.pages.conftest import table
 from tests.pages.test_every_page import PAGES
@@ -319,7 +319,7 @@ def test_runs_are_named_by_their_place_in_the_grid(open_page: Open, finished: Pl
 def test_another_kind_of_study_leads_to_the_latest_trade_offs(
     open_page: Open, finished: Plan
 ) -> None:
-    store.save_plan(recipes.stark(recipes.demo_study()))
+    store.save_plan(stark.plan(stark.demo()))
     app = open_page(PAGE)
     assert "no trade-off study" in app.info[0].value
 

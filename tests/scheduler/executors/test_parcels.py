@@ -15,7 +15,7 @@ from sparsekd.scheduler.executors import node, parcels
 from sparsekd.scheduler.executors.node import Ended, Letter, Tell
 from sparsekd.scheduler.executors.parcels import Parcel
 from sparsekd.scheduler.executors.share import Share
-from sparsekd.studies import recipes as plans
+from sparsekd.studies import recipes
 from tests.workshop import checkpoint_folder, done, task_folder
 
 QUICK = TrainParams(epochs=1, batch_size=32, learning_rate=3e-3, max_length=16, patience=1000)
@@ -39,7 +39,7 @@ def share(tmp_path: Path) -> Share:
 def teacher(tmp_path: Path, epochs: int = 1) -> Recipe:
     card = references.task(str(task_folder(tmp_path / "task")))
     model = references.model(str(checkpoint_folder(tmp_path / "model")))
-    return plans.finetune(card.name, model, QUICK.changed({"epochs": epochs}))
+    return recipes.finetune(card.name, model, QUICK.changed({"epochs": epochs}))
 
 
 def heard(letters: list[Letter]) -> set[str]:
@@ -65,7 +65,7 @@ def test_a_run_on_a_node_that_knows_nothing_ends_as_it_would_here(
 ):
     first = teacher(tmp_path)
     dense = done(first)
-    pruned = plans.prune(first.task, dense.id, "", MaskParams(kind="random", sparsity=0.3), 16)
+    pruned = recipes.prune(first.task, dense.id, "", MaskParams(kind="random", sparsity=0.3), 16)
     parcel = parcels.send([store.create(pruned, "cpu")], share)
     for gone in ("task", "model"):  # no other machine has them
         (tmp_path / gone).rename(tmp_path / f"{gone} that was")
@@ -98,14 +98,14 @@ def test_runs_in_one_parcel_end_each_on_its_own(
 ):
     first = teacher(tmp_path)
     card, start = first.task, first.inputs["checkpoint"]
-    recipes = [plans.finetune(card, start, QUICK, seed) for seed in range(2)]
-    pruned = plans.prune(card, recipes[0].run_id, "", MaskParams(kind="random"), 16)
-    recipes.append(replace(pruned, params={"mask": {"kind": "by taste"}, "max_length": 16}))
-    parcel = parcels.send([store.create(each, "cpu") for each in recipes], share)
+    wanted = [recipes.finetune(card, start, QUICK, seed) for seed in range(2)]
+    pruned = recipes.prune(card, wanted[0].run_id, "", MaskParams(kind="random"), 16)
+    wanted.append(replace(pruned, params={"mask": {"kind": "by taste"}, "max_length": 16}))
+    parcel = parcels.send([store.create(each, "cpu") for each in wanted], share)
     ended = visit(parcel, share, tmp_path / "node", monkeypatch)
     assert [end.state for end in ended.values()] == [State.DONE, State.DONE, State.FAILED]
-    assert ended[recipes[0].run_id].outcome.metrics != ended[recipes[1].run_id].outcome.metrics
-    assert ended[recipes[2].run_id].outcome.message
+    assert ended[wanted[0].run_id].outcome.metrics != ended[wanted[1].run_id].outcome.metrics
+    assert ended[wanted[2].run_id].outcome.message
     whole = [share.has(f"runs/{name}/{parcels.WHOLE}") for name in ended]
     assert whole == [True, True, False]
 
@@ -172,14 +172,14 @@ def test_a_node_that_cannot_reach_the_share_fails_the_run_at_once(
 
 
 def test_what_no_run_reads_stays_behind(here: Path, share: Share, tmp_path: Path):
-    before = plans.finetune("demo/sentiment", "demo:", QUICK)
+    before = recipes.finetune("demo/sentiment", "demo:", QUICK)
     store.create(before)
     store.finish(before.run_id, State.DONE, Outcome(), 1.0)
     for name in ("model/config.json", "logits-selection.npy", "jacobian/jacobian.npy", "lock"):
         path = store.folder(before.run_id) / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("x")
-    pruned = plans.prune("demo/sentiment", before.run_id, "", MaskParams(kind="random"), 16)
+    pruned = recipes.prune("demo/sentiment", before.run_id, "", MaskParams(kind="random"), 16)
     parcel = parcels.send([store.create(pruned)], share)
     assert parcel.inputs == [before.run_id]
     assert set(share.names(f"runs/{before.run_id}")) == {
@@ -199,10 +199,10 @@ def test_a_deleted_model_folder_is_named_before_anything_is_sent(
 
 
 def test_an_input_whose_files_are_gone_is_named(here: Path, share: Share):
-    before = plans.finetune("demo/sentiment", "demo:", QUICK)
+    before = recipes.finetune("demo/sentiment", "demo:", QUICK)
     store.create(before)
     store.finish(before.run_id, State.DONE, Outcome(), 1.0)
-    pruned = plans.prune("demo/sentiment", before.run_id, "", MaskParams(kind="random"), 16)
+    pruned = recipes.prune("demo/sentiment", before.run_id, "", MaskParams(kind="random"), 16)
     with pytest.raises(NotFound, match=f"The files of run {before.run_id} are gone"):
         parcels.send([store.create(pruned)], share)
 

@@ -20,7 +20,7 @@ from sparsekd.runs.records import Event, Progress, Recipe, State
 from sparsekd.scheduler.executors import Place
 from sparsekd.scheduler.executors import ray_cluster as ray_executor
 from sparsekd.scheduler.executors.ray_cluster import RayExecutor
-from sparsekd.studies import recipes as plans
+from sparsekd.studies import recipes
 from sparsekd.system import locks
 from sparsekd.system.processes import detached
 from tests.workshop import checkpoint_folder, done, task_folder
@@ -72,18 +72,18 @@ def study(world: tuple[Path, str], long: int) -> list[Recipe]:
     """A teacher; its trial student, scores, sparse teacher; two long students of that one."""
     card = references.task(str(world[0]))
     shape = StudentParams(layers=1)
-    teacher = plans.finetune(card.name, world[1], QUICK)
+    teacher = recipes.finetune(card.name, world[1], QUICK)
 
     def student(of: str, train: TrainParams, seed: int) -> Recipe:
         start = teacher.run_id
-        return plans.distil(
+        return recipes.distil(
             card.name, "vanilla", of, train, VanillaParams(), shape, start, seed=seed
         )
 
     trial = student(teacher.run_id, QUICK, 0)
-    scores = plans.score(card.name, teacher.run_id, trial.run_id, ScoreParams(), 16)
+    scores = recipes.score(card.name, teacher.run_id, trial.run_id, ScoreParams(), 16)
     mask = MaskParams(sparsity=0.3, lam=0.5)
-    sparse = plans.prune(card.name, teacher.run_id, scores.run_id, mask, 16)
+    sparse = recipes.prune(card.name, teacher.run_id, scores.run_id, mask, 16)
     slow = QUICK.changed({"epochs": long})
     last = [student(sparse.run_id, slow, seed) for seed in range(2)]
     return [teacher, trial, scores, sparse, *last]
@@ -98,12 +98,12 @@ def wait(until: Callable[[], bool], what: str) -> None:
         time.sleep(0.1)
 
 
-def states(recipes: list[Recipe]) -> set[State]:
-    return {run.state for run in store.several(r.run_id for r in recipes).values()}
+def states(wanted: list[Recipe]) -> set[State]:
+    return {run.state for run in store.several(r.run_id for r in wanted).values()}
 
 
-def over(recipes: list[Recipe]) -> bool:
-    return not states(recipes) & {State.QUEUED, State.RUNNING}
+def over(wanted: list[Recipe]) -> bool:
+    return not states(wanted) & {State.QUEUED, State.RUNNING}
 
 
 def said(runs: list[Recipe]) -> str:
@@ -135,28 +135,28 @@ def test_a_node_dies_in_the_middle_and_nothing_is_lost(
     world: tuple[Path, str],
     monkeypatch: pytest.MonkeyPatch,
 ):
-    recipes = study(world, long=80)
-    jobs.submit(recipes)
+    wanted = study(world, long=80)
+    jobs.submit(wanted)
     dying: list[Any] = []
 
     def at_work() -> bool:
         """Whether a student has taken its first steps on a node that may die."""
-        runs = [run for run in store.running() if run.recipe in recipes[-2:] and run.progress.done]
+        runs = [run for run in store.running() if run.recipe in wanted[-2:] and run.progress.done]
         dying[:] = filter(None, (node_of(run.id, cluster, scratch) for run in runs))
-        return bool(dying) or over(recipes)
+        return bool(dying) or over(wanted)
 
     wait(at_work, "a student works")
-    assert dying, said(recipes)
+    assert dying, said(wanted)
     cluster.remove_node(dying[0], allow_graceful=False)
-    wait(lambda: over(recipes), "the study ends")
+    wait(lambda: over(wanted), "the study ends")
     cluster.add_node(**NODE)
-    assert states(recipes) == {State.DONE}, said(recipes)
-    wait(lambda: not any(workers(r.run_id, scratch) for r in recipes), "the dead node's worker")
-    there = {recipe.run_id: store.get(recipe.run_id) for recipe in recipes}
+    assert states(wanted) == {State.DONE}, said(wanted)
+    wait(lambda: not any(workers(r.run_id, scratch) for r in wanted), "the dead node's worker")
+    there = {recipe.run_id: store.get(recipe.run_id) for recipe in wanted}
     numbers = {name: judged(name) for name in there}
     monkeypatch.setenv("SPARSEKD_HOME", str(home.parent / "here"))
     references.task(str(world[0]))
-    for recipe in recipes:
+    for recipe in wanted:
         here = done(recipe)
         remote = there[here.id]
         assert remote.outcome.metrics == here.outcome.metrics

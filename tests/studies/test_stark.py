@@ -11,12 +11,12 @@ from sparsekd.cli.parser import parse
 from sparsekd.errors import BadInput
 from sparsekd.runs import references
 from sparsekd.runs.records import Plan
-from sparsekd.studies import recipes
+from sparsekd.studies import command, recipes, stark
 
 
-def study(**changes: object) -> recipes.Study:
+def study(**changes: object) -> stark.StudySpec:
     given = {"task": "demo/sentiment", "checkpoint": "demo:"} | changes
-    return recipes.Study(**given)  # type: ignore[arg-type]
+    return stark.StudySpec(**given)  # type: ignore[arg-type]
 
 
 def by_role(plan: Plan, seed: int = 0) -> dict:
@@ -28,7 +28,7 @@ def by_role(plan: Plan, seed: int = 0) -> dict:
 
 
 def test_every_run_finds_its_inputs_before_it():
-    plan = recipes.stark(study(seeds=(0, 1, 2)))
+    plan = stark.plan(study(seeds=(0, 1, 2)))
     seen: set[str] = set()
     for step in plan.steps:
         assert set(step.recipe.needs) <= seen
@@ -36,14 +36,14 @@ def test_every_run_finds_its_inputs_before_it():
 
 
 def test_the_student_of_the_sparse_teacher_starts_from_the_dense_one():
-    found = by_role(recipes.stark(study()))
+    found = by_role(stark.plan(study()))
     teacher, sparse = found["teacher"].run_id, found["sparse_teacher"].run_id
     assert found["student"].inputs == {"teacher": sparse, "init": teacher}
     assert found["trial_student"].inputs == {"teacher": teacher, "init": teacher}
 
 
 def test_all_students_have_the_same_first_weights_budget_and_seed():
-    found = by_role(recipes.stark(study(student=StudentParams(layers=3))))
+    found = by_role(stark.plan(study(student=StudentParams(layers=3))))
     students = [found[role] for role in found if role.endswith("student")]
     assert len(students) == 4
     for part in ("train", "student"):
@@ -53,7 +53,7 @@ def test_all_students_have_the_same_first_weights_budget_and_seed():
 
 
 def test_the_random_control_removes_as_much_without_seeing_scores():
-    found = by_role(recipes.stark(study(mask=MaskParams(lam=0.2, sparsity=0.4))))
+    found = by_role(stark.plan(study(mask=MaskParams(lam=0.2, sparsity=0.4))))
     sparse, chance = found["sparse_teacher"], found["random_mask_teacher"]
     assert chance.params["mask"] == sparse.params["mask"] | {"kind": "random"}
     assert "scores" in sparse.inputs
@@ -61,54 +61,57 @@ def test_the_random_control_removes_as_much_without_seeing_scores():
 
 
 def test_another_sparsity_shares_teacher_trial_student_and_scores():
-    one = by_role(recipes.stark(study(mask=MaskParams(sparsity=0.2))))
-    other = by_role(recipes.stark(study(mask=MaskParams(sparsity=0.6))))
+    one = by_role(stark.plan(study(mask=MaskParams(sparsity=0.2))))
+    other = by_role(stark.plan(study(mask=MaskParams(sparsity=0.6))))
     shared = {role for role in one if one[role].run_id == other[role].run_id}
     assert shared == {"teacher", "plain_student", "trial_student", "scores"}
 
 
 def test_more_seeds_share_the_teacher_alone():
-    plan = recipes.stark(study(seeds=(0, 1)))
+    plan = stark.plan(study(seeds=(0, 1)))
     ids = [step.recipe.run_id for step in plan.steps]
     assert len(ids) == len(set(ids)) == 1 + 2 * 7
-    assert recipes.stark(study(seeds=(0,))).steps == plan.steps[:8]
+    assert stark.plan(study(seeds=(0,))).steps == plan.steps[:8]
 
 
 def test_a_finished_teacher_takes_the_place_of_a_new_one():
-    teacher = recipes.stark(study()).steps[0].recipe
-    plan = recipes.stark(study(finetuned=teacher, checkpoint=""))
+    teacher = stark.plan(study()).steps[0].recipe
+    plan = stark.plan(study(finetuned=teacher, checkpoint=""))
     assert plan.steps[0].recipe == teacher
 
 
 @pytest.mark.parametrize("mask", [{"sparsity": 1}, {"sparsity": 0.5, "neuron_sparsity": 1}])
 def test_a_sparsity_that_leaves_nothing_is_refused_before_any_run(mask: dict[str, float]):
     with pytest.raises(BadInput, match="empties every layer"):
-        recipes.stark(study(mask=MaskParams.of(mask)))
+        stark.plan(study(mask=MaskParams.of(mask)))
 
 
 def test_a_study_without_seeds_is_refused():
     with pytest.raises(BadInput, match="at least one seed"):
-        recipes.stark(study(seeds=()))
+        stark.plan(study(seeds=()))
 
 
 def test_the_demo_has_its_own_settings_a_checkpoint_the_published_ones():
     assert recipes.defaults("demo:") == recipes.defaults("demo:distilbert")
-    demo = recipes.demo_study()
+    demo = stark.demo()
     published, _, _ = recipes.defaults("folder:/x#1")
     assert (published.learning_rate, published.batch_size, published.epochs) == (3e-5, 16, 10)
     assert demo.teacher.learning_rate > published.learning_rate
 
 
-def test_the_command_line_of_a_study_repeats_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+@pytest.mark.parametrize("seeds", [(0, 1), (3,), (0, 4)])
+def test_the_command_line_of_a_study_repeats_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seeds: tuple[int, ...]
+):
     monkeypatch.setenv("SPARSEKD_HOME", str(tmp_path))
-    asked = recipes.demo_study(seeds=(0, 1))
+    asked = stark.demo(seeds=seeds)
     asked = replace(
         asked,
         mask=MaskParams(lam=0.25, sparsity=0.4, round_to=1),
         train=asked.train.changed({"epochs": 3}),
         score=asked.score.changed({"friendliness": "kl"}),
     )
-    plan = recipes.stark(asked)
-    words = shlex.split(recipes.command(plan))[3:]
+    plan = stark.plan(asked)
+    words = shlex.split(command.command(plan))[3:]
     _, request = parse(words)
-    assert recipes.stark(request.study(references.task(request.task))) == plan
+    assert stark.plan(request.study(references.task(request.task))) == plan
