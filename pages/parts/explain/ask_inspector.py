@@ -9,10 +9,10 @@ from sparsekd.errors import SparseKDError
 from sparsekd.inspector import client
 from sparsekd.inspector.protocol import Request, Response
 
-R = TypeVar("R", bound=Response)
+ResponseT = TypeVar("ResponseT", bound=Response)
 
 
-def ask(request: Request, response_type: type[R]) -> R:
+def ask(request: Request, response_type: type[ResponseT]) -> ResponseT:
     """Return the response; show a status line while waiting.
 
     Raises:

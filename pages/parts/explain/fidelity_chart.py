@@ -1,4 +1,6 @@
-"""A score against what removal really did: a marker per unit, rings around the misjudged."""
+"""A score against the effect of removal: a marker per unit, rings around the outliers."""
+
+from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
@@ -6,23 +8,26 @@ from numpy.typing import NDArray
 
 from pages.parts.shell import looks
 from sparsekd.units import fidelity
+from sparsekd.units.fidelity import Row
 from sparsekd.units.harm import Granularity
-
-Row = NDArray[np.float64]
 
 MANY = 500  # markers; above, they are drawn by the graphics card
 OUTLIERS = 5
 
 
-def scatter(
-    score: Row, really: Row, places: NDArray[np.int64], what: Granularity, axes: tuple[str, str]
+def plot_fidelity(
+    score: Row,
+    effect: Row,
+    places: NDArray[np.int64],
+    granularity: Granularity,
+    axes: tuple[str, str],
 ) -> go.Figure:
-    """A score against the effect, one marker per unit; the most misjudged are ringed.
+    """Return a score against the effect, one marker per unit; the largest outliers are ringed.
 
-    Shapes: score, really (U,), places (U, 2).
+    Shapes: score, effect (U,), places (U, 2): layer and number.
     """
     colours = looks.look()
-    draw = go.Scattergl if score.size > MANY else go.Scatter
+    plot = go.Scattergl if score.size > MANY else go.Scatter
     marker = {
         "size": 9 if score.size <= MANY else 5,
         "color": places[:, 0].astype(np.float32),
@@ -30,19 +35,29 @@ def scatter(
         "colorbar": looks.bar("Layer") | {"dtick": 1},
         "line": {"width": 0.7, "color": colours.ink},
     }
-    hover = f"layer %{{customdata[0]}}, {what} %{{customdata[1]}}<br>score %{{x:.4g}}<br>"
-    shared = {"mode": "markers", "showlegend": False}
+    hover = f"layer %{{customdata[0]}}, {granularity} %{{customdata[1]}}<br>score %{{x:.4g}}<br>"
+    shared: dict[str, Any] = {"mode": "markers", "showlegend": False}
     shared |= {side: {"marker": {"opacity": 1}} for side in ("selected", "unselected")}
-    figure = go.Figure(
-        draw(
-            x=score, y=really, customdata=places, marker=marker,
-            hovertemplate=f"{hover}effect %{{y:+.4g}}<extra></extra>", **shared,
-        )
-    )  # fmt: skip
-    far = fidelity.outliers(score, really, OUTLIERS)
-    ring = {"symbol": "circle-open", "size": 18, "color": colours.chosen, "line": {"width": 2}}
-    figure.add_trace(
-        go.Scatter(x=score[far], y=really[far], marker=ring, hoverinfo="skip",
-                   customdata=places[far], **shared)
-    )  # fmt: skip
-    return looks.plain(figure, *axes)
+    units = plot(
+        x=score,
+        y=effect,
+        customdata=places,
+        marker=marker,
+        hovertemplate=f"{hover}effect %{{y:+.4g}}<extra></extra>",
+        **shared,
+    )
+    far = fidelity.outliers(score, effect, OUTLIERS)
+    rings = go.Scatter(
+        x=score[far],
+        y=effect[far],
+        marker={
+            "symbol": "circle-open",
+            "size": 18,
+            "color": colours.chosen,
+            "line": {"width": 2},
+        },
+        hoverinfo="skip",
+        customdata=places[far],
+        **shared,
+    )
+    return looks.plain(go.Figure([units, rings]), *axes)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from pages.parts.explain import attention_view, attribution_view, tokens
+from pages.parts.explain import attention_view, attribution_view
 from sparsekd.inspector import client
 from sparsekd.inspector.protocol import (
     AttentionRequest,
@@ -96,7 +96,7 @@ def test_a_link_to_a_removed_head_says_why_it_goes(open_page: Open, study: Plan)
     layer, head = np.argwhere(~made.heads)[0]
     app = open_page(PAGE, layer=str(layer), index=str(head), sparsity="0.5", v="1")
 
-    assert f"Why does layer {layer + 1}, head {head + 1} go?" in words(app)
+    assert f"Why is layer {layer + 1}, head {head + 1} removed?" in words(app)
 
 
 def test_a_unit_that_does_not_exist_is_forgotten(open_page: Open, study: Plan) -> None:
@@ -119,10 +119,10 @@ def test_attention_of_a_linked_sentence_is_shown_as_text(open_page: Open, scored
     assert app.text_area[0].value == TEXT
     assert "The text is 47 tokens long; the model reads the first 7" in words(app)
     assert "2 tokens" in words(app)
-    assert "Where layer 2, head 3 looks" in words(app)
-    shown = table(app, "looks")
+    assert "Attention of layer 2, head 3 from" in words(app)
+    shown = table(app, "from")
     np.testing.assert_allclose(shown.iloc[:, 1:].sum(axis=1), 1, rtol=1e-5)
-    assert list(shown["looks"])[1] == "2 <b>"
+    assert list(shown["from"])[1] == "2 <b>"
 
 
 def test_the_masked_teacher_is_asked_with_the_page_s_mask(open_page: Open, scored: Run) -> None:
@@ -133,7 +133,7 @@ def test_the_masked_teacher_is_asked_with_the_page_s_mask(open_page: Open, score
     app = open_page(PAGE, view="does", layer="0", index="0", v="1", **query)
 
     assert not app.error
-    assert "Where layer 1, head 1 looks" in words(app)
+    assert "Attention of layer 1, head 1 from" in words(app)
 
 
 def test_examples_where_a_head_matters_are_offered(open_page: Open, scored: Run) -> None:
@@ -144,10 +144,10 @@ def test_examples_where_a_head_matters_are_offered(open_page: Open, scored: Run)
     keep(TopExamplesRequest(**about(scored, unit="head", layer=1, index=0)), weighed)
     keep(AttentionRequest(**about(scored, texts=("**bold** film",))), attended())
     app = open_page(PAGE, view="does", layer="1", index="0", text="**bold** film", v="1")
-    app.button_group(key="sentence.way").set_value("Where it matters most").run()
+    app.button_group(key="example.source").set_value("Most affected by this unit").run()
 
     assert not app.error
-    assert "closing this head changes" in words(app)
+    assert "removing this head changes" in words(app)
     assert app.text[0].value == "**bold** film"
 
 
@@ -168,7 +168,7 @@ def test_a_neuron_s_strongest_tokens_stand_in_their_text(open_page: Open, scored
 
 def test_models_are_attributed_side_by_side(open_page: Open, scored: Run) -> None:
     mask = masking.decide(*masking.knowledgeableness(sample_scores(), 0.5), 0.2)
-    shown = attribution_view.models(scored, mask)
+    shown = attribution_view.compared_models(scored, mask)
     for place, one in enumerate(shown):
         packed = None if one.mask is None else PackedMask.pack(one.mask)
         target = {"target": 1} if place else {}
@@ -194,17 +194,12 @@ def test_a_model_whose_files_are_gone_is_told(open_page: Open, study: Plan) -> N
 # --- the parts -------------------------------------------------------------------------------
 
 
-def test_tokens_on_charts_are_escaped() -> None:
-    assert tokens.label("<a href='x'>") == "&lt;a href='x'&gt;"
-    assert tokens.label("[CLS]", special=True) == "<i>[CLS]</i>"
-    assert tokens.label("x" * 40) == "x" * 17 + "…"
-    assert tokens.visible("a\x00​") == "a\\x00\\x200b"
-
-
 def test_pictures_hold_no_markup_of_the_data() -> None:
     maps = (
-        attention_view.picture(attended(), attended().attention[0, 0]),
-        attribution_view.picture(attributed(), attributed().values[:, None], ["<img src=x>"]),
+        attention_view.plot_attention(attended(), attended().attention[0, 0]),
+        attribution_view.plot_attributions(
+            attributed(), attributed().values[:, None], ["<img src=x>"]
+        ),
     )
     for figure in maps:
         drawn = figure.to_json()
