@@ -1,6 +1,6 @@
-"""One run in one process, or several students that train together.
+"""The work of one process: one run, or several students trained together.
 
-Preloads torch, so that a queue can fork workers that begin at once.
+Imports torch and a model before any run, so that the workers that a queue forks start at once.
 """
 
 import os
@@ -19,31 +19,35 @@ from sparsekd.errors import BadInput, Cancelled, SparseKDError, Unavailable
 from sparsekd.runs import store
 from sparsekd.runs.records import Outcome, State
 from sparsekd.runs.stacking import alike
-from sparsekd.stages import STAGES, StageContext, distil_together
+from sparsekd.stages import STAGES, StageContext
+from sparsekd.stages.distil import run_stacked
 
 
 def work(
     run_ids: str | Sequence[str], device: str, threads: int | None = None, share: float = 1.0
 ) -> None:
-    """Do queued runs; one that was cancelled or finished is left alone.
+    """Execute queued runs, together if their students can be stacked, else one after another.
 
-    Several that may train together do so, others one after another. `threads` are those that
-    torch may use, where several workers share a processor; `share` is the part of a GPU's memory
-    that is theirs, so that a run that asks for more fails alone instead of taking others down.
+    Cancelled and finished runs are left as they are.
+
+    Args:
+        threads: How many torch may use, where several workers share a processor.
+        share: The part of a GPU's memory that this process may take, so that a run that needs
+            more fails alone.
 
     Raises:
-        BadInput: another worker is at it.
+        BadInput: another worker executes the run.
     """
     if threads is not None:
         torch.set_num_threads(threads)
     if share < 1 and device.startswith("cuda"):
         torch.cuda.set_per_process_memory_fraction(share, device)
-    names = [run_ids] if isinstance(run_ids, str) else list(run_ids)
-    keys = {alike(run.recipe) for run in store.several(names).values()}
-    if len(names) > 1 and len(keys) == 1 and None not in keys:
-        Group(names, device).work()
+    run_ids = [run_ids] if isinstance(run_ids, str) else list(run_ids)
+    keys = {alike(run.recipe) for run in store.several(run_ids).values()}
+    if len(run_ids) > 1 and len(keys) == 1 and None not in keys:
+        StackedRuns(run_ids, device).work()
         return
-    for run_id in names:
+    for run_id in run_ids:
         _work(run_id, device)
 
 
@@ -60,89 +64,89 @@ def _work(run_id: str, device: str) -> None:
         store.finish(run_id, state, outcome, time.monotonic() - start)
 
 
-class Group:
-    """Runs that train together: each is locked, begun and ended on its own.
+class StackedRuns:
+    """Runs whose students are trained together; each is locked, started and finished on its own.
 
-    The time that passes is shared out among those at work.
+    The time that passes is divided among the unfinished runs.
     """
 
-    def __init__(self, names: Sequence[str], device: str) -> None:
-        self.names, self.device = names, device
+    def __init__(self, run_ids: Sequence[str], device: str) -> None:
+        self.run_ids, self.device = run_ids, device
         self.locks: dict[str, ExitStack] = {}
         self.seconds: dict[str, float] = {}
-        self.rung = False
+        self.contexts: list[StageContext] = []
+        self.signalled = False
 
     def work(self) -> None:
-        """To the end of each; whatever ends them all is the outcome of those still at work."""
+        """Execute all runs; an error that ends the training is the outcome of the unfinished."""
         try:
-            contexts = self.contexts()
-            signal.signal(signal.SIGTERM, lambda *_: setattr(self, "rung", True))
+            self.lock()
+            signal.signal(signal.SIGTERM, lambda *_: setattr(self, "signalled", True))
             self.clock = time.monotonic()
-            for context in contexts:
+            for context in self.contexts:
                 store.start(context.recipe.run_id, self.device, os.getpid())
-            for context, end in self.ends(contexts):
-                self.end(context.recipe.run_id, *end)
+            for context, state, outcome in self.outcomes():
+                self.finish(context.recipe.run_id, state, outcome)
         finally:
             for lock in self.locks.values():
                 lock.close()
 
-    def contexts(self) -> list[StageContext]:
-        """A locked place of work for each run that is queued, and that nobody else is at."""
-        contexts: list[StageContext] = []
-        for name in self.names:
+    def lock(self) -> None:
+        """Lock the queued runs and build their contexts; leave out those that are taken."""
+        for run_id in self.run_ids:
             lock = ExitStack()
             try:
-                lock.enter_context(store.held(name))
+                lock.enter_context(store.held(run_id))
             except BadInput as taken:
                 sys.stderr.write(f"{taken.message}\n")
                 continue
-            run = store.get(name)
+            run = store.get(run_id)
             if run.state is not State.QUEUED:
                 lock.close()
                 continue
-            self.locks[name], self.seconds[name] = lock, 0.0
-            if name != self.names[0]:
-                _refer(run.folder / "log.txt", self.names[0])
-            contexts.append(StageContext(run.recipe, self.device, run.folder, poll=self.poll))
-        self.at_work = contexts
-        return contexts
+            self.locks[run_id], self.seconds[run_id] = lock, 0.0
+            if run_id != self.run_ids[0]:
+                _refer_to_log(run.folder / "log.txt", self.run_ids[0])
+            context = StageContext(run.recipe, self.device, run.folder, poll=self.poll_signal)
+            self.contexts.append(context)
 
-    def poll(self) -> None:
-        """A signal is for those whom somebody asked to stop; for all, if nobody was asked.
+    def poll_signal(self) -> None:
+        """After a signal, cancel the runs that are marked as cancelled; all if none is marked.
 
-        Who cancels a run marks it before the signal, which reaches the process of them all.
+        To cancel a run is to mark it and then to signal its process, which all runs share.
         """
-        if not self.rung:
+        if not self.signalled:
             return
-        self.rung = False
-        asked = set(store.cancelled(self.names))
-        for context in self.at_work:
-            if not asked or context.recipe.run_id in asked:
+        self.signalled = False
+        marked = set(store.cancelled(self.run_ids))
+        for context in self.contexts:
+            if not marked or context.recipe.run_id in marked:
                 context.cancelled = True
 
-    def ends(
-        self, contexts: list[StageContext]
-    ) -> Iterator[tuple[StageContext, tuple[State, Outcome]]]:
-        """How each run ends, as it does."""
-        left = list(contexts)
+    def outcomes(self) -> Iterator[tuple[StageContext, State, Outcome]]:
+        """Train the students; yield the end of each run as it comes."""
+        unfinished = list(self.contexts)
         try:
-            for context, end in distil_together(contexts) if contexts else ():
-                left.remove(context)
-                yield context, _told(end) if isinstance(end, Exception) else (State.DONE, end)
-        except Exception as error:  # noqa: BLE001 (whatever it is, the runs say so)
-            yield from ((context, _told(error)) for context in left)
+            for context, end in run_stacked(self.contexts) if self.contexts else ():
+                unfinished.remove(context)
+                if isinstance(end, Exception):
+                    yield context, *_failure(end)
+                else:
+                    yield context, State.DONE, end
+        except Exception as error:  # noqa: BLE001 (any error is the outcome of these runs)
+            yield from ((context, *_failure(error)) for context in unfinished)
 
-    def end(self, name: str, state: State, outcome: Outcome) -> None:
-        """Note how a run ended, and let it go."""
+    def finish(self, run_id: str, state: State, outcome: Outcome) -> None:
+        """Store how a run ended, and unlock it."""
         now = time.monotonic()
         for each in self.locks:
             self.seconds[each] += (now - self.clock) / len(self.locks)
         self.clock = now
-        store.finish(name, state, outcome, self.seconds[name])
-        self.locks.pop(name).close()
+        store.finish(run_id, state, outcome, self.seconds[run_id])
+        self.locks.pop(run_id).close()
 
 
-def _refer(log: Path, first: str) -> None:
+def _refer_to_log(log: Path, first: str) -> None:
     with log.open("a", encoding="utf-8") as out:
         out.write(f"Trains together with run {first}; the log of that run has all messages.\n")
 
@@ -150,12 +154,12 @@ def _refer(log: Path, first: str) -> None:
 def _outcome(context: StageContext) -> tuple[State, Outcome]:
     try:
         return State.DONE, STAGES[context.recipe.stage](context)
-    except Exception as error:  # noqa: BLE001 (whatever it is, the run says so)
-        return _told(error)
+    except Exception as error:  # noqa: BLE001 (any error is the outcome of the run)
+        return _failure(error)
 
 
-def _told(error: Exception) -> tuple[State, Outcome]:
-    """An error in the words of an outcome; its traceback goes to the log."""
+def _failure(error: Exception) -> tuple[State, Outcome]:
+    """Return the state and the outcome of a run that an error ended; log its traceback."""
     if isinstance(error, Cancelled):
         return State.CANCELLED, Outcome(message=error.message, hint=error.hint)
     traceback.print_exception(error)

@@ -1,4 +1,4 @@
-"""What ablating every head costs, against re-running the whole model for each of them."""
+"""The time of ablating every head, compared with running the whole model for each of them."""
 
 import copy
 import time
@@ -19,16 +19,16 @@ from sparsekd.models.gates import gated
 from sparsekd.units.masking import Mask
 
 DEEP = 12  # layers of the usual base model
-TOKENS = 1024  # of a round: one batch of the plain way, of the size that suits processors
+TOKENS = 1024  # of a round: one batch of whole runs, of the size that is fastest on a CPU
 
 
 def measure(
     teacher: PreTrainedModel, data: Encoded, rounds: int = 3, deep: int = DEEP
 ) -> list[Row]:
-    """Time of both ways on the same examples, in turn, round by round; ratios are medians.
+    """Measure both on the same examples in turn; ratios are medians over the rounds.
 
-    The teacher, and a model of the same width with `deep` layers and random weights where the
-    teacher has fewer: what is shared grows with the depth.
+    The models are the teacher and, where it has fewer than `deep` layers, one of the same width
+    with so many layers and random weights: the shared prefix grows with the depth.
     """
     models = [teacher]
     if len(architectures.blocks(teacher)) < deep:
@@ -37,7 +37,7 @@ def measure(
 
 
 def deeper(teacher: PreTrainedModel, layers: int) -> PreTrainedModel:
-    """A model with the teacher's sizes but another depth; its weights are random."""
+    """Return a model with the teacher's sizes but another depth, with random weights."""
     config = copy.deepcopy(teacher.config)
     config.num_hidden_layers = layers
     with torch.random.fork_rng(devices=[]):
@@ -55,7 +55,7 @@ def _row(model: PreTrainedModel, data: Encoded, rounds: int) -> Row:
     _each_anew(model, parts[0], removals[:1])
     ratios, furthest = [], 0.0
     for part in parts:
-        # A full run takes as long whichever head is closed: one for each layer stands for all.
+        # A whole run takes the same time whichever head is closed: one per layer is enough.
         one_each = removals[:: len(removals) // layers]
         anew, expected = _timed(_each_anew, model, part, one_each)
         shared, found = _timed(ablate, model, part, removals)
@@ -73,9 +73,9 @@ def _row(model: PreTrainedModel, data: Encoded, rounds: int) -> Row:
 
 
 def _parts(data: Encoded, rounds: int) -> list[Encoded]:
-    """Neighbours of similar length, shorter and longer ones: neither way has much to pad.
+    """Return groups of examples of similar length, short to long, so that both pad little.
 
-    So it is with a whole split; a few texts of all lengths in one batch would slow the plain way.
+    A whole split pads little too; a few texts of all lengths in one batch would slow whole runs.
     """
     order = np.argsort(data.lengths, kind="stable")
     many = min(max(int(TOKENS / data.lengths.mean()), 1), len(order))
@@ -87,7 +87,7 @@ def _parts(data: Encoded, rounds: int) -> list[Encoded]:
 def _each_anew(
     model: PreTrainedModel, data: Encoded, removals: list[Removal]
 ) -> NDArray[np.float32]:
-    """The product's own evaluation, once for each removal.
+    """Evaluate the whole model once for each removal.
 
     Shapes: -> (N, R, C), N here the number of examples, R removals.
     """

@@ -1,4 +1,4 @@
-"""What a distillation step costs, against the plain loop and against the usual one."""
+"""The time of a distillation step, compared with the plain loop and with the usual one."""
 
 import copy
 import time
@@ -25,7 +25,8 @@ from sparsekd.methods.vanilla import Vanilla
 from sparsekd.models import architectures, students
 from sparsekd.models.gates import cls_only
 from sparsekd.tasks import TaskCard
-from sparsekd.training.step import Lesson
+from sparsekd.training import TrainingJob
+from sparsekd.training.step import TrainingStep
 
 Rows = NDArray[np.int64]
 WIDTH = 128  # tokens to which the plain loop pads
@@ -40,7 +41,7 @@ def measure(
     batch_size: int = 32,
     rounds: int = 5,
 ) -> list[Row]:
-    """Time per example of three loops, in turn, and of the teacher's one pass over the data.
+    """Measure the time per example of three loops and of the teacher's one pass over the data.
 
     Every round takes one step of the plain loop (eager attention, teacher at every step,
     everything padded to 128 tokens), two of the usual loop (fused attention, teacher at every
@@ -60,7 +61,7 @@ def measure(
 
 
 class TeacherEachStep:
-    """The loop that this product does not have: the teacher reads every batch again.
+    """The loop without cached teacher logits: the teacher runs on every batch again.
 
     Args:
         width: Tokens to which every batch is padded; 0 = to its own longest.
@@ -83,7 +84,7 @@ class TeacherEachStep:
         self.optimiser = AdamW(self.student.parameters(), lr=params.learning_rate)
 
     def step(self, rows: Rows) -> None:
-        """One optimiser step.
+        """Take one optimiser step.
 
         Shapes: rows (B,).
         """
@@ -101,7 +102,7 @@ class TeacherEachStep:
 
 
 def widened(batch: Batch, width: int) -> Batch:
-    """The batch padded to `width` tokens, or as it is where it is wider.
+    """Pad the batch to `width` tokens; leave a wider one as it is.
 
     Shapes: (B, T) -> (B, max(T, width)).
     """
@@ -123,11 +124,12 @@ def _our_step(
 ) -> Callable[[Rows], None]:
     model = copy.deepcopy(student).train()
     method = Vanilla(VanillaParams.of({}))
-    lesson = Lesson(model, method, data, card, params, teacher_logits=[logits])
+    job = TrainingJob(model, method, data, data, card, params, teacher_logits=[logits])
+    training_step = TrainingStep(job)
 
     def step(rows: Rows) -> None:
         with cls_only(model):
-            lesson.step(rows, TrainingProgress(0, 1, 0))
+            training_step.run(rows, TrainingProgress(0, 1, 0))
 
     return step
 
@@ -140,7 +142,7 @@ def _in_turn(
     batch_size: int,
     rounds: int,
 ) -> list[tuple[float, float, float]]:
-    """Seconds per example of the three, round by round, after one step of each to warm up."""
+    """Return the seconds per example of the three by round, after one step of each to warm up."""
     rng = np.random.default_rng(0)
     epoch = sorted(bucketed(data.lengths, batch_size, rng), key=lambda r: data.lengths[r].max())
     rounds = min(rounds, len(epoch))
@@ -150,7 +152,7 @@ def _in_turn(
             step(epoch[len(epoch) // 2])
         for turn in range(rounds):
             drawn = [rng.choice(len(data), min(batch_size, len(data)), False) for _ in range(3)]
-            # Every so-many-th batch of the sorted epoch: each round sees all lengths alike.
+            # Every `rounds`-th batch of the sorted epoch: each round has batches of all lengths.
             share = epoch[turn::rounds]
             times.append((_each(plain, drawn[:1]), _each(usual, drawn[1:]), _each(ours, share)))
     return times

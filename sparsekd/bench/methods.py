@@ -1,4 +1,4 @@
-"""What each method's steps cost, against fine-tuning the same student on the same batches."""
+"""The time of each method's steps, compared with fine-tuning the same student on the same data."""
 
 import copy
 import time
@@ -20,8 +20,9 @@ from sparsekd.knowledge.evaluation import predict
 from sparsekd.knowledge.observe import reduced_last_layer
 from sparsekd.models import architectures, students
 from sparsekd.tasks import TaskCard
-from sparsekd.training.step import Lesson
-from sparsekd.training.trainer import Course
+from sparsekd.training import TrainingJob
+from sparsekd.training.step import TrainingStep
+from sparsekd.training.trainer import Trainer
 
 PLAIN = "fine_tuning"
 
@@ -35,93 +36,98 @@ def measure(
     batches: int = 8,
     epochs: int = 4,
 ) -> list[Row]:
-    """Time of one short course by each method, step by step in turn with fine-tuning's.
+    """Measure one short training by each method, step by step in turn with fine-tuning.
 
-    Every method sees the same batches in the same order, and goes through all its stages. The
-    teachers' one pass over the data comes before; what a method asks for on the way (a review of
-    examples, a policy's update) is part of its steps. Training episodes would repeat the course.
+    Every method trains on the same batches in the same order, and passes through all its stages.
+    The teachers' one pass over the data is not counted; what a method adds to a step (outputs of
+    other examples, a policy's update) is. Training episodes are left out: they repeat the same.
     """
     some = data.select(np.arange(min(len(data), batches * batch_size)))
     logits = predict(teacher, some)
     student = students.initial(teacher, StudentParams.of({"layers": layers}), seed=0)
     params = TrainParams.of({"batch_size": batch_size, "epochs": epochs})
     note = _setting(teacher, some, layers, batch_size)
-    learners: dict[str, _Learner] = {}
+    timers: dict[str, StepTimer] = {}
     refused: list[Row] = []
     for name, method in METHODS.items():
         try:
-            learners[name] = _Learner(student, teacher, method, some, card, params, logits)
+            job = _job(student, teacher, method, some, card, params, logits)
+            timers[name] = StepTimer(job)
         except SparseKDError as reason:
             nothing = float("nan")
             refused.append({"what": f"steps of {name}", "ratio": nothing, "note": str(reason)})
-    spent = _in_turn(learners)
+    spent = _in_turn(timers)
     return refused + [
         {
             "what": f"steps of {name} / steps of {PLAIN}",
             "ratio": sum(spent[name]) / sum(spent[PLAIN]),
-            "note": f"{learners[name].words}{note}",
+            "note": f"{timers[name].words}{note}",
         }
-        for name in learners
+        for name in timers
         if name != PLAIN
     ]
 
 
-class _Learner:
-    """A student of its own that one method teaches."""
+class StepTimer:
+    """A student that is trained by one method, with its steps timed."""
 
-    def __init__(
-        self,
-        student: PreTrainedModel,
-        teacher: PreTrainedModel,
-        card: Card,
-        data: Encoded,
-        task: TaskCard,
-        params: TrainParams,
-        logits: NDArray[np.float32],
-    ) -> None:
-        count = card.least_teachers
-        self.student = copy.deepcopy(student).train()
-        self.method = methods.load(card)(card.params())
-        lesson = Lesson(
-            self.student,
-            self.method,
-            data,
-            task,
-            params,
-            teacher_logits=[logits] * count,
-            teachers=[teacher] * count if self.method.reads_layers else (),
-            selection_rows=len(data),
-        )
-        self.course = Course(lesson, data, task)
-        self.course.now.step = self.course.length * self.method.training_episodes
-        self.words = _words(count, lesson)
+    def __init__(self, job: TrainingJob) -> None:
+        self.job = job
+        step = TrainingStep(job)
+        self.trainer = Trainer(step)
+        self.trainer.state.step = self.trainer.training_steps * job.method.training_episodes
+        self.words = _words(len(job.teacher_logits), step)
 
-    def step(self) -> float:
-        """Seconds that the next step takes, on the device that the student is on."""
-        with reduced_last_layer(self.student, self.method.student_needs):
+    def take_step(self) -> float:
+        """Take the next step; return its seconds on the device of the student."""
+        model = self.job.model
+        with reduced_last_layer(model, self.job.method.student_needs):
             start = time.perf_counter()
-            self.course.step()
-            if self.student.device.type == "cuda":
+            self.trainer.take_step()
+            if model.device.type == "cuda":
                 torch.cuda.synchronize()
             return time.perf_counter() - start
 
 
-def _in_turn(learners: dict[str, _Learner]) -> dict[str, list[float]]:
-    """Seconds of every step; each learner's first one warms up and is not counted."""
-    spent: dict[str, list[float]] = {name: [] for name in learners}
+def _job(
+    student: PreTrainedModel,
+    teacher: PreTrainedModel,
+    card: Card,
+    data: Encoded,
+    task: TaskCard,
+    params: TrainParams,
+    logits: NDArray[np.float32],
+) -> TrainingJob:
+    method, count = methods.load(card)(card.params()), card.least_teachers
+    return TrainingJob(
+        model=copy.deepcopy(student).train(),
+        method=method,
+        data=data,
+        selection=data,
+        card=task,
+        params=params,
+        device=teacher.device,
+        teacher_logits=[logits] * count,
+        teachers=[teacher] * count if method.reads_layers else (),
+    )
+
+
+def _in_turn(timers: dict[str, StepTimer]) -> dict[str, list[float]]:
+    """Return the seconds of every step but the first of each method, which warms up."""
+    spent: dict[str, list[float]] = {name: [] for name in timers}
     with torch.random.fork_rng():
-        for place in range(learners[PLAIN].course.length):
-            for name, learner in learners.items():
-                seconds = learner.step()
-                spent[name] += [seconds] if place else []
+        for step in range(timers[PLAIN].trainer.training_steps):
+            for name, timer in timers.items():
+                seconds = timer.take_step()
+                spent[name] += [seconds] if step else []
     return spent
 
 
-def _words(count: int, lesson: Lesson) -> str:
-    """How many teachers there are and what is kept of them beyond their answers."""
-    kept = sum(recall.bytes for recall in lesson.recalls if recall.kept)
-    inner = f", {kept / 2**20:.1f} MiB of inner states kept" if kept else ""
-    return f"{count} teacher{'s' if count != 1 else ''}{inner}; "
+def _words(teachers: int, step: TrainingStep) -> str:
+    """Return the number of teachers and the size of their cached internal states."""
+    size = sum(cache.bytes for cache in step.caches if cache.cached)
+    cached = f", {size / 2**20:.1f} MiB of internal states cached" if size else ""
+    return f"{teachers} teacher{'s' if teachers != 1 else ''}{cached}; "
 
 
 def _setting(teacher: PreTrainedModel, data: Encoded, layers: int, batch_size: int) -> str:

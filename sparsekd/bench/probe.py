@@ -1,4 +1,4 @@
-"""What the curves of a masked teacher cost, against a model of its own for each mask."""
+"""The time of a masked teacher's curves, compared with one pruned model for each mask."""
 
 import time
 from collections.abc import Callable
@@ -29,10 +29,10 @@ EXAMPLES = 128  # of a round
 def measure(
     teacher: PreTrainedModel, data: Encoded, rounds: int = 3, examples: int = EXAMPLES
 ) -> list[Row]:
-    """Time of each way on the same texts under the same masks, in turn; ratios are medians.
+    """Measure each strategy on the same texts and masks in turn; ratios are medians.
 
     Two grids of λ × sparsity: heads and neurons removed alike, and heads alone, whose masks
-    agree on more layers. The ranks are drawn: what they remove decides hardly any time.
+    agree on more layers. The ranks are random: the time hardly depends on them.
     """
     order = np.argsort(data.lengths, kind="stable")
     step = max(len(order) // examples, 1)
@@ -45,7 +45,7 @@ def measure(
 
 
 def grid(shape: tuple[int, int, int], neurons: float | None = None) -> list[Mask]:
-    """The masks of a study: five λ by ten sparsities, from drawn scores."""
+    """Return the masks of a study: five λ by ten sparsities, from random scores."""
     layers, heads, width = shape
     drawn = np.random.default_rng(0)
     units = drawn.random((2, layers * (heads + width)))
@@ -58,7 +58,7 @@ def grid(shape: tuple[int, int, int], neurons: float | None = None) -> list[Mask
 
 
 def predict_all(teacher: PreTrainedModel, data: Encoded, masks: list[Mask]) -> Array:
-    """A model of its own for each mask, evaluated as any other.
+    """Prune and evaluate one model for each mask.
 
     Shapes: -> (M, N, C).
     """
@@ -107,7 +107,9 @@ def _row(spent: dict[str, list[float]], way: str, what: str, note: str) -> Row:
 def _timed(
     run: Predict, teacher: PreTrainedModel, data: Encoded, masks: list[Mask]
 ) -> tuple[float, Array]:
-    """Seconds of the processor, which others may be using too; those of the wall on a GPU."""
+    """Return the result and its seconds: processor time, which other processes do not add to; on a
+    GPU, wall time.
+    """
     clock = time.process_time if teacher.device.type == "cpu" else time.perf_counter
     start = clock()
     found = run(teacher, data, masks)

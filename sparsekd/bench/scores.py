@@ -1,4 +1,4 @@
-"""What scores cost, against the teacher's own forward pass and against the plain loop."""
+"""The time of scores, compared with the teacher's forward pass and with the plain loop."""
 
 import time
 from collections.abc import Callable
@@ -29,7 +29,7 @@ PLAIN = 32  # examples of the plain loop in each round: it is slow
 
 
 def measure(teacher: PreTrainedModel, data: Encoded, layers: int = 3, rounds: int = 5) -> list[Row]:
-    """Time per example of scoring and its rivals, in turn; ratios are medians over the rounds.
+    """Measure the time per example of scoring and its baselines in turn; ratios are medians.
 
     Each round takes its share of the data, all lengths alike, and runs on it the teacher's
     forward pass, scores with and without the student's forward pass, and the Jacobian; and the
@@ -58,7 +58,7 @@ def measure(teacher: PreTrainedModel, data: Encoded, layers: int = 3, rounds: in
 
 
 def masking(repeats: int = 30) -> Row:
-    """A mask from scores of 12 × 12 heads and 12 × 3072 neurons, as a share of 10 ms."""
+    """Measure a mask from scores of 12 × 12 heads and 12 × 3072 neurons, as a share of 10 ms."""
     draws = np.random.default_rng(0)
     heads, neurons = draws.random((2, 12, 12)), draws.random((2, 12, 3072))
     made = Scores(*heads, *neurons)
@@ -70,7 +70,7 @@ def masking(repeats: int = 30) -> Row:
 
 
 def _round(teacher: PreTrainedModel, student: PreTrainedModel, data: Encoded) -> dict[str, float]:
-    """Seconds per example of each variant, once."""
+    """Return the seconds per example of each variant, measured once."""
     known, params = predict(student, data, teacher.device), ScoreParams()
     units = sum(count * width for count, width in _sizes(teacher))
     into = np.zeros((len(data), directions(known.shape[1]), units), dtype=np.float32)
@@ -93,7 +93,7 @@ def _sizes(teacher: PreTrainedModel) -> list[tuple[int, int]]:
 
 
 def _forward(model: PreTrainedModel, data: Encoded) -> None:
-    """The model's own forward pass over the batches that scoring computes."""
+    """Run the model's forward pass over the batches of scoring."""
     with torch.no_grad():
         for rows in PassOptions().batches(data.lengths, 1, model.device):
             batch = data.batch(rows, model.device)
@@ -102,7 +102,7 @@ def _forward(model: PreTrainedModel, data: Encoded) -> None:
 
 
 def _plain(teacher: PreTrainedModel, student: PreTrainedModel, data: Encoded) -> None:
-    """The loop as one would write it: all weights ask for gradients, two backward passes."""
+    """Score with the straightforward loop: gradients of all weights, two backward passes."""
     width = min(WIDTH, architectures.max_tokens(teacher))
     for start in range(0, len(data), PLAIN):
         rows = np.arange(start, min(start + PLAIN, len(data)))
@@ -164,6 +164,6 @@ def _seconds(run: Callable[[], object]) -> float:
 
 
 def _wait(device: torch.device) -> None:
-    """A GPU answers before it is done: wait for it."""
+    """Wait until a GPU has finished: its calls return earlier."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)

@@ -1,8 +1,7 @@
 """All benchmarks on one teacher and one task."""
 
-from sparsekd.bench import Row, ablation, distillation, methods, probe, scores
-from sparsekd.bench.students import Setting, ways
-from sparsekd.bench.students import measure as measure_students
+from sparsekd.bench import Row, ablation, distillation, methods, probe, scores, students
+from sparsekd.bench.student_benchmark import Setting
 from sparsekd.catalog.parameters import TrainParams
 from sparsekd.models import architectures
 from sparsekd.models.devices import available
@@ -17,10 +16,10 @@ LAYERS = 3  # of the student, where the teacher has more
 
 
 def measure(reference: str, card: TaskCard, only: str | None = None) -> list[Row]:
-    """Rows of the benchmarks scores, masks, distillation, methods, ablation and probe, or of one.
+    """Run the benchmarks scores, masks, distillation, methods, ablation and probe, or one of them.
 
-    "students" takes minutes and every core, and is measured only where it is asked for. The
-    teacher's weights decide no time, so a checkpoint is taken as it is, not fine-tuned.
+    "students" takes minutes and every core, and runs only where it is named. The time does not
+    depend on the teacher's weights, so a checkpoint is not fine-tuned first.
     """
     rows: list[Row] = []
     if only in (None, "masks"):
@@ -49,7 +48,7 @@ def measure(reference: str, card: TaskCard, only: str | None = None) -> list[Row
 
 
 def _students(reference: str, card: TaskCard) -> list[Row]:
-    """On the processor, and on a GPU where there is one; what is fastest is remembered."""
+    """Measure on the processor, and on a GPU where there is one; store the fastest layout."""
     devices = [device.name for device in available()]
     gpus = [name for name in devices if name.startswith("cuda")][:1]
     demo = reference in DEMO_CHECKPOINTS
@@ -58,5 +57,5 @@ def _students(reference: str, card: TaskCard) -> list[Row]:
     rows: list[Row] = []
     for device in ("cpu", *gpus):
         setting = Setting(reference, card, layers, train, device, cores())
-        rows += measure_students(setting, ways(device, cores()))
+        rows += students.measure(setting, students.layouts(device, cores()))
     return rows

@@ -1,18 +1,18 @@
 """Stages: each turns the recipe of a run into files and metrics.
 
-The only package that uses both models and the store.
+A module per stage, named like it, with a function `run`; `sparsifying` has three of them. This is
+the only package that uses both models and the store.
 """
 
 from collections.abc import Callable
 
 from sparsekd.runs.records import Outcome, Stage
-from sparsekd.stages import ablating, attributing, export, measure, sparsifying, training
+from sparsekd.stages import ablating, attributing, distil, export, finetune, measure, sparsifying
 from sparsekd.stages.context import StageContext
-from sparsekd.stages.training import distil_together
 
 STAGES: dict[Stage, Callable[[StageContext], Outcome]] = {
-    "finetune": training.finetune,
-    "distil": training.distil,
+    "finetune": finetune.run,
+    "distil": distil.run,
     "score": sparsifying.score,
     "prune": sparsifying.prune,
     "probe": sparsifying.probe,
@@ -22,4 +22,4 @@ STAGES: dict[Stage, Callable[[StageContext], Outcome]] = {
     "measure": measure.run,
 }
 
-__all__ = ["STAGES", "StageContext", "distil_together"]
+__all__ = ["STAGES", "StageContext"]

@@ -1,4 +1,4 @@
-"""What a stage that makes a model leaves behind: the model, its sizes, its answers, its metrics."""
+"""The files that a stage leaves: a model with its shape, logits and metrics; inspected examples."""
 
 import json
 from typing import Any
@@ -17,12 +17,12 @@ from sparsekd.system.files import replace
 def save_model(
     context: StageContext, model: PreTrainedModel, splits: Splits, facts: dict[str, Any]
 ) -> Outcome:
-    """Evaluate on selection and validation, once, and write everything a page may want to read."""
+    """Evaluate the model once on each held-out split and save it with its logits."""
     card, metrics, examples = splits.card, {}, {}
     for split in ("selection", *card.validation):
         data = splits[split]
-        hear = context.progress_callback(f"evaluation on {split}")
-        metrics[split], logits = evaluate(model, data, card, context.device, hear)
+        on_progress = context.progress_callback(f"evaluation on {split}")
+        metrics[split], logits = evaluate(model, data, card, context.device, on_progress)
         save_array(context.folder / f"logits-{split}.npy", logits)
         save_array(context.folder / f"labels-{split}.npy", data.labels)
         examples[split] = len(data)
@@ -38,13 +38,13 @@ def save_shape(context: StageContext, model: PreTrainedModel) -> None:
     replace(context.folder / "shape.json", lambda path: path.write_text(sizes, encoding="utf-8"))
 
 
-def save_findings(
-    context: StageContext, splits: Splits, found: list[dict[str, Any]], train_examples: int
+def save_inspected_examples(
+    context: StageContext, splits: Splits, rows: list[dict[str, Any]], train_examples: int
 ) -> None:
-    """Write what a method found out about some training examples, if anything, with their text."""
-    if not found:
+    """Write a method's table rows about training examples, if there are any, with their texts."""
+    if not rows:
         return
-    table, frame = pd.DataFrame(found), splits.frames["train"]
+    table, frame = pd.DataFrame(rows), splits.frames["train"]
     columns = [frame[name] for name in ("text", "pair") if name in frame]
     texts = columns[0].str.cat(columns[1:], sep=" | ").to_numpy()
     if "label" in table and splits.card.labels:

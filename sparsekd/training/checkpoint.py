@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -29,12 +30,7 @@ class Checkpoint:
 
     def part(self, name: str) -> dict[str, Tensor]:
         """Return the tensors whose names start with `name`/, without that prefix."""
-        prefix = f"{name}/"
-        return {
-            key.removeprefix(prefix): tensor
-            for key, tensor in self.tensors.items()
-            if key.startswith(prefix)
-        }
+        return part(self.tensors, name)
 
     def save(self, path: Path) -> None:
         """Replace the file at `path` atomically: a crash leaves the old file or the new one.
@@ -62,6 +58,17 @@ class Checkpoint:
                 return cls({key: content.get_tensor(key) for key in content.keys()}, facts)  # noqa: SIM118
         except (SafetensorError, KeyError, json.JSONDecodeError) as error:
             raise BadInput(f"{path} is not the state of a training.", hint) from error
+
+
+def part(tensors: Mapping[str, Tensor], name: str) -> dict[str, Tensor]:
+    """Return the tensors whose names start with `name`/, without that prefix."""
+    prefix = f"{name}/"
+    return {key.removeprefix(prefix): t for key, t in tensors.items() if key.startswith(prefix)}
+
+
+def merged(parts: Mapping[str, Mapping[str, Tensor]]) -> dict[str, Tensor]:
+    """Return the tensors of several parts in one mapping, named "part/name"."""
+    return {f"{name}/{key}": t for name, tensors in parts.items() for key, t in tensors.items()}
 
 
 def _write(path: Path, content: bytes) -> None:

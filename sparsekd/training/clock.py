@@ -1,53 +1,61 @@
-"""When to report and when to save; decides no result."""
+"""Speed of a training, and when to report and to save; it does not change any result."""
 
 import time
 from dataclasses import dataclass, field
 
-REPORT_EVERY = 0.5  # seconds
-SAVING_SHARE = 0.05  # of the time, at most, beyond the first checkpoint
+REPORT_INTERVAL = 0.5  # seconds
+SAVING_SHARE = 0.05  # of the time, at most, after the first checkpoint
 
 
 @dataclass
 class Clock:
-    """Seconds, steps and examples of one student; `learners` share the process and its time."""
+    """Seconds, steps and examples of one student; `students` share the process and its time.
+
+    Attributes:
+        last_report, last_save: Times in seconds, as of `time.monotonic`.
+        save_seconds: How long the last checkpoint took to write.
+        other_seconds: Time since the last report that was not spent on steps.
+    """
 
     started: float = field(default_factory=time.monotonic)
     steps: int = 0
     examples: int = 0
-    told: float = 0.0
-    kept: float = field(default_factory=time.monotonic)
-    cost: float = 0.0
-    away: float = 0.0
-    learners: int = 1
+    last_report: float = 0.0
+    last_save: float = field(default_factory=time.monotonic)
+    save_seconds: float = 0.0
+    other_seconds: float = 0.0
+    students: int = 1
 
     def count(self, examples: int) -> None:
-        """One more step, over some examples."""
+        """Count one step over some examples."""
         self.steps += 1
         self.examples += examples
 
     def report_due(self) -> bool:
-        """After the first step, and about twice a second; more seldom beside many others."""
-        return time.monotonic() - self.told >= REPORT_EVERY * max(1, self.learners / 4)
+        """Return True after the first step and about twice a second; less often in large groups."""
+        interval = REPORT_INTERVAL * max(1, self.students / 4)
+        return time.monotonic() - self.last_report >= interval
 
-    def pace(self, steps_left: int) -> dict[str, float]:
-        """Examples per second of learning since the last report, and the seconds left in all."""
+    def speed(self, steps_left: int) -> tuple[float, float]:
+        """Return the examples per second since the last report, and the seconds left in all."""
         now = time.monotonic()
-        speed = self.examples / max(now - (self.told or self.started) - self.away, 1e-9)
-        self.told, self.examples, self.away = now, 0, 0.0
-        eta = (now - self.started) / max(1, self.steps) * steps_left
-        return {"examples_per_second": speed, "eta": eta}
+        seconds = now - (self.last_report or self.started) - self.other_seconds
+        speed = self.examples / max(seconds, 1e-9)
+        self.last_report, self.examples, self.other_seconds = now, 0, 0.0
+        return speed, (now - self.started) / max(1, self.steps) * steps_left
 
-    def save_due(self, every: float, ended: bool) -> bool:
-        """At epoch ends and every `every` seconds, unless writing would take too much time."""
-        since = time.monotonic() - self.kept
-        return (ended or since >= every) and since >= self.cost * self.learners / SAVING_SHARE
+    def save_due(self, every: float, epoch_ended: bool) -> bool:
+        """Return True at epoch ends and every `every` seconds, unless saving takes too long."""
+        since = time.monotonic() - self.last_save
+        cheap = since >= self.save_seconds * self.students / SAVING_SHARE
+        return (epoch_ended or since >= every) and cheap
 
-    def saved(self, start: float) -> None:
-        """A checkpoint was begun at `start` and is now written."""
-        self.kept = time.monotonic()
-        self.cost = self.kept - start
-        self.away += self.cost
+    def count_save(self, start: float) -> None:
+        """Count a checkpoint that was started at `start` and is now written."""
+        self.last_save = time.monotonic()
+        self.save_seconds = self.last_save - start
+        self.other_seconds += self.save_seconds
 
-    def evaluated(self, start: float) -> None:
-        """An evaluation was begun at `start` and has now ended."""
-        self.away += time.monotonic() - start
+    def count_evaluation(self, start: float) -> None:
+        """Count an evaluation that was started at `start` and has now ended."""
+        self.other_seconds += time.monotonic() - start

@@ -1,4 +1,4 @@
-"""AdamW, its schedule, and its moments as named tensors."""
+"""AdamW, its learning-rate schedule, and its moments as named tensors."""
 
 from collections.abc import Iterable
 
@@ -10,7 +10,7 @@ from sparsekd.catalog.parameters import TrainParams
 
 
 def adamw(modules: Iterable[nn.Module], params: TrainParams) -> AdamW:
-    """AdamW, fused; vectors (biases and layer norms) do not decay, matrices do.
+    """Return a fused AdamW that decays matrices, not vectors (biases and layer norms).
 
     Source: Yang, Zhang, Song, EMNLP 2022, arXiv 2210.03923 (reference scripts).
     """
@@ -28,12 +28,12 @@ def adamw(modules: Iterable[nn.Module], params: TrainParams) -> AdamW:
 
 
 def weights_of(optimiser: AdamW) -> list[Tensor]:
-    """Every tensor that the optimiser changes, in its order."""
+    """Return every tensor that the optimiser updates, in its order."""
     return [weight for group in optimiser.param_groups for weight in group["params"]]
 
 
-def step_size(step: int, steps: int, params: TrainParams) -> float:
-    """Linear warm-up to the peak, then linear decay; never 0 within the planned steps.
+def learning_rate_at(step: int, steps: int, params: TrainParams) -> float:
+    """Return the learning rate: linear warm-up, then linear decay, never 0 in the planned steps.
 
     `step` counts from 0: the last step of the warm-up and the one after it are at the peak.
     """
@@ -44,19 +44,19 @@ def step_size(step: int, steps: int, params: TrainParams) -> float:
 
 
 def moments(optimiser: AdamW) -> dict[str, Tensor]:
-    """The optimiser's memory as "place/kind" tensors, place being that of the weight."""
+    """Return the optimiser's state as tensors named "index/kind", by the index of the weight."""
     return {
-        f"{place}/{kind}": value
-        for place, weight in enumerate(weights_of(optimiser))
+        f"{index}/{kind}": value
+        for index, weight in enumerate(weights_of(optimiser))
         for kind, value in optimiser.state.get(weight, {}).items()
     }
 
 
 def set_moments(optimiser: AdamW, values: dict[str, Tensor]) -> None:
-    """Take back what `moments` gave."""
+    """Restore the state that `moments` returned."""
     weights = weights_of(optimiser)
     for name, value in values.items():
-        place, kind = name.split("/")
-        weight = weights[int(place)]
+        index, kind = name.split("/")
+        weight = weights[int(index)]
         fresh = torch.empty_like(value if kind == "step" else weight, device=weight.device)
         optimiser.state[weight][kind] = fresh.copy_(value)

@@ -1,272 +1,247 @@
-"""Several students trained at once, as one stacked model: the same result as one by one.
+"""Several students trained at once as one stacked model, with the same result as one by one.
 
-Each keeps its own lesson and course: seed, order of the data, teachers' logits, method, best
-epoch, patience and checkpoints; only forward pass, backward pass and optimiser step are shared.
+Each keeps its own trainer: seed, order of the data, teachers' logits, method, best epoch, patience
+and checkpoints; only forward pass, backward pass and optimiser step are shared.
 """
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.optim import AdamW
-from transformers import PreTrainedModel
 
-from sparsekd.catalog.parameters import TrainParams
-from sparsekd.data import Batch, Encoded
+from sparsekd.data import Batch
 from sparsekd.errors import Incompatible, SparseKDError
-from sparsekd.knowledge.evaluation import Logits, OnProgress, no_progress
 from sparsekd.knowledge.observe import Knowledge
 from sparsekd.methods.base import BatchOutputs, Method, TrainingProgress
 from sparsekd.models import stacked
 from sparsekd.models.memory import enough_memory
 from sparsekd.models.stacked import Stack
-from sparsekd.tasks import TaskCard
-from sparsekd.training.checkpoint import Checkpoint
-from sparsekd.training.optimisation import step_size, weights_of
-from sparsekd.training.step import Lesson
-from sparsekd.training.trainer import Course, Trained
+from sparsekd.training.job import TrainingJob
+from sparsekd.training.optimisation import learning_rate_at, weights_of
+from sparsekd.training.state import TrainingResult
+from sparsekd.training.step import TrainingStep
+from sparsekd.training.trainer import Trainer
 
 MEMORY_HINT = "Lower batch_size or max_length, or train fewer students together."
+StepOutput = tuple[BatchOutputs, dict[str, Tensor], TrainingProgress]
+Rows = NDArray[np.int64]
 
 
-@dataclass(frozen=True)
-class Learner:
-    """One of several students that train together; see `training.train` for what each thing is."""
+def train_stacked(
+    jobs: Sequence[TrainingJob],
+) -> Iterator[tuple[int, TrainingResult | SparseKDError]]:
+    """Train the models of all jobs in place; yield the index and the result of each as it ends.
 
-    model: PreTrainedModel
-    method: Method
-    seed: int = 0
-    teacher_logits: Sequence[Logits] = ()
-    report: OnProgress = no_progress
-    stop: Callable[[], bool] = lambda: False
-    save: Callable[[Checkpoint], None] = lambda checkpoint: None
-    resume: Checkpoint | None = None
-
-
-def train(
-    learners: Sequence[Learner],
-    data: Encoded,
-    selection: Encoded,
-    card: TaskCard,
-    params: TrainParams,
-    *,
-    device: torch.device | str = "cpu",
-    save_every: float = 60.0,
-) -> Iterator[tuple[int, Trained | SparseKDError]]:
-    """Train all learners in place; yields each one's place and end, as soon as it has ended.
-
-    One that fails or is stopped takes nobody down. Without dropout every student becomes, within
-    floating-point tolerance, what `training.train` makes of it alone; with dropout the draws are
-    others, and depend on who trains beside it. Snapshots are those of `training.train`: a student
-    may go on from one alone, or together with others, who wait where it is behind.
+    A job that fails or is stopped does not end the others. Without dropout every student becomes,
+    within floating-point tolerance, what `train` makes of it alone; with dropout the draws are
+    others, and depend on the jobs beside it. Checkpoints are those of `train`: a job may continue
+    from one alone, or together with others, which wait until it has caught up.
 
     Raises:
-        Incompatible: they cannot be stacked, or a method wants more than logits.
+        Incompatible: the jobs cannot be stacked, or a method needs more than logits.
         Unavailable: memory ran out.
     """
-    device = torch.device(device)
-    check(learners)
-    cuda = [device.index or 0] if device.type == "cuda" else []
-    with enough_memory(MEMORY_HINT), torch.random.fork_rng(cuda):
-        courses: dict[int, Course] = {}
-        for place, one in enumerate(learners):
+    check_stackable(jobs)
+    with enough_memory(MEMORY_HINT), torch.random.fork_rng(jobs[0].cuda_devices):
+        trainers: dict[int, Trainer] = {}
+        for index, job in enumerate(jobs):
             try:
-                courses[place] = _course(one, data, selection, card, params, device, save_every)
-            except SparseKDError as refusal:
-                yield place, refusal
-        crew: Crew | None = None
-        while courses:
-            for place in list(courses):
-                if (fate := _fate(courses[place], learners[place].stop)) is not None:
-                    del courses[place]
-                    yield place, fate
-            crew = _crew(crew, courses)
-            for place, error in crew.advance().items() if crew else ():
-                del courses[place]
-                yield place, error
+                trainers[index] = _trainer(job)
+            except SparseKDError as error:
+                yield index, error
+        group: StackedTrainer | None = None
+        while trainers:
+            for index in list(trainers):
+                if (end := _end(trainers[index])) is not None:
+                    del trainers[index]
+                    yield index, end
+            group = _next_group(group, trainers)
+            for index, failure in group.advance().items() if group else ():
+                del trainers[index]
+                yield index, failure
 
 
-def check(learners: Sequence[Learner]) -> None:
-    """Refuse what cannot be trained together.
+def check_stackable(jobs: Sequence[TrainingJob]) -> None:
+    """Check that the jobs can be trained as one stacked model.
 
     Raises:
-        Incompatible: with the reason.
+        Incompatible: they cannot, with the reason.
     """
-    stacked.check([learner.model for learner in learners])
-    for learner in learners:
-        method = learner.method
+    stacked.check([job.model for job in jobs])
+    first = jobs[0]
+    for job in jobs:
+        if job.data is not first.data or job.selection is not first.selection:
+            raise Incompatible("The students are trained on different data.", stacked.ALONE)
+        if (job.card, job.params, job.device) != (first.card, first.params, first.device):
+            raise Incompatible(
+                "The students differ in task, training parameters or device.", stacked.ALONE
+            )
+        method = job.method
         if method.reads_layers or method.inspects_examples or method.training_episodes:
-            name = type(method).__name__
-            raise Incompatible(f"{name} reads more than logits and labels.", stacked.ALONE)
+            raise _needs_more_than_logits(method)
 
 
-def _course(
-    learner: Learner,
-    data: Encoded,
-    selection: Encoded,
-    card: TaskCard,
-    params: TrainParams,
-    device: torch.device,
-    save_every: float,
-) -> Course:
-    lesson = Lesson(
-        learner.model, learner.method, data, card, params, learner.seed, device,
-        learner.teacher_logits, selection_rows=len(selection),
-    )  # fmt: skip
-    method = learner.method
-    if lesson.extra or method.student_needs or method.teacher_needs:
-        name = type(method).__name__
-        raise Incompatible(f"{name} reads more than logits and labels.", stacked.ALONE)
-    course = Course(lesson, selection, card, learner.report, learner.save, save_every)
-    if learner.resume:
-        course.restore(learner.resume)
-    return course
+def _needs_more_than_logits(method: Method) -> Incompatible:
+    name = type(method).__name__
+    return Incompatible(f"{name} reads more than logits and labels.", stacked.ALONE)
 
 
-def _fate(course: Course, stop: Callable[[], bool]) -> Trained | SparseKDError | None:
-    """How a student has ended before its next step, if it has."""
+def _trainer(job: TrainingJob) -> Trainer:
+    step = TrainingStep(job)
+    if step.modules or job.method.student_needs or job.method.teacher_needs:
+        raise _needs_more_than_logits(job.method)
+    return Trainer(step)
+
+
+def _end(trainer: Trainer) -> TrainingResult | SparseKDError | None:
+    """Return the result or the error of a student that takes no further step, else None."""
     try:
-        if course.finished:
-            stacked.release(course.lesson.model)
-            return course.result()
-        return course.halt() if stop() else None
+        if trainer.finished:
+            stacked.release(trainer.job.model)
+            return trainer.result()
+        return trainer.cancel() if trainer.job.callbacks.should_stop() else None
     except SparseKDError as error:
         return error
 
 
-def _crew(crew: "Crew | None", courses: dict[int, Course]) -> "Crew | None":
-    """Those who take the next step: the ones furthest behind, until they have caught up."""
-    behind = min((course.now.step for course in courses.values()), default=0)
-    now = {place: course for place, course in courses.items() if course.now.step == behind}
-    if crew and now.keys() == crew.courses.keys():
-        return crew
-    return Crew(now, len(courses)) if now else None
+def _next_group(
+    group: "StackedTrainer | None", trainers: dict[int, Trainer]
+) -> "StackedTrainer | None":
+    """Return the students for the next step: those furthest behind, until they have caught up."""
+    behind = min((trainer.state.step for trainer in trainers.values()), default=0)
+    members = {i: trainer for i, trainer in trainers.items() if trainer.state.step == behind}
+    if group and members.keys() == group.trainers.keys():
+        return group
+    return StackedTrainer(members, len(trainers)) if members else None
 
 
-class Crew:
+class StackedTrainer:
     """Students at the same step, as one model with one optimiser.
 
-    Each one's moments, like its weights, are views into those of all.
+    The moments of each, like its weights, are views into the stacked ones.
+
+    Args:
+        trainers: The trainer of each student, by the index of its job.
+        students: The students in this process, those of other groups included.
     """
 
-    def __init__(self, courses: dict[int, Course], learners: int) -> None:
-        self.courses = courses
-        lessons = [course.lesson for course in courses.values()]
-        self.lead = lessons[0]
-        self.stack = Stack([lesson.model for lesson in lessons])
-        self.optimiser = self._optimiser(lessons)
+    def __init__(self, trainers: dict[int, Trainer], students: int) -> None:
+        self.trainers = trainers
+        steps = [trainer.training_step for trainer in trainers.values()]
+        self.lead = steps[0]
+        self.stack = Stack([step.job.model for step in steps])
+        self.optimiser = self._stacked_optimiser(steps)
         self.weights = weights_of(self.optimiser)
-        for course in courses.values():
-            course.clock.learners = learners
+        for trainer in trainers.values():
+            trainer.clock.students = students
 
-    def _optimiser(self, lessons: list[Lesson]) -> AdamW:
-        """AdamW over the stacked weights, in the groups that each one's own would have."""
-        names = {id(weight): name for name, weight in self.lead.model.named_parameters()}
+    def _stacked_optimiser(self, steps: list[TrainingStep]) -> AdamW:
+        """Return AdamW over the stacked weights, in the groups of the students' optimisers."""
+        names = {id(weight): name for name, weight in self.lead.job.model.named_parameters()}
         groups = [
             group | {"params": [self.stack.weights[names[id(w)]] for w in group["params"]]}
             for group in self.lead.optimiser.param_groups
         ]
-        made = AdamW(groups, fused=True)
-        everybody = zip(*(lesson.weights for lesson in lessons), strict=True)
-        for weight, ones in zip(weights_of(made), everybody, strict=True):
-            own = [lesson.optimiser.state[w] for lesson, w in zip(lessons, ones, strict=True)]
-            made.state[weight] = _joined(weight, own)
-        return made
+        optimiser = AdamW(groups, fused=True)
+        by_weight = zip(*(step.weights for step in steps), strict=True)
+        for weight, own_weights in zip(weights_of(optimiser), by_weight, strict=True):
+            own = [step.optimiser.state[w] for step, w in zip(steps, own_weights, strict=True)]
+            optimiser.state[weight] = _stacked_moments(weight, own)
+        return optimiser
 
     def advance(self) -> dict[int, SparseKDError]:
-        """One step of everybody, and what is due after it; returns who failed, and why."""
+        """Take one step, then evaluate, report and save if it is time to; return the failures."""
         start = time.monotonic()
-        failed = self.step()
-        spent = (time.monotonic() - start) / len(self.courses)
-        for place, course in self.courses.items():
-            if place not in failed:
-                with _noting(failed, place):
-                    course.follow(spent)
+        failed = self.take_step()
+        seconds = (time.monotonic() - start) / len(self.trainers)
+        for index, trainer in self.trainers.items():
+            if index not in failed:
+                with _collecting(failed, index):
+                    trainer.after_step(seconds)
         return failed
 
-    def step(self) -> dict[int, SparseKDError]:
-        """Learn from everybody's next batch; returns who failed, and why."""
+    def take_step(self) -> dict[int, SparseKDError]:
+        """Train every student on its next batch; return the failures."""
         failed: dict[int, SparseKDError] = {}
-        for place, learned in self._learn(failed).items():
-            with _noting(failed, place):
-                self.courses[place].heed(*learned)
+        for index, output in self._train_step(failed).items():
+            with _collecting(failed, index):
+                self.trainers[index].end_step(*output)
         return failed
 
-    def _learn(self, failed: dict[int, SparseKDError]) -> "dict[int, Learned]":
-        now = {place: course.progress() for place, course in self.courses.items()}
-        rows = [course.coming(now[place]) for place, course in self.courses.items()]
-        progress = next(iter(now.values()))
-        torch.manual_seed(self.lead.chance(progress))
-        batch = self.lead.data.batch(np.concatenate(_evened(rows)), self.lead.device)
-        learned: dict[int, Learned] = {}
-        with self.lead.precision():
+    def _train_step(self, failed: dict[int, SparseKDError]) -> dict[int, StepOutput]:
+        positions = {index: trainer.progress() for index, trainer in self.trainers.items()}
+        rows = [trainer.next_rows(positions[i]) for i, trainer in self.trainers.items()]
+        progress = next(iter(positions.values()))
+        torch.manual_seed(self.lead.step_seed(progress))
+        batch = self.lead.job.data.batch(np.concatenate(_evened(rows)), self.lead.job.device)
+        outputs: dict[int, StepOutput] = {}
+        with self.lead.autocast():
             logits = self.stack.logits(batch)
             means = []
-            for number, (place, course) in enumerate(self.courses.items()):
-                with _noting(failed, place):
-                    part = _part(batch, number * logits.shape[1], len(rows[number]))
-                    seen = course.lesson.beside(Knowledge(logits[number, : len(part)]), part)
-                    terms = course.lesson.method.loss(seen, now[place])
+            for number, (index, trainer) in enumerate(self.trainers.items()):
+                with _collecting(failed, index):
+                    own = _slice(batch, number * logits.shape[1], len(rows[number]))
+                    student = Knowledge(logits[number, : len(own)])
+                    seen = trainer.training_step.with_teachers(student, own)
+                    terms = trainer.job.method.loss(seen, positions[index])
                     means.append(torch.stack(list(terms.values())).sum(0).mean())
                     detached = {name: term.detach() for name, term in terms.items()}
-                    learned[place] = (seen, detached, now[place])
+                    outputs[index] = (seen, detached, positions[index])
         if means:
             torch.autograd.backward(torch.stack(means).sum())
-            self._update(step_size(progress.step, progress.steps, self.lead.params))
-        return learned
+            rate = learning_rate_at(progress.step, progress.steps, self.lead.job.params)
+            self._update(rate)
+        return outputs
 
-    def _update(self, rate: float) -> None:
-        """Clip each student's gradient by its own norm, move every weight, forget the gradient."""
+    def _update(self, learning_rate: float) -> None:
+        """Clip each student's gradients by their own norm, update, and reset the gradients."""
         self.stack.spare_padding()
         gradients = [weight.grad for weight in self.weights if weight.grad is not None]
         norms = torch.stack([torch.linalg.vector_norm(g.flatten(1), dim=1) for g in gradients])
         norm = torch.linalg.vector_norm(norms, dim=0)
-        factor = (self.lead.params.clip / (norm + 1e-6)).clamp(max=1.0)
+        factor = (self.lead.job.params.clip / (norm + 1e-6)).clamp(max=1.0)
         for gradient in gradients:
             gradient.mul_(factor.view(-1, *[1] * (gradient.ndim - 1)))
         for group in self.optimiser.param_groups:
-            group["lr"] = rate
+            group["lr"] = learning_rate
         self.optimiser.step()
         self.optimiser.zero_grad(set_to_none=True)
 
 
 @contextmanager
-def _noting(failed: dict[int, SparseKDError], place: int) -> Iterator[None]:
-    """What goes wrong inside is one student's failure, not everybody's."""
+def _collecting(failed: dict[int, SparseKDError], index: int) -> Iterator[None]:
+    """Record an error inside the block as the failure of one student."""
     try:
         yield
     except SparseKDError as error:
-        failed[place] = error
+        failed[index] = error
 
 
-Learned = tuple[BatchOutputs, dict[str, Tensor], TrainingProgress]
-
-
-def _joined(weight: Tensor, own: list[dict[str, Tensor]]) -> dict[str, Tensor]:
-    """The moments of one weight, stacked from each student's; theirs become views of it."""
+def _stacked_moments(weight: Tensor, own: list[dict[str, Tensor]]) -> dict[str, Tensor]:
+    """Stack the moments of one weight; those of each student become views into them."""
     step = own[0].get("step", torch.zeros((), device=weight.device)).clone()
     whole = {"step": step}
     for kind in ("exp_avg", "exp_avg_sq"):
-        first = torch.zeros_like(weight[0])
-        whole[kind] = torch.stack([state.get(kind, first) for state in own])
-    for place, state in enumerate(own):
-        state |= {"step": step} | {k: whole[k][place] for k in ("exp_avg", "exp_avg_sq")}
+        zero = torch.zeros_like(weight[0])
+        whole[kind] = torch.stack([state.get(kind, zero) for state in own])
+    for index, state in enumerate(own):
+        state |= {"step": step} | {k: whole[k][index] for k in ("exp_avg", "exp_avg_sq")}
     return whole
 
 
-def _evened(rows: list[NDArray[np.int64]]) -> list[NDArray[np.int64]]:
-    """As many rows for everybody: who has fewer repeats its first one, which nobody will learn."""
+def _evened(rows: list[Rows]) -> list[Rows]:
+    """Pad each student's rows to the same number with its first row, which no loss will use."""
     most = max(len(each) for each in rows)
     return [np.concatenate([each, np.repeat(each[:1], most - len(each))]) for each in rows]
 
 
-def _part(batch: Batch, start: int, rows: int) -> Batch:
-    """One student's part of the batch."""
+def _slice(batch: Batch, start: int, rows: int) -> Batch:
+    """Return one student's part of the batch."""
     own = slice(start, start + rows)
     return Batch(
         batch.rows[own],

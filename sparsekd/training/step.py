@@ -1,6 +1,5 @@
-"""One optimiser step: what student and teachers see, what the method makes of it."""
+"""One optimiser step: outputs of student and teachers, loss terms, gradients, update."""
 
-from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from typing import Any
@@ -9,196 +8,213 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from transformers import PreTrainedModel
 
-from sparsekd.catalog.parameters import TrainParams
-from sparsekd.data import Batch, Encoded, bucketed
-from sparsekd.errors import BadInput, Incompatible
-from sparsekd.knowledge.evaluation import Logits, eval_mode
+from sparsekd.data import Batch, bucketed
+from sparsekd.errors import BadInput, Cancelled, Incompatible
+from sparsekd.knowledge.evaluation import eval_mode
 from sparsekd.knowledge.observe import Knowledge, observe
-from sparsekd.methods.base import BatchOutputs, Method, Setup, TrainingProgress
-from sparsekd.tasks import TaskCard
-from sparsekd.training.optimisation import adamw, step_size, weights_of
-from sparsekd.training.teacher_cache import BUDGET, BUDGET_ELSEWHERE, Recall
+from sparsekd.methods.base import BatchOutputs, Setup, TrainingProgress
+from sparsekd.training.checkpoint import merged, part
+from sparsekd.training.events import CacheProgress
+from sparsekd.training.job import TrainingJob
+from sparsekd.training.optimisation import adamw, learning_rate_at, weights_of
+from sparsekd.training.teacher_cache import BUDGET, BUDGET_ELSEWHERE, TeacherCache
+
+Rows = NDArray[np.int64]
+INSPECTED = 128  # training examples that a method inspects
 
 
-class Lesson:
-    """A student, a method and N teachers at work on one task's training data.
+class TrainingStep:
+    """The optimiser step of a job, with its optimiser, its teachers and its random draws.
 
-    Every random draw of a step depends on the seed and the step's place alone, so that a
-    resumed run needs no generator's state.
+    Every random draw depends on the seed and the position of the step alone, so that a resumed
+    training needs no state of a generator.
 
-    Args:
-        teacher_logits: One array per teacher, row by row for `data`: computed once, since a
-            teacher in evaluation mode answers the same at every epoch.
-        teachers: The models, only where the method looks inside them; they must read the
-            student's tokens.
-        selection_rows: Examples of the selection split.
-        hear: Told the examples done and all examples of the pass over the data in which each
-            teacher's inner states are kept.
-
-    Shapes: teacher_logits N times (rows of data, C).
     Raises:
         Incompatible: model, teachers, task and method do not fit together.
-        BadInput: no training examples, or logits that are no numbers.
+        BadInput: no training examples, or logits that are not finite.
+        Cancelled: the job was stopped while the teachers' internal states were cached.
     """
 
-    def __init__(
-        self,
-        model: PreTrainedModel,
-        method: Method,
-        data: Encoded,
-        card: TaskCard,
-        params: TrainParams,
-        seed: int = 0,
-        device: torch.device | str = "cpu",
-        teacher_logits: Sequence[Logits] = (),
-        teachers: Sequence[PreTrainedModel] = (),
-        selection_rows: int = 1,
-        hear: Callable[[int, int], None] = lambda done, of: None,
-    ) -> None:
-        self.device = torch.device(device)
-        self.model, self.method, self.data = model.to(self.device), method, data
-        self.params, self.seed = params, seed
-        self.per_epoch = -(-len(data) // params.batch_size)
-        self.teachers = tuple(each.to(self.device).eval() for each in teachers)
-        _check(model, method, data, card, teacher_logits, teachers)
-        # One array for all teachers: however many there are, a batch costs one gather.
-        self.cached = torch.from_numpy(
-            np.stack([np.asarray(each, dtype=np.float32) for each in teacher_logits], axis=1)
-            if teacher_logits
-            else np.zeros((len(data), 0, card.classes), dtype=np.float32)
-        ).to(self.device)
-        torch.manual_seed(drawn(seed, 0))
-        method.prepare(
-            Setup(
-                model, card, len(teacher_logits), self.teachers, self.device,
-                steps=self.per_epoch * params.epochs, rows=len(data),
-                selection_rows=selection_rows, batch_size=params.batch_size,
-            )
-        )  # fmt: skip
-        self.recalls = self.remember(hear)
-        self.extra = {name: each.to(self.device) for name, each in method.modules().items()}
-        self.optimiser = adamw([model, *self.extra.values()], params)
+    def __init__(self, job: TrainingJob) -> None:
+        self.job = job
+        job.model.to(job.device)
+        self.teachers = tuple(each.to(job.device).eval() for each in job.teachers)
+        self.epoch_steps = -(-len(job.data) // job.params.batch_size)
+        _check(job)
+        self.teacher_logits = self._stacked_teacher_logits()
+        torch.manual_seed(derived_seed(job.seed, 0))
+        job.method.prepare(self._setup())
+        self.caches = self._teacher_caches()
+        self.modules = {name: each.to(job.device) for name, each in job.method.modules().items()}
+        self.optimiser = adamw([job.model, *self.modules.values()], job.params)
         self.weights = weights_of(self.optimiser)
 
-    def remember(self, hear: Callable[[int, int], None]) -> list[Recall]:
-        """What the method asks of each teacher beyond logits, kept where all of it fits."""
-        needs = self.method.teacher_needs
-        budget = BUDGET.get(self.device.type, BUDGET_ELSEWHERE) // max(1, len(self.teachers))
-        return [
-            Recall(teacher, needs, self.data, self.device, budget, hear)
-            for teacher in (self.teachers if needs else ())
-        ]
-
-    def step(
-        self, rows: NDArray[np.int64], progress: TrainingProgress
-    ) -> tuple[BatchOutputs, dict[str, Tensor]]:
-        """Learn from some examples; returns what was seen and the detached terms.
+    def run(self, rows: Rows, progress: TrainingProgress) -> tuple[BatchOutputs, dict[str, Tensor]]:
+        """Train on some examples; return the outputs and the detached loss terms.
 
         Shapes: rows (B,) -> each term (B,).
         """
-        torch.manual_seed(self.chance(progress))
-        batch = self.data.batch(rows, self.device)
-        with self.precision():
-            seen = self.see(batch)
-            terms = self.method.loss(seen, progress)
+        torch.manual_seed(self.step_seed(progress))
+        batch = self.job.data.batch(rows, self.job.device)
+        with self.autocast():
+            outputs = self.outputs(batch)
+            terms = self.job.method.loss(outputs, progress)
             loss = torch.stack(list(terms.values())).sum(0).mean()
         torch.autograd.backward(loss)
-        self.update(step_size(progress.step, progress.steps, self.params))
-        return seen, {name: term.detach() for name, term in terms.items()}
+        self.update(learning_rate_at(progress.step, progress.steps, self.job.params))
+        return outputs, {name: term.detach() for name, term in terms.items()}
 
-    def chance(self, progress: TrainingProgress) -> int:
-        """The seed of one step; the course that counts draws as if there were no other."""
-        if progress.episode == self.method.training_episodes:
-            return drawn(self.seed, 1 + progress.step)
-        return drawn(self.seed, 1 + progress.step, 1 + progress.episode)
-
-    def order(self, epoch: int, course: int) -> list[NDArray[np.int64]]:
-        """The batches of one epoch; the course that counts sees those of every other method."""
-        rehearsal = [] if course == self.method.training_episodes else [1 + course]
-        rng = np.random.default_rng([self.seed, epoch, *rehearsal])
-        return bucketed(self.data.lengths, self.params.batch_size, rng)
-
-    def see(self, batch: Batch) -> BatchOutputs:
-        """The batch as the student (with gradients) and its teachers (without) see it."""
-        return self.beside(observe(self.model, batch, self.method.student_needs), batch)
-
-    def beside(self, student: Knowledge, batch: Batch) -> BatchOutputs:
-        """What the student knows of a batch, with what its teachers know of it."""
-        logits = self.cached[torch.from_numpy(batch.rows).to(self.device)].unbind(1)
-        taught = [Knowledge(each) for each in logits]
-        for number, recall in enumerate(self.recalls):
-            taught[number] = replace(recall.view(batch), logits=logits[number])
-        return BatchOutputs(student, tuple(taught), batch.labels, batch.attention_mask, batch.rows)
-
-    @torch.no_grad()
-    def review(self, rows: NDArray[np.int64]) -> BatchOutputs:
-        """Some training examples as student and teachers see them now, without dropout."""
-        with eval_mode(self.model), self.precision():
-            return self.see(self.data.batch(rows, self.device))
-
-    def examine(self, rows: NDArray[np.int64]) -> list[dict[str, Any]]:
-        """What the method tells about some training examples, row by row of a table."""
-        told: list[dict[str, Any]] = []
-        for start in range(
-            0, len(rows) if self.method.inspects_examples else 0, self.params.batch_size
-        ):
-            told += self.method.inspect_examples(
-                self.review(rows[start : start + self.params.batch_size])
-            )
-        return told
-
-    def update(self, rate: float) -> None:
-        """Clip the gradient, move every weight, forget the gradient."""
-        torch.nn.utils.clip_grad_norm_(self.weights, self.params.clip)
+    def update(self, learning_rate: float) -> None:
+        """Clip the gradients, update the weights and reset the gradients."""
+        torch.nn.utils.clip_grad_norm_(self.weights, self.job.params.clip)
         for group in self.optimiser.param_groups:
-            group["lr"] = rate
+            group["lr"] = learning_rate
         self.optimiser.step()
         self.optimiser.zero_grad(set_to_none=True)
 
-    def precision(self) -> AbstractContextManager[object]:
-        """bfloat16 where it pays and is exact enough: CUDA."""
-        if self.device.type == "cuda":
+    def step_seed(self, progress: TrainingProgress) -> int:
+        """Return the seed of one step; that of the final training does not depend on episodes."""
+        episode = self._episode_key(progress.episode)
+        return derived_seed(self.job.seed, 1 + progress.step, *episode)
+
+    def epoch_batches(self, epoch: int, episode: int) -> list[Rows]:
+        """Return the batches of one epoch; in the final training they are the same for any method.
+
+        Shapes: -> epoch_steps times (B,).
+        """
+        rng = np.random.default_rng([self.job.seed, epoch, *self._episode_key(episode)])
+        return bucketed(self.job.data.lengths, self.job.params.batch_size, rng)
+
+    def outputs(self, batch: Batch) -> BatchOutputs:
+        """Return the outputs of the student (with gradients) and its teachers (without)."""
+        student = observe(self.job.model, batch, self.job.method.student_needs)
+        return self.with_teachers(student, batch)
+
+    def with_teachers(self, student: Knowledge, batch: Batch) -> BatchOutputs:
+        """Return the student's outputs on a batch together with those of its teachers."""
+        rows = torch.from_numpy(batch.rows).to(self.job.device)
+        logits = self.teacher_logits[rows].unbind(1)
+        teachers = [Knowledge(each) for each in logits]
+        for index, cache in enumerate(self.caches):
+            teachers[index] = replace(cache.knowledge(batch), logits=logits[index])
+        return BatchOutputs(
+            student, tuple(teachers), batch.labels, batch.attention_mask, batch.rows
+        )
+
+    @torch.no_grad()
+    def eval_outputs(self, rows: Rows) -> BatchOutputs:
+        """Return the current outputs on some training examples, without dropout.
+
+        Shapes: rows (B,).
+        """
+        with eval_mode(self.job.model), self.autocast():
+            return self.outputs(self.job.data.batch(rows, self.job.device))
+
+    def inspect_examples(self) -> list[dict[str, Any]]:
+        """Return the method's table rows about some training examples, drawn by seed 0."""
+        method, size = self.job.method, self.job.params.batch_size
+        if not method.inspects_examples:
+            return []
+        rows = np.random.default_rng(0).permutation(len(self.job.data))[:INSPECTED]
+        return [
+            row
+            for start in range(0, len(rows), size)
+            for row in method.inspect_examples(self.eval_outputs(rows[start : start + size]))
+        ]
+
+    def all_weights(self) -> dict[str, Tensor]:
+        """Return the weights of the student and of the method's modules, by "part/name"."""
+        modules = {f"extra/{name}": each.state_dict() for name, each in self.modules.items()}
+        return merged({"model": self.job.model.state_dict()} | modules)
+
+    def load_weights(self, tensors: dict[str, Tensor]) -> None:
+        """Load what `all_weights` returned."""
+        self.job.model.load_state_dict(part(tensors, "model"))
+        for name, module in self.modules.items():
+            module.load_state_dict(part(tensors, f"extra/{name}"))
+
+    def autocast(self) -> AbstractContextManager[object]:
+        """Return a context that computes in bfloat16 on CUDA, where it is fast and exact enough."""
+        if self.job.device.type == "cuda":
             return torch.autocast("cuda", dtype=torch.bfloat16)
         return nullcontext()
 
+    def _episode_key(self, episode: int) -> list[int]:
+        """Return what tells a training episode's draws from those of the final training."""
+        return [] if episode == self.job.method.training_episodes else [1 + episode]
 
-def drawn(seed: int, *place: int) -> int:
-    """A 64-bit seed for one place of a run, unlike that of any other place or run."""
-    return int(np.random.SeedSequence([seed, *place]).generate_state(1, np.uint64)[0])
+    def _setup(self) -> Setup:
+        job = self.job
+        return Setup(
+            student=job.model,
+            card=job.card,
+            teacher_count=len(job.teacher_logits),
+            teachers=self.teachers,
+            device=job.device,
+            steps=self.epoch_steps * job.params.epochs,
+            rows=len(job.data),
+            selection_rows=len(job.selection),
+            batch_size=job.params.batch_size,
+        )
+
+    def _stacked_teacher_logits(self) -> Tensor:
+        """Return one tensor for all N teachers: a batch costs one gather, however many there are.
+
+        Shapes: -> (rows of data, N, C).
+        """
+        job = self.job
+        logits = [np.asarray(each, dtype=np.float32) for each in job.teacher_logits]
+        none = np.zeros((len(job.data), 0, job.card.classes), dtype=np.float32)
+        return torch.from_numpy(np.stack(logits, axis=1) if logits else none).to(job.device)
+
+    def _teacher_caches(self) -> list[TeacherCache]:
+        """Return a cache per teacher for the internal states that the method needs."""
+        job, needs = self.job, self.job.method.teacher_needs
+        budget = BUDGET.get(job.device.type, BUDGET_ELSEWHERE) // max(1, len(self.teachers))
+        return [
+            TeacherCache(teacher, needs, job.data, job.device, budget, self._on_cache_progress)
+            for teacher in (self.teachers if needs else ())
+        ]
+
+    def _on_cache_progress(self, done: int, total: int) -> None:
+        self.job.callbacks.on_event(CacheProgress(done, total))
+        if self.job.callbacks.should_stop():
+            raise Cancelled("Stopped before the first step.", "Resume the run to begin again.")
 
 
-def _check(
-    model: PreTrainedModel,
-    method: Method,
-    data: Encoded,
-    card: TaskCard,
-    teacher_logits: Sequence[Logits],
-    teachers: Sequence[PreTrainedModel],
-) -> None:
-    if not len(data):
+def derived_seed(seed: int, *position: int) -> int:
+    """Return a 64-bit seed for one position of a training, unlike that of any other position."""
+    return int(np.random.SeedSequence([seed, *position]).generate_state(1, np.uint64)[0])
+
+
+def _check(job: TrainingJob) -> None:
+    if not len(job.data):
         raise BadInput("There are no training examples.", "Check the task's training data.")
-    classes = model.config.num_labels
-    if classes != card.classes:
+    classes = job.model.config.num_labels
+    if classes != job.card.classes:
         raise Incompatible(
-            f"The student has {classes} outputs, {card.name} has {card.classes}.",
+            f"The student has {classes} outputs, {job.card.name} has {job.card.classes}.",
             "Choose a student made for this task.",
         )
-    for logits in teacher_logits:
-        if logits.shape != (len(data), card.classes):
+    _check_teachers(job)
+
+
+def _check_teachers(job: TrainingJob) -> None:
+    expected = (len(job.data), job.card.classes)
+    for logits in job.teacher_logits:
+        if logits.shape != expected:
             raise Incompatible(
-                f"A teacher's logits have the shape {logits.shape}, not "
-                f"({len(data)}, {card.classes}).",
+                f"A teacher's logits have the shape {logits.shape}, not {expected}.",
                 "Choose a teacher that was trained on this task.",
             )
         if not np.isfinite(logits).all():
             raise BadInput(
                 "A teacher's logits contain NaN or infinity.", "Train the teacher again."
             )
-    if method.reads_layers and len(teachers) != len(teacher_logits):
+    if job.method.reads_layers and len(job.teachers) != len(job.teacher_logits):
         raise Incompatible(
-            f"{len(teacher_logits)} teachers' logits but {len(teachers)} teachers; the method "
-            "also looks inside them.",
+            f"{len(job.teacher_logits)} teachers' logits but {len(job.teachers)} teachers; the "
+            "method also reads their layers.",
             "Choose teachers that read the student's tokens.",
         )

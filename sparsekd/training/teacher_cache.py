@@ -1,9 +1,10 @@
-"""What teachers show beyond their logits: computed once where it fits, else at every step."""
+"""A cache of a teacher's internal states: filled once if they fit in memory, else not at all."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from transformers import PreTrainedModel
 
@@ -12,20 +13,22 @@ from sparsekd.knowledge.evaluation import TOKENS, TOKENS_ELSEWHERE, eval_mode
 from sparsekd.knowledge.observe import InternalState, Knowledge, Needs, observe, reduced_last_layer
 from sparsekd.models import architectures
 
-BUDGET = {"cpu": 2 * 2**30}  # bytes that one training may keep of all its teachers
+BUDGET = {"cpu": 2 * 2**30}  # bytes that one training may cache of all its teachers
 BUDGET_ELSEWHERE = 8 * 2**30
-Place = tuple[InternalState, int]
+LayerState = tuple[InternalState, int]
+"""An internal state and the layer that it is of."""
 
 
-class Recall:
-    """One frozen teacher's view of the training data, beyond its logits.
+class TeacherCache:
+    """The internal states of one frozen teacher on the training data, without its logits.
 
-    [CLS] vectors are kept in float32; what has one value per token or pair of tokens is rounded
-    to float16, whether it is kept or computed again, so that both give the same training.
+    [CLS] vectors are cached in float32; states with one value per token or pair of tokens are
+    rounded to float16, whether they are cached or computed again, so that both give the same
+    training.
 
     Args:
-        budget: Bytes that may be kept; where the whole view does not fit, nothing is.
-        hear: Told the examples done and all examples of the one pass.
+        budget: Bytes that may be cached; if all states together do not fit, none is.
+        on_progress: Receives the examples done and all examples while the cache is filled.
     """
 
     def __init__(
@@ -35,47 +38,49 @@ class Recall:
         data: Encoded,
         device: torch.device,
         budget: int,
-        hear: Callable[[int, int], None] = lambda done, of: None,
+        on_progress: Callable[[int, int], None] = lambda done, total: None,
     ) -> None:
         self.teacher, self.needs, self.data, self.device = teacher, needs, data, device
         self.heads = architectures.shape(teacher).heads
-        self.sizes = {place: self._sizes(*place) for place in self._places()}
-        self.bytes = sum(int(sizes.sum()) * _width(kind) for (kind, _), sizes in self.sizes.items())
-        self.kept: dict[Place, Tensor] = {}
+        self.sizes: dict[LayerState, NDArray[np.int64]] = {
+            (state, layer): self._sizes(state, layer)
+            for state, layers in needs.items()
+            for layer in layers
+        }
+        self.bytes = sum(
+            int(sizes.sum()) * _value_bytes(state) for (state, _), sizes in self.sizes.items()
+        )
+        self.cached: dict[LayerState, Tensor] = {}
         if needs and self.bytes <= budget:
-            self._fill(hear)
+            self._fill(on_progress)
 
-    def view(self, batch: Batch) -> Knowledge:
-        """The teacher's view of a batch; its logits are empty, as they are kept elsewhere.
+    def knowledge(self, batch: Batch) -> Knowledge:
+        """Return the teacher's internal states on a batch, with empty logits.
 
         Shapes: see `Knowledge`.
         """
-        found: dict[str, dict[int, Tensor]] = {kind: {} for kind in self.needs}
-        fresh = None if self.kept else self._observe(batch)
-        for kind, layer in self.sizes:
-            if fresh is None:
-                found[kind][layer] = self._gather(kind, layer, batch)
+        states: dict[str, dict[int, Tensor]] = {state: {} for state in self.needs}
+        computed = None if self.cached else self._observe(batch)
+        for state, layer in self.sizes:
+            if computed is None:
+                states[state][layer] = self._gather(state, layer, batch)
             else:
-                found[kind][layer] = _rounded(kind, fresh.of(kind)[layer])
-        return Knowledge(torch.empty(0, device=self.device), **found)
+                states[state][layer] = _rounded(state, computed.of(state)[layer])
+        return Knowledge(torch.empty(0, device=self.device), **states)
 
-    def _places(self) -> Iterator[Place]:
-        for kind, layers in self.needs.items():
-            yield from ((kind, layer) for layer in layers)
-
-    def _shape(self, kind: InternalState, layer: int, length: int) -> tuple[int, ...]:
-        """One example's shape in one layer."""
+    def _shape(self, state: InternalState, layer: int, length: int) -> tuple[int, ...]:
+        """Return the shape of one example's state in one layer."""
         width = int(self.teacher.config.hidden_size)
-        if kind in ("cls", "hidden"):
-            return (width,) if kind == "cls" else (length, width)
+        if state in ("cls", "hidden"):
+            return (width,) if state == "cls" else (length, width)
         heads, size = self.heads[layer - 1], architectures.head_size(self.teacher.config)
-        return (heads, length, length if kind != "values" else size)
+        return (heads, length, length if state != "values" else size)
 
-    def _sizes(self, kind: InternalState, layer: int) -> np.ndarray:
-        """Values per training example."""
-        one, two = (np.prod(self._shape(kind, layer, length)) for length in (1, 2))
+    def _sizes(self, state: InternalState, layer: int) -> NDArray[np.int64]:
+        """Return the number of values of each training example."""
+        one, two = (np.prod(self._shape(state, layer, length)) for length in (1, 2))
         lengths = self.data.lengths
-        if kind in ("attention", "scores"):
+        if state in ("attention", "scores"):
             return one * lengths**2
         return one + (two - one) * (lengths - 1)
 
@@ -83,56 +88,59 @@ class Recall:
     def _observe(self, batch: Batch) -> Knowledge:
         return observe(self.teacher, batch, self.needs)
 
-    def _fill(self, hear: Callable[[int, int], None]) -> None:
-        for place, sizes in self.sizes.items():
-            dtype = torch.float32 if place[0] == "cls" else torch.float16
-            self.kept[place] = torch.empty(int(sizes.sum()), dtype=dtype, device=self.device)
-        self.starts = {place: np.cumsum(sizes) - sizes for place, sizes in self.sizes.items()}
+    def _fill(self, on_progress: Callable[[int, int], None]) -> None:
+        for key, sizes in self.sizes.items():
+            dtype = torch.float32 if key[0] == "cls" else torch.float16
+            self.cached[key] = torch.empty(int(sizes.sum()), dtype=dtype, device=self.device)
+        self.starts = {key: np.cumsum(sizes) - sizes for key, sizes in self.sizes.items()}
         tokens, done = TOKENS.get(self.device.type, TOKENS_ELSEWHERE), 0
         with eval_mode(self.teacher), reduced_last_layer(self.teacher, self.needs):
             for rows in packed(self.data.lengths, tokens):
-                seen = self._observe(self.data.batch(rows, self.device))
-                for kind, layer in self.sizes:
-                    self._keep(kind, layer, rows, seen.of(kind)[layer])
+                computed = self._observe(self.data.batch(rows, self.device))
+                for state, layer in self.sizes:
+                    self._store(state, layer, rows, computed.of(state)[layer])
                 done += len(rows)
-                hear(done, len(self.data))
+                on_progress(done, len(self.data))
 
-    def _keep(self, kind: InternalState, layer: int, rows: np.ndarray, seen: Tensor) -> None:
-        for place, row in enumerate(rows):
-            self._one(kind, layer, row).copy_(_cut(kind, seen[place], self.data.lengths[row]))
+    def _store(
+        self, state: InternalState, layer: int, rows: NDArray[np.int64], values: Tensor
+    ) -> None:
+        for index, row in enumerate(rows):
+            real = _without_padding(state, values[index], self.data.lengths[row])
+            self._example(state, layer, row).copy_(real)
 
-    def _gather(self, kind: InternalState, layer: int, batch: Batch) -> Tensor:
+    def _gather(self, state: InternalState, layer: int, batch: Batch) -> Tensor:
         length = batch.input_ids.shape[1]
-        shape = (len(batch), *self._shape(kind, layer, length))
-        found = torch.zeros(shape, dtype=torch.float32, device=self.device)
-        for place, row in enumerate(batch.rows):
-            _cut(kind, found[place], self.data.lengths[row]).copy_(self._one(kind, layer, row))
-        return found
+        shape = (len(batch), *self._shape(state, layer, length))
+        gathered = torch.zeros(shape, dtype=torch.float32, device=self.device)
+        for index, row in enumerate(batch.rows):
+            real = _without_padding(state, gathered[index], self.data.lengths[row])
+            real.copy_(self._example(state, layer, row))
+        return gathered
 
-    def _one(self, kind: InternalState, layer: int, row: int) -> Tensor:
-        """What is kept of one example, in its own shape."""
-        start, size = self.starts[kind, layer][row], self.sizes[kind, layer][row]
-        flat = self.kept[kind, layer][start : start + size]
-        return flat.view(self._shape(kind, layer, int(self.data.lengths[row])))
+    def _example(self, state: InternalState, layer: int, row: int) -> Tensor:
+        """Return a view of the cached state of one example, in its own shape."""
+        start, size = self.starts[state, layer][row], self.sizes[state, layer][row]
+        flat = self.cached[state, layer][start : start + size]
+        return flat.view(self._shape(state, layer, int(self.data.lengths[row])))
 
 
-def _cut(kind: InternalState, one: Tensor, length: int) -> Tensor:
-    """The part of one example's tensor that belongs to real tokens."""
-    match kind:
+def _without_padding(state: InternalState, values: Tensor, length: int) -> Tensor:
+    """Return a view of the part of one example's state that belongs to real tokens."""
+    match state:
         case "cls":
-            return one
+            return values
         case "hidden":
-            return one[:length]
+            return values[:length]
         case "values":
-            return one[:, :length]
+            return values[:, :length]
         case _:
-            return one[:, :length, :length]
+            return values[:, :length, :length]
 
 
-def _rounded(kind: InternalState, seen: Tensor) -> Tensor:
-    return seen if kind == "cls" else seen.half().float()
+def _rounded(state: InternalState, values: Tensor) -> Tensor:
+    return values if state == "cls" else values.half().float()
 
 
-def _width(kind: InternalState) -> int:
-    """Bytes per value."""
-    return 4 if kind == "cls" else 2
+def _value_bytes(state: InternalState) -> int:
+    return 4 if state == "cls" else 2

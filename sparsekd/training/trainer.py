@@ -1,350 +1,290 @@
-"""A lesson repeated: epochs, the verdict after each, early stopping, checkpoints."""
+"""The training loop: epochs, evaluation after each, early stopping, checkpoints."""
 
 import math
 import time
-from collections.abc import Callable, Mapping
 from copy import deepcopy
-from dataclasses import asdict, dataclass, field
-from typing import Any
+from dataclasses import asdict
 
 import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from sparsekd.data import Encoded
 from sparsekd.errors import BadInput, Cancelled, Incompatible
-from sparsekd.knowledge.evaluation import OnProgress, evaluate, no_progress
+from sparsekd.knowledge.evaluation import evaluate
 from sparsekd.methods.base import BatchOutputs, StepResult, TrainingProgress
-from sparsekd.tasks import TaskCard
-from sparsekd.training.checkpoint import Checkpoint
+from sparsekd.training.checkpoint import Checkpoint, merged
 from sparsekd.training.clock import Clock
-from sparsekd.training.optimisation import moments, set_moments, step_size
-from sparsekd.training.step import Lesson
+from sparsekd.training.events import EpochEnded, StepLogged
+from sparsekd.training.loss_means import LossMeans
+from sparsekd.training.optimisation import moments, set_moments
+from sparsekd.training.state import TrainerState, TrainingResult
+from sparsekd.training.step import TrainingStep
 
-PROBE = 128  # training examples that a method is asked to tell about
 
+class Trainer:
+    """The loop of training steps over epochs, with evaluation on the selection split after each.
 
-@dataclass(frozen=True)
-class Trained:
-    """How a training went; the model itself now holds the weights of `best_epoch` (from 0).
+    Where the method needs training episodes, the same steps are taken before, each time from the
+    first weights with a fresh optimiser, and without evaluation.
 
-    `metrics` are those of the selection split at that epoch; `history` has one entry per epoch
-    {epoch, step, losses, metrics, best}. `steps` counts the student's own optimiser steps,
-    `episode_steps` those of the students before it, `held_out_passes` what the method asked of
-    the selection split. `findings` are the rows of `Method.inspect_examples`, each with its `when`.
+    Raises:
+        Incompatible: the job's checkpoint belongs to another job.
     """
 
-    metrics: dict[str, float]
-    best_epoch: int
-    steps: int
-    seconds: float
-    history: list[dict[str, Any]]
-    episode_steps: int = 0
-    held_out_passes: int = 0
-    findings: list[dict[str, Any]] = field(default_factory=list)
-
-
-@dataclass
-class Standing:
-    """Where a training stands, beyond the weights: plain values that go into a checkpoint."""
-
-    step: int = 0
-    seconds: float = 0.0
-    best: dict[str, float] = field(default_factory=dict)
-    best_epoch: int = -1
-    history: list[dict[str, Any]] = field(default_factory=list)
-    seen: dict[str, int] = field(default_factory=dict)
-    passes: int = 0
-
-    @property
-    def stale(self) -> int:
-        """Epochs since the best one, once there is one."""
-        return len(self.history) - 1 - self.best_epoch if self.best else 0
-
-
-class Course:
-    """A lesson repeated over epochs, judged on the selection split after each.
-
-    Where the method needs training episodes, the same course is gone through before, each time with
-    the first weights and a fresh optimiser, and nothing is judged.
-    """
-
-    def __init__(
-        self,
-        lesson: Lesson,
-        selection: Encoded,
-        card: TaskCard,
-        report: OnProgress = no_progress,
-        save: Callable[[Checkpoint], None] = lambda checkpoint: None,
-        save_every: float = 60.0,
-    ) -> None:
-        self.lesson, self.selection, self.card = lesson, selection, card
-        self.report, self.save, self.save_every = report, save, save_every
-        self.now = Standing()
-        self.sums: dict[str, Tensor] = {}
+    def __init__(self, training_step: TrainingStep) -> None:
+        self.training_step, self.job = training_step, training_step.job
+        self.state, self.losses, self.clock = TrainerState(), LossMeans(), Clock()
+        self.epoch_steps = training_step.epoch_steps
+        self.training_steps = self.epoch_steps * self.job.params.epochs  # of each training
+        self.episodes = self.job.method.training_episodes
+        self.steps = self.training_steps * (self.episodes + 1)
+        weights = self.training_step.all_weights() if self.episodes else {}
+        self.first_weights = {name: tensor.detach().clone() for name, tensor in weights.items()}
         self.best_weights: dict[str, Tensor] = {}
-        self.per_epoch = lesson.per_epoch
-        self.length = self.per_epoch * lesson.params.epochs
-        self.episodes = lesson.method.training_episodes
-        self.steps = self.length * (self.episodes + 1)
-        weights = self.weights() if self.episodes else {}
-        self.first = {name: tensor.detach().clone() for name, tensor in weights.items()}
-        self.probe = probe_rows(len(lesson.data))
-        self.before = lesson.examine(self.probe)
         self.batches: list[NDArray[np.int64]] = []
-        self.clock = Clock()
+        self.inspected_before = training_step.inspect_examples()
+        if self.job.checkpoint:
+            self.restore(self.job.checkpoint)
 
-    def run(self, stop: Callable[[], bool]) -> None:
-        """Step by step to the end, or until `stop`."""
-        self.lesson.model.train()
+    # --- the loop -----------------------------------------------------------------------------
+
+    def run(self) -> None:
+        """Take steps until the training is finished.
+
+        Raises:
+            Cancelled: the job's `should_stop` returned True.
+        """
+        self.job.model.train()
         while not self.finished:
-            if stop():
-                raise self.halt()
+            if self.job.callbacks.should_stop():
+                raise self.cancel()
             self.advance()
 
     @property
     def finished(self) -> bool:
-        """Whether the planned steps or the patience are used up."""
-        return self.now.step >= self.steps or self.now.stale >= self.lesson.params.patience
+        """Return whether the planned steps or the patience are used up."""
+        patience = self.job.params.patience
+        return self.state.step >= self.steps or self.state.epochs_since_best >= patience
 
-    def halt(self) -> Cancelled:
-        """Keep a last checkpoint; the error says where it stands."""
-        self.keep()
+    def cancel(self) -> Cancelled:
+        """Save a last checkpoint; return the error that ends the training."""
+        self.save()
         return Cancelled(
-            f"Stopped after step {self.now.step} of {self.steps}.",
+            f"Stopped after step {self.state.step} of {self.steps}.",
             "Resume the run to go on from there.",
         )
 
     def advance(self) -> None:
-        """One step, and what is due after it."""
+        """Take one step, then evaluate, report and save if it is time to."""
         start = time.monotonic()
-        self.step()
-        self.follow(time.monotonic() - start)
+        self.take_step()
+        self.after_step(time.monotonic() - start)
 
-    def follow(self, spent: float) -> None:
-        """What is due after a step that took `spent` seconds: a verdict, a report, a checkpoint."""
-        start = time.monotonic()
-        ended = self.now.step % self.per_epoch == 0
-        judged = ended and self.now.step > self.length * self.episodes
-        if judged:
-            self.judge()
-        self.now.seconds += spent + time.monotonic() - start
-        if ended or self.clock.report_due():
-            self.tell(judged)
-        if ended and not judged:
-            self.forget()
-        if self.clock.save_due(self.save_every, ended):
-            self.keep()
-
-    def step(self) -> None:
-        """Learn from the next batch and let the method hear of it."""
+    def take_step(self) -> None:
+        """Train on the next batch and pass the result to the method."""
         progress = self.progress()
-        seen, terms = self.lesson.step(self.coming(progress), progress)
-        self.heed(seen, terms, progress)
+        outputs, terms = self.training_step.run(self.next_rows(progress), progress)
+        self.end_step(outputs, terms, progress)
 
-    def coming(self, progress: TrainingProgress) -> NDArray[np.int64]:
-        """The rows of the next step; a course begins with its first.
+    def progress(self) -> TrainingProgress:
+        """Return the position of the next step in its training."""
+        episode, step = divmod(self.state.step, self.training_steps)
+        return TrainingProgress(step, self.training_steps, step // self.epoch_steps, episode)
+
+    def next_rows(self, progress: TrainingProgress) -> NDArray[np.int64]:
+        """Return the rows of the next batch; before the first one, start its training.
 
         Shapes: -> (B,).
         """
         if progress.step == 0:
-            self.begin(progress.episode)
-        place = progress.step % self.per_epoch
-        if place == 0 or not self.batches:
-            self.batches = self.lesson.order(progress.epoch, progress.episode)
-        return self.batches[place]
+            self.start_training(progress.episode)
+        index = progress.step % self.epoch_steps
+        if index == 0 or not self.batches:
+            self.batches = self.training_step.epoch_batches(progress.epoch, progress.episode)
+        return self.batches[index]
 
-    def heed(
-        self, seen: BatchOutputs, terms: dict[str, Tensor], progress: TrainingProgress
+    def start_training(self, episode: int) -> None:
+        """Start an episode or the final training: all but the first restore the first weights."""
+        if episode:
+            self.training_step.optimiser.state.clear()
+            self.training_step.load_weights(self.first_weights)
+        self.job.method.on_train_start(episode)
+
+    def end_step(
+        self, outputs: BatchOutputs, terms: dict[str, Tensor], progress: TrainingProgress
     ) -> None:
-        """The student has learned from a batch: the method hears of it, and it is counted."""
-        signal = StepResult(seen, terms, progress, self.asked, self.lesson.review)
-        self.lesson.method.on_step_end(signal)
-        self.count(seen, terms)
-        self.now.step += 1
+        """Pass the result of a step to the method and count it."""
+        observe = self.training_step.eval_outputs
+        self.job.method.on_step_end(
+            StepResult(outputs, terms, progress, self.evaluate_for_method, observe)
+        )
+        self.clock.count(len(outputs.rows))
+        self.losses.add(terms)
+        self.state.step += 1
 
-    def progress(self) -> TrainingProgress:
-        """Where the next step stands in its course."""
-        course, step = divmod(self.now.step, self.length)
-        return TrainingProgress(step, self.length, step // self.per_epoch, course)
+    def after_step(self, seconds: float) -> None:
+        """Evaluate, report and save if it is time to, after a step that took `seconds`."""
+        start = time.monotonic()
+        epoch_ended = self.state.step % self.epoch_steps == 0
+        final = self.state.step > self.training_steps * self.episodes
+        if epoch_ended and final:
+            self.end_epoch()
+        self.state.seconds += seconds + time.monotonic() - start
+        if epoch_ended or self.clock.report_due():
+            self.report(epoch_ended and final)
+        if epoch_ended:
+            self.losses.clear()
+        if self.clock.save_due(self.job.callbacks.save_every, epoch_ended):
+            self.save()
 
-    def begin(self, course: int) -> None:
-        """Start a course; every one after the first with the first one's weights."""
-        if course:
-            self.lesson.optimiser.state.clear()
-            self.lesson.model.load_state_dict(_part(self.first, "model"))
-            for name, module in self.lesson.extra.items():
-                module.load_state_dict(_part(self.first, f"extra/{name}"))
-        self.lesson.method.on_train_start(course)
+    # --- evaluation ---------------------------------------------------------------------------
 
-    def count(self, seen: BatchOutputs, terms: dict[str, Tensor]) -> None:
-        """Add up the terms where they are: reading them at every step would wait for the GPU."""
-        self.clock.count(len(seen.rows))
-        for name, term in terms.items():
-            total = term.double() if term.device.type == "cpu" else term.float()
-            self.sums[name] = self.sums.get(name, 0) + total.sum()
-            self.now.seen[name] = self.now.seen.get(name, 0) + len(seen.rows)
+    def end_epoch(self) -> None:
+        """Evaluate the student and keep a copy of its weights if they are the best so far."""
+        losses, start = self.mean_losses(), time.monotonic()
+        metrics = self.evaluate()
+        self.clock.count_evaluation(start)
+        epoch = len(self.state.history)
+        better = not self.state.best or self.rank(metrics) > self.rank(self.state.best)
+        best = self.eligible(epoch) and better
+        if best:
+            self.state.best, self.state.best_epoch = metrics, epoch
+            weights = self.job.model.state_dict()
+            self.best_weights = {name: each.detach().clone() for name, each in weights.items()}
+        entry = {"epoch": epoch, "step": self.state.step, "losses": losses, "metrics": metrics}
+        self.state.history.append(entry | {"best": best})
 
-    def losses(self) -> dict[str, float]:
-        """Each term's mean over the examples of this epoch so far.
+    def evaluate(self) -> dict[str, float]:
+        """Return the current student's metrics and mean loss on the selection split."""
+        return evaluate(self.job.model, self.job.selection, self.job.card, self.job.device)[0]
+
+    def evaluate_for_method(self) -> dict[str, float]:
+        """Count and return an evaluation that the method requests."""
+        self.state.passes += 1
+        return self.evaluate()
+
+    def rank(self, metrics: dict[str, float]) -> tuple[float, float]:
+        """Return the sort key of an evaluation: the first metric, then the lower loss."""
+        return metrics[self.job.card.metrics[0]], -metrics["loss"]
+
+    def eligible(self, epoch: int) -> bool:
+        """Return whether an epoch may be the best: the last one, or where the method is ready."""
+        step = (epoch + 1) * self.epoch_steps - 1
+        progress = TrainingProgress(step, self.training_steps, epoch, self.episodes)
+        return self.job.method.ready(progress) or step == self.training_steps - 1
+
+    def mean_losses(self) -> dict[str, float]:
+        """Return each term's mean over the examples of the epoch so far.
 
         Raises:
-            BadInput: one is no number.
+            BadInput: one is not finite.
         """
-        means = {name: total.item() / self.now.seen[name] for name, total in self.sums.items()}
+        means = self.losses.values()
         for name, mean in means.items():
             if not math.isfinite(mean):
-                rate = self.lesson.params.learning_rate
                 raise BadInput(
-                    f"The loss term {name!r} became {mean} before step {self.now.step}.",
-                    f"The training diverged: lower learning_rate (now {rate:g}).",
+                    f"The loss term {name!r} became {mean} before step {self.state.step}.",
+                    "The training diverged: lower learning_rate (now "
+                    f"{self.job.params.learning_rate:g}).",
                 )
         return means
 
-    def asked(self) -> dict[str, float]:
-        """The method asks how the student is doing; it is counted."""
-        self.now.passes += 1
-        return self.held_out()
+    # --- reports and checkpoints --------------------------------------------------------------
 
-    def held_out(self) -> dict[str, float]:
-        """Metrics and mean loss of the student as it is, on the selection split."""
-        return evaluate(self.lesson.model, self.selection, self.card, self.lesson.device)[0]
-
-    def judge(self) -> None:
-        """End an epoch: evaluate, remember the weights if they are the best so far."""
-        losses, start = self.losses(), time.monotonic()
-        metrics = self.held_out()
-        self.clock.evaluated(start)
-        epoch = len(self.now.history)
-        best = self.counts(epoch) and (
-            not self.now.best or self.rank(metrics) > self.rank(self.now.best)
+    def report(self, epoch_ended: bool) -> None:
+        """Send an event with the position, the losses and what the method logged."""
+        step, method = self.state.step, self.job.method
+        episode, index = divmod(step - 1, self.training_steps)
+        logged, method.logged = method.logged, []
+        speed, eta = self.clock.speed(self.steps - step)
+        event = StepLogged(
+            step=step,
+            steps=self.steps,
+            epoch=index // self.epoch_steps,
+            epochs=self.job.params.epochs,
+            episode=episode,
+            episodes=self.episodes,
+            losses=self.mean_losses(),
+            logged=logged,
+            examples_per_second=speed,
+            eta=eta,
         )
-        if best:
-            self.now.best, self.now.best_epoch = metrics, epoch
-            weights = self.lesson.model.state_dict()
-            self.best_weights = {name: each.detach().clone() for name, each in weights.items()}
-        entry = {"epoch": epoch, "step": self.now.step, "losses": losses, "metrics": metrics}
-        self.now.history.append(entry | {"best": best})
-        self.forget()
+        if epoch_ended:
+            last = self.state.history[-1]
+            event = EpochEnded(**vars(event), metrics=last["metrics"], best=last["best"])
+        self.job.callbacks.on_event(event)
 
-    def counts(self, epoch: int) -> bool:
-        """A staged method's student counts once its last stage taught it; at the end, always."""
-        step = (epoch + 1) * self.per_epoch - 1
-        done = TrainingProgress(step, self.length, epoch, self.episodes)
-        return self.lesson.method.ready(done) or step == self.length - 1
-
-    def forget(self) -> None:
-        """Begin the means of an epoch."""
-        self.sums, self.now.seen = {}, {}
-
-    def rank(self, metrics: dict[str, float]) -> tuple[float, float]:
-        """What is better comes later: the first metric, then the lower loss."""
-        return metrics[self.card.metrics[0]], -metrics["loss"]
-
-    def tell(self, ended: bool) -> None:
-        """Report progress, what the method noted, and at the end of an epoch its verdict."""
-        params, step = self.lesson.params, self.now.step
-        course, place = divmod(step - 1, self.length)
-        notes, self.lesson.method.logged = self.lesson.method.logged, []
-        event = {
-            "kind": "epoch" if ended else "step",
-            "step": step,
-            "steps": self.steps,
-            "epoch": place // self.per_epoch,
-            "epochs": params.epochs,
-            "episode": course,
-            "episodes": self.episodes,
-            "notes": notes,
-            "learning_rate": step_size(place, self.length, params),
-            **self.clock.pace(self.steps - step),
-        }
-        verdict = self.now.history[-1] if ended else {"losses": self.losses()}
-        self.report(event | verdict)
-
-    def keep(self) -> None:
-        """Hand out a checkpoint, unless it would keep a training that has already diverged."""
-        self.losses()
-        if self.lesson.method.logged:
-            self.tell(ended=False)
+    def save(self) -> None:
+        """Save a checkpoint, unless the training has already diverged."""
+        self.mean_losses()
+        if self.job.method.logged:
+            self.report(epoch_ended=False)
         start = time.monotonic()
-        self.save(self.checkpoint())
-        self.clock.saved(start)
+        self.job.callbacks.save_checkpoint(self.checkpoint())
+        self.clock.count_save(start)
 
     def checkpoint(self) -> Checkpoint:
-        """Everything the rest of the run depends on."""
-        lesson = self.lesson
-        parts: dict[str, dict[str, Tensor]] = {
+        """Return everything that the rest of the training depends on."""
+        parts = {
             "best": self.best_weights,
-            "optimiser": moments(lesson.optimiser),
-            "sums": self.sums,
-            "method": lesson.method.state_dict(),
+            "optimiser": moments(self.training_step.optimiser),
+            "sums": self.losses.sums,
+            "method": self.job.method.state_dict(),
         }
-        tensors = _named(parts) | self.weights()
-        return Checkpoint(tensors, asdict(self.now) | {"steps": self.steps, "seed": lesson.seed})
-
-    def weights(self) -> dict[str, Tensor]:
-        """The student's weights, and those of the modules that learn with it."""
-        parts = {"model": self.lesson.model.state_dict()}
-        extra = self.lesson.extra.items()
-        return _named(parts | {f"extra/{name}": each.state_dict() for name, each in extra})
-
-    def restore(self, checkpoint: Checkpoint) -> None:
-        """Go on from a checkpoint of the same run.
-
-        Raises:
-            Incompatible: it belongs to another run.
-        """
-        facts, lesson = deepcopy(checkpoint.facts), self.lesson
-        planned, seed = facts.pop("steps"), facts.pop("seed")
-        if (planned, seed) != (self.steps, lesson.seed):
-            raise Incompatible(
-                f"The checkpoint plans {planned} steps with seed {seed}, this run {self.steps} "
-                f"with seed {lesson.seed}.",
-                "Delete the checkpoint to start from the beginning.",
-            )
-        self.now = Standing(**facts)
-        lesson.model.load_state_dict(checkpoint.part("model"))
-        for name, module in lesson.extra.items():
-            module.load_state_dict(checkpoint.part(f"extra/{name}"))
-        set_moments(lesson.optimiser, checkpoint.part("optimiser"))
-        lesson.method.load_state_dict(checkpoint.part("method"))
-        self.best_weights = self.placed(checkpoint.part("best"))
-        self.sums = self.placed(checkpoint.part("sums"))
-        progress = self.progress()
-        self.batches = self.lesson.order(progress.epoch, progress.episode)
-
-    def placed(self, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-        """The tensors on this lesson's device."""
-        return {name: tensor.to(self.lesson.device) for name, tensor in tensors.items()}
-
-    def result(self) -> Trained:
-        """Give the model its best weights and say how it went."""
-        self.lesson.model.load_state_dict(self.best_weights)
-        self.lesson.model.eval()
-        now, episode_steps = self.now, self.length * self.episodes
-        told = {"before": self.before, "after": self.lesson.examine(self.probe)}
-        return Trained(
-            now.best,
-            now.best_epoch,
-            now.step - episode_steps,
-            now.seconds,
-            now.history,
-            episode_steps,
-            now.passes,
-            [{"when": when} | row for when, rows in told.items() for row in rows],
+        facts = {"seen": self.losses.counts, "steps": self.steps, "seed": self.job.seed}
+        return Checkpoint(
+            merged(parts) | self.training_step.all_weights(), asdict(self.state) | facts
         )
 
+    def restore(self, checkpoint: Checkpoint) -> None:
+        """Continue from a checkpoint of the same job.
 
-def probe_rows(rows: int) -> NDArray[np.int64]:
-    """The training examples that a method is asked to tell about: drawn by seed 0."""
-    return np.random.default_rng(0).permutation(rows)[:PROBE]
+        Raises:
+            Incompatible: it belongs to another job.
+        """
+        facts = deepcopy(checkpoint.facts)
+        self.check_plan(facts.pop("steps"), facts.pop("seed"))
+        counts = facts.pop("seen")
+        self.state = TrainerState(**facts)
+        self.losses = LossMeans(self.on_device(checkpoint.part("sums")), counts)
+        self.training_step.load_weights(checkpoint.tensors)
+        set_moments(self.training_step.optimiser, checkpoint.part("optimiser"))
+        self.job.method.load_state_dict(checkpoint.part("method"))
+        self.best_weights = self.on_device(checkpoint.part("best"))
+        progress = self.progress()
+        self.batches = self.training_step.epoch_batches(progress.epoch, progress.episode)
 
+    def check_plan(self, steps: int, seed: int) -> None:
+        """Check that a checkpoint was planned with this job's steps and seed.
 
-def _named(parts: Mapping[str, Mapping[str, Tensor]]) -> dict[str, Tensor]:
-    """Parts of tensors as one: "part/name"."""
-    return {f"{part}/{name}": each for part, of in parts.items() for name, each in of.items()}
+        Raises:
+            Incompatible: it was not.
+        """
+        if (steps, seed) != (self.steps, self.job.seed):
+            raise Incompatible(
+                f"The checkpoint plans {steps} steps with seed {seed}, this run {self.steps} "
+                f"with seed {self.job.seed}.",
+                "Delete the checkpoint to start from the beginning.",
+            )
 
+    def on_device(self, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Return the tensors on the job's device."""
+        return {name: tensor.to(self.job.device) for name, tensor in tensors.items()}
 
-def _part(tensors: Mapping[str, Tensor], name: str) -> dict[str, Tensor]:
-    prefix = f"{name}/"
-    return {key.removeprefix(prefix): t for key, t in tensors.items() if key.startswith(prefix)}
+    def result(self) -> TrainingResult:
+        """Give the model its best weights; return how the training went."""
+        self.job.model.load_state_dict(self.best_weights)
+        self.job.model.eval()
+        state, episode_steps = self.state, self.training_steps * self.episodes
+        after = self.training_step.inspect_examples()
+        inspected = {"before": self.inspected_before, "after": after}
+        return TrainingResult(
+            state.best,
+            state.best_epoch,
+            state.step - episode_steps,
+            state.seconds,
+            state.history,
+            episode_steps,
+            state.passes,
+            [{"when": when} | row for when, rows in inspected.items() for row in rows],
+        )

@@ -1,4 +1,4 @@
-"""The bench of ablations runs on every architecture and compares equal results."""
+"""The benchmark of ablations runs on every architecture and compares equal results."""
 
 import re
 
@@ -9,7 +9,7 @@ from sparsekd.models import architectures
 from tests.tiny_data import tiny_data
 
 
-def test_both_ways_are_measured_on_the_teacher_and_on_a_deeper_model(architecture, tiny):
+def test_whole_runs_and_shared_prefixes_are_measured_on_both_depths(architecture, tiny):
     rows = measure(tiny(architecture), tiny_data(12), rounds=2, deep=4)
     assert [re.search(r"of (\d) layers", row["what"])[1] for row in rows] == ["2", "4"]
     for row in rows:

@@ -1,4 +1,4 @@
-"""The bench compares loops that do the same work."""
+"""The benchmark compares loops that do the same work."""
 
 import numpy as np
 import torch
@@ -9,7 +9,8 @@ from sparsekd.catalog.parameters import TrainParams
 from sparsekd.knowledge.evaluation import predict
 from sparsekd.methods.base import TrainingProgress
 from sparsekd.methods.vanilla import Vanilla
-from sparsekd.training.step import Lesson
+from sparsekd.training import TrainingJob
+from sparsekd.training.step import TrainingStep
 from tests.tiny_data import tiny_card, tiny_data
 
 
@@ -36,16 +37,16 @@ def test_the_three_loops_take_the_same_step(tiny):
     for loop in (plain, usual):
         loop.optimiser = torch.optim.SGD(loop.student.parameters(), lr=0.1)
     logits = [predict(teacher, data)]
-    ours = Lesson(
-        student, Vanilla(VanillaParams()), data, tiny_card(), params, teacher_logits=logits
-    )
+    method, card = Vanilla(VanillaParams()), tiny_card()
+    job = TrainingJob(student, method, data, data, card, params, teacher_logits=logits)
+    ours = TrainingStep(job)
     ours.optimiser = torch.optim.SGD(student.parameters(), lr=0.1)
     ours.update = lambda rate: (
         torch.nn.utils.clip_grad_norm_(ours.weights, params.clip),
         ours.optimiser.step(),
     )
     student.train()
-    for step in (plain.step, usual.step, lambda r: ours.step(r, TrainingProgress(0, 1, 0))):
+    for step in (plain.step, usual.step, lambda r: ours.run(r, TrainingProgress(0, 1, 0))):
         step(rows)
     for one, two, three in zip(
         plain.student.parameters(), usual.student.parameters(), student.parameters(), strict=True

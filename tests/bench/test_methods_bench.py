@@ -1,4 +1,4 @@
-"""The bench puts every method on the menu beside fine-tuning."""
+"""The benchmark compares every method with fine-tuning."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""The bench of masked teachers compares equal results on both of its grids."""
+"""The benchmark of masked teachers compares equal results on both of its grids."""
 
 import re
 
@@ -8,7 +8,7 @@ from sparsekd.bench.probe import grid, measure
 from tests.tiny_data import tiny_data
 
 
-def test_both_ways_are_measured_against_a_model_for_each_mask(tiny):
+def test_both_strategies_are_measured_against_a_model_for_each_mask(tiny):
     rows = measure(tiny(hidden=12, neurons=160), tiny_data(12), rounds=2, examples=6)
     assert [row["what"].rpartition("/ ")[2] for row in rows] == ["sliced", "stacked"] * 2
     for row in rows:

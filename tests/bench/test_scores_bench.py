@@ -1,4 +1,4 @@
-"""The bench of the scores runs on any classifier and compares what it says it compares."""
+"""The benchmark of the scores runs on any classifier."""
 
 import numpy as np
 import pytest

@@ -11,7 +11,7 @@ from sparsekd.errors import Cancelled
 from sparsekd.knowledge import observe
 from sparsekd.knowledge.evaluation import predict
 from sparsekd.methods import BatchOutputs, Method, Setup, TrainingProgress, load
-from sparsekd.training import train
+from sparsekd.training import Callbacks, TrainingJob, train
 from tests.tiny_data import padded, tiny_card, tiny_data
 
 MIDWAY = TrainingProgress(step=3, steps=8, epoch=0)
@@ -129,15 +129,16 @@ def test_a_training_by_it_ends_with_a_judged_student(card, tiny):
     teachers = [tiny(layers=4, seed=2 + number) for number in range(card.least_teachers)]
     method, data = load(card)(card.params()), tiny_data(24, seed=1)
     logits = [predict(teacher, data) for teacher in teachers]
-    trained = train(
+    job = TrainingJob(
         tiny(layers=2, seed=1), method, data, tiny_data(64, seed=2), tiny_card(),
         TrainParams(epochs=4, batch_size=4, learning_rate=1e-3), teacher_logits=logits,
         teachers=teachers if method.reads_layers else (),
     )  # fmt: skip
+    trained = train(job)
     assert trained.steps == 24
     assert trained.episode_steps == 24 * method.training_episodes
     assert 0 <= trained.metrics["accuracy"] <= 1
-    assert all(row["when"] in ("before", "after") for row in trained.findings)
+    assert all(row["when"] in ("before", "after") for row in trained.inspected)
 
 
 def test_an_interrupted_training_by_it_ends_as_if_it_never_was(card, tiny):
@@ -147,18 +148,22 @@ def test_an_interrupted_training_by_it_ends_as_if_it_never_was(card, tiny):
 
     def learn(**more):
         method, student = load(card)(card.params()), tiny(layers=2, seed=1)
-        end = train(
+        job = TrainingJob(
             student, method, data, tiny_data(64, seed=2), tiny_card(),
             TrainParams(epochs=2, batch_size=4, learning_rate=1e-3), teacher_logits=logits,
             teachers=teachers if method.reads_layers else (), **more,
         )  # fmt: skip
-        return student, end
+        return student, train(job)
 
     whole, straight = learn()
-    snapshots, stop = [], iter([*[False] * 7, True])
+    checkpoints, stop = [], iter([*[False] * 7, True])
+    callbacks = Callbacks(
+        should_stop=lambda: next(stop),
+        save_checkpoint=lambda checkpoint: checkpoints.append(deepcopy(checkpoint)),
+    )
     with pytest.raises(Cancelled):
-        learn(stop=lambda: next(stop), save=lambda snapshot: snapshots.append(deepcopy(snapshot)))
-    broken, pieces = learn(resume=snapshots[-1])
+        learn(callbacks=callbacks)
+    broken, pieces = learn(checkpoint=checkpoints[-1])
     for name, weight in whole.state_dict().items():
         assert torch.equal(weight, broken.state_dict()[name]), name
     assert straight.history == pieces.history

@@ -18,7 +18,7 @@ from sparsekd.methods import BatchOutputs, Setup, StepResult, TrainingProgress
 from sparsekd.methods.knowledge_kinds import KINDS
 from sparsekd.methods.knowledge_selection import MIN_WEIGHT, KnowledgeSelection, state_of
 from sparsekd.models.pruning import prune
-from sparsekd.training import train
+from sparsekd.training import Callbacks, TrainingJob, train
 from sparsekd.training.checkpoint import Checkpoint
 from sparsekd.units.masking import Mask
 from tests.tiny_data import tiny_card, tiny_data
@@ -62,12 +62,12 @@ def result(outputs, terms, progress=START):
     return StepResult(outputs, terms, progress, unexpected, unexpected)
 
 
-def learn(tiny, values, teacher_options=None, **more):
+def learn(tiny, values, teacher_options=None, checkpoint=None, **callbacks):
     """Train briefly; return the student, the method, the result and the logged values."""
     teacher = tiny(layers=4, seed=2, **(teacher_options or {}))
     student, made = tiny(layers=2, seed=1), KnowledgeSelection(KnowledgeSelectionParams.of(values))
     logged = []
-    end = train(
+    job = TrainingJob(
         student,
         made,
         DATA,
@@ -76,10 +76,12 @@ def learn(tiny, values, teacher_options=None, **more):
         TRAINING,
         teacher_logits=[predict(teacher, DATA)],
         teachers=[teacher],
-        report=lambda event: logged.extend(event.get("notes", [])),
-        **more,
+        checkpoint=checkpoint,
+        callbacks=Callbacks(
+            on_event=lambda event: logged.extend(getattr(event, "logged", [])), **callbacks
+        ),
     )
-    return student, made, end, logged
+    return student, made, train(job), logged
 
 
 # --- the four losses ---------------------------------------------------------------------------
@@ -323,8 +325,8 @@ def stopped(tiny, values, step):
         learn(
             tiny,
             values,
-            stop=lambda: next(stops),
-            save=lambda checkpoint: kept.append(deepcopy(checkpoint)),
+            should_stop=lambda: next(stops),
+            save_checkpoint=lambda checkpoint: kept.append(deepcopy(checkpoint)),
         )
     assert kept[-1].facts["step"] == step
     return kept[-1]
@@ -350,7 +352,7 @@ def test_an_interruption_anywhere_changes_nothing(tiny, tmp_path, step, values):
     whole, _, straight, _ = learn(tiny, values)
     path = tmp_path / "state.safetensors"
     stopped(tiny, values, step).save(path)
-    broken, _, pieces, _ = learn(tiny, values, resume=Checkpoint.load(path))
+    broken, _, pieces, _ = learn(tiny, values, checkpoint=Checkpoint.load(path))
     assert straight.history == pieces.history
     assert straight.held_out_passes == pieces.held_out_passes
     for name, weight in whole.state_dict().items():

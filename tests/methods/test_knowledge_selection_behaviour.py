@@ -13,7 +13,7 @@ from sparsekd.knowledge.evaluation import predict
 from sparsekd.methods.fine_tuning import FineTuning
 from sparsekd.methods.knowledge_kinds import KINDS
 from sparsekd.methods.knowledge_selection import KnowledgeSelection
-from sparsekd.training import train
+from sparsekd.training import Callbacks, TrainingJob, train
 from tests.tiny_data import tiny_card, tiny_data
 
 CARD, DATA, SELECTION = tiny_card(), tiny_data(256, seed=1), tiny_data(400, seed=2)
@@ -32,9 +32,8 @@ def trained_teacher(tiny):
     """Return a model fine-tuned on many examples of the task."""
     teacher = tiny(layers=2, seed=9)
     params = TrainParams(epochs=8, batch_size=32, learning_rate=2e-3, patience=20)
-    end = train(
-        teacher, FineTuning(FineTuningParams()), tiny_data(2000, seed=5), SELECTION, CARD, params
-    )
+    method, data = FineTuning(FineTuningParams()), tiny_data(2000, seed=5)
+    end = train(TrainingJob(teacher, method, data, SELECTION, CARD, params))
     assert end.metrics["accuracy"] > 0.95
     return teacher
 
@@ -52,7 +51,7 @@ def perturbed(model, seed):
 def test_a_kind_replaced_by_noise_gets_less_weight_than_every_other(tiny):
     teacher, logged = trained_teacher(tiny), []
     values = {"episodes": 10, "explorations": 7, "phases": 8}
-    end = train(
+    job = TrainingJob(
         perturbed(teacher, seed=0),
         NoisyResponse(KnowledgeSelectionParams.of(values)),
         DATA,
@@ -61,8 +60,9 @@ def test_a_kind_replaced_by_noise_gets_less_weight_than_every_other(tiny):
         TrainParams(epochs=3, batch_size=16, learning_rate=1e-3),
         teacher_logits=[predict(teacher, DATA)],
         teachers=[teacher],
-        report=lambda event: logged.extend(event.get("notes", [])),
+        callbacks=Callbacks(on_event=lambda event: logged.extend(getattr(event, "logged", []))),
     )
+    end = train(job)
     assert end.held_out_passes == 10 * (8 + 1)
     weights = {
         kind: np.mean(

@@ -15,7 +15,7 @@ from sparsekd.knowledge import Knowledge
 from sparsekd.methods import BatchOutputs, Setup, StepResult, TrainingProgress
 from sparsekd.methods.teacher_rewards import look_ahead, reward
 from sparsekd.methods.teacher_selection import TeacherSelection
-from sparsekd.training import train
+from sparsekd.training import Callbacks, TrainingJob, train
 from tests.tiny_data import tiny_card, tiny_data
 
 START, LATE = TrainingProgress(0, 100, 0), TrainingProgress(60, 100, 0)
@@ -323,7 +323,7 @@ def memorised(labels, seed):
 def learn(tiny, teachers, seed=0, training=TRAINING, more=None, **params):
     method = TeacherSelection(TeacherSelectionParams(**params))
     student = tiny(layers=1, seed=seed)
-    end = train(
+    job = TrainingJob(
         student,
         method,
         DATA,
@@ -334,7 +334,7 @@ def learn(tiny, teachers, seed=0, training=TRAINING, more=None, **params):
         teacher_logits=teachers,
         **(more or {}),
     )
-    return student, end
+    return student, train(job)
 
 
 @pytest.mark.parametrize("place", [1, 2])
@@ -342,7 +342,7 @@ def test_a_good_teacher_is_selected_and_one_of_shuffled_labels_is_not(tiny, plac
     shuffled = np.random.default_rng(3).permutation(DATA.labels)
     teachers = [memorised(DATA.labels, 1), memorised(shuffled, 2)]
     _, end = learn(tiny, teachers if place == 1 else teachers[::-1], seed=place)
-    table = pd.DataFrame(end.findings)
+    table = pd.DataFrame(end.inspected)
     after = table[table["when"] == "after"].groupby("teacher")["chosen"].mean()
     assert after[place] >= 0.9
     assert after[3 - place] <= 0.5
@@ -372,13 +372,17 @@ def test_an_interruption_changes_nothing(tiny, params):
     training = TRAINING.changed({"epochs": 2})
     whole, straight = learn(tiny, teachers, training=training, **params)
     kept, stop = [], iter([*[False] * 13, True])
-    more = {"stop": lambda: next(stop), "save": lambda snapshot: kept.append(deepcopy(snapshot))}
+    callbacks = Callbacks(
+        should_stop=lambda: next(stop),
+        save_checkpoint=lambda checkpoint: kept.append(deepcopy(checkpoint)),
+    )
     with pytest.raises(Cancelled):
-        learn(tiny, teachers, training=training, more=more, **params)
-    broken, pieces = learn(tiny, teachers, training=training, more={"resume": kept[-1]}, **params)
+        learn(tiny, teachers, training=training, more={"callbacks": callbacks}, **params)
+    resumed = {"checkpoint": kept[-1]}
+    broken, pieces = learn(tiny, teachers, training=training, more=resumed, **params)
     for name, weight in whole.state_dict().items():
         assert torch.equal(weight, broken.state_dict()[name]), name
-    table = pd.DataFrame(straight.findings), pd.DataFrame(pieces.findings)
+    table = pd.DataFrame(straight.inspected), pd.DataFrame(pieces.inspected)
     # The rows of before the first step were written before the interruption.
     assert not len(table[0]) or table[0].query("when == 'after'").equals(
         table[1].query("when == 'after'")

@@ -1,10 +1,10 @@
-"""The optimiser's groups, its schedule, and its memory."""
+"""The optimiser's groups, its schedule, and its moments."""
 
 import pytest
 import torch
 
 from sparsekd.catalog.parameters import TrainParams
-from sparsekd.training.optimisation import adamw, moments, set_moments, step_size, weights_of
+from sparsekd.training.optimisation import adamw, learning_rate_at, moments, set_moments, weights_of
 
 
 def test_biases_and_layer_norms_do_not_decay(tiny, architecture):
@@ -19,16 +19,16 @@ def test_biases_and_layer_norms_do_not_decay(tiny, architecture):
         assert decays[id(weight)] == (0.0 if spared else 0.25), name
 
 
-def test_the_step_size_rises_to_the_peak_and_falls_towards_zero():
+def test_the_learning_rate_rises_to_the_peak_and_falls_towards_zero():
     params = TrainParams(learning_rate=1.0, warmup=0.2)
-    sizes = [step_size(step, 10, params) for step in range(10)]
-    assert sizes == [0.5, 1.0, 1.0, 0.875, 0.75, 0.625, 0.5, 0.375, 0.25, 0.125]
+    rates = [learning_rate_at(step, 10, params) for step in range(10)]
+    assert rates == [0.5, 1.0, 1.0, 0.875, 0.75, 0.625, 0.5, 0.375, 0.25, 0.125]
 
 
 @pytest.mark.parametrize("warmup", [0.0, 1.0])
-def test_no_step_is_without_size(warmup):
+def test_no_step_has_a_learning_rate_of_zero(warmup):
     params = TrainParams(learning_rate=1.0, warmup=warmup)
-    assert all(0 < step_size(step, 7, params) <= 1 for step in range(7))
+    assert all(0 < learning_rate_at(step, 7, params) <= 1 for step in range(7))
 
 
 def test_moments_given_back_continue_the_same_descent():

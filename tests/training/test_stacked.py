@@ -1,4 +1,4 @@
-"""Students trained together are those trained one by one; one's end takes nobody down."""
+"""Students trained together become what they become alone; one's end does not end the others."""
 
 import copy
 from dataclasses import replace
@@ -18,19 +18,17 @@ from sparsekd.knowledge.evaluation import predict
 from sparsekd.methods.fine_tuning import FineTuning
 from sparsekd.methods.vanilla import Vanilla
 from sparsekd.models import stacked
-from sparsekd.training import stacked as together
-from sparsekd.training import train
+from sparsekd.training import Callbacks, TrainingJob, check_stackable, train, train_stacked
 from sparsekd.training.checkpoint import Checkpoint
-from sparsekd.training.stacked import Learner
 from tests.conftest import tiny_model
 from tests.tiny_data import tiny_card, tiny_data
+from tests.training.jobs import stop_at
 
 # A large epsilon: otherwise AdamW makes whole steps of gradients that are rounding errors.
 PARAMS = TrainParams(
     weight_decay=0.5, epochs=4, batch_size=8, learning_rate=1e-2, patience=2, epsilon=1e-3, clip=0.5
 )
-CARD, DATA, SELECTION = tiny_card(), tiny_data(28, seed=1), tiny_data(30, seed=2)
-WAYS = ({"alpha": 1.0, "temperature": 1.0}, {"alpha": 0.5}, {"alpha": 0.2, "temperature": 4.0})
+VANILLA = ({"alpha": 1.0, "temperature": 1.0}, {"alpha": 0.5}, {"alpha": 0.2, "temperature": 4.0})
 
 
 def student(seed, architecture="bert", labels=2, **options):
@@ -42,149 +40,139 @@ def student(seed, architecture="bert", labels=2, **options):
     )
 
 
-def learners(architecture="bert", labels=2, data=DATA):
-    """Three that a teacher of their own teaches, each with its own weights, and one untaught."""
-    found = []
-    for seed, way in enumerate(WAYS):
-        logits = predict(tiny_model(layers=3, seed=20 + seed, labels=labels), data)
+def jobs_of(architecture="bert", labels=2, params=PARAMS):
+    """Three students with a teacher and first weights of their own, and one without a teacher."""
+    card, data, selection = tiny_card(labels), tiny_data(28, labels, 1), tiny_data(30, labels, 2)
+    jobs = []
+    for seed in range(4):
+        values = VANILLA[seed] if seed < 3 else None
+        method = Vanilla(VanillaParams.of(values)) if values else FineTuning(FineTuningParams())
+        teacher = tiny_model(layers=3, seed=20 + seed, labels=labels)
+        logits = [predict(teacher, data)] if values else []
         model = student(seed, architecture, labels)
-        found.append(Learner(model, Vanilla(VanillaParams.of(way)), seed, [logits]))
-    untaught = FineTuning(FineTuningParams())
-    return [*found, Learner(student(3, architecture, labels), untaught, 3)]
+        job = TrainingJob(model, method, data, selection, card, params, seed, teacher_logits=logits)
+        jobs.append(job)
+    return jobs
 
 
-def alone(learner, params=PARAMS, data=DATA, selection=SELECTION, card=CARD, **more):
-    """The same student by itself: a copy of its model, and how its training went."""
-    model = copy.deepcopy(learner.model)
-    material = {"seed": learner.seed, "teacher_logits": learner.teacher_logits}
-    return model, train(model, learner.method, data, selection, card, params, **(material | more))
+def alone(job):
+    """A copy of the job's model, trained by itself, and the result."""
+    job = replace(job, model=copy.deepcopy(job.model))
+    return job.model, train(job)
 
 
-def all_together(group, params=PARAMS, data=DATA, selection=SELECTION, card=CARD, **more):
-    return dict(together.train(group, data, selection, card, params, **more))
+def together(jobs):
+    return dict(train_stacked(jobs))
 
 
-def assert_same(learner, ended, expected):
-    model, told = expected
-    assert (ended.steps, ended.best_epoch) == (told.steps, told.best_epoch)
-    assert ended.metrics == pytest.approx(told.metrics, abs=1e-4)
-    for mine, theirs in zip(ended.history, told.history, strict=True):
-        assert mine["losses"] == pytest.approx(theirs["losses"], abs=1e-4)
-        assert mine["metrics"] == pytest.approx(theirs["metrics"], abs=1e-4)
+def assert_same(job, result, expected):
+    model, own = expected
+    assert (result.steps, result.best_epoch) == (own.steps, own.best_epoch)
+    assert result.metrics == pytest.approx(own.metrics, abs=1e-4)
+    for one, other in zip(result.history, own.history, strict=True):
+        assert one["losses"] == pytest.approx(other["losses"], abs=1e-4)
+        assert one["metrics"] == pytest.approx(other["metrics"], abs=1e-4)
     for name, weight in model.state_dict().items():
         torch.testing.assert_close(
-            learner.model.state_dict()[name], weight, atol=2e-5, rtol=1e-4, msg=name
+            job.model.state_dict()[name], weight, atol=2e-5, rtol=1e-4, msg=name
         )
 
 
 def test_every_student_becomes_what_it_becomes_alone(architecture):
-    group = learners(architecture)
-    expected = [alone(each) for each in group]
-    before = [copy.deepcopy(each.model.state_dict()) for each in group]
-    ended = all_together(group)
-    for place, each in enumerate(group):
-        assert_same(each, ended[place], expected[place])
+    jobs = jobs_of(architecture)
+    expected = [alone(job) for job in jobs]
+    before = [copy.deepcopy(job.model.state_dict()) for job in jobs]
+    results = together(jobs)
+    for index, job in enumerate(jobs):
+        assert_same(job, results[index], expected[index])
         moved = [
-            float((weight - before[place][name]).abs().max())
-            for name, weight in each.model.state_dict().items()
+            float((weight - before[index][name]).abs().max())
+            for name, weight in job.model.state_dict().items()
         ]
         assert max(moved) > 0.01, "the tolerance would hide that nothing was learned"
 
 
-def test_students_whose_patience_ends_leave_the_others_at_it():
-    group = learners()
-    short = PARAMS.changed({"epochs": 8, "patience": 1})
-    expected = [alone(each, short) for each in group]
-    ended = all_together(group, short)
-    assert len({told.steps for _, told in expected}) > 1
-    for place, each in enumerate(group):
-        assert_same(each, ended[place], expected[place])
-        shared = {weight.untyped_storage().nbytes() for weight in each.model.parameters()}
-        own = {weight.numel() * weight.element_size() for weight in each.model.parameters()}
+def test_students_whose_patience_ends_leave_the_group_with_weights_of_their_own():
+    jobs = jobs_of(params=PARAMS.changed({"epochs": 8, "patience": 1}))
+    expected = [alone(job) for job in jobs]
+    results = together(jobs)
+    assert len({own.steps for _, own in expected}) > 1
+    for index, job in enumerate(jobs):
+        assert_same(job, results[index], expected[index])
+        shared = {weight.untyped_storage().nbytes() for weight in job.model.parameters()}
+        own = {weight.numel() * weight.element_size() for weight in job.model.parameters()}
         assert shared == own, "a student that has left still holds the others' weights"
 
 
 @pytest.mark.parametrize("labels", [1, 3])
 def test_a_regression_and_three_classes_are_learned_together_too(labels):
-    card, data, selection = tiny_card(labels), tiny_data(28, labels), tiny_data(30, labels, seed=2)
-    material = {"data": data, "selection": selection, "card": card}
-    group = learners(labels=labels, data=data)
-    expected = [alone(each, **material) for each in group]
-    ended = all_together(group, **material)
-    for place, each in enumerate(group):
-        assert_same(each, ended[place], expected[place])
+    jobs = jobs_of(labels=labels)
+    expected = [alone(job) for job in jobs]
+    results = together(jobs)
+    for index, job in enumerate(jobs):
+        assert_same(job, results[index], expected[index])
 
 
-def countdown(calls):
-    """A `stop` that says yes at that call, counting from 0."""
-    left = iter([*[False] * calls, True])
-    return lambda: next(left)
-
-
-def interrupted(group, stops, tmp_path):
-    """The group, each member killed after so many steps, ready to go on in fresh models."""
-    paths = [tmp_path / f"{place}.safetensors" for place in range(len(group))]
-    halted = [
-        replace(
-            each,
-            model=copy.deepcopy(each.model),
-            stop=countdown(stop),
-            save=lambda checkpoint, path=path: checkpoint.save(path),
+def interrupted(jobs, steps, tmp_path):
+    """The jobs, each stopped after so many steps, ready to continue in fresh models."""
+    paths = [tmp_path / f"{index}.safetensors" for index in range(len(jobs))]
+    stopped = []
+    for job, step, path in zip(jobs, steps, paths, strict=True):
+        callbacks = Callbacks(
+            should_stop=stop_at(step),
+            save_checkpoint=lambda checkpoint, path=path: checkpoint.save(path),
         )
-        for each, stop, path in zip(group, stops, paths, strict=True)
-    ]
-    ended = all_together(halted)
-    assert all(isinstance(end, Cancelled) for end in ended.values())
+        stopped.append(replace(job, model=copy.deepcopy(job.model), callbacks=callbacks))
+    assert all(isinstance(end, Cancelled) for end in together(stopped).values())
     return [
-        replace(each, resume=Checkpoint.load(path)) for each, path in zip(group, paths, strict=True)
+        replace(job, checkpoint=Checkpoint.load(path))
+        for job, path in zip(jobs, paths, strict=True)
     ]
 
 
-def test_a_killed_group_goes_on_though_its_members_stand_at_different_steps(tmp_path):
-    group = learners()
-    expected = [alone(each) for each in group]
-    resumed = interrupted(group, (2, 5, 5, 0), tmp_path)
-    ended = all_together(resumed)
-    for place, each in enumerate(resumed):
-        assert_same(each, ended[place], expected[place])
+def test_a_killed_group_continues_though_its_members_are_at_different_steps(tmp_path):
+    jobs = jobs_of()
+    expected = [alone(job) for job in jobs]
+    resumed = interrupted(jobs, (2, 5, 5, 0), tmp_path)
+    results = together(resumed)
+    for index, job in enumerate(resumed):
+        assert_same(job, results[index], expected[index])
 
 
-def test_a_student_of_a_killed_group_can_go_on_alone_and_back(tmp_path):
-    group = learners()[:2]
-    expected = [alone(each) for each in group]
-    resumed = interrupted(group, (3, 6), tmp_path)
+def test_a_student_of_a_killed_group_can_continue_alone_and_in_a_group_again(tmp_path):
+    jobs = jobs_of()[:2]
+    expected = [alone(job) for job in jobs]
+    resumed = interrupted(jobs, (3, 6), tmp_path)
     path = tmp_path / "alone.safetensors"
+    callbacks = Callbacks(
+        should_stop=stop_at(4), save_checkpoint=lambda checkpoint: checkpoint.save(path)
+    )
     with pytest.raises(Cancelled):
-        alone(
-            resumed[0],
-            resume=resumed[0].resume,
-            stop=countdown(4),
-            save=lambda checkpoint: checkpoint.save(path),
-        )
-    again = [replace(resumed[0], resume=Checkpoint.load(path)), resumed[1]]
-    ended = all_together(again)
-    for place, each in enumerate(again):
-        assert_same(each, ended[place], expected[place])
+        alone(replace(resumed[0], callbacks=callbacks))
+    again = [replace(resumed[0], checkpoint=Checkpoint.load(path)), resumed[1]]
+    results = together(again)
+    for index, job in enumerate(again):
+        assert_same(job, results[index], expected[index])
 
 
-def test_one_that_diverges_and_one_that_is_refused_take_nobody_down():
-    group = learners()
-    expected = [alone(each) for each in group]
+def test_one_that_diverges_and_one_that_is_refused_do_not_end_the_others():
+    jobs = jobs_of()
+    expected = [alone(job) for job in jobs]
     with torch.no_grad():
-        group[1].model.base_model.embeddings.word_embeddings.weight.fill_(torch.nan)
-    group[2] = replace(group[2], teacher_logits=[np.zeros((3, 2), dtype=np.float32)])
-    ended = all_together(group)
-    assert isinstance(ended[1], BadInput) and "became nan" in ended[1].message
-    assert isinstance(ended[2], Incompatible) and "shape" in ended[2].message
-    for place in (0, 3):
-        assert_same(group[place], ended[place], expected[place])
+        jobs[1].model.base_model.embeddings.word_embeddings.weight.fill_(torch.nan)
+    jobs[2] = replace(jobs[2], teacher_logits=[np.zeros((3, 2), dtype=np.float32)])
+    results = together(jobs)
+    assert isinstance(results[1], BadInput) and "became nan" in results[1].message
+    assert isinstance(results[2], Incompatible) and "shape" in results[2].message
+    for index in (0, 3):
+        assert_same(jobs[index], results[index], expected[index])
 
 
 def test_dropout_is_drawn_for_each_student_on_its_own():
     model = tiny_model(attn_implementation="sdpa", hidden_dropout_prob=0.5)
     stack = stacked.Stack([copy.deepcopy(model), copy.deepcopy(model)])
     rows = np.array([0, 1, 2, 0, 1, 2])
-    first, second = stack.logits(DATA.batch(rows))
+    first, second = stack.logits(tiny_data(28).batch(rows))
     assert not torch.allclose(first, second)
 
 
@@ -202,13 +190,28 @@ def test_what_cannot_be_stacked_is_refused_with_the_reason(monkeypatch):
         stacked.check([strange])
 
 
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"data": tiny_data(28, seed=1)}, "different data"),
+        ({"selection": tiny_data(30, seed=2)}, "different data"),
+        ({"params": PARAMS.changed({"epochs": 5})}, "training parameters"),
+        ({"card": tiny_card(3)}, "differ in task"),
+    ],
+)
+def test_jobs_on_other_data_or_with_other_parameters_are_not_stacked(change, reason):
+    one, other = jobs_of()[:2]
+    with pytest.raises(Incompatible, match=reason):
+        check_stackable([one, replace(other, **change)])
+
+
 def test_methods_on_the_menu_stack_only_where_they_read_logits_and_labels_alone():
+    job = jobs_of()[0]
     for card in METHODS.values():
         method = methods.load(card)(card.params())
-        learner = Learner(student(0), method)
         if card.stacks:
-            together.check([learner])
+            check_stackable([replace(job, method=method)])
         elif method.reads_layers or method.inspects_examples or method.training_episodes:
             with pytest.raises(Incompatible, match="more than logits and labels"):
-                together.check([learner])
+                check_stackable([replace(job, method=method)])
     assert {name for name, card in METHODS.items() if card.stacks} == {"fine_tuning", "vanilla"}

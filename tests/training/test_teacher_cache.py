@@ -1,4 +1,4 @@
-"""What teachers show is the same whether it was kept or is computed again."""
+"""A teacher's internal states are the same whether they are cached or computed again."""
 
 import numpy as np
 import pytest
@@ -7,7 +7,8 @@ import torch
 from sparsekd.knowledge import observe
 from sparsekd.knowledge.observe import INTERNAL_STATES
 from sparsekd.models.pruning import prune
-from sparsekd.training.teacher_cache import Recall
+from sparsekd.training import teacher_cache
+from sparsekd.training.teacher_cache import TeacherCache
 from sparsekd.units.masking import Mask
 from tests.tiny_data import tiny_data
 
@@ -31,53 +32,54 @@ def teacher(request, tiny, architecture):
     return prune(model, Mask(heads, np.ones((2, 20), dtype=bool))).eval()
 
 
-def test_what_is_kept_is_what_the_teacher_shows(teacher):
-    recall = Recall(teacher, NEEDS, DATA, CPU, budget=2**30)
-    batch = DATA.batch(ROWS)
-    kept, shown = recall.view(batch), observe(teacher, batch, NEEDS)
-    mask = batch.attention_mask.bool()
-    for kind, layers in NEEDS.items():
+def assert_same_states(one, other, mask):
+    for state, layers in NEEDS.items():
         for layer in layers:
-            real = _real(kind, shown.of(kind)[layer], mask)
-            torch.testing.assert_close(kept.of(kind)[layer], real, rtol=2e-3, atol=2e-3)
+            real = real_tokens(state, other.of(state)[layer], mask)
+            torch.testing.assert_close(one.of(state)[layer], real, rtol=2e-3, atol=2e-3)
 
 
-def _real(kind, seen, mask):
-    """What belongs to real tokens; zero elsewhere."""
-    shapes = {
+def real_tokens(state, values, mask):
+    """The values that belong to real tokens; zero elsewhere."""
+    masks = {
         "hidden": mask[:, :, None],
         "values": mask[:, None, :, None],
         "attention": mask[:, None, :, None] & mask[:, None, None],
         "scores": mask[:, None, :, None] & mask[:, None, None],
     }
-    return seen * shapes[kind] if kind in shapes else seen
+    return values * masks[state] if state in masks else values
 
 
-def test_without_room_the_teacher_is_asked_each_time_and_says_the_same(teacher):
+def test_the_cached_states_are_those_of_the_teacher(teacher):
     batch = DATA.batch(ROWS)
-    kept = Recall(teacher, NEEDS, DATA, CPU, budget=2**30).view(batch)
-    asked = Recall(teacher, NEEDS, DATA, CPU, budget=0)
-    assert not asked.kept
-    again, mask = asked.view(batch), batch.attention_mask.bool()
-    for kind, layers in NEEDS.items():
-        for layer in layers:
-            real = _real(kind, again.of(kind)[layer], mask)
-            torch.testing.assert_close(kept.of(kind)[layer], real, rtol=2e-3, atol=2e-3)
+    cached = TeacherCache(teacher, NEEDS, DATA, CPU, budget=2**30).knowledge(batch)
+    assert_same_states(cached, observe(teacher, batch, NEEDS), batch.attention_mask.bool())
+
+
+def test_over_the_budget_the_states_are_computed_at_each_step_and_are_the_same(teacher):
+    batch = DATA.batch(ROWS)
+    cached = TeacherCache(teacher, NEEDS, DATA, CPU, budget=2**30).knowledge(batch)
+    uncached = TeacherCache(teacher, NEEDS, DATA, CPU, budget=0)
+    assert not uncached.cached
+    assert_same_states(cached, uncached.knowledge(batch), batch.attention_mask.bool())
 
 
 def test_the_bytes_are_counted_before_they_are_taken(teacher):
-    recall = Recall(teacher, NEEDS, DATA, CPU, budget=2**30)
-    assert recall.bytes == sum(each.nbytes for each in recall.kept.values())
-    exact = Recall(teacher, NEEDS, DATA, CPU, budget=recall.bytes)
-    short = Recall(teacher, NEEDS, DATA, CPU, budget=recall.bytes - 1)
-    assert (bool(exact.kept), bool(short.kept)) == (True, False)
+    cache = TeacherCache(teacher, NEEDS, DATA, CPU, budget=2**30)
+    assert cache.bytes == sum(each.nbytes for each in cache.cached.values())
+    exact = TeacherCache(teacher, NEEDS, DATA, CPU, budget=cache.bytes)
+    short = TeacherCache(teacher, NEEDS, DATA, CPU, budget=cache.bytes - 1)
+    assert (bool(exact.cached), bool(short.cached)) == (True, False)
 
 
-def test_every_kind_is_covered_here():
+def test_every_internal_state_is_covered_here():
     assert set(NEEDS) == set(INTERNAL_STATES)
 
 
-def test_progress_is_told_until_all_examples_are_done(tiny):
-    heard = []
-    Recall(tiny(), {"cls": (1,)}, DATA, CPU, 2**30, lambda done, of: heard.append((done, of)))
-    assert heard[-1] == (20, 20)
+def test_progress_is_reported_batch_by_batch_until_all_examples_are_done(tiny, monkeypatch):
+    monkeypatch.setitem(teacher_cache.TOKENS, "cpu", 40)
+    reported = []
+    TeacherCache(tiny(), {"cls": (1,)}, DATA, CPU, 2**30, lambda *pair: reported.append(pair))
+    done = [each for each, _ in reported]
+    assert len(done) > 2 and done == sorted(set(done))
+    assert reported[-1] == (20, 20)

@@ -1,0 +1,126 @@
+"""The stage that distils a student: one in a run of its own, or several runs together."""
+
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+
+import numpy as np
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from sparsekd.catalog.parameters import TrainParams
+from sparsekd.catalog.stage_parameters import ScoreParams, StudentParams
+from sparsekd.errors import Incompatible, SparseKDError
+from sparsekd.knowledge import scores
+from sparsekd.knowledge.gradients import PassOptions
+from sparsekd.models import students
+from sparsekd.runs import references
+from sparsekd.runs.records import Outcome
+from sparsekd.stages import inputs
+from sparsekd.stages.context import StageContext
+from sparsekd.stages.training import TrainingRun, load_data, prepare
+from sparsekd.tasks import TaskCard
+from sparsekd.training import TrainingResult, check_stackable, train_stacked
+from sparsekd.units import masking
+from sparsekd.units.masking import Mask
+
+RunEnd = tuple[StageContext, Outcome | SparseKDError]
+
+
+def run(context: StageContext) -> Outcome:
+    """Distil the recipe's teachers into a student that is initialised from `init`."""
+    recipe = context.recipe
+    card = references.card(recipe.task)
+    context.report("loading", 0, 1, now=True)
+    source, tokenizer = inputs.load_classifier(recipe.inputs["init"], card)
+    student = _initial_student(context, card, source, tokenizer)
+    data = load_data(context, card, tokenizer)
+    return prepare(context, data, student, recipe.params["method"]).train()
+
+
+def run_stacked(contexts: Sequence[StageContext]) -> Iterator[RunEnd]:
+    """Distil the students of `stackable` recipes as one stacked model; yield each as it ends.
+
+    Where they cannot be stacked they are trained one after another, and their facts say why.
+    """
+    recipe = contexts[0].recipe
+    card = references.card(recipe.task)
+    for context in contexts:
+        context.report("loading", 0, 1, now=True)
+    source, tokenizer = inputs.load_classifier(recipe.inputs["init"], card)
+    data = load_data(contexts[0], card, tokenizer)
+    runs: list[TrainingRun] = []
+    for context in contexts:
+        try:
+            student = _initial_student(context, card, source, tokenizer)
+            runs.append(prepare(context, data, student, context.recipe.params["method"]))
+        except SparseKDError as error:
+            yield context, error
+    if runs:
+        yield from _trained(runs)
+
+
+def _trained(runs: list[TrainingRun]) -> Iterator[RunEnd]:
+    jobs = [each.job for each in runs]
+    try:
+        check_stackable(jobs)
+    except Incompatible as reason:
+        yield from _one_by_one(runs, reason)
+        return
+    for index, end in train_stacked(jobs):
+        yield runs[index].context, _saved(runs[index], end, len(jobs))
+
+
+def _saved(
+    run: TrainingRun, end: TrainingResult | SparseKDError, together: int
+) -> Outcome | SparseKDError:
+    if isinstance(end, SparseKDError):
+        return end
+    try:
+        return run.save(end, {"together": together})
+    except SparseKDError as error:
+        return error
+
+
+def _one_by_one(runs: Iterable[TrainingRun], reason: Incompatible) -> Iterator[RunEnd]:
+    sys.stderr.write(f"Trained one after another: {reason.message}\n")
+    for each in runs:
+        try:
+            yield each.context, each.train({"together": 1, "why_alone": reason.message})
+        except SparseKDError as error:
+            yield each.context, error
+
+
+def _initial_student(
+    context: StageContext,
+    card: TaskCard,
+    source: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+) -> PreTrainedModel:
+    params = StudentParams.of(context.recipe.params["student"])
+    mask = None
+    if params.choice == "pruned":
+        mask = _expressiveness_mask(context, card, source, tokenizer, params.sparsity)
+    if params.choice == "checkpoint":
+        folder = inputs.model_folder(references.model(params.checkpoint))
+        params = params.changed({"checkpoint": str(folder)})
+    return students.initial(source, params, context.recipe.random_seed, mask, tokenizer)
+
+
+def _expressiveness_mask(
+    context: StageContext,
+    card: TaskCard,
+    teacher: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    sparsity: float,
+) -> Mask:
+    """Return the teacher's mask at λ = 1: the published initialisation of a pruned student."""
+    length = TrainParams.of(context.recipe.params["train"]).max_length
+    data = inputs.Splits(card, tokenizer, length)["selection"]
+    # Expressiveness needs no student: zeros take the place of its logits.
+    no_student = np.zeros((len(data), card.classes), dtype=np.float32)
+    options = PassOptions(
+        on_progress=lambda done, total: context.report("expressiveness", done, total),
+        should_stop=context.should_stop,
+    )
+    teacher = teacher.to(context.device)
+    found = scores.stream(teacher, data, no_student, ScoreParams(), options).per_batch
+    return masking.decide(*masking.knowledgeableness(found, 1.0), sparsity)
