@@ -2,11 +2,17 @@
 
 import streamlit as st
 
-from pages.parts.compare import comparison_view, study_view, two_models
+from pages.parts.compare import comparison_view, study_view
 from pages.parts.shell import frame, live, sidebar, url_state
 from sparsekd.runs import activity, references, store
-from sparsekd.runs.records import Plan, Run, State
-from sparsekd.studies import command, roles
+from sparsekd.runs.records import Plan, Run
+from sparsekd.studies import command
+from sparsekd.studies.agreement import (
+    default_pair,
+    example_agreement,
+    finished_models,
+    parameter_differences,
+)
 from sparsekd.tasks.cards import TaskCard
 
 MOST_ROWS = 2000  # row numbers listed per side
@@ -49,68 +55,55 @@ def ask(plan: Plan, start: study_view.Question) -> study_view.Question:
 # --- examples --------------------------------------------------------------------------------
 
 
-def wins_and_losses(plan: Plan, card: TaskCard, split: str) -> None:
-    """Examples that one model gets right and another wrong."""
-    models = _models(plan)
+def draw_examples(plan: Plan, card: TaskCard, split: str) -> None:
+    """Draw on how many examples, and on which, one model is right and another wrong."""
+    models = finished_models(plan, store.plan_runs(plan))
     if len(models) < 2:
-        st.caption("Fewer than two models are ready.")
+        st.caption("Fewer than two models are finished.")
         return
-    first, second = _pair(models)
-    one, other = frame.load_outputs(models[first], split), frame.load_outputs(models[second], split)
+    first, second = _choose_pair(models)
+    one, other = (frame.load_outputs(models[name], split) for name in (first, second))
     if one is None or other is None or len(one[1]) != len(other[1]):
         st.caption("These models kept no outputs on the same examples.")
         return
-    table = two_models.judged(card, one, other)
-    counts = table["who"].value_counts()
-    places = st.columns(4)
-    words = NEARER if card.regression else RIGHT
-    for place, (who, label) in zip(places, words.items(), strict=False):
-        place.metric(label, int(counts.get(who, 0)), border=True)
-    who = st.segmented_control(
-        "Row numbers", list(words), default="first", required=True,
-        format_func=words.get, key="compare.who",
-    )  # fmt: skip
-    rows = table[table["who"] == who].drop(columns="who")
-    st.caption(f"Rows of {split}, counted from 0 in the data's own order.")
+    table = example_agreement(card, one, other)
+    counts = table["right"].value_counts()
+    labels = NEARER if card.regression else RIGHT
+    for place, (right, label) in zip(st.columns(4), labels.items(), strict=False):
+        place.metric(label, int(counts.get(right, 0)), border=True)
+    right = st.segmented_control(
+        "Row numbers",
+        list(labels),
+        default="first",
+        required=True,
+        format_func=labels.get,
+        key="compare.right",
+    )
+    rows = table[table["right"] == right].drop(columns="right")
+    st.caption(f"Rows of {split}, counted from 0 in the order of the data.")
     st.dataframe(rows.head(MOST_ROWS), width="stretch", hide_index=True, height=240, key="rows")
     frame.draw_download(table, f"{first}-against-{second}", "compare.rows")
 
 
-def _models(plan: Plan) -> dict[str, Run]:
-    runs = store.plan_runs(plan)
-    found = {}
-    for step in plan.steps:
-        run = runs.get(step.recipe.run_id)
-        if roles.reported(step.role) and run is not None and run.state is State.DONE:
-            found[f"{step.role}, seed {step.seed}"] = run
-    return found
-
-
-def _pair(models: dict[str, Run]) -> tuple[str, str]:
-    """Two models by name; the students with and without a sparse teacher to begin with."""
+def _choose_pair(models: dict[str, Run]) -> tuple[str, str]:
+    """Draw the choice of two models; they start from the address, else from the default pair."""
     names = list(models)
     by_run = {run.id: name for name, run in models.items()}
     state = url_state.read()
-    chosen = []
-    begin = {"first": "student, ", "second": "trial_student, "}
-    if not any(name.startswith("student, ") for name in names):
-        least = ("vanilla, ", "fine_tuning, ")
-        ways = [n for n in names if roles.competes(n.split(",")[0]) and not n.startswith(least)]
-        begin = {"first": (ways or names)[0], "second": "vanilla, "}
-    for place, (role, start) in zip(st.columns(2), begin.items(), strict=True):
-        usual = next((name for name in names if name.startswith(start)), names[-1])
-        wanted = by_run.get(getattr(state, role), usual)
-        chosen.append(
-            place.selectbox(
-                role.capitalize(),
-                names,
-                names.index(wanted),
-                format_func=study_view.plain_role,
-                key=f"compare.{role}",
-            )
+    usual = dict(zip(("first", "second"), default_pair(names), strict=True))
+    chosen = {}
+    for place, name in zip(st.columns(2), usual, strict=True):
+        start = by_run.get(getattr(state, name), usual[name])
+        chosen[name] = place.selectbox(
+            name.capitalize(),
+            names,
+            names.index(start),
+            format_func=study_view.plain_role,
+            key=f"compare.{name}",
         )
-        url_state.write(**{role: "" if chosen[-1] == usual else models[chosen[-1]].id})
-    return chosen[0], chosen[1]
+        run = "" if chosen[name] == usual[name] else models[chosen[name]].id
+        url_state.write(**{name: run})
+    return chosen["first"], chosen["second"]
 
 
 # --- the page --------------------------------------------------------------------------------
@@ -138,12 +131,12 @@ def evidence(plan: Plan, asked: study_view.Question) -> None:
         study(asked)
     st.subheader("What differs between them", anchor=False)
     st.caption("Everything else is the same: task, data, budget, first weights, number of tries.")
-    st.dataframe(two_models.differences(plan), width="stretch", hide_index=True, key="differences")
+    st.dataframe(parameter_differences(plan), width="stretch", hide_index=True, key="differences")
     card = references.cards().get(plan.task)
     if card:
         st.subheader("Example by example", anchor=False)
         with frame.error_boundary():
-            wins_and_losses(plan, card, asked.split)
+            draw_examples(plan, card, asked.split)
     st.subheader("Repeat it", anchor=False)
     st.code(command.command(plan), language="bash", wrap_lines=True)
 

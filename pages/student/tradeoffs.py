@@ -35,7 +35,7 @@ def main() -> None:
 
 def form(start: Plan | None) -> None:
     """The form, which leaves the page as it is while it is filled in."""
-    st.fragment(frame.guarded(lambda: sweep_form.show(start)), key="tradeoffs.form")()
+    st.fragment(frame.guarded(lambda: sweep_form.draw_sweep_form(start)), key="tradeoffs.form")()
 
 
 def page(plan: Plan) -> None:

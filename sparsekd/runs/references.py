@@ -12,6 +12,7 @@ from sparsekd.system.files import disk_trouble
 from sparsekd.tasks import TASKS, TaskCard, local
 from sparsekd.tasks.demo import DEMO_CHECKPOINTS
 
+HUB_ID = re.compile(r"[\w.-]{1,96}(/[\w.-]{1,96})?")
 MODEL_STAGES = ("finetune", "distil", "prune")
 
 
@@ -91,6 +92,19 @@ def model(text: str) -> str:
         raise unknown("run", text, [known.id for known in store.runs()])
     if _like_a_path(text) and not _like_a_hub_id(text):
         raise NotFound(f"There is no folder {text}.", "Name a run id, a folder or a hub id.")
+    return f"hub:{text}"
+
+
+def hub_model(text: str) -> str:
+    """Return a hub id as a recipe stores it; never a path.
+
+    Raises:
+        BadInput: the text is not a hub id.
+    """
+    if not HUB_ID.fullmatch(text):
+        raise BadInput(
+            f"{text!r} is not a hub id.", "Hub ids look like google-bert/bert-base-uncased."
+        )
     return f"hub:{text}"
 
 

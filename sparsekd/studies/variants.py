@@ -12,6 +12,7 @@ from sparsekd.errors import unknown
 from sparsekd.studies import roles
 
 CONTROLS = ("sparse_teacher", "random_mask", "assistant")
+USUAL_CONTROLS = ("vanilla:sparse_teacher", "vanilla:random_mask")
 
 
 @dataclass(frozen=True)
@@ -78,3 +79,13 @@ def menu(teachers: int = 1) -> list[str]:
     names += [f"vanilla:{source}" for source in (*CONTROLS, *further)]
     both = [name for name, card in METHODS.items() if card.most_teachers > 1]
     return names + [f"{name}:dense_and_sparse" for name in both]
+
+
+def usual(names: list[str]) -> list[str]:
+    """Return the methods themselves and the two controls that every comparison starts with."""
+    return [name for name in names if ":" not in name or name in USUAL_CONTROLS]
+
+
+def of_sparse_teacher() -> list[str]:
+    """Return each method of one teacher, learning from the sparse teacher."""
+    return [f"{name}:sparse_teacher" for name, c in METHODS.items() if c.least_teachers == 1]

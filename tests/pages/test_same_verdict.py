@@ -12,8 +12,7 @@ from sparsekd.__main__ import main
 from sparsekd.runs import jobs, store
 from sparsekd.runs.records import Outcome, Plan, Run, State, Step
 from sparsekd.studies import comparison_results, results, roles, sweep_results
-
-from .conftest import table
+from tests.pages.conftest import table
 
 Open = Callable[..., AppTest]
 OURS = "vanilla:sparse_teacher"

@@ -1,7 +1,6 @@
-"""What a method did with the knowledge: its own numbers over the steps, and what it found out.
+"""Charts of what a method logs besides its losses, and of its findings about examples.
 
-A method logs numbers named "kind/name" and may tell about some training examples; nothing here
-asks which method it was.
+A method logs numbers named "kind/name"; a kind without an entry here has a plain line chart.
 """
 
 from dataclasses import dataclass
@@ -15,85 +14,70 @@ from sparsekd.runs.records import Run
 
 
 @dataclass(frozen=True)
-class View:
-    """How one kind of number is shown: its title, its axis, and what it means."""
+class ChartText:
+    """The title, axis title and help of the chart of one kind of number."""
 
     title: str
     axis: str
-    help: str
+    help: str = ""
 
 
-VIEWS = {
-    "stage": View(
-        "Stages", "", "Which loss teaches the student, and for how long: bottom layer first."
+CHARTS = {
+    "stage": ChartText(
+        "Stages", "", "Which loss is active, and for how long: the bottom layer first."
     ),
-    "weight": View(
-        "Weight of each kind of knowledge",
-        "weight",
-        "What the selector lets through: 0 is nothing, 1 is all of it.",
+    "weight": ChartText(
+        "Weight of each kind of knowledge", "weight", "The weights of the selector, 0–1."
     ),
-    "share": View(
-        "Share of the instances that each teacher teaches",
+    "share": ChartText(
+        "Share of the instances assigned to each teacher",
         "share",
-        "Over the instances of a batch. Several teachers may teach the same instance, so the "
-        "shares may add up to more than 1.",
+        "Over the instances of a batch. An instance may have several teachers, so the shares may "
+        "add up to more than 1.",
     ),
-    "reward": View(
+    "reward": ChartText(
         "Rewards",
         "reward",
-        "What the policy is paid for its choice, on the selection split and never on reported "
-        "data; the baseline is the running mean that it is measured against.",
+        "Rewards of the policy, measured on the selection split, never on reported data; the "
+        "baseline is their running mean.",
     ),
-    "raw": View(
-        "Losses as they are", "loss", "Before scaling: the kinds live on different scales."
+    "raw": ChartText(
+        "Losses before scaling", "loss", "The kinds of knowledge have different scales."
     ),
-    "scaled": View(
-        "Losses scaled", "loss", "Each divided by its running mean, before the weights."
+    "scaled": ChartText(
+        "Losses after scaling", "loss", "Each divided by its running mean, before the weights."
     ),
-    "watch": View(
-        "Distance at every layer", "loss", "Also where the layer's loss plays no part at the time."
+    "watch": ChartText(
+        "Distance at every layer", "loss", "Also while the layer's loss is not active."
     ),
 }
-ORDER = tuple(VIEWS)
 
 
-def show(run: Run, key: str) -> None:
-    """The method's numbers over the steps and, once it has ended, what it found out."""
-    numbers(run, key)
+def draw_method(run: Run, key: str) -> None:
+    """Draw the method's numbers over the steps and, where it has ended, its findings."""
+    draw_numbers(run, key)
     found = tables.findings(run)
     if "layer" in found:
-        agreement(found, key)
+        draw_agreement(found, key)
     if "teacher" in found:
-        instances(found, key)
+        draw_instances(found, key)
 
 
-def numbers(run: Run, key: str) -> None:
-    """One chart for each kind of number that the method logs, two in a row."""
+def draw_numbers(run: Run, key: str) -> None:
+    """Draw one chart for each kind of number that the method logs, two in a row."""
     logged = tables.curves(run.id)
     noted = tables.notes(logged)
-    kinds = [kind for kind in ORDER if (noted["kind"] == kind).any()]
+    there = set(noted["kind"])
+    kinds = [kind for kind in CHARTS if kind in there] + sorted(there - set(CHARTS))
     if not kinds:
         return
-    from pages.parts.shell import charts
-
-    st.markdown("##### What the method did")
+    st.markdown("##### Inside the method")
     begin = run.outcome.episode_steps
-    rows = [kinds[start : start + 2] for start in range(0, len(kinds), 2)]
-    for row in rows:
+    last = tables.last_step(run, logged)
+    for row in (kinds[start : start + 2] for start in range(0, len(kinds), 2)):
         for place, kind in zip(st.columns(len(row), gap="large"), row, strict=True):
-            view, part = VIEWS[kind], noted[noted["kind"] == kind]
             with place:
-                st.markdown(f"**{view.title}**", help=view.help)
-                chart = (
-                    charts.timeline(tables.stages(part, tables.last_step(run, logged)))
-                    if kind == "stage"
-                    else charts.named_lines(part, view.axis, begin)
-                )
-                names = ", ".join(sorted(part["name"].unique()))
-                st.altair_chart(
-                    chart, width="stretch", key=f"{key}.{kind}",
-                    alt=f"{view.title} over optimiser steps: {names}.",
-                )  # fmt: skip
+                _draw_kind(noted[noted["kind"] == kind], kind, begin, last, key)
     if begin:
         st.caption(
             f"The first {begin:,} steps are training episodes, whose students are discarded; "
@@ -102,11 +86,28 @@ def numbers(run: Run, key: str) -> None:
     frame.draw_table(noted, f"method-{run.id}", f"{key}.notes")
 
 
+def _draw_kind(part: pd.DataFrame, kind: str, begin: int, last: int, key: str) -> None:
+    """Draw the numbers of one kind: stages as bars, all others as lines."""
+    from pages.parts.shell import charts
+
+    text = CHARTS.get(kind) or ChartText(kind.replace("_", " ").capitalize(), "value")
+    st.markdown(f"**{frame.plain(text.title)}**", help=text.help or None)
+    names = ", ".join(sorted(part["name"].unique()))
+    st.altair_chart(
+        charts.timeline(tables.stages(part, last))
+        if kind == "stage"
+        else charts.named_lines(part, text.axis, begin),
+        width="stretch",
+        key=f"{key}.{kind}",
+        alt=f"{text.title} over optimiser steps: {names}.",
+    )
+
+
 # --- findings --------------------------------------------------------------------------------
 
 
-def agreement(found: pd.DataFrame, key: str) -> None:
-    """How near each of the student's layers is to its teacher's, before and after."""
+def draw_agreement(found: pd.DataFrame, key: str) -> None:
+    """Draw the distance of each student layer to its teacher layer, before and after."""
     from pages.parts.shell import charts
 
     means = tables.agreement(found)
@@ -130,13 +131,13 @@ def agreement(found: pd.DataFrame, key: str) -> None:
     frame.draw_table(means, "agreement", f"{key}.agreement")
 
 
-def instances(found: pd.DataFrame, key: str) -> None:
-    """Who teaches each of some training examples, and why."""
+def draw_instances(found: pd.DataFrame, key: str) -> None:
+    """Draw which teachers some training examples are assigned to, and why."""
     after = found[found["when"] == "after"]
     st.markdown(
-        "**Who teaches whom, and why**",
-        help="Training examples drawn by chance. Probability: how likely the policy chooses the "
-        "teacher for this instance; loss: how wrong the teacher (the student) is about it.",
+        "**Teachers chosen per example**",
+        help="A random sample of the training examples. Probability: how likely the policy chooses "
+        "the teacher for this example; loss: that of the teacher (of the student) on it.",
     )
     table = tables.instances(after)
     st.dataframe(table, width="stretch", hide_index=True, key=f"{key}.instances", height=320)

@@ -11,6 +11,7 @@ from pages.parts.explain import change_maps, unit_card
 from pages.parts.forms import fields
 from pages.parts.runs import unfinished
 from pages.parts.shell import frame, looks
+from sparsekd.catalog.fields import validated
 from sparsekd.catalog.stage_parameters import AblateParams
 from sparsekd.runs import ablations, jobs, references
 from sparsekd.runs.records import Run, State
@@ -151,7 +152,7 @@ def _draw_form(teacher: Run) -> None:
     st.caption("Every head, and every group of neurons, is removed alone and put back.")
     with st.form("ablation", border=False):
         split, student, scores = _choose_inputs(teacher)
-        values = fields.ask(
+        values = fields.draw_fields(
             AblateParams, "ablation", first=FIRST, without=("split", "neuron_layer"), columns=2
         )
         layer = st.number_input(
@@ -167,7 +168,7 @@ def _draw_form(teacher: Run) -> None:
         pressed = st.form_submit_button("Ablate", type="primary", icon=":material/play_arrow:")
     if pressed:
         values |= {"split": split, "neuron_layer": None if layer is None else int(layer) - 1}
-        params = fields.checked(AblateParams, values)
+        params = validated(AblateParams, values)
         recipe = teacher.recipe
         length = recipe.params["train"]["max_length"]
         wanted = recipes.ablate(recipe.task, teacher.id, params, length, student, scores)

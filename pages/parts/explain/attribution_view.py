@@ -13,6 +13,7 @@ from pages.parts.explain.ask_inspector import ask
 from pages.parts.forms import fields
 from pages.parts.runs import unfinished
 from pages.parts.shell import frame, looks
+from sparsekd.catalog.fields import validated
 from sparsekd.catalog.stage_parameters import AttributeParams
 from sparsekd.inspector import requests, response_tables, token_text
 from sparsekd.inspector.protocol import AttributionResponse
@@ -206,11 +207,11 @@ def draw_new_attributions(run: Run) -> None:
             "more scores to compare with the ablation."
         )
         with st.form("attribute", border=False):
-            values = fields.ask(AttributeParams, "attribute", columns=2)
+            values = fields.draw_fields(AttributeParams, "attribute", columns=2)
             pressed = st.form_submit_button("Measure", type="primary", icon=":material/play_arrow:")
     if pressed:
         inputs, length = run.recipe.inputs, run.recipe.params["max_length"]
-        params = fields.checked(AttributeParams, values)
+        params = validated(AttributeParams, values)
         recipe = recipes.attribute(run.recipe.task, inputs["teacher"], params, length)
         jobs.submit([recipe], frame.chosen_device())
         st.rerun()

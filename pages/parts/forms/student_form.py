@@ -1,9 +1,8 @@
-"""The form of a student: where its first weights come from, and what that choice needs."""
+"""The form of a student: its initial weights, and the parameters of that choice."""
 
 import streamlit as st
 
-from pages.parts.forms import fields as forms
-from pages.parts.forms import model_picker
+from pages.parts.forms import fields, model_picker
 from sparsekd.catalog.stage_parameters import StudentParams
 
 BY_CHOICE = {
@@ -16,16 +15,16 @@ BY_CHOICE = {
 }
 
 
-def ask(key: str, start: dict[str, object]) -> dict[str, object]:
-    """Where the first weights come from, and what that choice needs."""
-    fields = StudentParams.model_fields
+def draw_student_form(key: str, start: dict[str, object]) -> dict[str, object]:
+    """Draw the choice of the initial weights with its parameters, and return the values."""
+    declared = StudentParams.model_fields
     left, right = st.columns([1, 2])
     with left:
-        choice = forms.widget("choice", fields["choice"], start["choice"], f"{key}.choice")
+        choice = fields.draw_field("choice", declared["choice"], start["choice"], f"{key}.choice")
     needed = BY_CHOICE[choice]
-    others = tuple(name for name in fields if name not in needed)
+    others = tuple(name for name in declared if name not in needed)
     with right:
-        values = forms.ask(StudentParams, key, start, without=others, columns=1)
+        values = fields.draw_fields(StudentParams, key, start, without=others, columns=1)
     if choice == "checkpoint":
-        values["checkpoint"] = model_picker.typed(str(values["checkpoint"]))
+        values["checkpoint"] = model_picker.resolve_model(str(values["checkpoint"]))
     return values | {"choice": choice}

@@ -1,48 +1,39 @@
-"""Which task, and what it looks like before anything is trained on it."""
+"""A choice of the task, and a preview of its data."""
 
-import hashlib
 import json
-from collections import Counter
-from functools import partial
-from pathlib import Path
-from typing import Any
 
-import pandas as pd
 import streamlit as st
 
 from pages.parts.shell import frame, url_state
 from sparsekd.errors import BadInput
-from sparsekd.runs import references, store
-from sparsekd.system.files import replace
+from sparsekd.runs import references, uploads
 from sparsekd.system.wording import counted
-from sparsekd.tasks import TASKS, TaskCard, demo, files, local
+from sparsekd.tasks import TASKS, TaskCard, files, summary
 from sparsekd.tasks.metrics import METRICS
 from sparsekd.tasks.splits import overlap
+from sparsekd.tasks.summary import Splits
 
 BUILT_IN, HUB, REGISTERED = "Built-in demo", "GLUE from the hub", "My folders"
 TYPED, UPLOADED = "A folder on this machine", "Upload two files"
-LARGEST = 32 << 20  # bytes of one uploaded file
-SAMPLES = 5
-
-Frames = dict[str, pd.DataFrame]
+ORIGINS = {"demo": BUILT_IN, "hub": HUB, "folder": REGISTERED}
 
 
-def choose() -> TaskCard | None:
-    """The task the visitor wants; None while it is not named yet."""
+def choose_task() -> TaskCard | None:
+    """Draw the choice of a task, and return its card; None while the choice is open."""
     menu = references.cards()
     wanted = url_state.read().task
     origins = [BUILT_IN, HUB, REGISTERED, UPLOADED]
     if frame.is_local_only():
         origins.insert(3, TYPED)
-    start = _origin(menu[wanted]) if wanted in menu else BUILT_IN
+    start = ORIGINS[menu[wanted].origin] if wanted in menu else BUILT_IN
     origin = st.pills(
-        "Where the task comes from", origins, default=start, required=True, key="task.origin"
+        "Source of the task", origins, default=start, required=True, key="task.origin"
     )
     if origin == TYPED:
-        return _typed()
+        return _choose_folder()
     if origin == UPLOADED:
-        return _uploaded()
-    names = [name for name, card in menu.items() if _origin(card) == origin]
+        return _upload_files()
+    names = [name for name, card in menu.items() if ORIGINS[card.origin] == origin]
     if not names:
         st.caption("No folder is registered yet: name one, or upload two files.")
         return None
@@ -52,76 +43,57 @@ def choose() -> TaskCard | None:
     name = st.selectbox("Task", names, format_func=lambda name: menu[name].title, key=key)
     url_state.write(task="" if name == next(iter(TASKS)) else name)
     chosen: TaskCard = menu[name]
-    return _described(chosen.location, chosen) if chosen.origin == "folder" else chosen
+    return _choose_columns(chosen.location, chosen) if chosen.origin == "folder" else chosen
 
 
-def _origin(card: TaskCard) -> str:
-    return {"demo": BUILT_IN, "hub": HUB, "folder": REGISTERED}[card.origin]
-
-
-def _typed() -> TaskCard | None:
+def _choose_folder() -> TaskCard | None:
     text = st.text_input(
         "Folder",
         key="task.folder",
         placeholder="/data/my-task",
-        help="It holds a file train and a file validation: parquet, csv, tsv or jsonl.",
+        help="With a train and a validation file: parquet, csv, tsv or jsonl.",
     ).strip()
     if not text:
-        st.caption("Name a folder with a file train and a file validation.")
+        st.caption("Name a folder with a train and a validation file.")
         return None
-    return _described(text)
+    return _choose_columns(text)
 
 
-def _uploaded() -> TaskCard | None:
-    """A task from two uploaded files, kept under the hash of what they hold."""
-    kinds = list(files.KINDS)
+def _upload_files() -> TaskCard | None:
+    """Draw two uploads, and return the task that they make."""
+    limit = uploads.MAX_BYTES >> 20
     left, right = st.columns(2)
-    words = f"At most {LARGEST >> 20} MB each, UTF-8."
-    train = left.file_uploader("Training file", kinds, key="task.train", help=words)
-    validation = right.file_uploader("Validation file", kinds, key="task.validation", help=words)
-    if train is None or validation is None:
-        st.caption("Give both files: a column of text (or two), and a column of labels.")
+    given = {
+        split: place.file_uploader(
+            f"{split.capitalize()} file",
+            list(files.KINDS),
+            key=f"task.{split}",
+            max_upload_size=limit,
+            help=f"At most {limit} MB, UTF-8.",
+        )
+        for split, place in (("train", left), ("validation", right))
+    }
+    if any(file is None for file in given.values()):
+        st.caption("Upload both files: one text column or two, and a label column.")
         return None
-    given = {"train": train, "validation": validation}
-    for name, file in given.items():
-        if file.size > LARGEST:
-            raise BadInput(
-                f"The {name} file holds {file.size / 2**20:.1f} MB; "
-                f"the limit is {LARGEST >> 20} MB.",
-                "Give a sample of the rows, or name a folder on the server's machine.",
-            )
-    return _described(keep({n: (f.name, f.getvalue()) for n, f in given.items()}))
+    contents = {split: (file.name, file.getvalue()) for split, file in given.items()}
+    return _choose_columns(uploads.keep_uploads(contents))
 
 
-def keep(given: dict[str, tuple[str, bytes]]) -> str:
-    """Store uploaded files under our own names, and return their folder.
+def _choose_columns(location: str, card: TaskCard | None = None) -> TaskCard:
+    """Draw columns and metric of a folder's task, and return the task with these.
 
     Raises:
-        BadInput: another kind of file.
+        SparseKDError: the files are not usable, or the columns are ambiguous and not chosen.
     """
-    digest = hashlib.sha256()
-    for name, (_, content) in sorted(given.items()):
-        digest.update(f"{name}:{len(content)}:".encode() + content)
-    folder = store.home() / "uploads" / digest.hexdigest()[:16]
-    for name, (original, content) in given.items():
-        kind = original.rsplit(".", 1)[-1].lower()
-        if kind not in files.KINDS:
-            raise BadInput(f"{original} is not {', '.join(files.KINDS)}.", "Convert it first.")
-        path = folder / f"{name}.{kind}"
-        if not path.exists():
-            replace(path, partial(Path.write_bytes, data=content))
-    return str(folder)
-
-
-def _described(location: str, card: TaskCard | None = None) -> TaskCard:
-    """A folder's task: as its files suggest, or with the columns and metric that are named here.
-
-    Raises:
-        SparseKDError: the files are not usable, or do not say which columns are meant.
-    """
-    columns = _columns(location)
-    card, trouble = (card, None) if card else _guessed(location)
-    texts, label, metric = _ask_columns(location, columns, card)
+    columns = _column_names(location)
+    trouble = None
+    if card is None:
+        try:
+            card = references.task(location)
+        except BadInput as error:  # the visitor chooses the columns instead
+            trouble = error
+    texts, label, metric = _draw_columns(location, columns, card)
     if card and metric is None and (texts, label) == (card.text, card.label):
         return card
     if trouble and not (texts and label):
@@ -131,119 +103,73 @@ def _described(location: str, card: TaskCard | None = None) -> TaskCard:
     return references.task(location, texts, label, metric)
 
 
-def _guessed(location: str) -> tuple[TaskCard | None, BadInput | None]:
-    """What the files suggest, or why they suggest nothing: then the visitor names the columns."""
-    try:
-        return references.task(location), None
-    except BadInput as trouble:
-        return None, trouble
-
-
-def _ask_columns(
+def _draw_columns(
     location: str, columns: list[str], card: TaskCard | None
 ) -> tuple[tuple[str, ...], str | None, str | None]:
     key = f"task.{location}.{card.name if card else ''}"
     with st.expander("Columns and metric", icon=":material/view_column:", expanded=card is None):
         left, middle, right = st.columns(3)
         texts = left.multiselect(
-            "Text columns", columns, card.text if card else None, max_selections=2,
-            key=f"{key}.text", help="One, or two for a pair of texts that are read together.",
-        )  # fmt: skip
-        label = middle.selectbox(
-            "Label column", columns, columns.index(card.label) if card else None,
-            key=f"{key}.label",
-        )  # fmt: skip
+            "Text columns",
+            columns,
+            card.text if card else None,
+            max_selections=2,
+            key=f"{key}.text",
+            help="One, or two for a pair of texts that are read together.",
+        )
+        place = columns.index(card.label) if card else None
+        label = middle.selectbox("Label column", columns, place, key=f"{key}.label")
         metric = right.selectbox(
-            "Metric", [None, *METRICS], key=f"{key}.metric",
+            "Metric",
+            [None, *METRICS],
+            key=f"{key}.metric",
             format_func=lambda name: METRICS[name].title if name else "what fits the labels",
-            help="Decides early stopping. A correlation makes the task a regression.",
-        )  # fmt: skip
+            help="Used for early stopping. A correlation makes the task a regression.",
+        )
     return tuple(texts), label, metric
 
 
 @st.cache_data(max_entries=16, show_spinner=False)  # type: ignore[untyped-decorator]
-def _columns(location: str) -> list[str]:
-    paths = files.find(Path(location).expanduser())["train"]
-    return [str(name) for name in files.table(paths).columns]
+def _column_names(location: str) -> list[str]:
+    return summary.column_names(location)
 
 
-# --- what it looks like ----------------------------------------------------------------------
+# --- preview ---------------------------------------------------------------------------------
 
 
-def frames(card: TaskCard) -> Frames | None:
-    """The task's rows; None where they come from the hub when a run begins."""
-    if card.origin == "hub":
-        return None
-    found: Frames = _frames(json.dumps(card.to_json(), sort_keys=True))
+def read_splits(card: TaskCard) -> Splits | None:
+    """Return the task's rows by split, cached; None where the hub provides them later."""
+    found: Splits | None = _read_splits(json.dumps(card.to_json(), sort_keys=True))
     return found
 
 
 @st.cache_data(max_entries=8, show_spinner="Reading the task …")  # type: ignore[untyped-decorator]
-def _frames(card: str) -> Frames:
-    found = TaskCard.from_json(json.loads(card))
-    return demo.generate(found.name) if found.origin == "demo" else local.read(found)
+def _read_splits(card: str) -> Splits | None:
+    return summary.read_splits(TaskCard.from_json(json.loads(card)))
 
 
-def preview(card: TaskCard) -> int | None:
-    """Columns, labels, metric, sizes and sample rows; returns the number of training rows."""
-    found = frames(card)
-    metrics = ", ".join(METRICS[name].title for name in card.metrics)
-    columns = " and ".join(card.text)
-    facts = {
-        "Reads": f"{columns} → {card.label}",
-        "Scored by": metrics,
-        "Source": card.source,
-    }
-    if found is None:
-        facts["Labels"] = ", ".join(card.labels) or "a number"
-        _facts(facts)
-        st.caption("Rows come from the hub when the run begins (or from its cache, offline).")
-        return None
-    facts["Rows"] = ", ".join(f"{len(rows):,} {name}" for name, rows in found.items())
-    _facts(facts)
-    twice = overlap(found)
-    if twice:
+def draw_preview(card: TaskCard) -> None:
+    """Draw columns, labels, metrics, sizes and sample rows of a task."""
+    splits = read_splits(card)
+    facts = summary.facts(card, splits)
+    lines = [f"**{name}** {frame.plain(words)}" for name, words in facts.items()]
+    st.markdown("  \n".join(lines))
+    if splits is None:
+        st.caption("The rows are downloaded when the run starts, or read from the cache offline.")
+        return
+    repeated = overlap(splits)
+    if repeated:
         st.warning(
-            f"{counted(twice, 'validation row')} also stand in the training data: "
-            "validation scores will look better than they are.",
+            f"{counted(repeated, 'validation row')} also occur in the training data: "
+            "validation metrics will be too good.",
             icon=":material/content_copy:",
         )
     left, right = st.columns([2, 1], gap="large")
     with left:
         st.markdown("**Sample rows**")
-        st.dataframe(_sample(card, found["train"]), width="stretch", hide_index=True, key="sample")
+        rows = summary.sample_rows(card, splits["train"])
+        st.dataframe(rows, width="stretch", hide_index=True, key="sample")
     with right:
         st.markdown("**Labels**")
-        st.dataframe(_labels(card, found), width="stretch", hide_index=True, key="labels")
-    return len(found["train"])
-
-
-def _facts(facts: dict[str, str]) -> None:
-    lines = [f"**{name}** {frame.plain(words)}" for name, words in facts.items()]
-    st.markdown("  \n".join(lines))
-
-
-def _sample(card: TaskCard, rows: pd.DataFrame) -> pd.DataFrame:
-    shown = rows.head(SAMPLES)
-    if card.labels:
-        names = [card.labels[int(label)] for label in shown["label"]]
-        shown = shown.assign(label=names)
-    return shown
-
-
-def _labels(card: TaskCard, found: Frames) -> pd.DataFrame:
-    """How often each class occurs in each split; for numbers their range."""
-    if card.regression:
-        rows: list[dict[str, Any]] = [
-            {"split": name, "least": part["label"].min(), "mean": part["label"].mean(),
-             "most": part["label"].max()}
-            for name, part in found.items()
-        ]  # fmt: skip
-        return pd.DataFrame(rows)
-    counts = {name: Counter(part["label"].tolist()) for name, part in found.items()}
-    return pd.DataFrame(
-        [
-            {"label": label} | {name: counts[name][place] for name in found}
-            for place, label in enumerate(card.labels)
-        ]
-    )
+        table = summary.label_table(card, splits)
+        st.dataframe(table, width="stretch", hide_index=True, key="labels")

@@ -5,6 +5,7 @@ import streamlit as st
 from pages.parts.forms import fields
 from pages.parts.runs import unfinished
 from pages.parts.shell import frame, url_state
+from sparsekd.catalog.fields import validated
 from sparsekd.catalog.stage_parameters import ScoreParams
 from sparsekd.runs import jobs, score_runs, store
 from sparsekd.runs.records import Run, State
@@ -43,12 +44,12 @@ def _draw_form() -> None:
             format_func=label,
             help="Its teacher is scored.",
         )
-        values = fields.ask(ScoreParams, "score")
+        values = fields.draw_fields(ScoreParams, "score")
         pressed = st.form_submit_button("Score", type="primary", icon=":material/play_arrow:")
     if pressed:
         recipe = students[student].recipe
         length, teacher = recipe.params["train"]["max_length"], recipe.inputs["teacher"]
-        params = fields.checked(ScoreParams, values)
+        params = validated(ScoreParams, values)
         wanted = recipes.score(recipe.task, teacher, student, params, length)
         run = jobs.submit([wanted], frame.chosen_device())[0]
         url_state.write(scores=run.id if run.state is State.DONE else "")

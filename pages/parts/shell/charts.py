@@ -1,4 +1,4 @@
-"""Frames to Altair charts; imported where a chart is drawn, because Altair takes half a second."""
+"""Altair charts of frames; imported where a chart is drawn: the import takes half a second."""
 
 from typing import Any
 
@@ -7,25 +7,25 @@ import pandas as pd
 import streamlit as st
 
 LEGEND = alt.Legend(orient="top", title=None, offset=2, symbolSize=80, columns=3)
-FEW = 60  # points of a line that are still told apart
+FEW = 60  # points of a line up to which each is marked
 NAMED = alt.Axis(labelLimit=260, title=None)
 UNIT = alt.Scale(domain=[0, 1])
 INKS = {"light": "#3f474b", "dark": "#c3cbcf"}  # contrast with the background: 9 : 1 and more
 
 
 def ink() -> str:
-    """The colour of words and lines in the visitor's theme."""
+    """Return the colour of text and lines in the visitor's theme."""
     return INKS["dark" if st.context.theme.type == "dark" else "light"]
 
 
 def legible(chart: Any) -> Any:
-    """The chart with axes and legend in an ink that the visitor's theme can carry."""
+    """Return the chart with axes and legend in the text colour of the visitor's theme."""
     named = {"labelColor": ink(), "titleColor": ink()}
     return chart.configure_axis(**named).configure_legend(**named)
 
 
 def lines(logged: pd.DataFrame, dots: bool) -> Any:
-    """Values over optimiser steps, one line per name, told apart by colour and by dash."""
+    """Return lines over optimiser steps, one per name, distinguished by colour and dash."""
     data = logged.assign(name=logged["name"].str.split("/", n=1).str[-1])
     chart = alt.Chart(data, padding=0).mark_line(point=dots, strokeWidth=2)
     chart = chart.encode(
@@ -39,7 +39,7 @@ def lines(logged: pd.DataFrame, dots: bool) -> Any:
 
 
 def named_lines(logged: pd.DataFrame, title: str, begin: int | None = None) -> Any:
-    """A method's numbers over optimiser steps, with a rule where its last course begins.
+    """Return a method's numbers over optimiser steps, with a rule at the final training's start.
 
     Columns: step, name, value.
     """
@@ -62,7 +62,7 @@ def named_lines(logged: pd.DataFrame, title: str, begin: int | None = None) -> A
 
 
 def timeline(spans: pd.DataFrame) -> Any:
-    """Stages as bars from step to step. Columns: name, from, to."""
+    """Return stages as bars from step to step. Columns: name, from, to."""
     names = list(dict.fromkeys(spans["name"]))
     chart = alt.Chart(spans, padding=0).mark_bar(size=20, cornerRadius=3)
     chart = chart.encode(
@@ -76,7 +76,7 @@ def timeline(spans: pd.DataFrame) -> Any:
 
 
 def before_and_after(means: pd.DataFrame, title: str) -> Any:
-    """One measure by layer, before and after the training. Columns: layer, when, value."""
+    """Return a measure by layer, before and after training. Columns: layer, when, value."""
     chart = alt.Chart(means, padding=0).mark_bar()
     chart = chart.encode(
         x=alt.X("layer:O", title="student layer (1 = bottom)", axis=alt.Axis(labelAngle=0)),
@@ -91,7 +91,7 @@ def before_and_after(means: pd.DataFrame, title: str) -> Any:
 def dots(
     points: pd.DataFrame, means: pd.DataFrame, title: str, baseline: float | None = None
 ) -> Any:
-    """Every seed as a dot, the mean as a bar, its interval as a line; dashes at a baseline's mean.
+    """Return seeds as dots, means as bars, intervals as lines, and a baseline's mean as dashes.
 
     Columns: points what, seed, value, parameters; means what, mean, low, high, seeds.
     """
@@ -124,7 +124,7 @@ def dots(
 
 
 def confusions(cells: pd.DataFrame, names: list[str]) -> Any:
-    """Gold classes against predicted ones. Columns: true, predicted, examples, share."""
+    """Return a confusion matrix. Columns: true, predicted, examples, share."""
     base = alt.Chart(cells).encode(
         x=alt.X("predicted:N", sort=names, axis=alt.Axis(labelAngle=0)),
         y=alt.Y("true:N", sort=names),
@@ -141,19 +141,23 @@ def confusions(cells: pd.DataFrame, names: list[str]) -> Any:
 
 
 def reliability(bins: pd.DataFrame) -> Any:
-    """How often right against how sure. Columns: sure, right, examples."""
-    ends = pd.DataFrame({"sure": [0.0, 1.0], "right": [0.0, 1.0]})
+    """Return accuracy against confidence. Columns: confidence, accuracy, examples."""
+    ends = pd.DataFrame({"confidence": [0.0, 1.0], "accuracy": [0.0, 1.0]})
     line = alt.Chart(bins).mark_line(point=alt.OverlayMarkDef(size=70))
     line = line.encode(
-        x=alt.X("sure:Q", title="how sure the model is", scale=UNIT),
-        y=alt.Y("right:Q", title="how often it is right", scale=UNIT),
-        tooltip=[alt.Tooltip("sure", format=".3f"), alt.Tooltip("right", format=".3f"), "examples"],
+        x=alt.X("confidence:Q", title="confidence", scale=UNIT),
+        y=alt.Y("accuracy:Q", title="accuracy", scale=UNIT),
+        tooltip=[
+            alt.Tooltip("confidence", format=".3f"),
+            alt.Tooltip("accuracy", format=".3f"),
+            "examples",
+        ],
     )
-    return legible((diagonal(ends, "sure", "right") + line).properties(height=240))
+    return legible((diagonal(ends, "confidence", "accuracy") + line).properties(height=240))
 
 
 def scatter(points: pd.DataFrame) -> Any:
-    """Predicted numbers against gold ones. Columns: gold, predicted."""
+    """Return predicted numbers against gold ones. Columns: gold, predicted."""
     low, high = float(points.min().min()), float(points.max().max())
     ends = pd.DataFrame({"gold": [low, high], "predicted": [low, high]})
     marks = alt.Chart(points).mark_circle(size=40, opacity=0.5)
@@ -166,13 +170,13 @@ def scatter(points: pd.DataFrame) -> Any:
 
 
 def diagonal(ends: pd.DataFrame, x: str, y: str) -> Any:
-    """The dashed line of perfection."""
+    """Return the dashed line of perfect predictions."""
     chart = alt.Chart(ends).mark_line(strokeDash=[4, 4], color="gray")
     return chart.encode(x=f"{x}:Q", y=f"{y}:Q")
 
 
 def bars(counts: pd.DataFrame) -> Any:
-    """A histogram that is counted already. Columns: from, to, examples."""
+    """Return a histogram of counted bins. Columns: from, to, examples."""
     chart = alt.Chart(counts).mark_bar()
     x = alt.X("from:Q", bin="binned", title="predicted − gold")
     return legible(chart.encode(x=x, x2="to:Q", y="examples:Q").properties(height=300))

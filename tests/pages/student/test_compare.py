@@ -35,15 +35,6 @@ def test_wins_and_losses_are_counted_example_by_example(open_page: Open, study: 
     assert list(table(app, "row")["row"]) == list(np.flatnonzero(one & ~other))
 
 
-def test_only_what_differs_between_the_students_is_listed(open_page: Open, study: Plan) -> None:
-    app = open_page(COMPARE)
-
-    differing = table(app, "parameter").set_index("parameter")
-    assert list(differing.index) == ["method", "teacher", "method alpha", "method temperature"]
-    assert differing.loc["teacher", "Student of the sparse teacher"] == "Sparse teacher"
-    assert differing.loc["teacher", "Student without teacher"] == "none"
-
-
 def test_the_metric_stands_in_the_address(open_page: Open, study: Plan) -> None:
     app = open_page(COMPARE, metric="loss")
 

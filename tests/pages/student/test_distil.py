@@ -58,7 +58,7 @@ def test_a_sparse_teacher_is_made_first_and_the_student_rewinds(
 
 def test_the_whole_study_reuses_the_teacher(open_page: Open, study: Plan) -> None:
     app = open_page(DISTIL)
-    app.button_group(key="distil.way.").set_value("The whole study, with controls").run()
+    app.button_group(key="distil.mode.").set_value("A study with controls").run()
     app.number_input(key="distil.mask.sparsity").set_value(0.6).run()
 
     app.button(key="study.go").click().run()

@@ -121,9 +121,9 @@ def test_a_grid_that_is_too_large_is_refused_with_its_number(open_page: Open) ->
 
 
 @pytest.mark.parametrize(
-    ("values", "words"), [(["half"], "'half' is no number"), (["1.5"], "λ = 1.5"), ([], "empty")]
+    ("values", "words"), [(["half"], "'half' is not a number"), (["1.5"], "λ = 1.5"), ([], "empty")]
 )
-def test_what_is_no_grid_is_told_in_words(open_page: Open, values: list[str], words: str) -> None:
+def test_an_invalid_grid_is_refused(open_page: Open, values: list[str], words: str) -> None:
     app = open_page(PAGE)
 
     app.multiselect(key=f"{form_key()}.lams").set_value(values).run()

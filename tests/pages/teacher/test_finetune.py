@@ -137,7 +137,7 @@ def test_a_hub_id_with_a_path_in_it_is_refused(open_page: Open) -> None:
 
     app.text_input(key="checkpoint.Model from the hub").set_value("../../etc/passwd").run()
 
-    assert "is no hub id" in app.error[0].value.replace("\\", "")
+    assert "is not a hub id" in app.error[0].value.replace("\\", "")
 
 
 def test_a_finished_teacher_shows_its_metric_first(open_page: Open, study: Plan) -> None:

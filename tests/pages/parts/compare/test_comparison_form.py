@@ -16,11 +16,11 @@ DISTIL = "pages/student/distil.py"
 
 def opened(open_page: Open) -> AppTest:
     app = open_page(DISTIL)
-    return app.button_group(key="distil.way.").set_value("Compare methods").run()
+    return app.button_group(key="distil.mode.").set_value("Compare methods").run()
 
 
 def form_key(plan: Plan) -> str:
-    return f"contest.{plan.steps[0].recipe.run_id}"
+    return f"comparison.{plan.steps[0].recipe.run_id}"
 
 
 def test_the_form_queues_the_comparison_that_it_shows(open_page: Open, study: Plan) -> None:
@@ -30,7 +30,7 @@ def test_the_form_queues_the_comparison_that_it_shows(open_page: Open, study: Pl
     app.multiselect(key=f"{key}.methods.1").set_value(["vanilla", "vanilla:random_mask"]).run()
     app.number_input(key=f"{key}.seeds").set_value(2).run()
 
-    app.button(key="contest.go").click().run()
+    app.button(key="comparison.go").click().run()
 
     train, student = comparisons.usual("demo:")
     expected = comparisons.plan(
@@ -66,7 +66,7 @@ def test_what_does_not_fit_is_told_and_not_launched(open_page: Open, study: Plan
     app.multiselect(key=f"{key}.methods.1").set_value(["vanilla", "teacher_selection"]).run()
 
     assert "2 to 8 teachers, not 1" in app.error[0].value
-    assert not [button for button in app.button if button.key == "contest.go"]
+    assert not [button for button in app.button if button.key == "comparison.go"]
 
 
 def test_everything_that_fits_is_one_press_away(open_page: Open, study: Plan) -> None:

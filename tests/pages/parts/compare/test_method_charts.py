@@ -1,4 +1,4 @@
-"""What methods note and find out, drawn on the Distil page, whichever method it was."""
+"""Numbers and findings of methods, drawn on the Distil page."""
 
 from collections.abc import Callable
 
@@ -6,11 +6,11 @@ import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from pages.parts.compare import method_charts
 from sparsekd.runs import store, tables
 from sparsekd.runs.records import Event, Outcome, Progress, Run, State
 from tests.sample_study import fill_plan, sample_plan
 
+Open = Callable[..., AppTest]
 DISTIL = "pages/student/distil.py"
 
 
@@ -28,26 +28,31 @@ def student(episode_steps: int, names: list[str]) -> Run:
 
 
 def findings(run: Run, rows: list[dict[str, object]]) -> None:
-    """What a method found out, before and after."""
+    """Write findings about examples, before and after the training."""
     told = [{"when": when} | row for when in ("before", "after") for row in rows]
     pd.DataFrame(told).to_parquet(run.folder / "findings.parquet")
 
 
-@pytest.mark.parametrize("episode_steps", [0, 8])
-def test_every_kind_of_number_has_its_chart(
-    open_page: Callable[..., AppTest], episode_steps: int
+def test_every_kind_of_number_has_a_chart_also_one_without_a_text_of_its_own(
+    open_page: Open,
 ) -> None:
-    names = [f"{kind}/{name}" for kind in method_charts.VIEWS for name in ("one", "other")]
-    run = student(episode_steps, names)
-    app = open_page(DISTIL, run=run.id)
+    names = [f"{kind}/{name}" for kind in ("weight", "entropy_bits") for name in ("one", "other")]
+    app = open_page(DISTIL, run=student(0, names).id)
+
     words = "".join(each.value for each in app.markdown)
-    assert not app.exception
-    assert all(view.title in words for view in method_charts.VIEWS.values())
-    told = any("training episodes" in each.value for each in app.caption)
-    assert told == bool(episode_steps)
+    assert "**Weight of each kind of knowledge**" in words
+    assert "**Entropy bits**" in words
 
 
-def test_agreement_by_layer_is_drawn_and_tabled(open_page: Callable[..., AppTest]) -> None:
+@pytest.mark.parametrize("episode_steps", [0, 8])
+def test_training_episodes_are_marked(open_page: Open, episode_steps: int) -> None:
+    app = open_page(DISTIL, run=student(episode_steps, ["weight/one"]).id)
+
+    marked = any("training episodes" in each.value for each in app.caption)
+    assert marked == bool(episode_steps)
+
+
+def test_agreement_by_layer_is_drawn_and_tabled(open_page: Open) -> None:
     run = student(0, ["stage/layer 1"])
     row = {"row": 3, "layer": 1, "attention_kl": 0.5, "cls_cosine": 0.1, "text": "a film"}
     findings(run, [row, row | {"layer": 2}])
@@ -57,7 +62,7 @@ def test_agreement_by_layer_is_drawn_and_tabled(open_page: Callable[..., AppTest
     assert set(tables.agreement(tables.findings(run))["measure"]) == {"attention_kl", "cls_cosine"}
 
 
-def test_text_of_instances_is_shown_as_text(open_page: Callable[..., AppTest]) -> None:
+def test_text_of_instances_is_shown_as_text(open_page: Open) -> None:
     run = student(0, ["share/teacher_1", "share/teacher_2"])
     text = "<b>bold</b> [link](http://x) $x$"
     rows: list[dict[str, object]] = [
@@ -74,8 +79,8 @@ def test_text_of_instances_is_shown_as_text(open_page: Callable[..., AppTest]) -
     assert not any("bold" in each.value for each in app.markdown)
 
 
-def test_a_method_that_notes_nothing_has_no_section(open_page: Callable[..., AppTest]) -> None:
+def test_a_method_that_notes_nothing_has_no_section(open_page: Open) -> None:
     run = student(0, [])
     app = open_page(DISTIL, run=run.id)
     assert not app.exception
-    assert not any("What the method did" in each.value for each in app.markdown)
+    assert not any("Inside the method" in each.value for each in app.markdown)
