@@ -1,10 +1,20 @@
 """The parameters of each stage."""
 
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
+from sparsekd.catalog import rankings
 from sparsekd.catalog.parameters import Params
+
+if TYPE_CHECKING:  # the choices are those of the catalogue, which only running code knows
+    MaskRanking = str
+    WeightRanking = str
+    DataRanking = str
+else:
+    MaskRanking = Literal[("scores", *rankings.CONTROLS)]
+    WeightRanking = Literal[rankings.names("weights")]
+    DataRanking = Literal[rankings.names("data")]
 
 
 class StudentParams(Params):
@@ -64,8 +74,8 @@ class MaskParams(Params):
     Source: Yang, Zhang, Song, EMNLP 2022, arXiv 2210.03923 (reference code).
     """
 
-    kind: Literal["scores", "random", "magnitude"] = Field(
-        "scores", description="Ranking of the units: knowledgeableness, random, or weight norm."
+    kind: MaskRanking = Field(
+        "scores", description="Ranking of the units: scores (knowledgeableness), or a control."
     )
     lam: float = Field(
         0.5,
@@ -175,7 +185,10 @@ class AblateParams(Params):
         0.5,
         ge=0,
         le=1,
-        description="λ of the scores that rank the neurons; without scores: weight norms.",
+        description="λ of the scores that rank the neurons, if any.",
+    )
+    ranking: WeightRanking = Field(
+        "magnitude", description="Ranking of the neurons without scores."
     )
 
 
@@ -185,7 +198,7 @@ class AttributeParams(Params):
     Source: Dhamdhere, Sundararajan, Yan, ICLR 2019, arXiv 1805.12233 (conductance).
     """
 
-    kind: Literal["conductance", "gradient_activation"] = Field(
+    kind: DataRanking = Field(
         "conductance",
         description="conductance: integrated along the path from the masked text to the text; "
         "gradient_activation: gradient × activation at the text.",

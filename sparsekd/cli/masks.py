@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 import pandas as pd
 from pydantic import Field
 
+from sparsekd.catalog import rankings
 from sparsekd.catalog.stage_parameters import MaskParams
 from sparsekd.cli.models import file_of
 from sparsekd.cli.options import Given, Group, Option, Repeated, Request
@@ -28,7 +29,9 @@ class FidelityRequest(Request):
 
     scores: str = Field(description=SCORES_HELP)
     ablation: str = Field(description=ABLATION_HELP)
-    teacher: str | None = Field(None, description="for magnitude (default: the ablated teacher)")
+    teacher: str | None = Field(
+        None, description="teacher whose weights are ranked too (default: the ablated one)"
+    )
     more: Annotated[
         tuple[str, ...],
         Option(arguments={"nargs": "+", "action": "extend", "metavar": "NAME=FILE"}),
@@ -86,8 +89,9 @@ def fidelity(request: FidelityRequest) -> None:
     truth = Ablation.load(file_of(request.ablation, "ablate"))
     scores = Scores.load(file_of(request.scores, "score"))
     harm.check_same_teacher(scores.shape, truth)
-    norms = _magnitude(request.teacher, truth)
-    ranks = measures.rankings(scores, list(request.lam), norms, request.seed, request.normalise)
+    weights = _from_weights(request.teacher, truth)
+    lams = list(request.lam)
+    ranks = measures.all_rankings(scores, lams, weights, request.seed, request.normalise)
     for word in request.more:
         name, path = _named(word)
         ranks |= measures.rankings_of(name, Scores.load(path))
@@ -136,24 +140,28 @@ def masks(request: MasksRequest) -> None:
     output(request, facts, _masks_text(pairs, agreement))
 
 
-def _magnitude(teacher: str | None, truth: Ablation) -> measures.Ranks | None:
-    """Return weight norms of the named teacher, or of the ablated one where it still exists."""
+def _from_weights(teacher: str | None, truth: Ablation) -> dict[str, measures.Ranks]:
+    """Rank the weights of the named teacher, or of the ablated one; {} if that is gone."""
     known = teacher or truth.provenance.get("inputs", {}).get("teacher")
     try:
-        return None if known is None else _norms(str(known))
+        return {} if known is None else _ranked(str(known))
     except (NotFound, BadInput) as gone:  # its files are gone, changed, or were never local
         if teacher:
             raise
-        note(f"No magnitude: {gone.message} Name the teacher with --teacher.")
-        return None
+        titles = ", ".join(rankings.find(name).title for name in rankings.names("weights"))
+        note(f"Not compared: {titles}. {gone.message} Name the teacher with --teacher.")
+        return {}
 
 
-def _norms(teacher: str) -> measures.Ranks:
-    from sparsekd.knowledge.magnitude import magnitude
+def _ranked(teacher: str) -> dict[str, measures.Ranks]:
+    from sparsekd.knowledge.rankings import from_weights
     from sparsekd.models import loading
 
     model, _ = loading.load_saved(references.folder(references.model(teacher)))
-    return magnitude(model)
+    found = {name: from_weights(name, model) for name in rankings.names("weights")}
+    return {
+        name: (each.head_expressiveness, each.neuron_expressiveness) for name, each in found.items()
+    }
 
 
 def _named(word: str) -> tuple[str, Path]:

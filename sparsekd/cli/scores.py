@@ -70,7 +70,7 @@ def mask(request: MaskRequest) -> None:
     """Choose the heads and neurons to keep at one λ and sparsity."""
     params = MaskParams.of(dict(request.params))
     scores = Scores.load(file_of(request.scores, "score", "attribute"))
-    chosen = masking.from_scores(scores, params, request.seed)
+    chosen = masking.build(scores, params, request.seed)
     chosen.save(request.out)
     counts = {
         "heads_kept": int(chosen.heads.sum()),

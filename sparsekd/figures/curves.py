@@ -2,15 +2,18 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import cycle
 from typing import Any
 
 import pandas as pd
 import plotly.graph_objects as go
 
+from sparsekd.catalog import rankings
 from sparsekd.figures.looks import LIGHT, Look, panels, plain, share, titled
 
 SPREAD = 0.6  # of the distance between two sparsities is used to keep lines apart
-CONTROLS = {"random": "units removed at random", "magnitude": "smallest weights removed"}
+STYLES = (("dot", "x-thin-open"), ("dashdot", "cross-thin-open"), ("longdash", "asterisk-open"))
+"""Dash and symbol of the lines of controls, in turn."""
 PANELS = {
     "mean": "{} of the student (mean over seeds, 95 % interval)",
     "teacher_mean": "{} of its teacher, by itself",
@@ -80,13 +83,16 @@ def _lines(rows: pd.DataFrame, look: Look) -> Iterator[_Line]:
     for place, lam in enumerate(sorted(scored["lam"].dropna().unique())):
         found = scored[scored["lam"] == lam].sort_values("sparsity")
         yield _Line(f"λ = {lam:g}", found, look.line(place), look.marker(place))
-    styles = {"random": ("dot", "x-thin-open"), "magnitude": ("dashdot", "cross-thin-open")}
-    for ranking, (dash, symbol) in styles.items():
+    for ranking, (dash, symbol) in zip(rankings.CONTROLS, cycle(STYLES), strict=False):
         found = rows[rows["ranking"] == ranking].sort_values("sparsity")
         if len(found):
             line = {"color": look.faint, "dash": dash, "width": 2}
             marker = {"color": look.faint, "symbol": symbol, "size": 9, "line": {"width": 2}}
-            yield _Line(CONTROLS[ranking], found, line, marker)
+            yield _Line(_removed(ranking), found, line, marker)
+
+
+def _removed(ranking: str) -> str:
+    return f"units removed {rankings.find(ranking).phrase}"
 
 
 def _draw(figure: go.Figure, line: _Line, column: str, row: int, shift: float) -> None:
@@ -199,7 +205,7 @@ def quality_in_words(curve: pd.DataFrame, metric: str, split: str = "", method: 
     for (ranking, lam), group in rows.groupby(["ranking", "lam"], dropna=False, sort=False):
         values = group["mean"]
         best = group.loc[values.idxmin() if metric == "loss" else values.idxmax()]
-        name = f"λ {lam:g}" if ranking == "scores" else (names | CONTROLS)[ranking]
+        name = f"λ {lam:g}" if ranking == "scores" else names.get(ranking) or _removed(ranking)
         where = "" if ranking in names else f" at sparsity {share(best['sparsity'])}"
         parts.append(f"{name} {best['mean']:.3f}{where}")
     told = "; ".join(parts) if parts else "nothing is finished"

@@ -5,8 +5,8 @@ baseline is the same text with every word replaced by the mask token. Models are
 mode.
 """
 
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from captum.attr import LayerIntegratedGradients
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from sparsekd.catalog import families
@@ -33,6 +33,7 @@ SMALLEST_DIFFERENCE = 0.1  # log-odds; smaller differences count as this large
 TOKENS = 2048
 
 Matrix = NDArray[np.float32]
+UnitValues = Callable[[Batch, Taps], tuple[list[Tensor], list[Tensor]]]
 
 
 @dataclass(frozen=True)
@@ -147,127 +148,25 @@ def _integrated(
 # --- heads and neurons ------------------------------------------------------------------------
 
 
-def gradient_activation(
-    model: PreTrainedModel, data: Encoded, options: PassOptions | None = None
-) -> tuple[Matrix, Matrix]:
-    """Return the mean over examples of |Σ_tokens activation · gradient| of the gold log-odds.
-
-    Shapes: -> heads (L, H), neurons (L, F).
-    Raises:
-        Incompatible: layers of different sizes, as after pruning. BadInput: NaN; no examples.
-    """
-
-    def one(batch: Batch, taps: Taps) -> tuple[list[Tensor], list[Tensor]]:
-        return taps.gate_gradients(_slopes(model, batch, taps))
-
-    return _mean_absolute(model, data, one, options or PassOptions())
-
-
-def conductance(
-    model: PreTrainedModel,
-    data: Encoded,
-    tokenizer: PreTrainedTokenizerBase,
-    steps: int,
-    options: PassOptions | None = None,
-) -> tuple[Matrix, Matrix]:
-    """Return the mean over examples of each unit's |conductance| of the gold class's log-odds.
-
-    The values are those of captum's LayerConductance along the path from the embeddings of the
-    masked text to those of the text, for all layers from one pass instead of one pass per layer.
-
-    Shapes: -> heads (L, H), neurons (L, F).
-    Source: Dhamdhere, Sundararajan, Yan, ICLR 2019, arXiv 1805.12233.
-    Raises:
-        Incompatible: layers of different sizes, as after pruning. BadInput: NaN; no examples.
-    """
-
-    def one(batch: Batch, taps: Taps) -> tuple[list[Tensor], list[Tensor]]:
-        baseline = masked_words(batch.input_ids, tokenizer)
-        return conductances(model, batch, baseline, taps, steps)
-
-    return _mean_absolute(model, data, one, options or PassOptions())
-
-
-def conductances(
-    model: PreTrainedModel, batch: Batch, baseline: Tensor, taps: Taps, steps: int
-) -> tuple[list[Tensor], list[Tensor]]:
-    """Return each example's conductance of every unit, summed over tokens and a head's columns.
-
-    Shapes: baseline (B, T) -> heads[l] (B, H_l), neurons[l] (B, F_l).
-    """
-    end = embeddings(model, batch)
-    start = embeddings(model, _with_ids(batch, baseline))
-    before: list[Tensor] = []
-    slopes: list[Tensor] = []
-    sums: list[Tensor] = []
-    for share in _path(steps + 1):
-        with embedded(model, start + share * (end - start)):
-            following = _slopes(model, batch, taps)
-        now = [tap.detach() for tap in taps.tensors()]
-        if before:
-            moved = [
-                slope * (after - earlier)
-                for slope, after, earlier in zip(slopes, now, before, strict=True)
-            ]
-            sums = [old + new for old, new in zip(sums, moved, strict=True)] if sums else moved
-        before, slopes = now, list(following)
-    layers, size = len(taps.heads), taps.head_size
-    per_column = [each.sum(dim=1) for each in sums]
-    heads = [each.reshape(len(each), -1, size).sum(dim=2) for each in per_column[:layers]]
-    return heads, per_column[layers:]
-
-
-def _path(points: int) -> list[float]:
-    """Return captum's points on the path, from 0 to 1: the Gauss–Legendre nodes."""
-    nodes, _ = np.polynomial.legendre.leggauss(points)
-    return [float(share) for share in (1 + nodes) / 2]
-
-
-def _slopes(model: PreTrainedModel, batch: Batch, taps: Taps) -> tuple[Tensor, ...]:
+def gold_gradients(model: PreTrainedModel, batch: Batch, taps: Taps) -> tuple[Tensor, ...]:
     """Return the gradients of the gold log-odds at the gate sites of one forward pass."""
     with torch.enable_grad():
         logits = model(**batch.inputs(model)).logits.float()
         return torch.autograd.grad(log_odds(logits, batch.labels).sum(), taps.tensors())
 
 
-def embeddings(model: PreTrainedModel, batch: Batch) -> Tensor:
-    """Return the output of the embeddings: the first layer's input.
-
-    Shapes: -> (B, T, D).
-    """
-    seen: list[Tensor] = []
-    site = architectures.embeddings(model)
-    hook = site.register_forward_hook(lambda _site, _inputs, out: seen.append(out))
-    try:
-        with torch.no_grad():
-            model(**batch.inputs(model))
-    finally:
-        hook.remove()
-    return seen[0]
-
-
-@contextmanager
-def embedded(model: PreTrainedModel, values: Tensor) -> Iterator[None]:
-    """Replace the output of the embeddings by `values` (B, T, D)."""
-
-    def instead(_site: nn.Module, _inputs: Any, _out: Tensor) -> Tensor:
-        return values
-
-    hook = architectures.embeddings(model).register_forward_hook(instead)
-    try:
-        yield
-    finally:
-        hook.remove()
-
-
-def _with_ids(batch: Batch, ids: Tensor) -> Batch:
-    return Batch(batch.rows, ids, batch.attention_mask, batch.token_type_ids, batch.labels)
-
-
-def _mean_absolute(
-    model: PreTrainedModel, data: Encoded, one: Any, options: PassOptions
+def mean_absolute(
+    model: PreTrainedModel, data: Encoded, of_batch: UnitValues, options: PassOptions
 ) -> tuple[Matrix, Matrix]:
-    """Return the mean over examples of the absolute values that `one` returns for a batch."""
+    """Return the mean over examples of the absolute values of every unit.
+
+    Args:
+        of_batch: Returns the values of a batch: heads[l] (B, H_l), neurons[l] (B, F_l).
+
+    Shapes: -> heads (L, H), neurons (L, F).
+    Raises:
+        Incompatible: layers of different sizes, as after pruning. BadInput: NaN; no examples.
+    """
     if not len(data):
         raise BadInput("There are no examples to attribute.", "Choose another split.")
     layers, heads, neurons = architectures.shape(model).grid()
@@ -278,7 +177,7 @@ def _mean_absolute(
             stack.enter_context(guard)
         taps = stack.enter_context(tapped(model))
         for rows in options.batches(data.lengths, 4 * layers * (heads + neurons), model.device):
-            found = one(data.batch(rows, model.device), taps)
+            found = of_batch(data.batch(rows, model.device), taps)
             for total, per_layer in zip(sums, found, strict=True):
                 total += torch.stack([each.abs().sum(dim=0) for each in per_layer]).cpu()
             done += len(rows)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+from sparsekd.catalog import rankings as catalogue
 from sparsekd.catalog.stage_parameters import AblateParams
 from sparsekd.errors import NotFound
 from sparsekd.runs import score_runs, store
@@ -55,14 +56,14 @@ def rankings(
 ) -> dict[str, Ranks]:
     """Return what ranks the units of an ablated teacher, by name.
 
-    E, F, K at λ = 0.5 and at `lam`, weight magnitudes where the ablation kept them, random
+    E, F, K at λ = 0.5 and at `lam`, rankings of the weights where the run saved them, random
     values, and other scores.
 
     Args:
         files: Other score files, by the name to show.
     """
     lams = list(dict.fromkeys((DEFAULT_LAM, lam)))
-    found = fidelity.rankings(scores, lams, _magnitude(run), normalise=normalise)
+    found = fidelity.all_rankings(scores, lams, _from_weights(run), normalise=normalise)
     for name, path in files.items():
         found |= fidelity.rankings_of(name, Scores.load(path))
     return found
@@ -80,9 +81,10 @@ def fingerprints(files: Mapping[str, Path]) -> tuple[tuple[str, str, float], ...
     return tuple((name, str(path), path.stat().st_mtime) for name, path in files.items())
 
 
-def _magnitude(run: Run) -> Ranks | None:
-    path = run.folder / "magnitude.npz"
-    if not path.exists():
-        return None
-    norms = Scores.load(path)
-    return norms.head_expressiveness, norms.neuron_expressiveness
+def _from_weights(run: Run) -> dict[str, Ranks]:
+    """Return the rankings of the teacher's weights that the run saved, by name."""
+    paths = {name: run.folder / f"{name}.npz" for name in catalogue.names("weights")}
+    found = {name: Scores.load(path) for name, path in paths.items() if path.exists()}
+    return {
+        name: (each.head_expressiveness, each.neuron_expressiveness) for name, each in found.items()
+    }

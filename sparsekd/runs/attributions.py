@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from sparsekd.runs import store, tables
+from sparsekd.catalog import rankings
+from sparsekd.runs import store
 from sparsekd.runs.records import Run, State
 
 
@@ -18,7 +19,7 @@ def files(scores: Run) -> dict[str, Path]:
     found: dict[str, Path] = {}
     for run in of_scored_teacher(scores):
         if run.state is State.DONE:
-            found.setdefault(tables.ATTRIBUTIONS[run.recipe.variant], run.folder / "scores.npz")
+            found.setdefault(rankings.find(run.recipe.variant).title, run.folder / "scores.npz")
     return found
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 import pandas as pd
 
+from sparsekd.catalog import rankings
 from sparsekd.catalog.methods import METHODS
 from sparsekd.errors import NotFound
 from sparsekd.runs import store
@@ -19,10 +20,6 @@ STAGES = {
     "attribute": "Attribution",
     "export": "Export",
     "measure": "Measuring speed",
-}
-ATTRIBUTIONS = {
-    "conductance": "Conductance",
-    "gradient_activation": "Gradient × activation",
 }
 
 
@@ -47,7 +44,8 @@ def title(recipe: Recipe) -> str:
             return f"Scores of {recipe.inputs['teacher'].split('#')[0]} for its student"
         case "prune":
             mask = params["mask"]
-            how = f"λ {mask['lam']:g}" if mask["kind"] == "scores" else mask["kind"]
+            by_scores = mask["kind"] == "scores"
+            how = f"λ {mask['lam']:g}" if by_scores else rankings.find(mask["kind"]).phrase
             return f"Teacher pruned by {mask['sparsity']:.0%}, {how}"
         case "probe":
             return "Sparsity curve of the masked teacher"
@@ -60,7 +58,7 @@ def _about_one_model(recipe: Recipe) -> str:
     model = (recipe.inputs.get("teacher") or recipe.inputs["model"]).split("#")[0]
     match recipe.stage:
         case "attribute":
-            return f"{ATTRIBUTIONS[recipe.variant]} of the units of {model}"
+            return f"{rankings.find(recipe.variant).title} of the units of {model}"
         case "ablate":
             return f"Ablation of {model} on {params['ablate']['split']}"
         case "export":

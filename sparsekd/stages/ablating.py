@@ -1,4 +1,4 @@
-"""The stage that removes units one by one: resumable batch by batch, cached by its recipe."""
+"""The stage that removes units one by one; it resumes after the last finished batch."""
 
 import shutil
 from dataclasses import dataclass
@@ -9,18 +9,19 @@ import numpy as np
 from numpy.typing import NDArray
 from transformers import PreTrainedModel
 
+from sparsekd.catalog import rankings
 from sparsekd.catalog.stage_parameters import AblateParams
 from sparsekd.errors import BadInput
 from sparsekd.knowledge import ablation
 from sparsekd.knowledge.evaluation import predict
-from sparsekd.knowledge.magnitude import magnitude
+from sparsekd.knowledge.rankings import from_weights
 from sparsekd.models import architectures
 from sparsekd.runs import store
 from sparsekd.runs.records import Outcome
 from sparsekd.stages import inputs
 from sparsekd.stages.context import StageContext
 from sparsekd.stages.results import save_shape
-from sparsekd.stages.sparsifying import left_by, teacher_of
+from sparsekd.stages.sparsifying import saved_logits, teacher_of
 from sparsekd.system.arrays import load_arrays, save_arrays
 from sparsekd.system.files import disk_trouble
 from sparsekd.tasks import TaskCard, metrics
@@ -33,7 +34,7 @@ Array = NDArray[np.float32]
 
 
 def ablate(context: StageContext) -> Outcome:
-    """What removing each head, and each group of neurons, does to task and student."""
+    """Measure the effect of removing each head and each group of neurons on task and student."""
     params = AblateParams.of(context.recipe.params["ablate"])
     teacher, splits = teacher_of(context)
     rows = inputs.subsampled_rows(len(splits[params.split]), params.examples)
@@ -43,18 +44,20 @@ def ablate(context: StageContext) -> Outcome:
     groups = ranked_groups(_ranks(context, teacher, params), params.neuron_groups)
     student = _student(context, splits, params.split, rows)
     removals = _removals(grid, groups, params.neuron_layer)
-    kept = KeptBatches(context.folder / "partial", len(removals))
-    logits = ablation.ablate(teacher.to(context.device), data, removals, kept, _heard(context))
-    values = measured(splits.card, logits, data.labels, student)
-    found = _found(
-        values, groups, grid, params, _made_from(context, params, splits.card, len(data))
+    cache = BatchFiles(context.folder / "partial", len(removals))
+    logits = ablation.ablate(
+        teacher.to(context.device), data, removals, cache, _progress_callback(context)
+    )
+    values = evaluate_removals(splits.card, logits, data.labels, student)
+    found = _ablation(
+        values, groups, grid, params, _provenance(context, params, splits.card, len(data))
     )
     found.save(context.folder / "ablation.npz")
-    sizes = magnitude(teacher)
-    by_size = Scores(sizes[0], sizes[0], sizes[1], sizes[1], {"score": "magnitude"})
-    by_size.save(context.folder / "magnitude.npz")
+    for name in rankings.names("weights"):
+        ranked = from_weights(name, teacher, context.recipe.inputs["teacher"])
+        ranked.save(context.folder / f"{name}.npz")
     save_shape(context, teacher)
-    kept.forget()
+    cache.delete()
     layers, heads, neurons = grid
     facts = {"layers": layers, "heads": heads, "neurons": neurons, "examples": len(data)}
     dense = {kind: found.dense_value(kind) for kind in found.measures}
@@ -62,18 +65,18 @@ def ablate(context: StageContext) -> Outcome:
 
 
 @dataclass(frozen=True)
-class KeptBatches:
-    """The logits of finished batches, a file for each, until the run is done.
+class BatchFiles:
+    """The logits of finished batches, one file each, until the run is done.
 
-    A batch counts only whole and with the same rows; on another device, which packs rows
-    otherwise, it is computed again.
+    A file counts only if it holds the same rows; a device that batches rows differently computes
+    them again.
     """
 
     folder: Path
     removals: int
 
     def get(self, rows: NDArray[np.int64]) -> Array | None:
-        """The logits of these rows from an earlier attempt at this run."""
+        """Return the logits of these rows from an earlier attempt at this run."""
         path = self._path(rows)
         if not path.exists():
             return None
@@ -86,10 +89,10 @@ class KeptBatches:
         return logits if same else None
 
     def put(self, rows: NDArray[np.int64], logits: Array) -> None:
-        """Keep the logits of these rows."""
+        """Write the logits of these rows."""
         save_arrays(self._path(rows), {"rows": rows, "logits": logits})
 
-    def forget(self) -> None:
+    def delete(self) -> None:
         """Remove all files: the run is done."""
         try:
             if self.folder.exists():
@@ -101,12 +104,14 @@ class KeptBatches:
         return self.folder / f"{int(rows[0])}.npz"
 
 
-def measured(card: TaskCard, logits: Array, labels: NDArray[Any], student: Array | None) -> Array:
-    """Task loss, metric and distance to the student, of the whole teacher and of each removal.
+def evaluate_removals(
+    card: TaskCard, logits: Array, labels: NDArray[Any], student: Array | None
+) -> Array:
+    """Return task loss, metric and distance to the student: dense teacher, then each removal.
 
     Shapes: logits (N, 1 + R, C), labels (N,), student (N, C) -> (1 + R, 3).
     Raises:
-        BadInput: logits that are no numbers.
+        BadInput: NaN or infinite logits.
     """
     values = np.full((logits.shape[1], len(MEASURES)), np.nan)
     for place, each in enumerate(np.moveaxis(logits, 1, 0)):
@@ -116,14 +121,14 @@ def measured(card: TaskCard, logits: Array, labels: NDArray[Any], student: Array
     return values
 
 
-def _found(
+def _ablation(
     values: Array,
     groups: NDArray[np.int16],
     grid: tuple[int, int, int],
     params: AblateParams,
     made_from: dict[str, Any],
 ) -> Ablation:
-    """Changes against the whole teacher, laid out by layer.
+    """Return the changes against the dense teacher, arranged by layer.
 
     Shapes: values (1 + R, 3), groups (L, F).
     """
@@ -157,13 +162,13 @@ def _removals(
 
 
 def _ranks(context: StageContext, teacher: PreTrainedModel, params: AblateParams) -> NDArray[Any]:
-    """What ranks the neurons: K of the scores, or else the size of their weights.
+    """Return what ranks the neurons: K of the scores, or a ranking of the weights.
 
     Shapes: -> (L, F).
     """
     scores = context.recipe.inputs.get("scores")
     if scores is None:
-        return magnitude(teacher)[1]
+        return from_weights(params.ranking, teacher).neuron_expressiveness
     found = Scores.load(store.folder(scores) / "scores.npz")
     grid = architectures.shape(teacher).grid()
     if found.shape != grid:
@@ -175,22 +180,22 @@ def _ranks(context: StageContext, teacher: PreTrainedModel, params: AblateParams
 
 
 def _student(
-    context: StageContext, asked: inputs.Splits, split: str, rows: NDArray[np.int64]
+    context: StageContext, splits: inputs.Splits, split: str, rows: NDArray[np.int64]
 ) -> Array | None:
-    """The student's answers to these rows, read where its run left them; None without a student.
+    """Return the student's logits of these rows, from its run's files if any; None without one.
 
     Shapes: rows (N,) -> (N, C), N here the number of examples.
     """
     reference = context.recipe.inputs.get("student")
     if reference is None:
         return None
-    left = left_by(reference, asked, split)
-    if left is not None:
-        known: Array = inputs.load_array(left)[rows]
+    saved = saved_logits(reference, splits, split)
+    if saved is not None:
+        known: Array = inputs.load_array(saved)[rows]
         return known
-    student, tokenizer = inputs.load_classifier(reference, asked.card)
-    data = inputs.Splits(asked.card, tokenizer, asked.max_length)[split].select(rows)
-    return predict(student, data, context.device, context.progress_callback("student's answers"))
+    student, tokenizer = inputs.load_classifier(reference, splits.card)
+    data = inputs.Splits(splits.card, tokenizer, splits.max_length)[split].select(rows)
+    return predict(student, data, context.device, context.progress_callback("student's logits"))
 
 
 def _check_layer(params: AblateParams, layers: int) -> None:
@@ -201,17 +206,17 @@ def _check_layer(params: AblateParams, layers: int) -> None:
         )
 
 
-def _heard(context: StageContext) -> ablation.OnProgress:
-    """A listener that shows progress and stops the pass on request."""
+def _progress_callback(context: StageContext) -> ablation.OnProgress:
+    """Return a callback that reports progress and ends the pass when the run is cancelled."""
 
-    def hear(done: int, total: int, eta: float) -> None:
+    def on_progress(done: int, total: int, eta: float) -> None:
         context.report("removing units", done, total, eta=eta)
         context.raise_if_cancelled()
 
-    return hear
+    return on_progress
 
 
-def _made_from(
+def _provenance(
     context: StageContext, params: AblateParams, card: TaskCard, examples: int
 ) -> dict[str, Any]:
     recipe = context.recipe
@@ -221,6 +226,6 @@ def _made_from(
         "max_length": recipe.params["max_length"],
         "examples": examples,
         "metric": card.metrics[0],
-        "ranked_by": "scores" if "scores" in recipe.inputs else "magnitude",
+        "ranked_by": "scores" if "scores" in recipe.inputs else params.ranking,
         "temperature": TEMPERATURE,
     }

@@ -1,10 +1,10 @@
-"""The stage that attributes a teacher's answers to its heads and neurons."""
+"""The stage that ranks a teacher's heads and neurons by an attribution method."""
 
 import numpy as np
 
 from sparsekd.catalog.stage_parameters import AttributeParams
-from sparsekd.knowledge import attribution
 from sparsekd.knowledge.gradients import PassOptions
+from sparsekd.knowledge.rankings import from_data
 from sparsekd.runs.records import Outcome
 from sparsekd.stages.context import StageContext
 from sparsekd.stages.results import save_shape
@@ -13,7 +13,7 @@ from sparsekd.units.scores import Scores
 
 
 def attribute(context: StageContext) -> Outcome:
-    """Conductance, or gradient · activation, as a file of scores whose two halves are the same."""
+    """Rank the units on examples; the two halves of the file of scores are the same."""
     recipe, params = context.recipe, AttributeParams.of(context.recipe.params["attribute"])
     teacher, splits = teacher_of(context)
     data = splits[params.split]
@@ -23,11 +23,7 @@ def attribute(context: StageContext) -> Outcome:
         should_stop=context.should_stop,
     )
     teacher = teacher.to(context.device)
-    if params.kind == "conductance":
-        found = attribution.conductance(teacher, data, splits.tokenizer, params.steps, options)
-    else:
-        found = attribution.gradient_activation(teacher, data, options)
-    heads, neurons = found
+    heads, neurons = from_data(teacher, data, splits.tokenizer, params, options)
     made = {"task": recipe.task, "inputs": recipe.inputs, "max_length": splits.max_length}
     made |= {"attribution": params.values(), "examples": len(data)}
     scores = Scores(heads, heads, neurons, neurons, made)

@@ -1,4 +1,4 @@
-"""Stages about a teacher's units: score them, prune them, probe masks of them."""
+"""The stages that score a teacher's units, prune them, and probe masks of them."""
 
 import dataclasses
 from collections.abc import Iterator
@@ -9,16 +9,16 @@ import numpy as np
 import pandas as pd
 from transformers import PreTrainedModel
 
+from sparsekd.catalog import rankings
 from sparsekd.catalog.stage_parameters import MaskParams, ProbeParams, ScoreParams
 from sparsekd.data import Encoded
 from sparsekd.knowledge import masked, scores
 from sparsekd.knowledge.evaluation import predict
 from sparsekd.knowledge.gradients import PassOptions
-from sparsekd.knowledge.magnitude import magnitude
-from sparsekd.models import architectures
-from sparsekd.models.pruning import prune as smaller
+from sparsekd.knowledge.rankings import from_weights
+from sparsekd.models import architectures, pruning
 from sparsekd.runs import references, store
-from sparsekd.runs.records import Outcome
+from sparsekd.runs.records import Outcome, Recipe
 from sparsekd.stages import inputs
 from sparsekd.stages.context import StageContext, limit_threads
 from sparsekd.stages.results import save_model, save_shape
@@ -34,7 +34,7 @@ JACOBIAN_LIMIT = 2 * 2**30  # bytes that a run may keep for instant rescoring
 
 
 def score(context: StageContext) -> Outcome:
-    """Raw scores; where it fits, the Jacobian too, from which any other student is scored."""
+    """Score every unit; keep the Jacobian where it fits, for scores of other students."""
     recipe, params = context.recipe, ScoreParams.of(context.recipe.params["score"])
     teacher, splits = teacher_of(context)
     data = splits[params.split]
@@ -79,7 +79,7 @@ def _scored(
 
 
 def teacher_of(context: StageContext) -> tuple[PreTrainedModel, inputs.Splits]:
-    """The recipe's teacher, and its task in the teacher's tokens."""
+    """Return the recipe's teacher, and the task's splits in the teacher's tokens."""
     recipe = context.recipe
     context.report("loading", 0, 1, now=True)
     card = references.card(recipe.task)
@@ -88,40 +88,40 @@ def teacher_of(context: StageContext) -> tuple[PreTrainedModel, inputs.Splits]:
     return teacher, inputs.Splits(card, tokenizer, recipe.params["max_length"])
 
 
-def _student_logits(context: StageContext, asked: inputs.Splits, split: str) -> np.ndarray:
-    """The trial student's answers, read off its run where it left them to this very question."""
+def _student_logits(context: StageContext, splits: inputs.Splits, split: str) -> np.ndarray:
+    """Return the trial student's logits, from the files of its run where they are of this split."""
     reference = context.recipe.inputs["student"]
-    left = left_by(reference, asked, split)
-    if left is not None:
-        return inputs.load_array(left)
-    student, tokenizer = inputs.load_classifier(reference, asked.card)
-    data = inputs.Splits(asked.card, tokenizer, asked.max_length)[split]
+    saved = saved_logits(reference, splits, split)
+    if saved is not None:
+        return inputs.load_array(saved)
+    student, tokenizer = inputs.load_classifier(reference, splits.card)
+    data = inputs.Splits(splits.card, tokenizer, splits.max_length)[split]
     return predict(
-        student, data, context.device, context.progress_callback("trial student's answers")
+        student, data, context.device, context.progress_callback("trial student's logits")
     )
 
 
-def left_by(reference: str, asked: inputs.Splits, split: str) -> Path | None:
-    """The answers that a run left on the same task, read at the same length; None without any."""
+def saved_logits(reference: str, splits: inputs.Splits, split: str) -> Path | None:
+    """Return the file of a run's logits on the same task at the same length; None without one."""
     if ":" in reference:
         return None
     recipe = store.get(reference).recipe
     length = recipe.params.get("max_length") or recipe.params["train"]["max_length"]
     path = store.folder(reference) / f"logits-{split}.npy"
-    same = (recipe.task, length) == (asked.card.name, asked.max_length)
+    same = (recipe.task, length) == (splits.card.name, splits.max_length)
     return path if same and path.exists() else None
 
 
 def prune(context: StageContext) -> Outcome:
-    """The teacher without what a mask removes, as a model of its own."""
+    """Prune a teacher by a mask, and save it as a model of its own."""
     teacher, splits = teacher_of(context)
     mask = _mask(context, teacher, MaskParams.of(context.recipe.params["mask"]))
     mask.save(context.folder / "mask.npz")
-    return save_model(context, smaller(teacher, mask), splits, counts(mask))
+    return save_model(context, pruning.prune(teacher, mask), splits, counts(mask))
 
 
 def counts(mask: Mask) -> dict[str, Any]:
-    """How many units stay, and which layers lose all of them (0 = bottom)."""
+    """Return how many units are kept, and which layers keep none (0 = bottom)."""
     return {
         "heads_kept": int(mask.heads.sum()),
         "heads": mask.heads.size,
@@ -133,39 +133,43 @@ def counts(mask: Mask) -> dict[str, Any]:
 
 
 def _mask(context: StageContext, teacher: PreTrainedModel, params: MaskParams) -> Mask:
-    if params.kind == "scores":
-        path = store.folder(context.recipe.inputs["scores"]) / "scores.npz"
-        return masking.from_scores(Scores.load(path), params)
-    heads, neurons = magnitude(teacher)
-    if params.kind == "random":
-        shape = (*heads.shape, neurons.shape[1])
-        seed = context.recipe.random_seed
-        return masking.random_mask(
-            shape, params.sparsity, seed, params.round_to, params.neuron_sparsity
-        )
-    return masking.decide(heads, neurons, params.sparsity, params.neuron_sparsity, params.round_to)
+    """Return the recipe's mask of a teacher."""
+    recipe = context.recipe
+    return masking.build(_ranked(recipe, teacher, params.kind), params, recipe.random_seed)
+
+
+def _ranked(recipe: Recipe, teacher: PreTrainedModel, kind: str) -> Scores:
+    """Return what ranks the units: a scoring run's file, or a ranking of the weights.
+
+    A random mask only takes the shape and the provenance from it.
+    """
+    if kind == "scores":
+        return Scores.load(store.folder(recipe.inputs["scores"]) / "scores.npz")
+    weights = rankings.names("weights")
+    name = kind if kind in weights else weights[0]
+    return from_weights(name, teacher, recipe.inputs["teacher"])
 
 
 # --- probing ---------------------------------------------------------------------------------
 
 
 def probe(context: StageContext) -> Outcome:
-    """The masked teacher's quality and distance to the trial student, at each λ and sparsity."""
+    """Measure masked teachers over λ and sparsity: quality, distance to the trial student."""
     params = ProbeParams.of(context.recipe.params["probe"])
     teacher, splits = teacher_of(context)
     data = splits["selection"]
     data = data.select(np.arange(min(params.examples, len(data))))
     student = _student_logits(context, splits, "selection")[: len(data)]
     found = Scores.load(store.folder(context.recipe.inputs["scores"]) / "scores.npz")
-    points = list(_masks(found, magnitude(teacher), params))
+    points = list(_masks(found, teacher, params))
 
-    def hear(done: int, _total: int) -> None:
+    def on_progress(done: int, _total: int) -> None:
         context.report("masked teachers", done // len(data), len(points))
         context.raise_if_cancelled()
 
-    hear(0, 0)
+    on_progress(0, 0)
     masks = [mask for *_, mask in points]
-    logits = masked.predict(teacher.to(context.device), data, masks, hear)
+    logits = masked.predict(teacher.to(context.device), data, masks, on_progress)
     rows = [
         {"ranking": ranking, "lam": lam, "sparsity": sparsity}
         | metrics.evaluate(splits.card, answers, data.labels)
@@ -180,23 +184,27 @@ def probe(context: StageContext) -> Outcome:
 
 
 def _masks(
-    found: Scores, sizes: tuple[np.ndarray, np.ndarray], params: ProbeParams
+    found: Scores, teacher: PreTrainedModel, params: ProbeParams
 ) -> Iterator[tuple[str, float | None, float, Mask]]:
-    """Each ranking at each sparsity; a λ that is asked for twice appears once."""
+    """Yield each ranking at each sparsity; a λ that is listed twice appears once."""
     lams = [*params.lams, *((1.0, 0.0) if params.controls else ())]
     for lam in dict.fromkeys(lams):
-        ranks = masking.knowledgeableness(found, lam, params.normalise)
-        yield from _along(f"λ {lam:g}", lam, ranks, params)
-    if params.controls:
-        yield from _along("magnitude", None, sizes, params)
-        draws = np.random.default_rng(0)
-        chance = draws.random(sizes[0].shape), draws.random(sizes[1].shape)
-        yield from _along("random", None, chance, params)
+        yield from _along(f"λ {lam:g}", lam, found, _mask_params(params, "scores", lam), params)
+    for name in rankings.names("weights", "chance") if params.controls else ():
+        origin = rankings.find(name).origin
+        ranked = from_weights(name, teacher) if origin == "weights" else found
+        yield from _along(name, None, ranked, _mask_params(params, name), params)
+
+
+def _mask_params(params: ProbeParams, kind: str, lam: float = 0.5) -> MaskParams:
+    """Return the parameters of the masks of one ranking, but for the sparsity."""
+    shared = ("normalise", "neuron_sparsity", "round_to")
+    values = {name: getattr(params, name) for name in shared}
+    return MaskParams.of(values | {"kind": kind, "lam": lam})
 
 
 def _along(
-    ranking: str, lam: float | None, ranks: tuple[np.ndarray, np.ndarray], params: ProbeParams
+    name: str, lam: float | None, ranked: Scores, mask: MaskParams, params: ProbeParams
 ) -> Iterator[tuple[str, float | None, float, Mask]]:
     for sparsity in params.sparsities:
-        mask = masking.decide(*ranks, sparsity, params.neuron_sparsity, params.round_to)
-        yield ranking, lam, sparsity, mask
+        yield name, lam, sparsity, masking.build(ranked, mask.changed({"sparsity": sparsity}))

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from sparsekd.catalog import rankings
 from sparsekd.catalog.stage_parameters import MaskParams, ProbeParams
 from sparsekd.errors import BadInput
 from sparsekd.runs import store
@@ -15,7 +16,7 @@ from sparsekd.tasks.metrics import METRICS
 PLAIN = ("ranking", "lam", "sparsity", "loss", "distance", "heads", "neurons")
 """Columns of a probe's table that are no metric of the task."""
 
-CONTROLS = ("λ 1", "λ 0", "magnitude", "random")
+CONTROLS = ("λ 1", "λ 0", *rankings.CONTROLS)
 LAMS = sweep.LAMS
 CLOSE = 1e-9
 HELP = {

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from sparsekd.catalog import rankings
 from sparsekd.catalog.card import Card
 from sparsekd.catalog.methods import find
 from sparsekd.catalog.parameters import Params, TrainParams
@@ -138,19 +139,21 @@ def ablate(
 ) -> Recipe:
     """Return the ablation of each head and of each group of neurons of `teacher`.
 
-    With a student the distance to it is measured too. Neurons are ranked by scores, or by
-    magnitude where no scores are named.
+    With a student the distance to it is measured too. Scores rank the neurons at `params.lam`;
+    without scores `params.ranking` does, which the recipe names where it is not the default.
     """
     given = {"student": student, "scores": scores}
     inputs = {"teacher": teacher} | {role: name for role, name in given.items() if name}
     values = params.values() | ({} if scores else {"lam": AblateParams().lam})
+    if scores or params.ranking == AblateParams().ranking:
+        del values["ranking"]
     return Recipe("ablate", task, "", inputs, {"ablate": values, "max_length": max_length})
 
 
 def attribute(task: str, teacher: str, params: AttributeParams, max_length: int) -> Recipe:
     """Return the attribution of the teacher's answers to its heads and neurons."""
     values = params.values()
-    if params.kind != "conductance":
+    if not rankings.find(params.kind).takes_steps:
         values["steps"] = AttributeParams().steps  # it has no steps: the same run whatever they are
     made = {"attribute": values, "max_length": max_length}
     return Recipe("attribute", task, "", {"teacher": teacher}, made, variant=params.kind)

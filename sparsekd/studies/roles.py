@@ -2,7 +2,9 @@
 
 import re
 
+from sparsekd.catalog import rankings
 from sparsekd.catalog.methods import METHODS, variants
+from sparsekd.studies import teacher_kinds
 
 ROLES = {
     "teacher": "Teacher",
@@ -11,11 +13,15 @@ ROLES = {
     "scores": "Scores",
     "sparse_teacher": "Sparse teacher",
     "student": "Student of the sparse teacher",
-    "random_mask_teacher": "Randomly masked teacher",
-    "random_mask_student": "Student of a randomly masked teacher",
+    **{
+        f"{rankings.find(name).role}_teacher": teacher_kinds.title(name)
+        for name in rankings.CONTROLS
+    },
+    **{
+        f"{rankings.find(name).role}_student": f"Student of {teacher_kinds.with_article(name)}"
+        for name in rankings.CONTROLS
+    },
     "assistant": "Teacher assistant",
-    "magnitude_teacher": "Teacher masked by weight size",
-    "magnitude_student": "Student of a teacher masked by weight size",
     "lam_control": "Student at λ 0 or λ 1",
     "dense_try": "Further try of the dense teacher's student",
 }
@@ -29,7 +35,7 @@ REPORTED = (
 )
 SOURCES = {
     "sparse_teacher": "sparse teacher",
-    "random_mask": "randomly masked teacher",
+    "random_mask": teacher_kinds.phrase("random"),
     "assistant": "through an assistant",
     "dense_and_sparse": "dense and sparse teacher",
 }

@@ -6,10 +6,12 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from sparsekd.catalog import rankings
 from sparsekd.runs import store
 from sparsekd.runs.records import Plan, Run, State
 from sparsekd.studies import roles
 
+CONTROLS = tuple(map(rankings.find, rankings.CONTROLS))
 STOPPED = (State.FAILED, State.INTERRUPTED)
 _BY_URGENCY = (State.RUNNING, *STOPPED, State.CANCELLED, State.QUEUED)
 
@@ -74,8 +76,9 @@ SWEEP_STEPS = (
     StudyStep(
         "sparse_teacher",
         "Sparse teachers",
-        ("sparse_teacher", "random_mask_teacher", "magnitude_teacher"),
-        "A teacher for each λ, sparsity and seed; others masked at random and by magnitude.",
+        ("sparse_teacher", *(f"{card.role}_teacher" for card in CONTROLS)),
+        "A teacher for each λ, sparsity and seed; others pruned "
+        f"{' and '.join(card.phrase for card in CONTROLS)}.",
     ),
     StudyStep("cells", "Students", ("student",), "One for each λ, sparsity and seed."),
     StudyStep(
@@ -83,7 +86,7 @@ SWEEP_STEPS = (
         "Controls",
         (
             *("plain_student", "dense_try", "lam_control"),
-            *("random_mask_student", "magnitude_student"),
+            *(f"{card.role}_student" for card in CONTROLS),
         ),
         "Students that show what the choice of λ and sparsity is worth.",
     ),

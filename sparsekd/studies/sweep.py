@@ -8,10 +8,11 @@ cells to choose from.
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, get_args
+from typing import Any
 
 import pandas as pd
 
+from sparsekd.catalog import rankings
 from sparsekd.catalog.methods import METHODS, find
 from sparsekd.catalog.methods.fine_tuning import FineTuningParams
 from sparsekd.catalog.parameters import Params, TrainParams
@@ -20,8 +21,7 @@ from sparsekd.errors import BadInput, unknown
 from sparsekd.runs.records import ATTEMPT_STRIDE, Plan, Recipe, Step
 from sparsekd.studies import recipes
 
-Control = Literal["plain", "dense_tries", "random", "magnitude", "ends"]
-CONTROLS: tuple[Control, ...] = get_args(Control)
+CONTROLS = ("plain", "dense_tries", *rankings.CONTROLS, "ends")
 LAMS = (0.0, 0.25, 0.5, 0.75, 1.0)
 SPARSITIES = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 SEEDS = (0, 1, 2, 3, 4)
@@ -30,16 +30,14 @@ OF_MASK = ("neuron_sparsity", "round_to", "normalise")  # what is said of all ma
 SHOWN_BY = {
     "plain": "plain_student",
     "dense_tries": "dense_try",
-    "random": "random_mask_student",
-    "magnitude": "magnitude_student",
+    **{name: f"{rankings.find(name).role}_student" for name in rankings.CONTROLS},
 }
 STUDENTS = (
     "plain_student",
     "trial_student",
     "student",
     "lam_control",
-    "random_mask_student",
-    "magnitude_student",
+    *(f"{rankings.find(name).role}_student" for name in rankings.CONTROLS),
     "dense_try",
 )
 COLUMNS = (
@@ -154,9 +152,10 @@ def runs(asked: Sweep) -> int:
     lams = len(asked.lams) + len(asked.ends)
     one_seed = 1 + bool(sparse) + 2 * lams * sparse
     one_seed += (asked.tries - 1) * ("dense_tries" in asked.controls)
-    one_seed += sparse * ("magnitude" in asked.controls) + sparse * ("random" in asked.controls)
-    shared = 1 + sparse * ("magnitude" in asked.controls)
-    per_seed = ("plain" in asked.controls) + sparse * ("random" in asked.controls)
+    masks = [rankings.find(name) for name in rankings.CONTROLS if name in asked.controls]
+    one_seed += sparse * len(masks)
+    shared = 1 + sparse * sum(card.shared for card in masks)
+    per_seed = ("plain" in asked.controls) + sparse * sum(not card.shared for card in masks)
     return shared + seeds * (per_seed + methods * one_seed)
 
 
@@ -243,17 +242,17 @@ class _Seed:
         yield Step(role, self.student(method, params, teacher.run_id))
 
     def controls(self, method: str, params: Params) -> Iterator[Step]:
-        """Students of teachers that lost as many units, by chance or by the size of weights."""
-        for kind, name in (("random", "random_mask"), ("magnitude", "magnitude")):
-            for sparsity in self.asked.sparse if kind in self.asked.controls else ():
-                teacher = self.pruned(kind, sparsity)
-                yield Step(f"{name}_teacher", teacher)
-                yield Step(f"{name}_student", self.student(method, params, teacher.run_id))
+        """Students of teachers that lost as many units by the rankings that are controls."""
+        for card in map(rankings.find, rankings.CONTROLS):
+            for sparsity in self.asked.sparse if card.name in self.asked.controls else ():
+                teacher = self.pruned(card.name, sparsity)
+                yield Step(f"{card.role}_teacher", teacher)
+                yield Step(f"{card.role}_student", self.student(method, params, teacher.run_id))
 
     def pruned(self, kind: str, sparsity: float, scores: str = "", lam: float = 0.5) -> Recipe:
         """A masked teacher; only a random mask depends on the seed."""
         params = self.asked.mask.changed({"kind": kind, "lam": lam, "sparsity": sparsity})
-        seed = self.seed if kind == "random" else 0
+        seed = self.seed if rankings.find(kind).origin == "chance" else 0
         length = self.asked.train.max_length
         return recipes.prune(self.asked.task, self.dense, scores, params, length, seed)
 
@@ -299,7 +298,7 @@ def dense_try(asked: Sweep, method: str, seed: int, attempt: int) -> Step:
 def cells(plan: Plan) -> pd.DataFrame:
     """One row per student of a study, finished or not, with its place in the grid.
 
-    Columns: run, role, method, ranking (none, dense, scores, random, magnitude), lam (NaN unless
+    Columns: run, role, method, ranking (see `teacher_kinds.KINDS`), lam (NaN unless
     scores rank), sparsity (0 for dense, NaN without a teacher), attempt (further tries of the
     dense teacher's student count from 1), seed (the study's, whatever the attempt), teacher,
     scores (run ids, or empty) and chosen_from (whether λ and sparsity may be chosen from it).

@@ -8,6 +8,7 @@ from typing import Any
 import yaml
 from pydantic import Field, field_validator
 
+from sparsekd.catalog import rankings
 from sparsekd.catalog.parameters import Params, TrainParams
 from sparsekd.catalog.stage_parameters import MaskParams, ScoreParams, StudentParams
 from sparsekd.errors import BadInput, NotFound
@@ -44,7 +45,7 @@ class Declaration(Params):
     controls: tuple[str, ...] = Field(
         sweep.CONTROLS,
         description="plain: no teacher; dense_tries: the dense teacher with as many tries as the "
-        "grid has; random, magnitude: other masks; ends: λ = 0 and λ = 1.",
+        f"grid has; {', '.join(rankings.CONTROLS)}: other masks; ends: λ = 0 and λ = 1.",
     )
     student: tuple[dict[str, Any], ...] = Field(({},), description="Parameters of each student.")
     train: dict[str, Any] = Field({}, description="Training parameters.")

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from sparsekd.catalog import rankings
 from sparsekd.tasks.metrics import METRICS
 from sparsekd.units import harm
 from sparsekd.units.ablation import Ablation, Measure
@@ -46,5 +47,5 @@ def summary(ablation: Ablation, measure: Measure, escape: Callable[[str], str] =
 
 def grouping(ablation: Ablation) -> str:
     """Return how neurons were put into groups."""
-    by = "scores" if ablation.provenance.get("ranked_by") == "scores" else "weights"
-    return f"groups by their {by}, 1 the lowest"
+    ranking = rankings.find(ablation.provenance.get("ranked_by", "magnitude"))
+    return f"groups {ranking.phrase}, 1 the lowest"

@@ -123,7 +123,7 @@ def explain(
         Incompatible: the ablation is of another teacher.
     """
     _check(scores, unit, layer, index, params)
-    mask = masking.from_scores(scores, params)
+    mask = masking.build(scores, params)
     pool = _pool(scores, unit, params)
     values = pool.knowledgeableness(params.lam)
     removed = ~(mask.heads if unit == "head" else mask.neurons)

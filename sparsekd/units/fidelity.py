@@ -14,6 +14,8 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import stats
 
+from sparsekd.catalog import rankings
+from sparsekd.catalog.rankings import RANDOM, E, F, K
 from sparsekd.errors import BadInput, Incompatible
 from sparsekd.units import harm, masking
 from sparsekd.units.ablation import MEASURES, Ablation
@@ -39,29 +41,30 @@ NO_BETTER = "no better than random"
 UNKNOWN = "cannot be judged: all units are equal"
 
 
-def rankings(
+def all_rankings(
     scores: Scores,
     lams: Sequence[float] = (0.5,),
-    magnitude: Ranks | None = None,
+    weights: Mapping[str, Ranks] | None = None,
     seed: int = 0,
     normalise: str = "layer",
 ) -> dict[str, Ranks]:
-    """What ranks the units, by name: E, F, K at each λ, magnitude where known, and chance.
+    """Return every ranking by its symbol: E, F, K at each λ, those of the weights, and random.
+
+    Args:
+        weights: Rankings of the teacher's weights, by name.
+        seed: Of the random ranking.
 
     Shapes: each heads (L, H), neurons (L, F).
     """
     found: dict[str, Ranks] = {
-        "E": masking.knowledgeableness(scores, 1.0, normalise),
-        "F": masking.knowledgeableness(scores, 0.0, normalise),
+        E.symbol: masking.knowledgeableness(scores, 1.0, normalise),
+        F.symbol: masking.knowledgeableness(scores, 0.0, normalise),
     }
     for lam in lams:
-        found[f"K({lam:g})"] = masking.knowledgeableness(scores, lam, normalise)
-    if magnitude is not None:
-        found["magnitude"] = magnitude
-    layers, heads, neurons = scores.shape
-    draws = np.random.default_rng(seed)
-    found["random"] = draws.random((layers, heads)), draws.random((layers, neurons))
-    return found
+        found[f"{K.symbol}({lam:g})"] = masking.knowledgeableness(scores, lam, normalise)
+    for name, each in (weights or {}).items():
+        found[rankings.find(name).symbol] = each
+    return found | {RANDOM.symbol: masking.random_ranks(scores.shape, seed)}
 
 
 def rankings_of(name: str, scores: Scores) -> dict[str, Ranks]:

@@ -14,6 +14,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from sparsekd.catalog import rankings
 from sparsekd.catalog.stage_parameters import MaskParams
 from sparsekd.errors import BadInput
 from sparsekd.system.arrays import load_arrays, save_arrays
@@ -28,6 +29,7 @@ from sparsekd.units.scores import (
 )
 
 Flat = NDArray[np.float64]
+Ranks = tuple[Matrix, Matrix]
 
 
 @dataclass(frozen=True, eq=False)
@@ -149,43 +151,72 @@ def decide(
     return Mask(kept_heads, kept_neurons)
 
 
-def random_mask(
-    shape: tuple[int, int, int],
-    sparsity: float,
-    seed: int,
-    round_to: int = 8,
-    neuron_sparsity: float | None = None,
-) -> Mask:
-    """The control: as many units as `decide` removes, drawn by chance.
+def random_ranks(shape: tuple[int, int, int], seed: int) -> Ranks:
+    """Draw a uniform random value for every head, then for every neuron.
 
     With one seed, a sparser mask removes what a denser one does and more (with round_to 1).
 
     Args:
         shape: Layers, heads per layer, neurons per layer.
+
+    Shapes: -> heads (L, H), neurons (L, F).
     """
     layers, heads, neurons = shape
     draws = np.random.default_rng(seed)
-    ranks = draws.random((layers, heads)), draws.random((layers, neurons))
-    return decide(*ranks, sparsity, neuron_sparsity, round_to)
+    return draws.random((layers, heads)), draws.random((layers, neurons))
 
 
-def from_scores(scores: Scores, params: MaskParams, seed: int = 0) -> Mask:
-    """Return the mask of these parameters, with its provenance; `seed` draws a random one.
+def ranks(scores: Scores, params: MaskParams, seed: int = 0) -> Ranks:
+    """Return the values by which `build` ranks the units.
+
+    Shapes: -> heads (L, H), neurons (L, F).
+    Raises:
+        BadInput: `scores` are not of the ranking `params.kind`.
+    """
+    card = rankings.find(params.kind)
+    if card.origin == "chance":
+        return random_ranks(scores.shape, seed)
+    if card.origin == "scores":
+        return knowledgeableness(scores, params.lam, params.normalise)
+    if ranking_of(scores) != card.name:
+        raise BadInput(
+            f"These scores are not a ranking {card.phrase}.",
+            f"Give the {card.name}.npz of an ablation run, or choose scores or random.",
+        )
+    return scores.head_expressiveness, scores.neuron_expressiveness
+
+
+def build(scores: Scores, params: MaskParams, seed: int = 0) -> Mask:
+    """Return the mask of these parameters, with its provenance.
+
+    Args:
+        scores: What ranks the units; a random mask uses only their shape and teacher.
+        seed: Of a random mask.
 
     Raises:
-        BadInput: as `decide`; magnitudes, which are not among the scores.
+        BadInput: as `decide`; scores of another ranking than `params.kind`.
     """
-    if params.kind == "magnitude":
-        raise BadInput("Magnitudes are read off weights, not scores.", "Choose scores or random.")
-    if params.kind == "random":
-        mask = random_mask(
-            scores.shape, params.sparsity, seed, params.round_to, params.neuron_sparsity
-        )
-    else:
-        ranks = knowledgeableness(scores, params.lam, params.normalise)
-        mask = decide(*ranks, params.sparsity, params.neuron_sparsity, params.round_to)
-    made = params.values() | ({"seed": seed} if params.kind == "random" else {})
-    return Mask(mask.heads, mask.neurons, {"mask": made, "scores": scores.provenance})
+    mask = decide(
+        *ranks(scores, params, seed), params.sparsity, params.neuron_sparsity, params.round_to
+    )
+    return Mask(mask.heads, mask.neurons, provenance(scores, params, seed))
+
+
+def provenance(scores: Scores, params: MaskParams, seed: int = 0) -> dict[str, Any]:
+    """Return how `build` makes a mask: its ranking and teacher, and every parameter that counts."""
+    card = rankings.find(params.kind)
+    made: dict[str, Any] = {"ranking": card.name}
+    teacher = scores.provenance.get("inputs", {}).get("teacher")
+    made |= {} if teacher is None else {"teacher": teacher}
+    made |= {name: getattr(params, name) for name in ("sparsity", "neuron_sparsity", "round_to")}
+    if card.origin == "scores":
+        made |= {"lam": params.lam, "normalise": params.normalise, "scores": scores.provenance}
+    return made | ({"seed": seed} if card.origin == "chance" else {})
+
+
+def ranking_of(scores: Scores) -> str:
+    """Return the ranking of weights that a file of scores holds; empty for other scores."""
+    return str(scores.provenance.get("ranking", scores.provenance.get("score", "")))
 
 
 def removal_count(pool: int, sparsity: float) -> int:

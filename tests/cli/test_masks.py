@@ -9,12 +9,12 @@ import pytest
 
 from sparsekd.__main__ import main
 from sparsekd.catalog.stage_parameters import MaskParams
-from sparsekd.knowledge.magnitude import magnitude
+from sparsekd.knowledge.rankings import magnitude
 from sparsekd.models import loading
-from sparsekd.units import explain, masking, overlap
+from sparsekd.units import explain, overlap
 from sparsekd.units.scores import Scores
 from tests.units.test_fidelity import ablation
-from tests.units.test_masking import scores
+from tests.units.test_masking import random_mask, scores
 from tests.workshop import checkpoint_folder
 
 
@@ -68,7 +68,7 @@ def test_fidelity_of_groups_of_single_neurons_and_of_other_scores(files: Path, c
 def test_magnitude_is_read_off_the_teacher(tmp_path: Path, files: Path, capsys: Any) -> None:
     teacher = checkpoint_folder(tmp_path / "teacher", layers=3)
     model, _ = loading.load_saved(teacher)
-    heads, neurons = magnitude(model)
+    heads, neurons = magnitude.rank(model)
     drawn = np.random.default_rng(0)
     sizes = [heads.shape, heads.shape, neurons.shape, neurons.shape]
     Scores(*(drawn.random(size) for size in sizes)).save(files / "scores.npz")
@@ -111,7 +111,7 @@ def test_explain_unit_of_a_neuron_takes_the_mask_s_options(files: Path, capsys: 
 
 
 def test_masks_says_what_they_share_and_how_stable_they_are(files: Path, capsys: Any) -> None:
-    made = [masking.random_mask((3, 4, 40), 0.5, seed) for seed in range(3)]
+    made = [random_mask((3, 4, 40), 0.5, seed) for seed in range(3)]
     words: list[object] = ["masks"]
     for number, mask in enumerate(made):
         mask.save(files / f"{number}.npz")
@@ -131,7 +131,7 @@ def test_the_words_for_people_name_scores_layers_and_verdicts(files: Path, capsy
     assert "verdict" in said
     assert "random" in said
     for seed in (0, 1):
-        masking.random_mask((3, 4, 40), 0.5, seed).save(files / f"{seed}.npz")
+        random_mask((3, 4, 40), 0.5, seed).save(files / f"{seed}.npz")
     assert main(["masks", "--mask", str(files / "0.npz"), "--mask", str(files / "1.npz")]) == 0
     assert "jaccard" in capsys.readouterr().out
 
@@ -144,8 +144,8 @@ def test_bad_words_leave_as_one_line(files: Path, capsys: Any) -> None:
     assert "name=file" in refusal(capsys, *fidelity(files, "--more", "x"))
     assert "no file" in refusal(capsys, *fidelity(files, "--more", "x=gone.npz"))
     assert "nowhere" in refusal(capsys, *fidelity(files, "--teacher", "/nowhere"))
-    masking.random_mask((3, 4, 40), 0.5, 0).save(files / "a.npz")
-    masking.random_mask((3, 4, 48), 0.5, 0).save(files / "b.npz")
+    random_mask((3, 4, 40), 0.5, 0).save(files / "a.npz")
+    random_mask((3, 4, 48), 0.5, 0).save(files / "b.npz")
     assert "1 mask" in refusal(capsys, "masks", "--mask", files / "a.npz")
     both = ["--mask", files / "a.npz", "--mask", files / "b.npz"]
     assert "equal layers" in refusal(capsys, "masks", *both)
@@ -162,4 +162,4 @@ def test_a_teacher_that_is_gone_costs_only_the_row_of_its_magnitude(
     assert main([str(word) for word in [*fidelity(files), "--json"]]) == 0
     said = capsys.readouterr()
     assert "magnitude" not in json.loads(said.out)["scores"]
-    assert "No magnitude" in said.err
+    assert "Not compared: Magnitude" in said.err

@@ -9,18 +9,12 @@ import torch
 from captum.attr import LayerConductance, LayerGradientXActivation
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
+from sparsekd.catalog.stage_parameters import AttributeParams
 from sparsekd.data import Batch
 from sparsekd.errors import BadInput, Incompatible
-from sparsekd.knowledge.attribution import (
-    conductance,
-    conductances,
-    embedded,
-    embeddings,
-    gradient_activation,
-    log_odds,
-    masked_words,
-    of_tokens,
-)
+from sparsekd.knowledge.attribution import log_odds, masked_words, of_tokens
+from sparsekd.knowledge.rankings import from_data
+from sparsekd.knowledge.rankings.conductance import conductances, embedded, embeddings
 from sparsekd.models import architectures
 from sparsekd.models.gates import frozen, gated, tapped
 from sparsekd.models.pruning import prune
@@ -28,6 +22,7 @@ from sparsekd.units.masking import Mask
 from tests.tiny_data import tiny_data
 
 Tiny = Callable[..., PreTrainedModel]
+GRADIENTS = AttributeParams(kind="gradient_activation")
 STEPS = 6
 
 
@@ -127,7 +122,7 @@ def test_mean_conductance_is_the_mean_of_absolute_values(
     tiny: Tiny, tokenizer: PreTrainedTokenizerFast
 ):
     model, data = tiny(), tiny_data(7)
-    heads, neurons = conductance(model, data, tokenizer, STEPS)
+    heads, neurons = from_data(model, data, tokenizer, AttributeParams(steps=STEPS))
     batch = data.batch(np.arange(7))
     with frozen(model), tapped(model) as taps:
         each = conductances(model, batch, masked_words(batch.input_ids, tokenizer), taps, STEPS)
@@ -136,9 +131,11 @@ def test_mean_conductance_is_the_mean_of_absolute_values(
     np.testing.assert_allclose(neurons, torch.stack(each[1]).abs().mean(1), rtol=1e-3, atol=1e-5)
 
 
-def test_gradient_times_activation_is_captum_s(tiny: Tiny, architecture: str):
+def test_gradient_times_activation_is_captum_s(
+    tiny: Tiny, architecture: str, tokenizer: PreTrainedTokenizerFast
+):
     model, data = tiny(architecture), tiny_data(6)
-    heads, neurons = gradient_activation(model, data)
+    heads, neurons = from_data(model, data, tokenizer, GRADIENTS)
 
     batch = data.batch(np.arange(6))
     segments = batch.token_type_ids
@@ -157,10 +154,11 @@ def test_gradient_times_activation_is_captum_s(tiny: Tiny, architecture: str):
     assert heads.shape == (2, 3)
 
 
-def test_pruned_models_and_empty_data_are_refused(tiny: Tiny):
+def test_pruned_models_and_empty_data_are_refused(tiny: Tiny, tokenizer: PreTrainedTokenizerFast):
     mask = Mask.full((2, 3, 20))
     mask.heads[0, 0] = False
     with pytest.raises(Incompatible, match="differ"):
-        gradient_activation(prune(tiny(), mask), tiny_data(2))
+        from_data(prune(tiny(), mask), tiny_data(2), tokenizer, GRADIENTS)
     with pytest.raises(BadInput, match="no examples"):
-        gradient_activation(tiny(), tiny_data(2).select(np.array([], dtype=np.int64)))
+        none = tiny_data(2).select(np.array([], dtype=np.int64))
+        from_data(tiny(), none, tokenizer, GRADIENTS)

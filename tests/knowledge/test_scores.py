@@ -15,7 +15,7 @@ from sparsekd.errors import BadInput, Cancelled, Incompatible
 from sparsekd.knowledge import accumulator
 from sparsekd.knowledge.evaluation import predict
 from sparsekd.knowledge.gradients import PassOptions
-from sparsekd.knowledge.magnitude import magnitude
+from sparsekd.knowledge.rankings import magnitude
 from sparsekd.knowledge.scores import Streamed, jacobian, stream
 from sparsekd.models import architectures
 from sparsekd.models.gates import Gates, gated
@@ -301,7 +301,7 @@ def test_models_that_do_not_fit_are_refused_before_anything_is_computed(tiny):
 
 def test_magnitude_is_the_norm_of_a_unit_s_weights(architecture, tiny):
     teacher = tiny(architecture, 2)
-    heads, neurons = magnitude(teacher)
+    heads, neurons = magnitude.rank(teacher)
     assert (heads.shape, neurons.shape) == ((2, 3), (2, 20))
     layer = architectures.layers(teacher)[1]
     columns = slice(2 * 8, 3 * 8)  # the third head

@@ -13,7 +13,7 @@ from sparsekd.catalog.parameters import TrainParams
 from sparsekd.catalog.stage_parameters import AblateParams, ScoreParams, StudentParams
 from sparsekd.knowledge import ablation
 from sparsekd.knowledge.evaluation import evaluate
-from sparsekd.knowledge.magnitude import magnitude
+from sparsekd.knowledge.rankings import magnitude
 from sparsekd.models.gates import gated
 from sparsekd.runs import jobs, references, store
 from sparsekd.runs.records import Recipe, Run, State
@@ -124,7 +124,7 @@ def test_neurons_are_grouped_by_weights_or_by_scores(names: dict[str, str]) -> N
     card = references.card(names["task"])
     teacher, _ = inputs.load_classifier(names["teacher"], card)
     by_weights = loaded(done(asked(names)))
-    np.testing.assert_array_equal(by_weights.groups, ranked_groups(magnitude(teacher)[1], 5))
+    np.testing.assert_array_equal(by_weights.groups, ranked_groups(magnitude.rank(teacher)[1], 5))
     by_scores = loaded(done(asked(names, scores=names["scores"], lam=0.2)))
     scores = Scores.load(store.folder(names["scores"]) / "scores.npz")
     ranks = knowledgeableness(scores, 0.2)[1]

@@ -7,7 +7,7 @@ import pytest
 
 from sparsekd.catalog.parameters import TrainParams
 from sparsekd.catalog.stage_parameters import AttributeParams
-from sparsekd.knowledge import attribution
+from sparsekd.knowledge import rankings
 from sparsekd.runs import references, tables
 from sparsekd.runs.records import State
 from sparsekd.stages import inputs
@@ -48,11 +48,7 @@ def test_a_run_leaves_what_the_function_computes(names: tuple[str, str], kind: s
     card = references.card(task)
     model, tokenizer = inputs.load_classifier(teacher, card)
     data = inputs.Splits(card, tokenizer, 16)["selection"].select(np.arange(20))
-    expected = (
-        attribution.conductance(model, data, tokenizer, 4)
-        if kind == "conductance"
-        else attribution.gradient_activation(model, data)
-    )
+    expected = rankings.from_data(model, data, tokenizer, params)
     np.testing.assert_allclose(found.head_expressiveness, expected[0], rtol=1e-5)
     np.testing.assert_allclose(found.neuron_expressiveness, expected[1], rtol=1e-5)
     assert found.provenance["examples"] == run.outcome.facts["examples"] == 20
@@ -61,9 +57,9 @@ def test_a_run_leaves_what_the_function_computes(names: tuple[str, str], kind: s
 def test_its_file_is_one_more_ranking(names: tuple[str, str]):
     task, teacher = names
     run = worked(recipes.attribute(task, teacher, AttributeParams(examples=8, steps=2), 16))
-    rankings = fidelity.rankings_of("conductance", Scores.load(run.folder / "scores.npz"))
+    found = fidelity.rankings_of("conductance", Scores.load(run.folder / "scores.npz"))
 
-    assert list(rankings) == ["conductance"]
+    assert list(found) == ["conductance"]
     assert tables.title(run.recipe) == f"Conductance of the units of {teacher}"
 
 

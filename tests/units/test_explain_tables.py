@@ -25,5 +25,5 @@ def test_a_table_says_at_every_lambda_and_sparsity_what_the_mask_does(place):
         for value in np.linspace(0.02, 0.9, 45):
             state = rows[(rows["from"] <= value) & (value <= rows["to"])]["state"].iloc[-1]
             params = MaskParams(sparsity=0.4, round_to=1).changed({name: float(value)})
-            kept = masking.from_scores(scores, params).heads[place]
+            kept = masking.build(scores, params).heads[place]
             assert (state == "kept") == kept

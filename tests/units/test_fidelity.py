@@ -46,7 +46,7 @@ def test_correlations_are_those_of_scipy(what, tied):
     if tied:
         truth = ablation(single=1, head_task_loss=np.round(truth.head_task_loss),
                          neuron_task_loss=np.round(truth.neuron_task_loss))  # fmt: skip
-    ranks = fidelity.rankings(made)
+    ranks = fidelity.all_rankings(made)
     frame = fidelity.table(ranks, truth, granularity=what, resamples=20)
     for name, (heads, neurons) in ranks.items():
         score = heads.ravel() if what == "head" else neurons[1]
@@ -87,7 +87,7 @@ def test_a_drop_of_the_metric_counts_as_harm():
     made = scores()
     heads = made.head_expressiveness / np.linalg.norm(made.head_expressiveness, axis=1)[:, None]
     truth = ablation(head_task_loss=heads, head_metric=-heads)
-    frame = fidelity.table(fidelity.rankings(made), truth, resamples=200)
+    frame = fidelity.table(fidelity.all_rankings(made), truth, resamples=200)
     for kind in ("task_loss", "metric"):
         found = row(frame, "E", kind)
         assert found["spearman"] == pytest.approx(1)
@@ -98,10 +98,10 @@ def test_a_drop_of_the_metric_counts_as_harm():
 def test_size_asks_whether_removal_changes_anything():
     made = scores()
     signs = np.where(np.indices((LAYERS, HEADS)).sum(axis=0) % 2, 1, -1)
-    heads, _ = fidelity.rankings(made)["E"]
+    heads, _ = fidelity.all_rankings(made)["E"]
     truth = ablation(head_task_loss=signs * heads)
-    by_size = fidelity.table(fidelity.rankings(made), truth, compared="size", resamples=20)
-    by_harm = fidelity.table(fidelity.rankings(made), truth, resamples=20)
+    by_size = fidelity.table(fidelity.all_rankings(made), truth, compared="size", resamples=20)
+    by_harm = fidelity.table(fidelity.all_rankings(made), truth, resamples=20)
     assert row(by_size, "E", "task_loss")["spearman"] == pytest.approx(1)
     assert row(by_harm, "E", "task_loss")["spearman"] < 0.9
 
@@ -121,7 +121,7 @@ def test_the_interval_covers_as_often_as_it_says():
 def test_a_random_score_is_seldom_called_better():
     made, better = scores(layers=6), 0
     for seed in range(60):
-        ranks = fidelity.rankings(made, seed=seed)["random"][0].ravel()
+        ranks = fidelity.all_rankings(made, seed=seed)["random"][0].ravel()
         really = np.random.default_rng([1, seed]).normal(size=ranks.size)
         found = fidelity._statistics(ranks, really, 6, 0, 200)
         better += fidelity.verdict(found) == "better than random"
@@ -139,27 +139,27 @@ def test_verdicts_follow_the_interval():
 
 def test_a_constant_effect_cannot_be_judged():
     truth = ablation(head_metric=np.zeros((LAYERS, HEADS)))
-    found = row(fidelity.table(fidelity.rankings(scores()), truth, resamples=20), "E", "metric")
+    found = row(fidelity.table(fidelity.all_rankings(scores()), truth, resamples=20), "E", "metric")
     assert found["verdict"].startswith("cannot be judged")
     assert np.isnan(found["spearman"])
 
 
 def test_the_same_seed_gives_the_same_table():
     one, two = (
-        fidelity.table(fidelity.rankings(scores()), ablation(), seed=4, resamples=50)
+        fidelity.table(fidelity.all_rankings(scores()), ablation(), seed=4, resamples=50)
         for _ in range(2)
     )
     assert one.equals(two)
 
 
 def test_without_a_student_there_is_no_distance():
-    frame = fidelity.table(fidelity.rankings(scores()), ablation(student=False), resamples=20)
+    frame = fidelity.table(fidelity.all_rankings(scores()), ablation(student=False), resamples=20)
     assert set(frame["truth"]) == {"task_loss", "metric"}
 
 
 def test_a_group_scores_the_sum_of_its_neurons():
     truth, made = ablation(), scores()
-    ranks = fidelity.rankings(made)["E"]
+    ranks = fidelity.all_rankings(made)["E"]
     found = fidelity.scores_of_removals(ranks, truth, "group").reshape(LAYERS, GROUPS)
     neurons = ranks[1]
     for layer, group in np.ndindex(LAYERS, GROUPS):
@@ -168,8 +168,8 @@ def test_a_group_scores_the_sum_of_its_neurons():
 
 
 def test_every_score_of_a_fidelity_table_is_there():
-    magnitude = np.ones((LAYERS, HEADS)), np.ones((LAYERS, NEURONS))
-    names = list(fidelity.rankings(scores(), (0.5, 0.25), magnitude))
+    weights = {"magnitude": (np.ones((LAYERS, HEADS)), np.ones((LAYERS, NEURONS)))}
+    names = list(fidelity.all_rankings(scores(), (0.5, 0.25), weights))
     assert names == ["E", "F", "K(0.5)", "K(0.25)", "magnitude", "random"]
 
 
@@ -193,11 +193,11 @@ def test_the_worst_misjudged_unit_comes_first():
 def test_another_teacher_s_scores_are_refused():
     other = scores(layers=2)
     with pytest.raises(Incompatible, match="one teacher"):
-        fidelity.table(fidelity.rankings(other), ablation())
+        fidelity.table(fidelity.all_rankings(other), ablation())
     with pytest.raises(Incompatible, match="no single neurons"):
-        fidelity.table(fidelity.rankings(scores()), ablation(), granularity="neuron")
+        fidelity.table(fidelity.all_rankings(scores()), ablation(), granularity="neuron")
     with pytest.raises(BadInput, match="outside"):
-        fidelity.table(fidelity.rankings(scores()), ablation(), top=1.5)
+        fidelity.table(fidelity.all_rankings(scores()), ablation(), top=1.5)
 
 
 def test_the_effect_of_a_head_of_a_neuron_and_of_a_neuron_in_a_group():

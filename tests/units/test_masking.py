@@ -16,7 +16,7 @@ from sparsekd.units.masking import (
     decide,
     knowledgeableness,
     normalised,
-    random_mask,
+    random_ranks,
 )
 
 PUBLISHED = [0, 14, 29, 43, 58, 72, 86, 101, 115, 130]  # heads of BERT-base removed at 0 … 90 %
@@ -32,6 +32,10 @@ def scores(layers: int = 3, heads: int = 4, neurons: int = 40, seed: int = 0) ->
 
 def ranks(draws: np.random.Generator, layers: int = 3) -> tuple[np.ndarray, np.ndarray]:
     return draws.random((layers, 4)), draws.random((layers, 40))
+
+
+def random_mask(shape: tuple[int, int, int], sparsity: float, seed: int, round_to: int = 8) -> Mask:
+    return decide(*random_ranks(shape, seed), sparsity, round_to=round_to)
 
 
 def few_values(width: int) -> st.SearchStrategy[np.ndarray]:

@@ -7,7 +7,8 @@ from hypothesis.extra import numpy as arrays
 
 from sparsekd.errors import BadInput, Incompatible
 from sparsekd.units import overlap
-from sparsekd.units.masking import Mask, random_mask
+from sparsekd.units.masking import Mask
+from tests.units.test_masking import random_mask
 
 FLAGS = arrays.arrays(np.bool_, (3, 5))
 

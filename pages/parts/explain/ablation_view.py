@@ -11,6 +11,7 @@ from pages.parts.explain import change_maps, unit_card
 from pages.parts.forms import fields
 from pages.parts.runs import unfinished
 from pages.parts.shell import frame, looks
+from sparsekd.catalog import rankings
 from sparsekd.catalog.fields import validated
 from sparsekd.catalog.stage_parameters import AblateParams
 from sparsekd.runs import ablations, jobs, references
@@ -21,6 +22,7 @@ from sparsekd.units.ablation import Ablation, Measure
 from sparsekd.units.harm import Granularity
 
 FIRST = ("examples", "neuron_groups")
+CHOSEN = ("split", "neuron_layer", "ranking")  # by widgets of their own
 
 
 def load(run: Run) -> Ablation:
@@ -151,9 +153,9 @@ def draw_new_ablation(teacher: Run) -> None:
 def _draw_form(teacher: Run) -> None:
     st.caption("Every head, and every group of neurons, is removed alone and put back.")
     with st.form("ablation", border=False):
-        split, student, scores = _choose_inputs(teacher)
+        split, student, ranking = _choose_inputs(teacher)
         values = fields.draw_fields(
-            AblateParams, "ablation", first=FIRST, without=("split", "neuron_layer"), columns=2
+            AblateParams, "ablation", first=FIRST, without=CHOSEN, columns=2
         )
         layer = st.number_input(
             "Single neurons of layer",
@@ -168,6 +170,9 @@ def _draw_form(teacher: Run) -> None:
         pressed = st.form_submit_button("Ablate", type="primary", icon=":material/play_arrow:")
     if pressed:
         values |= {"split": split, "neuron_layer": None if layer is None else int(layer) - 1}
+        of_weights = ranking in rankings.RANKINGS
+        values |= {"ranking": ranking} if of_weights else {}
+        scores = "" if of_weights else ranking
         params = validated(AblateParams, values)
         recipe = teacher.recipe
         length = recipe.params["train"]["max_length"]
@@ -177,7 +182,7 @@ def _draw_form(teacher: Run) -> None:
 
 
 def _choose_inputs(teacher: Run) -> tuple[str, str, str]:
-    """Choose the split, the student and the scores that rank the neurons; "" for none of them."""
+    """Choose the split, the student ("" for none), and the ranking or scores of the neurons."""
     students, scores = ablations.students(teacher), ablations.scores(teacher)
     card = references.cards().get(teacher.recipe.task)
     split = st.selectbox(
@@ -195,9 +200,9 @@ def _choose_inputs(teacher: Run) -> tuple[str, str, str]:
     )
     ranks = st.selectbox(
         "Neurons ranked by",
-        ["", *scores],
+        [*rankings.names("weights"), *scores],
         key="ablation.scores",
-        format_func=lambda name: scores.get(name, "weight magnitude"),
+        format_func=lambda name: scores.get(name) or rankings.find(name).title,
         help="Groups follow this ranking, so that a group holds neurons of similar rank.",
     )
     return split, student, ranks

@@ -7,6 +7,7 @@ import streamlit as st
 from pages.parts.explain import ablation_view
 from pages.parts.scores_and_mask import cached_scores
 from pages.parts.shell import frame, looks
+from sparsekd.catalog.rankings import E, F, K
 from sparsekd.catalog.stage_parameters import MaskParams
 from sparsekd.inspector.requests import Unit
 from sparsekd.runs.records import Run
@@ -56,19 +57,19 @@ def _draw_tiles(found: Explanation) -> None:
     threshold = "–" if found.lowest_kept is None else f"{found.lowest_kept:.3g}"
     tiles = (
         (
-            "E",
+            E.symbol,
             f"{found.normalised_expressiveness:.3f}",
             f"raw {found.expressiveness:.3g}",
-            "Expressiveness, normalised per layer.",
+            f"{E.title}, normalised per layer.",
         ),
         (
-            "F",
+            F.symbol,
             f"{found.normalised_friendliness:.3f}",
             f"raw {found.friendliness:.3g}",
-            "Student-friendliness, normalised per layer.",
+            f"{F.title}, normalised per layer.",
         ),
         (
-            "K",
+            K.symbol,
             f"{found.knowledgeableness:.3g}",
             f"threshold {threshold}",
             f"λ · E + (1 − λ) · F at λ = {found.params.lam:g}. Threshold: the lowest K of all "

@@ -11,6 +11,7 @@ from pages.parts.explain import ablation_view
 from pages.parts.explain.fidelity_chart import OUTLIERS, plot_fidelity
 from pages.parts.scores_and_mask import cached_scores
 from pages.parts.shell import frame, looks, url_state
+from sparsekd.catalog import rankings
 from sparsekd.runs import ablations
 from sparsekd.runs.records import Run
 from sparsekd.units import (
@@ -123,8 +124,10 @@ def _draw_findings(table: pd.DataFrame, granularity: Granularity, key: str) -> N
         f"{fidelity_words.units_text(table, granularity)}; about 5 of 100 random scores are "
         "called better or worse by chance."
     )
-    if "magnitude" not in set(table["score"]):
-        st.caption("Magnitude is missing: this ablation kept no weight norms.")
+    compared = set(table["score"])
+    for card in map(rankings.find, rankings.names("weights")):
+        if card.symbol not in compared:
+            st.caption(f"{card.title} is missing: this ablation run did not save it.")
     shown = fidelity_tables.readable(table)
     st.dataframe(shown, hide_index=True, width="stretch", key=f"{key}.shown")
     frame.draw_download(table, "fidelity", f"{key}.csv")

@@ -3,6 +3,8 @@
 import streamlit as st
 
 from pages.parts.shell import url_state
+from sparsekd.catalog.rankings import E, F, K
+from sparsekd.catalog.stage_parameters import MaskParams
 from sparsekd.errors import BadInput
 from sparsekd.units import masking, score_words
 from sparsekd.units.masking import Mask
@@ -101,19 +103,19 @@ def draw_unit_card(scores: Scores, lam: float, normalise: str) -> None:
 def _draw_tiles(ranked: RankedUnit, unit: str, lam: float) -> None:
     tiles = (
         (
-            "E",
+            E.symbol,
             f"{ranked.normalised_expressiveness:.3f}",
             f"raw {ranked.expressiveness:.3g}",
-            "Expressiveness, normalised per layer.",
+            f"{E.title}, normalised per layer.",
         ),
         (
-            "F",
+            F.symbol,
             f"{ranked.normalised_friendliness:.3f}",
             f"raw {ranked.friendliness:.3g}",
-            "Student-friendliness, normalised per layer.",
+            f"{F.title}, normalised per layer.",
         ),
         (
-            "K",
+            K.symbol,
             f"{ranked.knowledgeableness:.3g}",
             f"λ = {lam:g}",
             f"λ · E + (1 − λ) · F at λ = {lam:g}, on the scale above.",
@@ -144,9 +146,15 @@ def removed_heads(scores: Scores, lam: float, normalise: str) -> Flags | None:
 def current_mask(scores: Scores, lam: float, normalise: str) -> Mask | None:
     """Return the mask at the address bar's sparsity; None where that empties every layer."""
     state = url_state.read()
-    worth = masking.knowledgeableness(scores, lam, normalise)
+    params = MaskParams(
+        lam=lam,
+        sparsity=state.sparsity,
+        neuron_sparsity=state.neuron_sparsity,
+        round_to=state.round_to,
+        normalise=normalise,
+    )
     try:
-        return masking.decide(*worth, state.sparsity, state.neuron_sparsity, state.round_to)
+        return masking.build(scores, params)
     except BadInput:  # the Mask page, where the sparsity is chosen, shows the error
         return None
 

@@ -6,18 +6,19 @@ import streamlit as st
 
 from pages.parts.scores_and_mask import cached_scores, heatmaps, overlap_charts
 from pages.parts.shell import frame, looks
+from sparsekd.catalog import rankings
 from sparsekd.catalog.stage_parameters import MaskParams
 from sparsekd.runs import masks, score_runs
 from sparsekd.runs.records import Run
 from sparsekd.units import masking, overlap, overlap_words, score_tables
 from sparsekd.units.masking import Mask
 
-SOURCES = {"scores": "Scores", "random": "Random", "file": "A file"}
+SOURCES = {name: rankings.find(name).title for name in ("scores", "random", "file")}
 
 
 def draw_mask_overlap(run: Run, params: MaskParams) -> None:
     """Draw mask A, of these parameters, against a chosen mask B, and its stability over seeds."""
-    first = masking.from_scores(cached_scores.load(run), params)
+    first = masking.build(cached_scores.load(run), params)
     title = overlap_words.mask_title(params, run.id)
     st.markdown(f"Mask **A** · {title}")
     runs = score_runs.same_shape(run)
@@ -53,7 +54,7 @@ def _choose_second(
     if source == "random":
         seed = int(left.number_input("Seed", 0, 10_000, 0, key="overlap.seed"))
         drawn = params.changed(changes | {"kind": "random"})
-        return masking.from_scores(cached_scores.load(run), drawn, seed), f"random, seed {seed}"
+        return masking.build(cached_scores.load(run), drawn, seed), f"random, seed {seed}"
     chosen = left.selectbox(
         "Scores of B",
         list(runs),
@@ -63,7 +64,7 @@ def _choose_second(
     far = 1.0 if params.lam <= 0.5 else 0.0
     lam = middle.slider("λ of B", 0.0, 1.0, far, 0.01, key="overlap.lam")
     other = params.changed(changes | {"lam": lam})
-    mask = masking.from_scores(cached_scores.load(runs[chosen]), other)
+    mask = masking.build(cached_scores.load(runs[chosen]), other)
     return mask, overlap_words.mask_title(other, chosen)
 
 
@@ -126,7 +127,7 @@ def draw_stability(runs: Mapping[str, Run], params: MaskParams) -> None:
         st.caption("Choose at least two.")
         return
     found = [cached_scores.load(runs[name]) for name in chosen]
-    _draw_shares([masking.from_scores(scores, params) for scores in found])
+    _draw_shares([masking.build(scores, params) for scores in found])
 
 
 def _draw_shares(masks: Sequence[Mask]) -> None:

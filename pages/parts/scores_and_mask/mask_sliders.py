@@ -148,10 +148,7 @@ def decide(scores: Scores, params: MaskParams) -> Decision:
     Raises:
         BadInput: the sparsity empties every layer.
     """
-    worth = masking.knowledgeableness(scores, params.lam, params.normalise)
-    mask = masking.decide(*worth, params.sparsity, params.neuron_sparsity, params.round_to)
-    made_by = params.values() | {"scores": scores.provenance}
-    return Decision(params, *worth, Mask(mask.heads, mask.neurons, made_by))
+    return Decision(params, *masking.ranks(scores, params), masking.build(scores, params))
 
 
 # --- the mask --------------------------------------------------------------------------------

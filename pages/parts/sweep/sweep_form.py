@@ -8,6 +8,7 @@ import streamlit as st
 from pages.parts.compare import comparison_form
 from pages.parts.forms import fields, model_picker, student_form, task_picker, teacher_picker
 from pages.parts.shell import frame, url_state
+from sparsekd.catalog import rankings
 from sparsekd.catalog.fields import validated
 from sparsekd.catalog.methods import METHODS
 from sparsekd.catalog.parameters import TrainParams
@@ -31,8 +32,7 @@ MOST_SEEDS = 100
 CONTROL_LABELS = {
     "plain": "No teacher",
     "dense_tries": "Dense teacher, as many tries",
-    "random": "Random mask",
-    "magnitude": "Magnitude mask",
+    **{name: f"{rankings.find(name).title} mask" for name in rankings.CONTROLS},
     "ends": "λ = 0 and λ = 1",
 }
 

@@ -11,7 +11,7 @@ from pages.parts.sweep import sweep_frames
 from pages.parts.sweep.sweep_frames import Found
 from sparsekd.catalog.methods import METHODS
 from sparsekd.runs import references
-from sparsekd.studies import stats
+from sparsekd.studies import stats, teacher_kinds
 from sparsekd.studies.sweep_results import Choice, Conclusion, methods
 from sparsekd.system.wording import counted
 from sparsekd.tasks import metrics
@@ -22,15 +22,6 @@ VERDICTS = (
     *("who", "difference", "interval", "confidence", "p", "p_corrected", "seeds", "words"),
     "needed_seeds",
 )
-WHO = {
-    "scores": "Sparse teacher",
-    "dense": "Dense teacher",
-    "random": "Randomly masked teacher",
-    "magnitude": "Masked by weight size",
-    "none": "No teacher",
-    "λ = 0": "Sparse teacher, λ = 0",
-    "λ = 1": "Sparse teacher, λ = 1",
-}
 
 
 @dataclass(frozen=True, eq=False)
@@ -156,7 +147,7 @@ def evidence(asked: Asked) -> None:
         return
     st.subheader("Against each control", anchor=False)
     shown = verdicts.assign(
-        who=verdicts["control"].map(WHO),
+        who=verdicts["control"].map(teacher_kinds.title),
         interval=[
             ranged(*ends, "+") for ends in zip(verdicts["low"], verdicts["high"], strict=True)
         ],
@@ -173,7 +164,7 @@ def chosen(choices: list[Choice]) -> pd.DataFrame:
     return pd.DataFrame(
         [
             {
-                "who": WHO.get(choice.ranking, choice.ranking),
+                "who": teacher_kinds.title(choice.ranking),
                 "lam": choice.lam,
                 "sparsity": 100 * choice.sparsity,
                 "tries": f"{choice.tries}"

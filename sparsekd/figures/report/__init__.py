@@ -16,10 +16,9 @@ from sparsekd.figures.report.facts import facts
 from sparsekd.figures.report.sheet import Sheet, table, versions
 from sparsekd.runs import references
 from sparsekd.runs.records import Plan
-from sparsekd.studies import command, roles, sweep_results
+from sparsekd.studies import command, roles, sweep_results, teacher_kinds
 from sparsekd.studies.cost import duration
 from sparsekd.studies.sweep_results import Conclusion
-from sparsekd.studies.sweep_results.choosing import WORDS as KINDS
 from sparsekd.system.files import replace
 
 PAGE = Path(__file__).with_name("report.html")
@@ -109,7 +108,7 @@ def _tables(found: Conclusion) -> Iterator[str]:
     """What was chosen of each kind, and the chosen sparse student against each control."""
     rows = pd.DataFrame([asdict(choice) for choice in found.choices.values()])
     if len(rows):
-        rows.insert(0, "students of", rows["ranking"].map(KINDS))
+        rows.insert(0, "students of", rows["ranking"].map(teacher_kinds.title))
         shown = rows.drop(columns=["ranking", "method", "values"]).rename(columns={"lam": "λ"})
         yield "<h3>What was chosen, and what that gave</h3>" + table(shown)
         yield f"<p class=words>{escape(OPTIMISM)}</p>"

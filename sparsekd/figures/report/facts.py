@@ -10,7 +10,7 @@ import pandas as pd
 from sparsekd.figures.looks import titled
 from sparsekd.runs import references
 from sparsekd.runs.records import Plan, Recipe
-from sparsekd.studies import sweep
+from sparsekd.studies import sweep, teacher_kinds
 
 
 def facts(plan: Plan, metric: str, split: str) -> str:
@@ -32,22 +32,13 @@ def facts(plan: Plan, metric: str, split: str) -> str:
         "Sparsity": _listed(cells["sparsity"]),
         "Seeds": _listed(cells["seed"]),
         "Students per seed": ", ".join(
-            f"{count} {WORDS.get(str(name), str(name))}" for name, count in counted.items()
+            f"{count} {teacher_kinds.of_teachers(str(name))}" for name, count in counted.items()
         ),
         "Chosen by": "the mean over seeds on the split selection, which nothing is reported on",
         "Reported": titled(metric, split),
     }
     rows = "".join(f"<dt>{escape(name)}</dt><dd>{escape(text)}</dd>" for name, text in told.items())
     return f"<dl>{rows}</dl>"
-
-
-WORDS = {
-    "scores": "of sparse teachers",
-    "dense": "of the dense teacher",
-    "random": "of randomly masked teachers",
-    "magnitude": "of teachers masked by weight size",
-    "none": "without teacher",
-}
 
 
 def _teacher(recipe: Recipe) -> str:

@@ -9,22 +9,12 @@ import pandas as pd
 from sparsekd.studies import stats
 from sparsekd.studies.stats import Array
 from sparsekd.studies.sweep_results.frames import measured
+from sparsekd.studies.teacher_kinds import ENDS, KINDS
 from sparsekd.tasks import metrics
 from sparsekd.units.scores import Flags
 
 SELECTION = "selection"
 PLACE = ["ranking", "lam", "sparsity", "attempt"]
-ENDS = {"λ = 0": 0.0, "λ = 1": 1.0}
-WORDS = {
-    "scores": "Sparse teacher",
-    "dense": "Dense teacher",
-    "random": "Randomly masked teacher",
-    "magnitude": "Teacher masked by weight size",
-    "none": "No teacher",
-    "λ = 0": "Sparse teacher by friendliness alone (λ = 0)",
-    "λ = 1": "Sparse teacher by expressiveness alone (λ = 1)",
-}
-"""The kinds of teacher that are chosen among, in the order in which they are shown."""
 
 
 @dataclass(frozen=True)
@@ -97,8 +87,8 @@ class Tries:
         )
 
     def kinds(self) -> list[str]:
-        """Return the kinds of teacher that the sweep has, finished or not; see `WORDS`."""
-        return [kind for kind in WORDS if self.of_kind(kind).any()]
+        """Return the kinds of teacher that the sweep has, finished or not; see `teacher_kinds`."""
+        return [kind for kind in KINDS if self.of_kind(kind).any()]
 
     def controls(self) -> list[str]:
         """Return the kinds that the sparse teachers are compared with."""

@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 
 import pandas as pd
 
-from sparsekd.studies import verdict
-from sparsekd.studies.sweep_results.choosing import WORDS, Choice, Tries
+from sparsekd.studies import teacher_kinds, verdict
+from sparsekd.studies.sweep_results.choosing import Choice, Tries
 from sparsekd.studies.sweep_results.wording import sentence
 from sparsekd.studies.verdict import Verdict
 
@@ -16,7 +16,7 @@ class Conclusion:
     """The conclusion of a sweep for one method, on one reported split and metric.
 
     `choices` are the best try of each kind of teacher, `verdicts` compare the student of the
-    chosen sparse teacher with each control; both by kind (see `choosing.WORDS`), without those
+    chosen sparse teacher with each control; both by kind (see `teacher_kinds`), without those
     that are not finished.
     """
 
@@ -46,7 +46,7 @@ class Conclusion:
 
     def table(self) -> pd.DataFrame:
         """Return the verdicts as rows: control, what (its title), `verdict.COLUMNS`."""
-        return verdict.table(self.verdicts, "control", WORDS.__getitem__)
+        return verdict.table(self.verdicts, "control", teacher_kinds.title)
 
 
 def methods(students: pd.DataFrame) -> list[str]:

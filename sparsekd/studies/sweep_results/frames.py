@@ -10,7 +10,7 @@ import pandas as pd
 from sparsekd.errors import BadInput
 from sparsekd.runs import store
 from sparsekd.runs.records import Plan, Run, State
-from sparsekd.studies import sweep
+from sparsekd.studies import sweep, teacher_kinds
 from sparsekd.studies.stats import mean_interval
 from sparsekd.units.divergence import distance
 
@@ -20,8 +20,6 @@ TEACHERS = [
     *("run", "ranking", "method", "lam", "sparsity", "seed", "split", "metric", "value"),
     *("distance", "parameters"),
 ]
-SHARED = ("dense", "magnitude")
-"""Rankings that make one teacher for all seeds."""
 
 
 def students(plan: Plan) -> pd.DataFrame:
@@ -56,8 +54,8 @@ def teachers(plan: Plan) -> pd.DataFrame:
     """The dense teacher and every masked one: quality, and distance to its method's trial student.
 
     Columns: see `TEACHERS`. A teacher that several methods share has rows for each, and one that
-    all seeds share (dense, magnitude) has no seed; its distance is then the mean over the trial
-    students of all seeds. The distance is the mean KL at T = 2 over the selection split; NaN
+    all seeds share (`teacher_kinds.SHARED`) has no seed; its distance is then the mean over the
+    trial students of all seeds. The distance is the mean KL at T = 2 over the selection split; NaN
     where answers are not there yet.
     """
     cells = sweep.cells(plan)
@@ -68,7 +66,7 @@ def teachers(plan: Plan) -> pd.DataFrame:
     seeds = taught.groupby(["teacher", "method"])["seed"].unique()
     apart = _distances()
     rows = first[["teacher", *PLACE]].rename(columns={"teacher": "run"})
-    rows["seed"] = first["seed"].where(~first["ranking"].isin(SHARED)).astype(float)
+    rows["seed"] = first["seed"].where(~first["ranking"].isin(teacher_kinds.SHARED)).astype(float)
     rows["distance"] = [
         _mean(apart(run, trials.get((method, seed), "")) for seed in seeds[run, method])
         for run, method in zip(first["teacher"], first["method"], strict=True)

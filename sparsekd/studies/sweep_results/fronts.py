@@ -6,13 +6,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from sparsekd.catalog import rankings
 from sparsekd.runs import measurements, store
 from sparsekd.runs.records import Plan, Run, State
 from sparsekd.studies.sweep_results.frames import PLACE, measured, students, teachers
 from sparsekd.tasks import metrics
 
 FRONT = ["what", "kind", "study", "parameters", "quality", "latency_ms", "setting", "on_front"]
-REMOVED = {"random": "at random", "magnitude": "the smallest weights"}
 Setting = tuple[str, int, int]
 
 
@@ -73,8 +73,9 @@ def _words(kind: str, ranking: str, method: str, lam: float, sparsity: float) ->
         return "Teacher"
     if ranking in ("none", "dense"):
         return f"Student {'without' if ranking == 'none' else 'of the dense'} teacher, {method}"
-    gone = f"{sparsity:.0%} removed, " + REMOVED.get(ranking, f"λ {lam:g}")
-    return f"Teacher, {gone}" if kind == "sparse teacher" else f"Student, teacher with {gone}"
+    by = f", λ {lam:g}" if ranking == "scores" else f" {rankings.find(ranking).phrase}"
+    removed = f"{sparsity:.0%} removed{by}"
+    return f"Teacher, {removed}" if kind == "sparse teacher" else f"Student, teacher with {removed}"
 
 
 # --- speed -----------------------------------------------------------------------------------

@@ -4,17 +4,10 @@ from collections.abc import Mapping
 
 from sparsekd.studies import verdict
 from sparsekd.studies.sweep_results.choosing import Choice
+from sparsekd.studies.teacher_kinds import with_article
 from sparsekd.studies.verdict import Verdict
 from sparsekd.tasks import metrics
 
-AGAINST = {
-    "dense": "the dense teacher",
-    "random": "a randomly masked teacher",
-    "magnitude": "a teacher masked by weight size",
-    "none": "no teacher",
-    "λ = 0": "λ = 0",
-    "λ = 1": "λ = 1",
-}
 HEADS = {
     "better": "Better than with {}",
     "worse": "Worse than with {}",
@@ -40,7 +33,7 @@ def sentence(choices: Mapping[str, Choice], verdicts: Mapping[str, Verdict], met
 
 def _verdict(control: str, found: Verdict, metric: str) -> str:
     """Return the difference from a control, with its evidence."""
-    head = HEADS[found.verdict].format(AGAINST[control])
+    head = HEADS[found.verdict].format(with_article(control))
     words = f"{head}: {found.difference:+.4f} {_named(metric)} ({verdict.evidence(found)})"
     return (
         "; ".join(part for part in (words, found.reason, verdict.needed_in_words(found)) if part)
@@ -64,7 +57,7 @@ def _alike(verdicts: Mapping[str, Verdict]) -> str:
     """Return each verdict with the controls that it is about."""
     names: dict[str, list[str]] = {}
     for control, found in verdicts.items():
-        names.setdefault(found.words.replace(": ", ", "), []).append(AGAINST[control])
+        names.setdefault(found.words.replace(": ", ", "), []).append(with_article(control))
     return "; ".join(f"{words} ({', '.join(controls)})" for words, controls in names.items())
 
 

@@ -74,7 +74,7 @@ def test_other_scores_get_a_row(study: Plan, tmp_path: Path) -> None:
     app = drawn(study, more={"conductance": str(tmp_path / "c.npz")})
 
     assert "conductance, E" in set(table(app, "Verdict")["Score"])
-    assert "kept no weight norms" in text(app)
+    assert "Magnitude is missing" in text(app)
 
 
 def test_a_score_file_that_was_deleted_is_text(study: Plan, tmp_path: Path) -> None:

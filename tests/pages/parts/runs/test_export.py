@@ -173,7 +173,7 @@ def bring(app: AppTest, content: bytes) -> AppTest:
 
 
 def random(shape: tuple[int, int, int]) -> masking.Mask:
-    return masking.random_mask(shape, 0.5, seed=3, round_to=1)
+    return masking.decide(*masking.random_ranks(shape, seed=3), 0.5, round_to=1)
 
 
 def test_a_brought_mask_is_applied_to_a_model_of_its_shape(

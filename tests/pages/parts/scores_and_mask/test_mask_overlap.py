@@ -58,7 +58,7 @@ def test_two_masks_are_counted_layer_by_layer(study: Plan) -> None:
     app.slider(key="overlap.lam").set_value(0.1).run()
 
     params = MaskParams()
-    masks = [masking.from_scores(sample_scores(), params.changed({"lam": x})) for x in (0.5, 0.1)]
+    masks = [masking.build(sample_scores(), params.changed({"lam": x})) for x in (0.5, 0.1)]
     row = overlap.total(overlap.compare(*masks), "neurons")
     assert f"{int(row['both']):,} are kept by both" in text(app)
     assert f"Jaccard index of the kept **{row['jaccard']:.2f}**" in text(app)
@@ -83,7 +83,7 @@ def test_stability_needs_two_scores_and_then_counts_where_they_differ(study: Pla
     app = drawn(run)
 
     found = [Scores.load(each.folder / "scores.npz") for each in (run, other)]
-    masks = [masking.from_scores(scores, MaskParams()) for scores in found]
+    masks = [masking.build(scores, MaskParams()) for scores in found]
     row = overlap.agreement(masks).set_index("units").loc["heads"]
     assert f"they differ on {int(row['disputed'])}" in text(app)
 

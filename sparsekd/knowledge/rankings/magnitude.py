@@ -11,7 +11,7 @@ from sparsekd.models import architectures
 Matrix = NDArray[np.float32]
 
 
-def magnitude(teacher: PreTrainedModel) -> tuple[Matrix, Matrix]:
+def rank(teacher: PreTrainedModel) -> tuple[Matrix, Matrix]:
     """Return the L2 norm of the weights of every head and every neuron.
 
     A head's weights are its rows of query, key and value and its columns of the output
