@@ -1,4 +1,4 @@
-"""The stage that takes a model elsewhere: pruned, gated or as ONNX, checked before it is kept."""
+"""The stage that exports a model: pruned, gated or as ONNX, checked before it is published."""
 
 import os
 import shutil
@@ -22,91 +22,92 @@ from sparsekd.stages.inputs import model_folder
 from sparsekd.system.files import disk_trouble
 from sparsekd.units.masking import Mask
 
-Say = Callable[[str], None]
+OnPhase = Callable[[str], None]
+"""Receives the name of each phase; what it raises ends the export."""
 
 
 @dataclass(frozen=True, eq=False)
-class Source:
-    """What goes out, and what it must agree with.
+class ExportSource:
+    """A model to export, and the logits that every form of it must give.
 
     Attributes:
-        smaller: The model without the units that were removed.
-        mask: Which units of the full model it has; None where that is not known.
-        known: The logits that every form of it must give.
-        fresh: The mask was applied just now, so that no run has evaluated the result.
+        pruned: The model without the units that were removed.
+        mask: The units of the full model that are kept; None where that is not known.
+        expected: Returns the logits that every form of the model must give.
+        evaluated: Whether a run has evaluated this model; not if the mask was applied just now.
     """
 
     reference: str
-    smaller: PreTrainedModel
+    pruned: PreTrainedModel
     tokenizer: PreTrainedTokenizerBase
     mask: Mask | None
-    known: Runner
-    fresh: bool
+    expected: Runner
+    evaluated: bool
 
-    def wide(self) -> PreTrainedModel:
-        """The same function at full size, with zeros."""
-        return exporting.widened(self.smaller, self.mask)
+    def full_size(self) -> PreTrainedModel:
+        """Return the same function at full size, with zeros for the removed units."""
+        return exporting.widened(self.pruned, self.mask)
 
 
-def source(reference: str, mask: Mask | None) -> Source:
-    """A stored model, pruned by `mask` where one is given.
+def load_source(reference: str, mask: Mask | None) -> ExportSource:
+    """Load a stored model, and prune it by `mask` where one is given.
 
     Raises:
         Incompatible: the mask belongs to a model of another shape.
     """
     model, tokenizer = loading.load_saved(model_folder(reference))
     if mask is None:
-        known = exporting.runner(model)
-        return Source(reference, model, tokenizer, pruned_by(reference), known, fresh=False)
-    known = exporting.gated_runner(model, mask)
-    return Source(reference, prune(model, mask), tokenizer, mask, known, fresh=True)
+        applied, expected = mask_of_run(reference), exporting.runner(model)
+        return ExportSource(reference, model, tokenizer, applied, expected, evaluated=True)
+    expected = exporting.gated_runner(model, mask)
+    return ExportSource(reference, prune(model, mask), tokenizer, mask, expected, evaluated=False)
 
 
-def pruned_by(reference: str) -> Mask | None:
-    """The mask that a pruning run left; None for any other model."""
+def mask_of_run(reference: str) -> Mask | None:
+    """Load the mask of a pruning run; return None for any other model."""
     if ":" in reference or store.get(reference).recipe.stage != "prune":
         return None
     return Mask.load(store.folder(reference) / "mask.npz")
 
 
 def run(context: StageContext) -> Outcome:
-    """The recipe's model in the recipe's form, in the run's folder `export`."""
+    """Export the recipe's model in the recipe's form to the run's folder `export`."""
     recipe = context.recipe
-    named = recipe.inputs.get("mask")
-    mask = masks.kept(named) if named else None
+    mask_reference = recipe.inputs.get("mask")
+    mask = masks.kept(mask_reference) if mask_reference else None
     params = ExportParams.of(recipe.params["export"])
     out = context.folder / "export"
-    for left in (out, *context.folder.glob(".*.export")):  # by an attempt that was interrupted
-        shutil.rmtree(left, ignore_errors=True)
+    for earlier in (out, *context.folder.glob(".*.export")):  # of an interrupted attempt
+        shutil.rmtree(earlier, ignore_errors=True)
 
-    def say(phase: str) -> None:
+    def on_phase(phase: str) -> None:
         context.report(phase, 0, 1, now=True)
         context.raise_if_cancelled()
 
-    return Outcome({}, export_model(recipe.inputs["model"], params, out, mask, say))
+    return Outcome({}, export_model(recipe.inputs["model"], params, out, mask, on_phase))
 
 
 def export_model(
-    reference: str, params: ExportParams, out: Path, mask: Mask | None, say: Say
+    reference: str, params: ExportParams, out: Path, mask: Mask | None, on_phase: OnPhase
 ) -> dict[str, Any]:
-    """Write one export to a new folder, which appears whole, and only if its logits are right.
+    """Export to a new folder, atomically, and only if the logits agree; return the facts.
 
     Raises:
-        BadInput: the folder holds something; Incompatible: a mask of another shape.
+        BadInput: the folder is not empty; Incompatible: a mask of another shape.
     """
     out = out.absolute()
     _check_free(out)
-    say("loading")
-    found = source(reference, mask)
+    on_phase("loading")
+    source = load_source(reference, mask)
     beside = out.with_name(f".{os.getpid()}.{out.name}")
     try:
-        say("writing")
-        _write(found, params.format, beside)
-        say("checking")
+        on_phase("writing")
+        _write(source, params.format, beside)
+        on_phase("checking")
         copied = exporting.reopened(beside, params.format)
-        proof = exporting.compare(found.smaller, found.known, copied)
-        facts = modelcard.facts(found.smaller, reference, params.format, found.mask, proof)
-        modelcard.write(beside, facts, evaluated=not found.fresh)
+        check = exporting.compare(source.pruned, source.expected, copied)
+        facts = modelcard.facts(source.pruned, reference, params.format, source.mask, check)
+        modelcard.write(beside, facts, source.evaluated)
         _publish(beside, out)
     except OSError as error:
         raise disk_trouble(out, error) from error
@@ -115,9 +116,9 @@ def export_model(
     return _summary(out, facts)
 
 
-def _write(found: Source, form: str, folder: Path) -> None:
-    model = found.wide() if form == "gated" else found.smaller
-    loading.save(model, exporting.fitting(found.tokenizer, model), folder)
+def _write(source: ExportSource, form: str, folder: Path) -> None:
+    model = source.full_size() if form == "gated" else source.pruned
+    loading.save(model, exporting.fitting(source.tokenizer, model), folder)
     if form == "pruned":
         shutil.copyfile(exporting.LOADER, folder / exporting.LOADER.name)
     elif form == "onnx":
@@ -142,8 +143,8 @@ def _publish(beside: Path, out: Path) -> None:
 
 def _summary(out: Path, facts: dict[str, Any]) -> dict[str, Any]:
     size = sum(file.stat().st_size for file in out.iterdir())
-    kept = ("format", "parameters", "parameters_before", "checked")
-    return {name: facts[name] for name in kept} | {
+    names = ("format", "parameters", "parameters_before", "checked")
+    return {name: facts[name] for name in names} | {
         "bytes": size,
         "files": sorted(file.name for file in out.iterdir()),
     }

@@ -1,4 +1,4 @@
-"""Work on a model in a folder, without a run: what `evaluate` and `prune` do at once."""
+"""Evaluation and pruning of a model without a run, for the commands `evaluate` and `prune`."""
 
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ def evaluate_model(
     device: str,
     report: OnProgress = no_progress,
 ) -> tuple[dict[str, float], int]:
-    """The metrics and loss of a trained model on one split, and the number of examples."""
+    """Return a classifier's metrics and loss on one split, and the number of examples."""
     model, tokenizer = load_classifier(reference, card)
     data = Splits(card, tokenizer, max_length)[split]
     metrics, _ = evaluate(model, data, card, device, report)
@@ -28,7 +28,7 @@ def evaluate_model(
 
 
 def prune_model(folder: Path, mask: Mask, out: Path) -> dict[str, Any]:
-    """Write the physically pruned model to a folder; returns what stays.
+    """Write the physically pruned model to a folder; return the counts of the kept units.
 
     Raises:
         Incompatible: the mask belongs to a model of another shape.

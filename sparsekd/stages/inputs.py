@@ -93,10 +93,10 @@ def load_classifier(reference: str, card: TaskCard) -> Loaded:
     model, tokenizer = loading.load_saved(model_folder(reference))
     if answers(model.config, card.labels, card.regression) is None:
         labels, _ = labels_of(model.config)
-        theirs = ", ".join(labels) or "a number"
-        ours = "a number" if card.regression else ", ".join(card.labels)
+        own = ", ".join(labels) or "a number"
+        expected = "a number" if card.regression else ", ".join(card.labels)
         raise Incompatible(
-            f"The model {reference.split('#')[0]} answers {theirs}; {card.name} asks for {ours}.",
+            f"The model {reference.split('#')[0]} predicts {own}; {card.name} has {expected}.",
             "Choose a model that was fine-tuned on this task.",
         )
     fit_classifier(model, card.labels, card.regression, 0, fresh=False)
@@ -106,22 +106,22 @@ def load_classifier(reference: str, card: TaskCard) -> Loaded:
 def load_inner_teachers(
     names: list[str], card: TaskCard, tokenizer: PreTrainedTokenizerBase
 ) -> list[PreTrainedModel]:
-    """Load teachers whose inner states are distilled: they must read the student's tokens.
+    """Load teachers whose internal states are distilled: they must read the student's tokens.
 
     Raises:
         Incompatible: one of them has another vocabulary than `tokenizer`.
     """
-    found = []
+    teachers = []
     for name in names:
         teacher, own = load_classifier(name, card)
         if own.get_vocab() != tokenizer.get_vocab():
             raise Incompatible(
-                f"The teacher {name.split('#')[0]} reads text through another tokenizer than the "
-                "student, so their tokens cannot be compared.",
+                f"The teacher {name.split('#')[0]} has another tokenizer than the student; the "
+                "method compares their states token by token.",
                 "Choose a teacher of the student's family, or a method that compares logits.",
             )
-        found.append(teacher)
-    return found
+        teachers.append(teacher)
+    return teachers
 
 
 def subsample(encoded: Encoded, examples: int) -> Encoded:
@@ -153,7 +153,7 @@ def teacher_logits(
         return load_array(path)
     model, tokenizer = load_classifier(reference, card)
     data = subsample(Splits(card, tokenizer, params.max_length)["train"], params.train_examples)
-    logits = predict(model, data, context.device, context.progress_callback("teacher's answers"))
+    logits = predict(model, data, context.device, context.progress_callback("teacher's logits"))
     save_array(path, logits)
     return logits
 

@@ -1,4 +1,4 @@
-"""The stage that measures speed and size: dense, masked and pruned, side by side."""
+"""The stage that measures speed and size of a model: dense, masked and pruned, side by side."""
 
 import os
 from pathlib import Path
@@ -19,7 +19,7 @@ from sparsekd.models.timing import full_inputs, times
 from sparsekd.runs import jobs, masks, measurements, references
 from sparsekd.runs.records import Outcome
 from sparsekd.stages.context import StageContext, limit_threads
-from sparsekd.stages.export import Source, source
+from sparsekd.stages.export import ExportSource, load_source
 from sparsekd.stages.inputs import model_folder
 from sparsekd.units import shape
 from sparsekd.units.masking import Mask
@@ -29,52 +29,56 @@ Variants = dict[str, PreTrainedModel]
 
 
 def run(context: StageContext) -> Outcome:
-    """Latency, throughput, speed-up, size and operations at each batch size and length."""
+    """Measure latency, throughput, speed-up, size and operations at each batch size and length."""
     recipe = context.recipe
     context.report("loading", 0, 1, now=True)
     params = MeasureParams.of(recipe.params["measure"])
-    named = recipe.inputs.get("mask")
-    found = source(recipe.inputs["model"], masks.kept(named) if named else None)
-    limit_threads(found.smaller)
-    models = variants(found)
-    proof = _proof(models, found.mask)
-    for tokens in params.tokens:  # refused now, not after the shorter ones
-        full_inputs(found.smaller, 1, tokens)
+    mask = recipe.inputs.get("mask")
+    source = load_source(recipe.inputs["model"], masks.kept(mask) if mask else None)
+    limit_threads(source.pruned)
+    models = variants(source)
+    check = _check(models, source.mask)
+    for tokens in params.tokens:  # an error now, not after the shorter ones
+        full_inputs(source.pruned, 1, tokens)
     load = os.getloadavg()[0]
     with enough_memory(HINT):
         # Not context.device: a resumed run may get another than the recipe names.
         rows = _rows(context, models, params, recipe.params["device"])
     measurements.save(context.folder, rows)
-    facts = _circumstances(recipe.params["device"], params)
-    return Outcome({}, facts | {"load": load, "checked": proof})
+    facts = _conditions(recipe.params["device"], params)
+    return Outcome({}, facts | {"load": load, "checked": check})
 
 
-def variants(found: Source) -> Variants:
-    """The same model dense, masked and pruned, as far as there are such; in eval mode.
+def variants(source: ExportSource) -> Variants:
+    """Return the model dense, masked and pruned, as far as these differ, in eval mode.
 
-    Masked is the export for plain `from_pretrained`: full size, with zeros.
+    Masked is the gated export: full size, with zeros.
     """
-    full = exporting.full_shape(found.smaller.config) == architectures.shape(found.smaller)
-    if found.mask is None and full:
-        return {"dense": found.smaller}
-    dense = {} if found.mask is None else {"dense": _dense(found)}
-    return dense | {"masked": found.wide(), "pruned": found.smaller}
+    full = exporting.full_shape(source.pruned.config) == architectures.shape(source.pruned)
+    if source.mask is None and full:
+        return {"dense": source.pruned}
+    dense = {} if source.mask is None else {"dense": _dense(source)}
+    return dense | {"masked": source.full_size(), "pruned": source.pruned}
 
 
-def _dense(found: Source) -> PreTrainedModel:
-    model, _ = loading.load_saved(model_folder(references.dense(found.reference)))
+def _dense(source: ExportSource) -> PreTrainedModel:
+    model, _ = loading.load_saved(model_folder(references.dense(source.reference)))
     return model
 
 
-def _proof(models: Variants, mask: Mask | None) -> dict[str, Any] | None:
-    """Whether masked and pruned give one function's logits: the gated dense model's, if known."""
+def _check(models: Variants, mask: Mask | None) -> dict[str, Any] | None:
+    """Compare the logits of masked and pruned with those of the gated dense model, if known.
+
+    Raises:
+        Incompatible: they differ.
+    """
     if "masked" not in models:
         return None
-    known = exporting.runner(models["pruned"])
+    expected = exporting.runner(models["pruned"])
     if mask is not None:
-        known = exporting.gated_runner(models["dense"], mask)
+        expected = exporting.gated_runner(models["dense"], mask)
     pairs = [
-        exporting.compare(models["pruned"], known, exporting.runner(models[name]))
+        exporting.compare(models["pruned"], expected, exporting.runner(models[name]))
         for name in ("masked", "pruned")
     ]
     return max(pairs, key=lambda pair: float(pair["largest_difference"]))
@@ -89,25 +93,28 @@ def _rows(
     settings = [(batch, tokens) for tokens in params.tokens for batch in params.batch_sizes]
     rows, done, total = [], 0, len(settings) * params.rounds
 
-    def heard() -> None:
+    def on_round() -> None:
         nonlocal done
         done += 1
         context.report("forward passes", done, total)
         context.raise_if_cancelled()
 
     for batch, tokens in settings:
-        spent = times(models, batch, tokens, params.rounds, heard)
-        first = next(iter(spent.values()))
-        for name, each in spent.items():
+        seconds = times(models, batch, tokens, params.rounds, on_round)
+        first = next(iter(seconds.values()))
+        for name, each in seconds.items():
             flops = shape.flops(architectures.shape(models[name]), tokens)
             setting = {"variant": name, "batch": batch, "tokens": tokens, "flops": flops}
             rows.append(setting | _speed(each, first, batch) | sizes[name])
     return pd.DataFrame(rows)
 
 
-def _speed(spent: NDArray[np.float64], first: NDArray[np.float64], batch: int) -> dict[str, float]:
-    low, middle, high = np.quantile(spent, (0.25, 0.5, 0.75))
-    slower, ratio, faster = np.quantile(first / spent, (0.25, 0.5, 0.75))
+def _speed(
+    seconds: NDArray[np.float64], first: NDArray[np.float64], batch: int
+) -> dict[str, float]:
+    """Return the quartiles of the times, and of the speed-ups over the first variant's times."""
+    low, middle, high = np.quantile(seconds, (0.25, 0.5, 0.75))
+    slower, ratio, faster = np.quantile(first / seconds, (0.25, 0.5, 0.75))
     return {
         "milliseconds": 1e3 * middle,
         "low": 1e3 * low,
@@ -120,7 +127,7 @@ def _speed(spent: NDArray[np.float64], first: NDArray[np.float64], batch: int) -
 
 
 def _facts(model: PreTrainedModel) -> dict[str, int]:
-    """Parameters, and the size of the weights file as it is written."""
+    """Return the number of parameters, and the size of the weights file when it is written."""
     with TemporaryDirectory() as folder:
         path = Path(folder) / checkpoints.WEIGHTS
         save_file({name: each.contiguous() for name, each in model.state_dict().items()}, path)
@@ -128,11 +135,11 @@ def _facts(model: PreTrainedModel) -> dict[str, int]:
     return {"parameters": sum(each.numel() for each in model.parameters()), "bytes": size}
 
 
-def _circumstances(device: str, params: MeasureParams) -> dict[str, Any]:
-    known = {each.name: each.words for each in jobs.devices(look=False)}
+def _conditions(device: str, params: MeasureParams) -> dict[str, Any]:
+    words = {each.name: each.words for each in jobs.devices(look=False)}
     return {
         "device": device,
-        "device_words": known.get(device, device),
+        "device_words": words.get(device, device),
         "threads": torch.get_num_threads(),
         "torch": str(torch.__version__),
         "rounds": params.rounds,

@@ -1,4 +1,4 @@
-"""What an export says of itself: recipe.json for programs, README.md for people."""
+"""The model card of an export: recipe.json for programs, README.md for people."""
 
 import json
 from pathlib import Path
@@ -15,11 +15,11 @@ from sparsekd.models.classifiers import labels_of
 from sparsekd.models.exporting import full_shape
 from sparsekd.runs import store
 from sparsekd.system.files import replace
-from sparsekd.units import shape as costs
+from sparsekd.units import shape
 from sparsekd.units.masking import Mask
 
 TOKENS = 128  # of the text whose operations the card counts
-USE = {
+USAGE = {
     "pruned": "from transformers import AutoTokenizer\n"
     "from load_pruned import load  # the file beside this one\n\n"
     "model, tokenizer = load(), AutoTokenizer.from_pretrained('.')\n"
@@ -36,7 +36,7 @@ USE = {
     "given = {name: inputs[name].astype('int64') for name in wanted}\n"
     "(logits,) = session.run(['logits'], given)",
 }
-WHAT = {
+DESCRIPTIONS = {
     "pruned": "Removed heads and neurons are gone from the weights. `from_pretrained` alone "
     "refuses such a model; `load_pruned.py` needs transformers only and runs no remote code.",
     "gated": "Full size: the weights of removed heads and neurons are zero, so that plain "
@@ -46,10 +46,10 @@ WHAT = {
 
 
 def facts(
-    model: PreTrainedModel, reference: str, form: str, mask: Mask | None, proof: dict[str, Any]
+    model: PreTrainedModel, reference: str, form: str, mask: Mask | None, check: dict[str, Any]
 ) -> dict[str, Any]:
-    """Everything that recipe.json says."""
-    shape, before = architectures.shape(model), full_shape(model.config)
+    """Return the content of recipe.json."""
+    pruned, full = architectures.shape(model), full_shape(model.config)
     labels, regression = labels_of(model.config)
     return {
         "format": form,
@@ -57,15 +57,15 @@ def facts(
         "recipes": lineage(reference),
         "mask": shortened(mask.provenance) if mask is not None else None,
         "labels": None if regression else list(labels),
-        "shape": shape.to_json(),
-        "heads_before": list(before.heads),
-        "neurons_before": list(before.neurons),
-        "parameters": costs.parameters(shape),
-        "parameters_before": costs.parameters(before),
-        "flops": costs.flops(shape, TOKENS),
-        "flops_before": costs.flops(before, TOKENS),
+        "shape": pruned.to_json(),
+        "heads_before": list(full.heads),
+        "neurons_before": list(full.neurons),
+        "parameters": shape.parameters(pruned),
+        "parameters_before": shape.parameters(full),
+        "flops": shape.flops(pruned, TOKENS),
+        "flops_before": shape.flops(full, TOKENS),
         "flops_tokens": TOKENS,
-        "checked": proof,
+        "checked": check,
         "metrics": _metrics(reference),
         "versions": {
             "sparsekd": sparsekd.__version__,
@@ -76,19 +76,19 @@ def facts(
 
 
 def lineage(reference: str) -> dict[str, Any]:
-    """The recipes of a model's run and of all runs before it, by id; a deleted one is null."""
-    found: dict[str, Any] = {}
-    waiting = [] if ":" in reference else [reference]
-    while waiting:
-        name = waiting.pop()
-        run = store.several([name]).get(name)
-        found[name] = shortened(json.loads(run.recipe.to_json())) if run else None
-        waiting += [each for each in run.recipe.needs if each not in found] if run else []
-    return found
+    """Return the recipes of a model's run and of all runs before it, by id; null if deleted."""
+    recipes: dict[str, Any] = {}
+    pending = [] if ":" in reference else [reference]
+    while pending:
+        run_id = pending.pop()
+        run = store.several([run_id]).get(run_id)
+        recipes[run_id] = shortened(json.loads(run.recipe.to_json())) if run else None
+        pending += [each for each in run.recipe.needs if each not in recipes] if run else []
+    return recipes
 
 
 def shortened(value: Any) -> Any:
-    """The same facts without the places of this machine: a folder's name and fingerprint stay."""
+    """Return the facts without paths of this machine: a folder's name and fingerprint are kept."""
     if isinstance(value, dict):
         return {name: shortened(each) for name, each in value.items()}
     if isinstance(value, list | tuple):
@@ -100,10 +100,10 @@ def shortened(value: Any) -> Any:
 
 
 def write(folder: Path, known: dict[str, Any], evaluated: bool) -> None:
-    """Put recipe.json and README.md into an export.
+    """Write recipe.json and README.md into an export.
 
     Args:
-        evaluated: The model's own metrics are those of what is exported, not of what it was.
+        evaluated: Whether the metrics are those of the exported model, not of the one before it.
     """
     recipe = json.dumps(known, indent=2, ensure_ascii=False)
     replace(folder / "recipe.json", lambda path: path.write_text(recipe, encoding="utf-8"))
@@ -112,21 +112,21 @@ def write(folder: Path, known: dict[str, Any], evaluated: bool) -> None:
 
 
 def card(known: dict[str, Any], evaluated: bool) -> str:
-    """The model card; whatever comes from data stands in code, not in markup."""
-    form, shape = known["format"], known["shape"]
+    """Return the text of README.md; what comes from data is in code blocks, not in markup."""
+    form = known["format"]
     smaller = known["parameters"] < known["parameters_before"]
     parts = [
         _header(known),
         f"# {_title(known['shape']['architecture'])} classifier{', pruned' if smaller else ''}",
-        f"Exported by SparseKD as `{form}`. {WHAT[form]}",
-        f"```python\n{USE[form]}\n```",
+        f"Exported by SparseKD as `{form}`. {DESCRIPTIONS[form]}",
+        f"```python\n{USAGE[form]}\n```",
         "## What is in it",
         _sizes(known),
-        _layers(shape, known["heads_before"], known["neurons_before"]),
+        _layers(known),
         "Labels, in the order of the logits:\n\n"
         + _json(known["labels"] if known["labels"] is not None else "a number"),
         "## Checked",
-        f"Before it was handed over, this export was opened as above and gave the model's logits "
+        f"Before it was published, this export was opened as above and gave the model's logits "
         f"on {known['checked']['texts']} random texts; the largest difference was "
         f"{known['checked']['largest_difference']:.1e}.",
         _measured(known["metrics"], evaluated),
@@ -151,7 +151,7 @@ def _header(known: dict[str, Any]) -> str:
     )
     lines = ["library_name: " + ("onnx" if known["format"] == "onnx" else "transformers")]
     lines += ["pipeline_tag: text-classification", "tags:", "- sparsekd", "- pruning"]
-    # A JSON string is a YAML string, whatever is in it.
+    # Any JSON string is a YAML string too.
     lines += [f"base_model: {json.dumps(base)}"] if base else []
     return "\n".join(["---", *lines, "---"])
 
@@ -170,12 +170,12 @@ def _sizes(known: dict[str, Any]) -> str:
     )
 
 
-def _layers(shape: dict[str, Any], heads: list[int], neurons: list[int]) -> str:
+def _layers(known: dict[str, Any]) -> str:
+    kept, all_heads, all_neurons = known["shape"], known["heads_before"], known["neurons_before"]
+    counts = zip(kept["heads"], all_heads, kept["neurons"], all_neurons, strict=True)
     rows = [
-        f"| {number} | {kept} of {of} | {own:,} of {width:,} |"
-        for number, (kept, of, own, width) in enumerate(
-            zip(shape["heads"], heads, shape["neurons"], neurons, strict=True), start=1
-        )
+        f"| {layer} | {heads} of {most_heads} | {neurons:,} of {most_neurons:,} |"
+        for layer, (heads, most_heads, neurons, most_neurons) in enumerate(counts, start=1)
     ]
     return "\n".join(["| layer | heads | neurons |", "|---:|---:|---:|", *rows])
 
@@ -188,7 +188,7 @@ def _measured(metrics: dict[str, Any], evaluated: bool) -> str:
 
 
 def _json(value: Any) -> str:
-    # A fence inside the text would end the block: its signs are written as escapes.
+    # A fence inside the text would end the block: backticks are written as escapes.
     text = json.dumps(value, indent=2, ensure_ascii=False).replace("`", "\\u0060")
     return f"```json\n{text}\n```"
 

@@ -63,7 +63,7 @@ def test_a_mask_of_another_pruning_is_refused() -> None:
 
 
 def test_onnx_gives_the_gated_logits_at_any_batch_and_length(tmp_path: Path) -> None:
-    """The other architectures: tests/stages/test_exporting.py."""
+    """The other architectures: tests/stages/test_export.py."""
     model, mask = tiny_model(layers=3), holed()
     exporting.to_onnx(prune(model, mask), tmp_path / exporting.ONNX)
     assert [each.name for each in tmp_path.iterdir()] == [exporting.ONNX]

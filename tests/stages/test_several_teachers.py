@@ -54,7 +54,7 @@ def teacher(folder: Path, architecture="bert", tokenizer=None, labels=LABELS, se
     return references.model(str(folder))
 
 
-def answers(reference: str, card: TaskCard) -> np.ndarray:
+def logits_of(reference: str, card: TaskCard) -> np.ndarray:
     run = store.create(Recipe("distil", card.name, "vanilla", {"teacher": reference}))
     context = StageContext(run.recipe, "cpu", run.folder)
     return inputs.teacher_logits(reference, card, PARAMS, context)
@@ -65,9 +65,14 @@ def test_a_student_learns_from_two_architectures_with_two_tokenizers(card, tmp_p
     second = teacher(tmp_path / "two", "distilbert", backwards(), seed=1)
     method = TeacherSelectionParams(selector_examples=64, selector_passes=2)
     recipe = recipes.distil(
-        card.name, "teacher_selection", first, PARAMS, method, StudentParams(layers=1),
+        card.name,
+        "teacher_selection",
+        first,
+        PARAMS,
+        method,
+        StudentParams(layers=1),
         others=[second],
-    )  # fmt: skip
+    )
     store.create(recipe, "cpu")
     work(recipe.run_id, "cpu")
     run = store.get(recipe.run_id)
@@ -79,9 +84,9 @@ def test_a_student_learns_from_two_architectures_with_two_tokenizers(card, tmp_p
     assert set(tables.findings(run)["teacher"]) == {1, 2}
 
 
-def test_a_teacher_is_asked_in_its_own_tokens(card, tmp_path):
+def test_a_teachers_logits_are_computed_from_its_own_tokens(card, tmp_path):
     mine, other = teacher(tmp_path / "one"), teacher(tmp_path / "two", tokenizer=backwards())
-    assert not np.allclose(answers(mine, card), answers(other, card))
+    assert not np.allclose(logits_of(mine, card), logits_of(other, card))
 
 
 def test_labels_in_another_order_are_put_in_the_tasks_order(card, tmp_path):
@@ -95,7 +100,7 @@ def test_labels_in_another_order_are_put_in_the_tasks_order(card, tmp_path):
     model.config.label2id = {"praise": 0, "blame": 1}
     loading.save(model, tokenizer, tmp_path / "turned")
     turned = references.model(str(tmp_path / "turned"))
-    assert np.array_equal(answers(plain, card), answers(turned, card))
+    assert np.array_equal(logits_of(plain, card), logits_of(turned, card))
 
 
 @pytest.mark.parametrize("labels", [("blame", "thanks"), ("blame", "praise", "neither")])
@@ -104,15 +109,20 @@ def test_other_labels_are_refused(card, tmp_path, labels):
     model.config.id2label = dict(enumerate(labels))
     loading.save(model, tiny_tokenizer(), tmp_path / "other")
     with pytest.raises(Incompatible, match=", ".join(labels)):
-        answers(references.model(str(tmp_path / "other")), card)
+        logits_of(references.model(str(tmp_path / "other")), card)
 
 
 def test_one_teacher_or_the_same_one_twice_is_refused_before_anything_runs():
     def plan(others):
         return recipes.distil(
-            "demo/sentiment", "teacher_selection", "a" * 12, PARAMS, TeacherSelectionParams(),
-            StudentParams(), others=others,
-        )  # fmt: skip
+            "demo/sentiment",
+            "teacher_selection",
+            "a" * 12,
+            PARAMS,
+            TeacherSelectionParams(),
+            StudentParams(),
+            others=others,
+        )
 
     with pytest.raises(BadInput, match="2 to 8 teachers, not 1"):
         plan([])
@@ -120,9 +130,14 @@ def test_one_teacher_or_the_same_one_twice_is_refused_before_anything_runs():
         plan(["a" * 12])
     with pytest.raises(BadInput, match="1 teacher, not 2"):
         recipes.distil(
-            "demo/sentiment", "vanilla", "a" * 12, PARAMS, VanillaParams(), StudentParams(),
+            "demo/sentiment",
+            "vanilla",
+            "a" * 12,
+            PARAMS,
+            VanillaParams(),
+            StudentParams(),
             others=["b" * 12],
-        )  # fmt: skip
+        )
 
 
 def test_the_two_demo_checkpoints_differ_in_architecture_and_tokens():

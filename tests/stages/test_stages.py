@@ -1,4 +1,4 @@
-"""Stages in this process: what each leaves behind, and how bad input ends."""
+"""Stages in this process: the files and metrics of each, and how bad input ends."""
 
 import json
 import shutil
@@ -54,7 +54,7 @@ def student_of(task: str, teacher: str, **student: object) -> Recipe:
     return recipes.distil(task, "vanilla", teacher, QUICK, VanillaParams(), shape)
 
 
-def test_a_trained_model_leaves_its_answers_labels_sizes_and_no_checkpoint(names: dict[str, str]):
+def test_a_training_leaves_logits_labels_and_events_and_no_checkpoint(names: dict[str, str]):
     run = store.get(names["teacher"])
     logits = np.load(run.folder / "logits-validation.npy")
     labels = np.load(run.folder / "labels-validation.npy")
@@ -105,7 +105,7 @@ def test_scores_do_not_depend_on_whether_the_jacobian_is_kept(
             )
 
 
-def test_answers_to_another_task_or_length_are_not_mistaken_for_a_students(
+def test_logits_of_another_task_or_length_are_not_taken_for_the_students(
     names: dict[str, str], shop: Path, tmp_path: Path
 ):
     """As many rows and the same labels, but other sentences: the student must read them."""
@@ -133,17 +133,28 @@ def test_a_sparse_teacher_is_smaller_by_its_mask(names: dict[str, str]):
     run = done(recipes.prune(names["task"], names["teacher"], names["scores"], params, 16))
     mask = Mask.load(run.folder / "mask.npz")
     assert (run.outcome.facts["heads_kept"], run.outcome.facts["neurons_kept"]) == (3, 36)
-    assert int(mask.heads.sum()) == 3
-    model, _ = loading.load_saved(run.folder / "model")
-    assert sum(w.numel() for w in model.parameters()) == run.outcome.facts["parameters"]
+    assert (int(mask.heads.sum()), int(mask.neurons.sum())) == (3, 36)
+    dense, pruned = (
+        sum(w.numel() for w in loading.load_saved(folder)[0].parameters())
+        for folder in (store.folder(names["teacher"]) / "model", run.folder / "model")
+    )
+    # A head of 8 columns has weights for q, k, v and output and 3 biases; a neuron 2 rows, 1 bias.
+    assert dense - pruned == 1 * (4 * 16 * 8 + 3 * 8) + 12 * (2 * 16 + 1)
+    assert run.outcome.facts["parameters"] == pruned
 
 
 @pytest.mark.parametrize(
     ("student", "layers"),
-    [({"choice": "top"}, 1), ({"choice": "every"}, 1), ({"choice": "random", "layers": 3}, 3),
-     ({"choice": "pruned", "sparsity": 0.5}, 2)],
-)  # fmt: skip
-def test_every_kind_of_student_learns(names: dict[str, str], student: dict, layers: int):
+    [
+        ({"choice": "top"}, 1),
+        ({"choice": "every"}, 1),
+        ({"choice": "random", "layers": 3}, 3),
+        ({"choice": "pruned", "sparsity": 0.5}, 2),
+    ],
+)
+def test_every_initialisation_gives_a_student_of_its_depth(
+    names: dict[str, str], student: dict, layers: int
+):
     run = done(student_of(names["task"], names["teacher"], **student))
     model, _ = loading.load_saved(run.folder / "model")
     assert model.config.num_hidden_layers == layers
@@ -152,16 +163,25 @@ def test_every_kind_of_student_learns(names: dict[str, str], student: dict, laye
 def test_a_student_may_start_from_another_checkpoint(names: dict[str, str], tmp_path: Path):
     other = references.model(str(checkpoint_folder(tmp_path / "other", layers=1)))
     run = done(student_of(names["task"], names["teacher"], choice="checkpoint", checkpoint=other))
-    assert run.outcome.facts["parameters"] > 0
+    sizes = [
+        sum(w.numel() for w in loading.load_saved(folder)[0].parameters())
+        for folder in (run.folder / "model", tmp_path / "other")
+    ]
+    assert run.outcome.facts["parameters"] == sizes[0] == sizes[1]
 
 
 def test_a_student_of_a_pruned_teacher_starts_from_the_dense_one(names: dict[str, str]):
     params = MaskParams(kind="random", sparsity=0.5, round_to=1)
     sparse = done(recipes.prune(names["task"], names["teacher"], "", params, 16))
     recipe = recipes.distil(
-        names["task"], "vanilla", sparse.id, QUICK, VanillaParams(),
-        StudentParams(layers=2), names["teacher"],
-    )  # fmt: skip
+        names["task"],
+        "vanilla",
+        sparse.id,
+        QUICK,
+        VanillaParams(),
+        StudentParams(layers=2),
+        names["teacher"],
+    )
     model, _ = loading.load_saved(done(recipe).folder / "model")
     teacher, _ = loading.load_saved(store.folder(names["teacher"]) / "model")
     assert sum(w.numel() for w in model.parameters()) == sum(
@@ -233,7 +253,7 @@ def test_distance_is_zero_between_equals_and_counted_by_hand():
     assert distance(np.array([[1.0], [2.0]]), np.array([[1.0], [4.0]])) == 2
 
 
-def test_a_teacher_of_another_question_is_refused(names: dict[str, str], tmp_path: Path):
+def test_a_teacher_of_another_task_is_refused(names: dict[str, str], tmp_path: Path):
     frame = pd.DataFrame({"text": ["the film", "a plot", "she is", "he was"] * 3})
     frame["label"] = ["x", "y", "z", "x"] * 3
     (tmp_path / "three").mkdir()
@@ -244,11 +264,11 @@ def test_a_teacher_of_another_question_is_refused(names: dict[str, str], tmp_pat
     card = references.task(str(tmp_path / "three"))
     run = worked(student_of(card.name, names["teacher"]))
     assert run.state is State.FAILED
-    assert "answers blame, praise" in run.outcome.message
-    assert "asks for x, y, z" in run.outcome.message
+    assert "predicts blame, praise" in run.outcome.message
+    assert "has x, y, z" in run.outcome.message
 
 
-def test_a_bug_is_reported_as_such_with_its_traceback_in_the_log(
+def test_an_unexpected_error_is_the_outcome_and_its_traceback_is_in_the_log(
     names: dict[str, str], monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ):
     recipe = student_of(names["task"], names["teacher"])

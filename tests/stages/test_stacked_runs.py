@@ -1,4 +1,4 @@
-"""Runs that train together: each is locked, told, cancelled and delivered on its own."""
+"""Runs that train together: each is locked, cancelled and finished on its own."""
 
 import json
 import os
@@ -29,7 +29,7 @@ PATIENCE = 60.0  # seconds
 
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A store with a task and a teacher without dropout, so that equality can be asked for."""
+    """A store with a task and a teacher without dropout, so that numbers are equal."""
     place = tmp_path_factory.mktemp("together")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SPARSEKD_HOME", str(place / "home"))
@@ -59,7 +59,7 @@ def recipe(shop: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Recipe]
     return of
 
 
-def entered(*wanted: Recipe) -> list[str]:
+def submitted(*wanted: Recipe) -> list[str]:
     store.create_all(wanted, "cpu")
     return [each.run_id for each in wanted]
 
@@ -80,7 +80,7 @@ def test_runs_trained_together_have_the_metrics_of_runs_trained_alone(recipe):
     wanted = [recipe(0), recipe(1, 0.9), recipe(2, 0)]
     alone = [done(each) for each in wanted]
     forget(*(run.id for run in alone))
-    names = entered(*wanted)
+    names = submitted(*wanted)
     work(names, "cpu")
     for before in alone:
         run = store.get(before.id)
@@ -93,26 +93,25 @@ def test_runs_trained_together_have_the_metrics_of_runs_trained_alone(recipe):
         assert {event.name for event in store.events(run.id)} >= {"selection/accuracy"}
         assert not (run.folder / "checkpoint.safetensors").exists()
         assert not store.is_held(run.id)
-    assert (
-        f"Trains together with run {names[0]}" in (store.folder(names[1]) / "log.txt").read_text()
-    )
+    log = (store.folder(names[1]) / "log.txt").read_text()
+    assert f"Trains together with run {names[0]}" in log
 
 
-def test_cancelling_one_leaves_the_others_at_work_and_a_signal_alone_stops_them(recipe):
-    names = entered(*(recipe(seed, train=ENDLESS) for seed in range(3)))
+def test_one_run_is_cancelled_without_the_others_and_a_bare_signal_cancels_all(recipe):
+    names = submitted(*(recipe(seed, train=ENDLESS) for seed in range(3)))
     seen: dict[str, State] = {}
 
     def states() -> list[State]:
         return [store.get(name).state for name in names]
 
-    def meddle() -> None:
+    def cancel_in_turn() -> None:
         until(lambda: all(store.get(name).progress.phase.startswith("epoch") for name in names))
         jobs.cancel(names[1])
         until(lambda: states()[1] is State.CANCELLED)
         seen.update(zip(names, states(), strict=True))
         jobs.cancel_all([store.get(name) for name in (names[0], names[2])])
 
-    other = threading.Thread(target=meddle)
+    other = threading.Thread(target=cancel_in_turn)
     other.start()
     work(names, "cpu")
     other.join()
@@ -124,7 +123,7 @@ def test_cancelling_one_leaves_the_others_at_work_and_a_signal_alone_stops_them(
 
 
 def resumed_and_shut_down(names: list[str]) -> None:
-    """Go on where they stood; a signal for which no run was marked is for all of them."""
+    """Resume the runs, then signal the process without marking any: all are cancelled."""
     steps = [store.get(name).progress.done for name in names]
     store.requeue_all(names)
 
@@ -144,8 +143,8 @@ def resumed_and_shut_down(names: list[str]) -> None:
         assert len({event.step for event in store.events(name)}) > 1
 
 
-def test_a_run_that_another_worker_holds_or_that_is_cancelled_is_left_out(recipe):
-    names = entered(recipe(10), recipe(11), recipe(12))
+def test_a_run_that_is_locked_elsewhere_or_cancelled_is_left_out(recipe):
+    names = submitted(recipe(10), recipe(11), recipe(12))
     store.ask_to_cancel(names[2])
     with store.held(names[0]):
         work(names, "cpu")
@@ -157,7 +156,7 @@ def test_a_run_that_another_worker_holds_or_that_is_cancelled_is_left_out(recipe
 def test_one_that_is_refused_fails_alone(recipe):
     good, bad = recipe(20), recipe(21)
     broken = Recipe(**{**vars_of(bad), "inputs": bad.inputs | {"teacher": "folder:/nowhere#0"}})
-    names = entered(good, broken)
+    names = submitted(good, broken)
     work(names, "cpu")
     assert store.get(names[0]).state is State.DONE
     failed = store.get(names[1])
@@ -168,9 +167,9 @@ def vars_of(recipe: Recipe) -> dict[str, object]:
     return json.loads(recipe.to_json())
 
 
-def test_a_damaged_common_input_is_the_outcome_of_all(recipe):
+def test_a_missing_common_input_fails_all_runs(recipe):
     first, second = (Recipe(**{**vars_of(recipe(seed)), "task": "no/task"}) for seed in (30, 31))
-    names = entered(first, second)
+    names = submitted(first, second)
     work(names, "cpu")
     for name in names:
         run = store.get(name)
@@ -178,9 +177,11 @@ def test_a_damaged_common_input_is_the_outcome_of_all(recipe):
         assert not store.is_held(name)
 
 
-def test_what_cannot_be_stacked_trains_one_by_one_and_says_why(recipe, monkeypatch, capfd):
+def test_students_that_cannot_be_stacked_are_trained_one_by_one_with_the_reason(
+    recipe, monkeypatch, capfd
+):
     monkeypatch.delitem(stacked.KINDS, nn.LayerNorm)
-    names = entered(recipe(40), recipe(41))
+    names = submitted(recipe(40), recipe(41))
     work(names, "cpu")
     for name in names:
         run = store.get(name)
@@ -190,8 +191,8 @@ def test_what_cannot_be_stacked_trains_one_by_one_and_says_why(recipe, monkeypat
     assert "Trained one after another" in capfd.readouterr().err
 
 
-def test_runs_that_are_not_alike_are_done_one_after_another(recipe):
-    names = entered(recipe(50), recipe(50, train=QUICK.changed({"epochs": 1})))
+def test_runs_with_other_parameters_are_executed_one_after_another(recipe):
+    names = submitted(recipe(50), recipe(50, train=QUICK.changed({"epochs": 1})))
     work(names, "cpu")
     runs = [store.get(name) for name in names]
     assert [run.state for run in runs] == [State.DONE] * 2
