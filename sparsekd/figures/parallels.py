@@ -1,4 +1,4 @@
-"""Every student as one line over λ, sparsity, seed, selection and reported quality."""
+"""Parallel coordinates: each student over λ, sparsity, seed, selection and reported quality."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from sparsekd.figures.looks import LIGHT, Look, plain, titled, wrapped
+from sparsekd.figures.theme import LIGHT, Theme, apply_theme, metric_title, wrap
+from sparsekd.tasks import metrics
 
 FIFTH = 0.2  # the best and the worst fifth are drawn in front
 NAMES = {"lam": "λ", "sparsity": "sparsity %", "seed": "seed"}
@@ -18,13 +19,13 @@ DENSE = "dense"
 def wide(
     students: pd.DataFrame, split: str, metric: str, method: str = "", selection_metric: str = ""
 ) -> pd.DataFrame:
-    """One row per finished student of the grid: its place, and its value on both splits.
+    """Return one row per finished student of the grid: its cell, and its value on both splits.
 
     Columns: run, ranking, lam (NaN for students of the dense teacher), sparsity, attempt, seed,
     selection, reported.
 
     Args:
-        students: The frame of `tradeoffs.students`.
+        students: The frame of `sweep_results.students`.
     """
     rows = students[students["ranking"].isin(["scores", "dense"]) & students["value"].notna()]
     wanted = method or (rows["method"].iloc[0] if len(rows) else "")
@@ -39,11 +40,11 @@ def wide(
 
 
 def parallel(
-    students_wide: pd.DataFrame, metric: str, split: str = "", look: Look = LIGHT
+    students_wide: pd.DataFrame, metric: str, split: str = "", theme: Theme = LIGHT
 ) -> go.Figure:
-    """Parallel coordinates: the best fifth, the worst fifth and the rest of the students.
+    """Draw the best fifth, the worst fifth and the rest of the students.
 
-    Both qualities stand on one scale, so that a line falls where choosing flattered it.
+    Both qualities have one scale, so that a line falls where the selection was optimistic.
 
     Args:
         students_wide: The frame of `wide`.
@@ -52,27 +53,27 @@ def parallel(
     names = [*NAMES.values(), "selection", split or "reported"]
     figure = go.Figure()
     heights = _heights(rows)
-    for name, own, style in _groups(rows, metric, look):
+    for name, own, style in _groups(rows, metric, theme):
         figure.add_trace(_bundle(heights[own], name, style))
     notes = [
         note
         for place, (column, name) in enumerate(zip(heights, names, strict=True))
-        for note in _axis(place, rows, column, name, look)
+        for note in _axis(place, rows, column, name, theme)
     ]
-    line = {"type": "line", "y0": 0, "y1": 1, "line": {"color": look.ink, "width": 1}}
+    line = {"type": "line", "y0": 0, "y1": 1, "line": {"color": theme.ink, "width": 1}}
     lines = [line | {"x0": place, "x1": place} for place in range(len(names))]
-    plain(figure, look, 430)
+    apply_theme(figure, theme, 430)
     figure.update_layout(annotations=notes, shapes=lines)  # at once: one by one takes seconds
     figure.update_xaxes(visible=False, range=[-0.25, len(names) - 0.55])
     figure.update_yaxes(visible=False, range=[-0.06, 1.14])
-    title = wrapped(f"Each line is a student; fifths are by its {titled(metric, split)}", 52)
-    words = {"text": title, "x": 0, "xref": "paper", "font": {"size": 12, "color": look.ink}}
+    title = wrap(f"Each line is a student; fifths are by its {metric_title(metric, split)}", 52)
+    words = {"text": title, "x": 0, "xref": "paper", "font": {"size": 12, "color": theme.ink}}
     figure.update_layout(title=words, margin={"t": 44})
     return figure
 
 
 def _heights(rows: pd.DataFrame) -> pd.DataFrame:
-    """Each column as heights from 0 to 1; places on a grid are spread evenly."""
+    """Return each column as heights from 0 to 1; grid values are spread evenly."""
     heights = {column: _ranks(rows[column]) for column in NAMES}
     low, high = _range(rows)
     for column in ("selection", "reported"):
@@ -87,7 +88,7 @@ def _range(rows: pd.DataFrame) -> tuple[float, float]:
 
 
 def _places(values: pd.Series) -> list[float]:
-    """The values that occur, rising; what has none, the dense teacher's λ, stands lowest."""
+    """Return the values that occur, rising; NaN, the dense teacher's λ, comes first."""
     known = sorted(values.dropna().unique())
     return [float("nan"), *known] if values.isna().any() else known
 
@@ -102,19 +103,19 @@ def _ranks(values: pd.Series) -> pd.Series:
 
 
 def _groups(
-    rows: pd.DataFrame, metric: str, look: Look
+    rows: pd.DataFrame, metric: str, theme: Theme
 ) -> Iterator[tuple[str, Any, dict[str, Any]]]:
-    """The rest at the back, then the worst, then the best."""
-    worth = -rows["reported"] if metric == "loss" else rows["reported"]
+    """Yield name, rows and style: the rest at the back, then the worst, then the best."""
+    worth = -rows["reported"] if metrics.lower_is_better(metric) else rows["reported"]
     order = worth.rank(pct=True, method="first") if len(rows) else worth
     best, worst = order > 1 - FIFTH, order <= FIFTH
-    yield "the rest", ~best & ~worst, {"color": look.faint, "width": 0.7, "dash": "solid"}
-    yield "worst fifth", worst, {"color": look.lines[1], "width": 1.2, "dash": "dot"}
-    yield "best fifth", best, {"color": look.lines[0], "width": 1.6, "dash": "solid"}
+    yield "the rest", ~best & ~worst, {"color": theme.faint, "width": 0.7, "dash": "solid"}
+    yield "worst fifth", worst, {"color": theme.lines[1], "width": 1.2, "dash": "dot"}
+    yield "best fifth", best, {"color": theme.lines[0], "width": 1.6, "dash": "solid"}
 
 
 def _bundle(heights: pd.DataFrame, name: str, style: dict[str, Any]) -> go.Scatter:
-    """All lines of a group as one trace, with gaps between them.
+    """Return all lines of a group as one trace, with gaps between them.
 
     Shapes: heights (students, axes).
     """
@@ -122,18 +123,24 @@ def _bundle(heights: pd.DataFrame, name: str, style: dict[str, Any]) -> go.Scatt
     spaced = np.concatenate([drawn, np.full((len(drawn), 1), np.nan, np.float32)], axis=1)
     across = np.tile(np.append(np.arange(drawn.shape[1], dtype=np.float32), np.nan), len(drawn))
     return go.Scatter(
-        x=across, y=spaced.ravel(), mode="lines", line=style, name=f"{name} ({len(heights)})",
-        opacity=0.45 if name == "the rest" else 0.8, hoverinfo="skip", connectgaps=False,
-    )  # fmt: skip
+        x=across,
+        y=spaced.ravel(),
+        mode="lines",
+        line=style,
+        name=f"{name} ({len(heights)})",
+        opacity=0.45 if name == "the rest" else 0.8,
+        hoverinfo="skip",
+        connectgaps=False,
+    )
 
 
 def _axis(
-    place: int, rows: pd.DataFrame, column: str, name: str, look: Look
+    place: int, rows: pd.DataFrame, column: str, name: str, theme: Theme
 ) -> Iterator[dict[str, Any]]:
-    """The name of an upright axis above it, and its values beside it."""
-    words = {"x": place, "font": {"color": look.ink, "size": 11}, "showarrow": False}
+    """Yield the annotations of a vertical axis: its name above it, its values beside it."""
+    words = {"x": place, "font": {"color": theme.ink, "size": 11}, "showarrow": False}
     yield words | {"y": 1.04, "yanchor": "bottom", "text": f"<b>{name}</b>"}
-    beside = {"xanchor": "left", "xshift": 4, "bgcolor": look.ground}
+    beside = {"xanchor": "left", "xshift": 4, "bgcolor": theme.ground}
     for height, text in _ticks(rows, column):
         yield words | beside | {"y": height, "text": text}
 
@@ -156,15 +163,15 @@ def _ticks(rows: pd.DataFrame, column: str) -> list[tuple[float, str]]:
 
 
 def parallel_in_words(students_wide: pd.DataFrame, metric: str, split: str = "") -> str:
-    """The same for those who cannot see it: where the best fifth of the students are."""
+    """Return the alternative text: λ and sparsity of the best fifth of the students."""
     rows = students_wide.dropna(subset=["reported"])
     if rows.empty:
         return "No student is finished."
-    best = rows.nsmallest if metric == "loss" else rows.nlargest
-    found = best(max(1, round(FIFTH * len(rows))), "reported")
-    lams = found["lam"].map(lambda lam: DENSE if lam != lam else f"λ {lam:g}").value_counts()
-    told = ", ".join(f"{count} of {name}" for name, count in lams.items())
+    best_of = rows.nsmallest if metrics.lower_is_better(metric) else rows.nlargest
+    best = best_of(max(1, round(FIFTH * len(rows))), "reported")
+    lams = best["lam"].map(lambda lam: DENSE if lam != lam else f"λ {lam:g}").value_counts()
+    counts = ", ".join(f"{count} of {name}" for name, count in lams.items())
     return (
-        f"{len(rows)} students by {titled(metric, split)}. The best fifth: {told}; "
-        f"median sparsity {100 * found['sparsity'].median():g} %."
+        f"{len(rows)} students by {metric_title(metric, split)}. The best fifth: {counts}; "
+        f"median sparsity {100 * best['sparsity'].median():g} %."
     )

@@ -1,20 +1,20 @@
-"""Whether seeds agree on what to remove: overlap of masks against sparsity, and chance."""
+"""Mask stability: the overlap of two seeds' masks against sparsity, beside chance."""
 
 from typing import Any
 
 import pandas as pd
 import plotly.graph_objects as go
 
-from sparsekd.figures.looks import LIGHT, Look, panels, plain, share
+from sparsekd.figures.theme import LIGHT, Theme, apply_theme, panels, percent
 
 UNITS = {"heads": "attention heads", "neurons": "feed-forward neurons"}
 
 
-def stability(frame: pd.DataFrame, method: str = "", look: Look = LIGHT) -> go.Figure:
-    """How much of what one seed removes another seed removes too, for heads and for neurons.
+def stability(frame: pd.DataFrame, method: str = "", theme: Theme = LIGHT) -> go.Figure:
+    """Draw the share of removed units that two seeds have in common, for heads and neurons.
 
     Args:
-        frame: The frame of `tradeoffs.stability`.
+        frame: The frame of `sweep_results.stability`.
         method: The method for whose trial students units were scored; the first one by default.
     """
     rows = _of_method(frame, method)
@@ -25,15 +25,15 @@ def stability(frame: pd.DataFrame, method: str = "", look: Look = LIGHT) -> go.F
     for row, unit in enumerate(kinds, start=1):
         own = rows[rows["units"] == unit].sort_values("sparsity")
         for place, lam in enumerate(lams):
-            _draw(figure, own[own["lam"] == lam], f"λ = {lam:g}", row, place, look)
-        _chance(figure, own, row, look)
+            _draw(figure, own[own["lam"] == lam], f"λ = {lam:g}", row, place, theme)
+        _chance(figure, own, row, theme)
     places = sorted(rows["sparsity"].unique())
     figure.update_xaxes(tickvals=places, ticktext=[f"{100 * place:g}" for place in places])
     figure.update_xaxes(
         title_text="Sparsity: % of the teacher's units removed", row=len(kinds), col=1
     )
     figure.update_yaxes(range=[-0.03, 1.05], nticks=5)
-    return plain(figure, look, 140 + 220 * len(kinds))
+    return apply_theme(figure, theme, 140 + 220 * len(kinds))
 
 
 def _of_method(frame: pd.DataFrame, method: str) -> pd.DataFrame:
@@ -42,17 +42,25 @@ def _of_method(frame: pd.DataFrame, method: str) -> pd.DataFrame:
 
 
 def _draw(
-    figure: go.Figure, rows: pd.DataFrame, name: str, row: int, place: int, look: Look
+    figure: go.Figure, rows: pd.DataFrame, name: str, row: int, place: int, theme: Theme
 ) -> None:
     known = rows.dropna(subset=["overlap"])
     figure.add_trace(
         go.Scatter(
-            x=known["sparsity"], y=known["overlap"], mode="lines+markers", name=name,
-            legendgroup=name, showlegend=row == 1, line=look.line(place),
-            marker=look.marker(place), customdata=[_words(each) for each in _records(known)],
+            x=known["sparsity"],
+            y=known["overlap"],
+            mode="lines+markers",
+            name=name,
+            legendgroup=name,
+            showlegend=row == 1,
+            line=theme.line(place),
+            marker=theme.marker(place),
+            customdata=[_words(each) for each in _records(known)],
             hovertemplate=f"{name}<br>%{{customdata}}<extra></extra>",
-        ), row, 1,
-    )  # fmt: skip
+        ),
+        row,
+        1,
+    )
 
 
 def _records(rows: pd.DataFrame) -> list[dict[Any, Any]]:
@@ -61,27 +69,33 @@ def _records(rows: pd.DataFrame) -> list[dict[Any, Any]]:
 
 def _words(row: dict[Any, Any]) -> str:
     return (
-        f"sparsity {share(row['sparsity'])}: overlap {row['overlap']:.3f}"
+        f"sparsity {percent(row['sparsity'])}: overlap {row['overlap']:.3f}"
         f"<br>by chance {row['chance']:.3f}, {row['seeds']:.0f} seeds"
     )
 
 
-def _chance(figure: go.Figure, rows: pd.DataFrame, row: int, look: Look) -> None:
-    """One line for all λ: chance depends on how many units go, which λ hardly changes."""
+def _chance(figure: go.Figure, rows: pd.DataFrame, row: int, theme: Theme) -> None:
+    """Draw one line for all λ: chance depends on how many units are removed, hardly on λ."""
     means = rows.groupby("sparsity")["chance"].mean()
     figure.add_trace(
         go.Scatter(
-            x=means.index, y=means, mode="lines+markers", name="expected by chance",
-            legendgroup="chance", showlegend=row == 1,
-            line={"color": look.faint, "dash": "dot", "width": 2},
-            marker={"color": look.faint, "symbol": "line-ew-open", "size": 10},
+            x=means.index,
+            y=means,
+            mode="lines+markers",
+            name="expected by chance",
+            legendgroup="chance",
+            showlegend=row == 1,
+            line={"color": theme.faint, "dash": "dot", "width": 2},
+            marker={"color": theme.faint, "symbol": "line-ew-open", "size": 10},
             hovertemplate="by chance %{y:.3f}<extra></extra>",
-        ), row, 1,
-    )  # fmt: skip
+        ),
+        row,
+        1,
+    )
 
 
 def stability_in_words(frame: pd.DataFrame, method: str = "") -> str:
-    """The same for those who cannot see it: mean overlap against chance, heads and neurons."""
+    """Return the alternative text: mean overlap and chance for heads and neurons."""
     rows = _of_method(frame, method).dropna(subset=["overlap"])
     parts = [
         f"{UNITS.get(str(unit), str(unit))} {group['overlap'].mean():.2f} "

@@ -1,4 +1,4 @@
-"""Pictures of a study: what is drawn where, and legible in both looks, without colour too."""
+"""Figures of a sweep: what is drawn where, and legible in both themes, without colour too."""
 
 import math
 from typing import Any
@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 import pytest
 
 from sparsekd import figures
-from sparsekd.figures import DARK, LIGHT, Look
+from sparsekd.figures import DARK, LIGHT, Theme
 from tests import studyframes
 
 PAGES = {LIGHT: "#fdfdfb", DARK: "#0b0e10"}
@@ -32,12 +32,13 @@ def contrast(one: str, other: str) -> float:
     return (high + 0.05) / (low + 0.05)
 
 
-@pytest.mark.parametrize("look", [LIGHT, DARK])
-def test_words_and_lines_stand_out_from_their_page(look: Look):
-    ground = PAGES[look]
-    assert contrast(look.ink, ground) > 4.5
-    assert contrast(look.faint, ground) > 4.5
-    assert min(contrast(colour, ground) for colour in look.lines) > 3
+@pytest.mark.parametrize("theme", [LIGHT, DARK])
+def test_words_and_lines_stand_out_from_their_page(theme: Theme):
+    ground = PAGES[theme]
+    assert contrast(theme.ink, ground) > 4.5
+    assert contrast(theme.faint, ground) > 4.5
+    assert min(contrast(colour, ground) for colour in theme.lines) > 3
+    assert contrast(theme.cross, theme.removed) > 3
 
 
 def test_lines_differ_in_more_than_colour():
@@ -110,7 +111,7 @@ def test_a_click_on_a_cell_tells_lam_and_sparsity_and_its_words_every_seed():
     assert (catcher.x[place], catcher.y[place]) == (2, 3)
     values = grid[(grid["lam"] == 0.75) & (grid["sparsity"] == 0.2)]["values"].iloc[0]
     assert all(f"{value:.4g}" in catcher.text[place] for value in values)
-    assert "whatever λ" in catcher.text[0]
+    assert "any λ" in catcher.text[0]
 
 
 def test_missing_cells_are_crossed_and_not_coloured():
@@ -133,10 +134,10 @@ def test_differences_are_red_where_worse_and_white_at_the_level():
 def test_here_and_the_choice_have_different_shapes_and_a_cell_outside_none():
     drawn = named(figures.grid(studyframes.grid(), "accuracy", (0.5, 0.3), (1.0, 0.4)))
     shapes = {
-        drawn[name].marker.symbol for name in ("you are here", "chosen on the selection data")
+        drawn[name].marker.symbol for name in ("selected cell", "chosen on the selection data")
     }
     assert len(shapes) == 2
-    assert "you are here" not in named(figures.grid(studyframes.grid(), "accuracy", (0.3, 0.33)))
+    assert "selected cell" not in named(figures.grid(studyframes.grid(), "accuracy", (0.3, 0.33)))
 
 
 def test_the_front_holds_what_no_smaller_model_beats():
@@ -144,16 +145,16 @@ def test_the_front_holds_what_no_smaller_model_beats():
     rows = [("a", 1, 0.5), ("b", 2, 0.4), ("c", 3, 0.9), ("d", 4, 0.9), ("e", 5, 0.95)]
     front = pd.DataFrame(rows, columns=["what", "parameters", "quality"])
     front = front.assign(kind="student", latency_ms=math.nan, on_front=False)
-    line = named(figures.pareto(front, "accuracy"))["the front: beaten by none"]
+    line = named(figures.pareto(front, "accuracy"))["Pareto front"]
     assert list(line.x) == [1, 3, 5]
-    lower = named(figures.pareto(front, "loss"))["the front: beaten by none"]
+    lower = named(figures.pareto(front, "loss"))["Pareto front"]
     assert list(lower.x) == [1, 2]
 
 
 def test_latency_is_drawn_where_measured_and_said_to_be_missing_otherwise():
     assert len(figures.pareto(studyframes.front(), "accuracy").layout.annotations) == 2
     without = figures.pareto(studyframes.front(measured=False), "accuracy")
-    assert "No time is measured" in without.layout.annotations[-1].text
+    assert "not measured yet" in without.layout.annotations[-1].text
 
 
 def test_every_student_is_one_line_of_five_points():

@@ -120,7 +120,7 @@ def plot_spans(found: Explanation, table: pd.DataFrame) -> go.Figure:
     """Return two bars from 0 to 1, λ above the sparsity; crossed where the unit is removed."""
     colours = looks.look()
     figure = go.Figure()
-    for name, fill, shape in (("kept", KEPT, ""), ("removed", colours.gone, "x")):
+    for name, fill, shape in (("kept", KEPT, ""), ("removed", colours.removed, "x")):
         part = table[table["state"] == name]
         pattern = {
             "shape": shape,

@@ -10,7 +10,8 @@ import numpy as np
 import plotly.graph_objects as go
 from numpy.typing import NDArray
 
-from pages.parts.shell.looks import SCALE, Look, look, plain
+from pages.parts.shell.looks import SCALE, look, plain
+from sparsekd.figures.theme import Theme
 from sparsekd.units.score_tables import sorted_bins
 from sparsekd.units.scores import Flags, Matrix
 
@@ -119,9 +120,9 @@ def _bar_above() -> dict[str, Any]:
     }
 
 
-def _cross_out(figure: go.Figure, removed: Flags, colours: Look) -> None:
+def _cross_out(figure: go.Figure, removed: Flags, colours: Theme) -> None:
     empty = _map(np.where(removed, 1.0, np.nan), 1.0, gap=1)
-    empty.update(colorscale=[[0, colours.gone], [1, colours.gone]], showscale=False)
+    empty.update(colorscale=[[0, colours.removed], [1, colours.removed]], showscale=False)
     figure.add_trace(empty)
     layer, head = np.nonzero(removed)
     figure.add_trace(
@@ -161,7 +162,7 @@ def _catch_clicks(figure: go.Figure, values: Matrix, removed: Flags | None) -> N
     )
 
 
-def _frame_cell(figure: go.Figure, layer: int, head: int, colours: Look) -> None:
+def _frame_cell(figure: go.Figure, layer: int, head: int, colours: Theme) -> None:
     figure.add_shape(
         type="rect",
         x0=head + 0.5,
@@ -172,13 +173,13 @@ def _frame_cell(figure: go.Figure, layer: int, head: int, colours: Look) -> None
     )
 
 
-def _cut(kept: NDArray[Any], width: int, colours: Look) -> go.Bar:
+def _cut(kept: NDArray[Any], width: int, colours: Theme) -> go.Bar:
     """Return bars over the removed bins: the cross pattern is the shape that marks them."""
     removed = width - kept
     pattern = {
         "shape": "x",
         "fgcolor": colours.cross,
-        "bgcolor": colours.gone,
+        "bgcolor": colours.removed,
         "size": 10,
         "solidity": 0.12,
         "fillmode": "replace",
@@ -193,7 +194,7 @@ def _cut(kept: NDArray[Any], width: int, colours: Look) -> go.Bar:
         customdata=np.stack([kept, removed], axis=1),
         hovertemplate="layer %{y}<br>%{customdata[0]} kept, %{customdata[1]} removed"
         "<extra></extra>",
-        marker={"color": colours.gone, "line": {"width": 0}, "pattern": pattern},
+        marker={"color": colours.removed, "line": {"width": 0}, "pattern": pattern},
     )
 
 

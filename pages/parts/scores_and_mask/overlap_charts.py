@@ -17,7 +17,7 @@ WORDS = np.array(["kept by neither", "kept by A only", "kept by B only", "kept b
 
 def _colours() -> list[str]:
     """Return one colour for each place of `overlap.KEPT_BY`."""
-    return [looks.look().gone, ONLY_A, ONLY_B, BOTH]
+    return [looks.look().removed, ONLY_A, ONLY_B, BOTH]
 
 
 def plot_heads(codes: Codes) -> go.Figure:

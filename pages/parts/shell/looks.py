@@ -1,31 +1,19 @@
-"""What all Plotly figures share: colours that follow the theme, plain axes, one colour scale."""
+"""What the pages' Plotly figures share: the visitor's theme, plain axes, one colour scale."""
 
-from dataclasses import dataclass
 from typing import Any
 
 import plotly.graph_objects as go
 import streamlit as st
 
-SCALE = "Cividis"
+from sparsekd.figures.theme import DARK, LIGHT, SCALE, Theme
+
+__all__ = ["CONFIG", "SCALE", "bar", "look", "plain"]
+
 CONFIG = {"displayModeBar": False, "scrollZoom": False, "doubleClick": False}
 
 
-@dataclass(frozen=True)
-class Look:
-    """Colours that depend on the theme: text, what is gone, the cross on it, the chosen cell."""
-
-    ink: str
-    gone: str
-    cross: str
-    chosen: str
-
-
-LIGHT = Look(ink="#1c2326", gone="#e9ebe6", cross="#b3261e", chosen="#d1341f")
-DARK = Look(ink="#e7ebec", gone="#262d30", cross="#ff8a80", chosen="#ff6f61")
-
-
-def look() -> Look:
-    """The colours of the theme in which the visitor sees the page."""
+def look() -> Theme:
+    """Return the theme in which the visitor sees the page."""
     return DARK if st.context.theme.type == "dark" else LIGHT
 
 

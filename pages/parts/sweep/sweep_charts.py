@@ -69,10 +69,10 @@ def drawn(made: Picture, key: str, clicks: bool) -> None:
 
 
 def look() -> Any:
-    """The colours of the theme in which the visitor sees the page."""
-    from sparsekd.figures import DARK, LIGHT
+    """Return the theme in which the visitor sees the page."""
+    from pages.parts.shell import looks
 
-    return DARK if st.context.theme.type == "dark" else LIGHT
+    return looks.look()
 
 
 def chosen(asked: Asked) -> tuple[float, float] | None:
@@ -94,7 +94,7 @@ def curve(asked: Asked) -> Picture:
 
 
 def grid(asked: Asked) -> Picture:
-    """λ × sparsity, with "you are here"."""
+    """λ × sparsity, with the selected cell marked."""
     from sparsekd import figures
 
     table = sweep_frames.grid(asked.found, asked.method, asked.split, asked.metric)

@@ -142,16 +142,16 @@ def _pictures(
         "Student quality against teacher sparsity",
         figures.quality_in_words(own, metric, split, method),
         own,
-        figures.quality(own, *asked, look=figures.LIGHT),
-        figures.quality(own, *asked, look=figures.DARK),
+        figures.quality(own, *asked, theme=figures.LIGHT),
+        figures.quality(own, *asked, theme=figures.DARK),
     )
     grid = sweep_results.grid(students, method, split, metric)
     yield report.picture(
         "Every λ and sparsity",
         figures.grid_in_words(grid, metric, split),
         grid,
-        figures.grid(grid, metric, None, choice, split, look=figures.LIGHT),
-        figures.grid(grid, metric, None, choice, split, look=figures.DARK),
+        figures.grid(grid, metric, None, choice, split, theme=figures.LIGHT),
+        figures.grid(grid, metric, None, choice, split, theme=figures.DARK),
     )
     wide = figures.wide(students, split, metric, method)
     yield _drawn(report, "Every student", "parallel", wide, (metric, split))
@@ -163,5 +163,5 @@ def _drawn(
     report: Sheet, title: str, kind: str, table: pd.DataFrame, asked: tuple[str, ...]
 ) -> str:
     draw, told = getattr(figures, kind), getattr(figures, f"{kind}_in_words")
-    light, dark = (draw(table, *asked, look=look) for look in (figures.LIGHT, figures.DARK))
+    light, dark = (draw(table, *asked, theme=theme) for theme in (figures.LIGHT, figures.DARK))
     return report.picture(title, told(table, *asked), table, light, dark)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from sparsekd.figures.looks import titled
+from sparsekd.figures.theme import metric_title
 from sparsekd.runs import references
 from sparsekd.runs.records import Plan, Recipe
 from sparsekd.studies import sweep, teacher_kinds
@@ -35,7 +35,7 @@ def facts(plan: Plan, metric: str, split: str) -> str:
             f"{count} {teacher_kinds.of_teachers(str(name))}" for name, count in counted.items()
         ),
         "Chosen by": "the mean over seeds on the split selection, which nothing is reported on",
-        "Reported": titled(metric, split),
+        "Reported": metric_title(metric, split),
     }
     rows = "".join(f"<dt>{escape(name)}</dt><dd>{escape(text)}</dd>" for name, text in told.items())
     return f"<dl>{rows}</dl>"

@@ -1,4 +1,4 @@
-"""What all pictures of a study share: colours for light and dark pages, plain axes, line styles."""
+"""The theme of all figures: colours for light and dark pages, line styles, axes, titles."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -18,48 +18,62 @@ CLEAR = "rgba(0,0,0,0)"
 
 
 @dataclass(frozen=True)
-class Look:
-    """Colours that depend on the page: words, what is beside the point, grid lines, page, lines."""
+class Theme:
+    """The colours of figures on a light or on a dark page.
+
+    `ink` is that of text, `faint` of secondary lines, `rule` of grid lines, `ground` lies behind
+    labels, `band` fills intervals. `removed` fills units that a mask removes, `cross` marks them,
+    `chosen` frames the selected one.
+    """
 
     ink: str
     faint: str
     rule: str
     ground: str
     band: str
+    removed: str
+    cross: str
+    chosen: str
     lines: tuple[str, ...]
 
     def line(self, place: int) -> dict[str, Any]:
-        """The colour and dash of the line at this place; no two of the first 36 are alike."""
+        """Return colour and dash of the line at this place; the first 36 all differ."""
         colour = self.lines[place % len(self.lines)]
         shift = place // len(self.lines)
         return {"color": colour, "dash": DASHES[(place + shift) % len(DASHES)], "width": 2}
 
     def marker(self, place: int) -> dict[str, Any]:
-        """The colour and shape of its points."""
+        """Return colour and shape of the points of that line."""
         colour = self.lines[place % len(self.lines)]
         return {"color": colour, "symbol": SYMBOLS[place % len(SYMBOLS)], "size": 7}
 
 
-LIGHT = Look(
+LIGHT = Theme(
     ink="#1c2326",
     faint="#6a7276",
     rule="#dfe2dc",
     ground="rgba(253,253,251,0.8)",
     band="rgba(80,88,92,0.16)",
+    removed="#e9ebe6",
+    cross="#b3261e",
+    chosen="#d1341f",
     lines=("#17696f", "#b4560f", "#5b4a9c", "#8a6d00", "#a33a5e", "#4a6a2f"),
 )
-DARK = Look(
+DARK = Theme(
     ink="#e7ebec",
     faint="#939da1",
     rule="#2b3337",
     ground="rgba(11,14,16,0.8)",
     band="rgba(169,179,183,0.22)",
+    removed="#262d30",
+    cross="#ff8a80",
+    chosen="#ff6f61",
     lines=("#5cc2cc", "#f0a35e", "#b3a2f0", "#d9c04f", "#ef8fb0", "#9bcb74"),
 )
 
 
 def panels(titles: Iterable[str], heights: Iterable[float], gap: float, shared: bool) -> go.Figure:
-    """Panels one below the other, each with its title over it."""
+    """Return a figure with one panel below the other, each with its title over it."""
     shares = list(heights)
     figure = make_subplots(
         rows=len(shares),
@@ -67,50 +81,48 @@ def panels(titles: Iterable[str], heights: Iterable[float], gap: float, shared: 
         shared_xaxes=shared,
         vertical_spacing=gap,
         row_heights=shares,
-        subplot_titles=[wrapped(title) for title in titles],
+        subplot_titles=[wrap(title) for title in titles],
     )
     for note in figure.layout.annotations:
         note.update(x=0, xanchor="left", align="left")
     return figure
 
 
-def plain(figure: go.Figure, look: Look, height: int) -> go.Figure:
-    """Axes and words in the look's ink, transparent ground, narrow margins, a legend above."""
-    ink = {"color": look.ink, "size": 11}
-    axes = {"tickfont": ink, "title_font": {"color": look.ink, "size": 12}, "fixedrange": True}
-    axes |= {"gridcolor": look.rule, "linecolor": look.rule, "zeroline": False}
+def apply_theme(figure: go.Figure, theme: Theme, height: int) -> go.Figure:
+    """Set text and axes in the theme's colours, narrow margins and a legend below."""
+    text = {"color": theme.ink, "size": 11}
+    axes = {"tickfont": text, "title_font": {"color": theme.ink, "size": 12}, "fixedrange": True}
+    axes |= {"gridcolor": theme.rule, "linecolor": theme.rule, "zeroline": False}
     figure.update_xaxes(automargin=True, **axes)
     figure.update_yaxes(automargin=True, **axes)
-    figure.update_annotations(font={"color": look.ink, "size": 12})
+    figure.update_annotations(font={"color": theme.ink, "size": 12})
+    legend = {"orientation": "h", "x": 0, "xanchor": "left", "y": 0, "yanchor": "bottom"}
     figure.update_layout(
         height=height,
         margin={"l": 8, "r": 8, "t": 34, "b": 8},
-        font={"color": look.ink},
-        legend={
-            "orientation": "h", "x": 0, "xanchor": "left", "y": 0, "yref": "container",
-            "yanchor": "bottom", "font": {"color": look.ink, "size": 11},
-        },
+        font={"color": theme.ink},
+        legend=legend | {"yref": "container", "font": text},
         hovermode="closest",
         hoverdistance=40,
         dragmode=False,
         plot_bgcolor=CLEAR,
         paper_bgcolor=CLEAR,
-    )  # fmt: skip
+    )
     return figure
 
 
-def titled(metric: str, split: str = "") -> str:
-    """A metric in words, with the data it is measured on."""
+def metric_title(metric: str, split: str = "") -> str:
+    """Return the title of a metric, with the split that it is measured on."""
     return f"{metrics.title(metric)} on {split}" if split else metrics.title(metric)
 
 
-def share(value: float) -> str:
-    """0.3 as people say it."""
-    return f"{value:.3g}" if value != value else f"{100 * value:g} %"
+def percent(share: float) -> str:
+    """Return a share as a percentage: 0.3 as 30 %."""
+    return f"{share:.3g}" if share != share else f"{100 * share:g} %"
 
 
-def wrapped(words: str, width: int = NARROW) -> str:
-    """Words over as many lines as a narrow page needs."""
+def wrap(words: str, width: int = NARROW) -> str:
+    """Return text over as many lines as a narrow page needs."""
     lines, line = [], ""
     for word in words.split():
         if line and len(line) + len(word) >= width:
