@@ -103,8 +103,8 @@ def curves(run_id: str) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["step", "name", "value"])
 
 
-def notes(logged: pd.DataFrame) -> pd.DataFrame:
-    """What a method noted: columns step, kind, name, value, from names like ``weight/response``."""
+def method_values(logged: pd.DataFrame) -> pd.DataFrame:
+    """Return what a method logged, named like ``weight/response``: step, kind, name, value."""
     parts = logged["name"].str.split("/", n=1)
     named = logged.assign(kind=parts.str[0], name=parts.str[-1])
     return named[~named["kind"].isin(["loss", "selection"])][["step", "kind", "name", "value"]]

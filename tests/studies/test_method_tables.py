@@ -1,4 +1,4 @@
-"""What methods note and find out, as frames for pages."""
+"""Values that methods log and examples that they inspect, as frames for pages."""
 
 import pandas as pd
 
@@ -10,7 +10,7 @@ from sparsekd.runs.records import Event, Outcome, Progress, State
 from sparsekd.studies import recipes
 
 
-def test_notes_are_told_apart_from_losses_by_their_kind(tmp_path, monkeypatch):
+def test_values_of_a_method_are_those_of_other_kinds_than_loss_and_selection(tmp_path, monkeypatch):
     monkeypatch.setenv("SPARSEKD_HOME", str(tmp_path))
     recipe = recipes.distil(
         "t", "vanilla", "hub:a", TrainParams(), VanillaParams(), StudentParams()
@@ -18,15 +18,15 @@ def test_notes_are_told_apart_from_losses_by_their_kind(tmp_path, monkeypatch):
     run = store.create(recipe)
     names = ("loss/soft", "selection/accuracy", "weight/response", "reward/gain")
     store.report(run.id, Progress(), [Event(3, name, 0.5) for name in names])
-    noted = tables.notes(tables.curves(run.id))
-    named = set(zip(noted["kind"], noted["name"], strict=True))
+    values = tables.method_values(tables.curves(run.id))
+    named = set(zip(values["kind"], values["name"], strict=True))
     assert named == {("weight", "response"), ("reward", "gain")}
-    assert noted["step"].tolist() == [3, 3]
+    assert values["step"].tolist() == [3, 3]
 
 
-def test_a_run_without_notes_has_an_empty_table(tmp_path, monkeypatch):
+def test_a_run_without_values_has_an_empty_table(tmp_path, monkeypatch):
     monkeypatch.setenv("SPARSEKD_HOME", str(tmp_path))
-    assert tables.notes(tables.curves("nothing")).empty
+    assert tables.method_values(tables.curves("nothing")).empty
 
 
 def test_a_stage_lasts_until_the_next_begins():

@@ -38,8 +38,8 @@ CHARTS = {
     "reward": ChartText(
         "Rewards",
         "reward",
-        "Rewards of the policy, measured on the selection split, never on reported data; the "
-        "baseline is their running mean.",
+        "Rewards of the policy, from training or selection data, never from reported data; a "
+        "baseline is subtracted from them.",
     ),
     "raw": ChartText(
         "Losses before scaling", "loss", "The kinds of knowledge have different scales."
@@ -51,6 +51,7 @@ CHARTS = {
         "Distance at every layer", "loss", "Also while the layer's loss is not active."
     ),
 }
+SELECTION = {"teacher", "probability", "chosen", "teacher_loss", "student_loss", "label"}
 
 
 def draw_method(run: Run, key: str) -> None:
@@ -59,15 +60,18 @@ def draw_method(run: Run, key: str) -> None:
     found = tables.findings(run)
     if "layer" in found:
         draw_agreement(found, key)
-    if "teacher" in found:
+    elif set(found) >= SELECTION:
         draw_instances(found, key)
+    elif len(found):
+        st.markdown("**Inspected examples**")
+        frame.draw_table(found, "examples", f"{key}.examples")
 
 
 def draw_numbers(run: Run, key: str) -> None:
     """Draw one chart for each kind of number that the method logs, two in a row."""
     logged = tables.curves(run.id)
-    noted = tables.notes(logged)
-    there = set(noted["kind"])
+    values = tables.method_values(logged)
+    there = set(values["kind"])
     kinds = [kind for kind in CHARTS if kind in there] + sorted(there - set(CHARTS))
     if not kinds:
         return
@@ -77,13 +81,13 @@ def draw_numbers(run: Run, key: str) -> None:
     for row in (kinds[start : start + 2] for start in range(0, len(kinds), 2)):
         for place, kind in zip(st.columns(len(row), gap="large"), row, strict=True):
             with place:
-                _draw_kind(noted[noted["kind"] == kind], kind, begin, last, key)
+                _draw_kind(values[values["kind"] == kind], kind, begin, last, key)
     if begin:
         st.caption(
             f"The first {begin:,} steps are training episodes, whose students are discarded; "
             "the line marks the start of the final training."
         )
-    frame.draw_table(noted, f"method-{run.id}", f"{key}.notes")
+    frame.draw_table(values, f"method-{run.id}", f"{key}.notes")
 
 
 def _draw_kind(part: pd.DataFrame, kind: str, begin: int, last: int, key: str) -> None:

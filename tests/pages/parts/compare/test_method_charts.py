@@ -52,6 +52,15 @@ def test_training_episodes_are_marked(open_page: Open, episode_steps: int) -> No
     assert marked == bool(episode_steps)
 
 
+def test_rows_of_examples_without_a_chart_are_a_table(open_page: Open) -> None:
+    run = student(0, [])
+    findings(run, [{"row": 3, "difficulty": 0.5, "text": "a film"}])
+    app = open_page(DISTIL, run=run.id)
+    assert not app.exception
+    shown = [each.value for each in app.dataframe if "difficulty" in each.value]
+    assert shown[0]["when"].tolist() == ["before", "after"]
+
+
 def test_agreement_by_layer_is_drawn_and_tabled(open_page: Open) -> None:
     run = student(0, ["stage/layer 1"])
     row = {"row": 3, "layer": 1, "attention_kl": 0.5, "cls_cosine": 0.1, "text": "a film"}
@@ -79,7 +88,7 @@ def test_text_of_instances_is_shown_as_text(open_page: Open) -> None:
     assert not any("bold" in each.value for each in app.markdown)
 
 
-def test_a_method_that_notes_nothing_has_no_section(open_page: Open) -> None:
+def test_a_method_that_logs_nothing_has_no_section(open_page: Open) -> None:
     run = student(0, [])
     app = open_page(DISTIL, run=run.id)
     assert not app.exception
