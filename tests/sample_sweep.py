@@ -10,7 +10,7 @@ from sparsekd.catalog.stage_parameters import StudentParams
 from sparsekd.runs import store
 from sparsekd.runs.records import Outcome, Plan, State, Step
 from sparsekd.studies import recipes, sweep
-from sparsekd.studies.sweep import Sweep
+from sparsekd.studies.sweep_spec import SweepSpec
 from sparsekd.units import masking
 from sparsekd.units import shape as costs
 from tests.sample_study import DEMO_TRAINING, sample_scores, sample_shape
@@ -19,11 +19,11 @@ BEST = (0.5, 0.3)  # λ and sparsity of the best teacher
 GRID = {"lams": (0.0, 0.5, 1.0), "sparsities": (0.0, 0.3)}
 
 
-def asked(**changes: Any) -> Sweep:
+def asked(**changes: Any) -> SweepSpec:
     """A small study on a demo task."""
     teacher = recipes.finetune("demo/sentiment", "demo:", DEMO_TRAINING)
     usual: dict[str, Any] = {"train": DEMO_TRAINING, "student": StudentParams(layers=1)} | GRID
-    return Sweep("demo/sentiment", teacher, **(usual | changes))
+    return SweepSpec("demo/sentiment", teacher, **(usual | changes))
 
 
 def fill(plan: Plan, until: int | None = None) -> Plan:

@@ -6,10 +6,10 @@ from typing import Any
 
 from sparsekd.runs.records import Outcome, Run, State, Step
 from sparsekd.studies import recipes
-from sparsekd.studies.sweep import Sweep
+from sparsekd.studies.sweep_spec import SweepSpec
 
 TEACHER, TRAIN, STUDENT = recipes.defaults("demo:")
-ASKED = Sweep(
+ASKED = SweepSpec(
     "demo/sentiment",
     recipes.finetune("demo/sentiment", "demo:", TEACHER),
     seeds=(0, 1),

@@ -76,7 +76,7 @@ def test_every_method_of_the_readme_is_in_the_catalogue_and_the_other_way_round(
     rows = re.findall(r"^\| `([a-z_]+)` \|[^|]*\|([^|]*)\|$", text, re.MULTILINE)
     methods = {name for name, _ in rows}
     assert methods == set(variants.METHODS)
-    known = set(variants.menu())
+    known = set(variants.all_names())
     for method, cell in rows:
         named = re.findall(r"`(:\w+)`", cell)
         assert {method + name for name in named} <= known | {f"{method}:teacher_2"}

@@ -26,8 +26,15 @@ from sparsekd.cli.tasks import TaskRequest
 from sparsekd.errors import BadInput, SparseKDError
 from sparsekd.runs import jobs, references
 from sparsekd.runs.records import Plan, Recipe
-from sparsekd.studies import comparison, comparison_results, recipes, results, variants
-from sparsekd.studies.comparison import Comparison
+from sparsekd.studies import (
+    comparison,
+    comparison_results,
+    comparison_spec,
+    recipes,
+    results,
+    variants,
+)
+from sparsekd.studies.comparison_spec import ComparisonSpec
 from sparsekd.tasks import TaskCard
 from sparsekd.tasks.demo import DEMO_CHECKPOINTS
 
@@ -36,7 +43,7 @@ class CompareRequest(SeedsRequest, DeviceRequest, TaskRequest):
     """One comparison."""
 
     methods: Annotated[tuple[str, ...], Option(arguments={"type": split})] = Field(
-        description=f"all, or names with commas between: {', '.join(variants.menu())}; "
+        description=f"all, or names with commas between: {', '.join(variants.all_names())}; "
         "vanilla:teacher_2 … are the further teachers alone; any method of one teacher may have a "
         ":sparse_teacher too"
     )
@@ -56,15 +63,15 @@ class CompareRequest(SeedsRequest, DeviceRequest, TaskRequest):
     teacher_train: TeacherTrain = Field({})
     score: Score = Field({})
 
-    def comparison(self, card: TaskCard) -> Comparison:
+    def comparison(self, card: TaskCard) -> ComparisonSpec:
         """Return the comparison that is asked for."""
         names = self.teacher or _default_teachers(card)
         teachers = tuple(
             self._teacher(card, text, seed=names[:place].count(text))
             for place, text in enumerate(names)
         )
-        students, student = comparison.usual(_origin(teachers[0]))
-        return Comparison(
+        students, student = comparison_spec.defaults(_origin(teachers[0]))
+        return ComparisonSpec(
             task=card.name,
             methods=self.methods,
             teachers=teachers,
@@ -98,7 +105,7 @@ def compare(request: CompareRequest) -> None:
         SparseKDError: some run failed; the finished ones are printed before.
     """
     card = request.card()
-    comparing, left_out = comparison.chosen(request.comparison(card))
+    comparing, left_out = comparison_spec.expand_all(request.comparison(card))
     for reason in dict.fromkeys(left_out.values()):
         names = ", ".join(name for name, why in left_out.items() if why == reason)
         note(f"Left out: {names}. {reason}")

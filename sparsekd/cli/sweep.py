@@ -30,13 +30,13 @@ from sparsekd.errors import BadInput, SparseKDError
 from sparsekd.runs import jobs, references
 from sparsekd.runs.records import Plan, Run, State, Step
 from sparsekd.scheduler.executors.local import cores
-from sparsekd.studies import command, cost, search, sweep_file
-from sparsekd.studies import sweep as sweeps
-from sparsekd.studies.search import Tried
-from sparsekd.studies.sweep import Sweep
-from sparsekd.studies.sweep_file import Declaration
+from sparsekd.studies import command, cost, search, search_plan, sweep_file, sweep_spec
+from sparsekd.studies.search_plan import SearchTrial
+from sparsekd.studies.sweep import plan as plan_of
+from sparsekd.studies.sweep_file import SweepFile
+from sparsekd.studies.sweep_spec import SweepSpec
 
-DECLARED = Declaration.model_fields
+DECLARED = SweepFile.model_fields
 Listed = Option(arguments={"type": split, "metavar": "A,B,…"})
 
 
@@ -76,7 +76,7 @@ class SweepRequest(SeedsRequest, DeviceRequest, ColumnsRequest):
     teacher_train: TeacherTrain = Field({})
     score: Score = Field({})
 
-    def declaration(self) -> Declaration:
+    def declaration(self) -> SweepFile:
         """Return the declared study: that of the file, changed by the given options.
 
         Raises:
@@ -95,7 +95,7 @@ class SweepRequest(SeedsRequest, DeviceRequest, ColumnsRequest):
         }
         values = base | {name: value for name, value in given.items() if value is not None}
         if self.seed is not None or self.seeds is not None:
-            values["seeds"] = self.chosen_seeds(len(sweeps.SEEDS))
+            values["seeds"] = self.chosen_seeds(len(sweep_spec.DEFAULT_SEEDS))
         groups = {
             "train": self.train,
             "teacher_train": self.teacher_train,
@@ -107,7 +107,7 @@ class SweepRequest(SeedsRequest, DeviceRequest, ColumnsRequest):
             values[name] = {**values.get(name, {}), **group}
         if self.student:
             values["student"] = [{**one, **self.student} for one in values.get("student", [{}])]
-        return Declaration.of(values)
+        return SweepFile.of(values)
 
 
 def sweep(request: SweepRequest) -> None:
@@ -121,11 +121,11 @@ def sweep(request: SweepRequest) -> None:
         note(describe(card))
     specs = sweep_file.expand(request.declaration(), cards)
     trials = request.search
-    plans = [search.sketch(spec, trials) if trials else sweeps.plan(spec) for spec in specs]
+    plans = [search_plan.expected_plan(s, trials) if trials else plan_of(s) for s in specs]
     costs = [cost.estimate(plan) for plan in plans]
     for spec, plan, estimate in zip(specs, plans, costs, strict=True):
         name = "Search" if trials else f"Study {plan.id}"
-        note(f"{name}: {plan.title}, {trials or spec.tries} cells to choose from per method")
+        note(f"{name}: {plan.title}, {trials or spec.cell_count} cells to choose from per method")
         note(cost.in_words(estimate, cores()))
     if request.dry_run:
         if request.as_json:
@@ -164,7 +164,7 @@ def _run(plans: list[Plan], device: str) -> None:
         wait_for(plan.steps, keep_going=True)
 
 
-def _search(spec: Sweep, trials: int, device: str) -> Plan:
+def _search(spec: SweepSpec, trials: int, device: str) -> Plan:
     """Run trial after trial, then the controls; a stopped search continues where it was."""
 
     def make(steps: Sequence[Step]) -> dict[str, Run]:
@@ -172,12 +172,12 @@ def _search(spec: Sweep, trials: int, device: str) -> Plan:
         missing = [s for s in steps if submitted[s.recipe.run_id].state is not State.DONE]
         return submitted | wait_for(missing, keep_going=True)
 
-    def on_trial(trial: Tried) -> None:
+    def on_trial(trial: SearchTrial) -> None:
         where = f"λ = {trial.lam:g}, sparsity {trial.sparsity:g}"
         result = "failed" if trial.selected is None else f"{trial.selected:.4f} on selection"
         note(f"Trial {trial.number + 1} of {trials}: {where}: {result}")
 
-    words = f"{command.command(sweeps.plan(spec))} --search {trials}"
+    words = f"{command.command(plan_of(spec))} --search {trials}"
     return search.search(spec, trials, make, on_trial, words).plan
 
 

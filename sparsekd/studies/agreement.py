@@ -16,7 +16,7 @@ def parameter_differences(plan: Plan) -> pd.DataFrame:
     """Return the parameters in which the students of the first seed differ, a column for each."""
     firsts: dict[str, Step] = {}
     for step in plan.steps:
-        if roles.reported(step.role) and step.recipe.stage == "distil":
+        if roles.is_reported(step.role) and step.recipe.stage == "distil":
             firsts.setdefault(step.role, step)
     titles = {step.recipe.run_id: roles.title(step.role) for step in plan.steps}
     flat = {roles.title(role): _flat(step, titles) for role, step in firsts.items()}
@@ -46,7 +46,7 @@ def finished_models(plan: Plan, runs: dict[str, Run]) -> dict[str, Run]:
     return {
         f"{step.role}, seed {step.seed}": runs[step.recipe.run_id]
         for step in plan.steps
-        if roles.reported(step.role)
+        if roles.is_reported(step.role)
         and step.recipe.run_id in runs
         and runs[step.recipe.run_id].state is State.DONE
     }
@@ -61,7 +61,9 @@ def default_pair(names: list[str]) -> tuple[str, str]:
     if any(name.startswith("student, ") for name in names):
         return _first(names, "student, "), _first(names, "trial_student, ")
     baselines = ("vanilla, ", "fine_tuning, ")
-    variants = [n for n in names if roles.competes(n.split(",")[0]) and not n.startswith(baselines)]
+    variants = [
+        n for n in names if roles.is_compared(n.split(",")[0]) and not n.startswith(baselines)
+    ]
     return (variants or names)[0], _first(names, "vanilla, ")
 
 

@@ -10,9 +10,16 @@ from sparsekd.catalog.stage_parameters import MaskParams, ScoreParams
 from sparsekd.runs import references
 from sparsekd.runs.depth import depth
 from sparsekd.runs.records import Plan, Recipe
-from sparsekd.studies import comparison, comparison_results, recipes, roles, sweep
-from sparsekd.studies.sweep import Sweep
-from sparsekd.studies.variants import read
+from sparsekd.studies import (
+    comparison_results,
+    comparison_spec,
+    recipes,
+    roles,
+    sweep,
+    sweep_spec,
+)
+from sparsekd.studies.sweep_spec import SweepSpec
+from sparsekd.studies.variants import parse
 from sparsekd.tasks.demo import DEMO_CHECKPOINT, DEMO_CHECKPOINTS
 
 PROGRAM = ("python", "-m", "sparsekd")
@@ -56,20 +63,21 @@ def _study(plan: Plan) -> list[str]:
 def _comparison(plan: Plan) -> list[str]:
     names, first = comparison_results.variants(plan), _first_recipes(plan)
     student = first[names[0]]
-    train, shape = comparison.usual(references.origin(first["teacher"].inputs["checkpoint"]))
+    origin = references.origin(first["teacher"].inputs["checkpoint"])
+    train, shape = comparison_spec.defaults(origin)
     words = ["compare", "--task", plan.task, "--methods", ",".join(names)]
     words += _teachers(plan, student.params["train"])
-    words += _seeds([step.seed for step in plan.steps if roles.competes(step.role)], (0,))
+    words += _seeds([step.seed for step in plan.steps if roles.is_compared(step.role)], (0,))
     words += _options("student-", student.params["student"], shape.values())
     words += _options("", student.params["train"], train.values())
     return [*words, *_masks(first), *_assistant(first, student), *_method_changes(first)]
 
 
 def _sweep(plan: Plan) -> list[str]:
-    spec = sweep.declared(plan)
+    spec = sweep.spec_of(plan)
     _, train, shape = recipes.defaults(references.origin(spec.teacher.inputs["checkpoint"]))
     words = ["sweep", "--task", plan.task, *_teachers(plan, spec.train.values()), *_grids(spec)]
-    words += _seeds(spec.seeds, sweep.SEEDS)
+    words += _seeds(spec.seeds, sweep_spec.DEFAULT_SEEDS)
     words += _options("student-", spec.student.values(), shape.values())
     words += _options("", spec.train.values(), train.values())
     words += _options("", spec.mask.values(), MaskParams().values())
@@ -119,12 +127,12 @@ def _seeds(seeds: Sequence[int], default: tuple[int, ...]) -> list[str]:
     return ["--seeds", ",".join(map(str, different))]
 
 
-def _grids(spec: Sweep) -> list[str]:
+def _grids(spec: SweepSpec) -> list[str]:
     grids: dict[str, tuple[tuple[Any, ...], tuple[Any, ...]]] = {
         "methods": (spec.methods, ("vanilla",)),
-        "lam": (spec.lams, sweep.LAMS),
-        "sparsity": (spec.sparsities, sweep.SPARSITIES),
-        "controls": (spec.controls, sweep.CONTROLS),
+        "lam": (spec.lams, sweep_spec.DEFAULT_LAMBDAS),
+        "sparsity": (spec.sparsities, sweep_spec.DEFAULT_SPARSITIES),
+        "controls": (spec.controls, sweep_spec.SWEEP_CONTROLS),
     }
     return [
         word
@@ -159,8 +167,8 @@ def _method_changes(first: Mapping[str, Recipe]) -> list[str]:
     """Return the parameters of methods that differ from the catalogue's, each once."""
     found: dict[str, None] = {}
     for role, recipe in first.items():
-        if roles.competes(role):
-            variant = read(role)
+        if roles.is_compared(role):
+            variant = parse(role)
             default, method = variant.params({}).values(), variant.method
         elif role in ("trial_student", "assistant"):
             default, method = VanillaParams().values(), "vanilla"
@@ -176,7 +184,7 @@ def _method_changes(first: Mapping[str, Recipe]) -> list[str]:
 
 def _teachers(plan: Plan, students: Values) -> list[str]:
     """Return each teacher by its checkpoint where the command trains the same one, else by id."""
-    teachers = [step.recipe for step in plan.steps if roles.teaches(step.role)]
+    teachers = [step.recipe for step in plan.steps if roles.is_teacher(step.role)]
     origins = [teacher.inputs.get("checkpoint", "") for teacher in teachers]
     own = _own_training(teachers[0], students)
     same = [
@@ -217,6 +225,6 @@ def _assistant(first: Mapping[str, Recipe], student: Recipe) -> list[str]:
 
 def _half_way(first: Mapping[str, Recipe], student: Recipe) -> int | None:
     teacher, shape = depth(first["teacher"]), student.params["student"]
-    if teacher is None or shape["choice"] not in comparison.LAYERED:
+    if teacher is None or shape["choice"] not in comparison_spec.LAYERED:
         return None
     return int(teacher + shape["layers"]) // 2

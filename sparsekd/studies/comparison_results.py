@@ -33,7 +33,7 @@ def rows(plan: Plan) -> list[dict[str, Any]]:
         }
         | spent(runs[step.recipe.run_id], runs)
         for step in plan.steps
-        if roles.competes(step.role) and results.done(runs.get(step.recipe.run_id))
+        if roles.is_compared(step.role) and results.done(runs.get(step.recipe.run_id))
         for split, metrics in runs[step.recipe.run_id].outcome.metrics.items()
         if split != "selection"
     ]
@@ -100,7 +100,7 @@ def teachers(plan: Plan) -> list[dict[str, Any]]:
             "seconds": round(runs[step.recipe.run_id].seconds, 3),
         }
         for step in plan.steps
-        if roles.teaches(step.role) and results.done(runs.get(step.recipe.run_id))
+        if roles.is_teacher(step.role) and results.done(runs.get(step.recipe.run_id))
     ]
 
 
@@ -116,7 +116,7 @@ def unfinished(plan: Plan) -> list[dict[str, Any]]:
             "reason": results.reason(runs.get(results.blocking(step.recipe.run_id, runs, planned))),
         }
         for step in plan.steps
-        if roles.competes(step.role) and not results.done(runs.get(step.recipe.run_id))
+        if roles.is_compared(step.role) and not results.done(runs.get(step.recipe.run_id))
     ]
 
 
@@ -125,7 +125,7 @@ def unfinished(plan: Plan) -> list[dict[str, Any]]:
 
 def variants(plan: Plan) -> list[str]:
     """Return the variants of a comparison, in its order, whether or not they are finished."""
-    return list(dict.fromkeys(step.role for step in plan.steps if roles.competes(step.role)))
+    return list(dict.fromkeys(step.role for step in plan.steps if roles.is_compared(step.role)))
 
 
 def differences(

@@ -1,4 +1,4 @@
-"""What a plan will cost, and what is left of it: runs, seconds and bytes, from earlier runs."""
+"""The cost of a plan: runs, seconds and bytes, estimated from earlier runs."""
 
 import json
 import math
@@ -16,27 +16,26 @@ SAMPLE = 8  # folders measured for the size of a kind of run
 
 
 @dataclass(frozen=True)
-class Budget:
-    """What a plan's missing runs cost.
+class CostEstimate:
+    """The cost of a plan's missing runs.
 
-    `runs` are missing, `there` are finished. `seconds` add up those runs whose like has been
-    measured here, one after another; `unknown` counts the others. `bytes` likewise, on disk.
-    `slots` runs were at work side by side where such runs were measured, one where unknown.
+    `done` counts finished runs. `seconds` and `bytes` (on disk) are sums over the missing runs
+    whose kind has been measured here; `unknown` counts the others.
     """
 
-    runs: int
-    there: int
+    missing: int
+    done: int
     seconds: float
     bytes: float
     unknown: int
 
-    def wall(self, slots: int) -> float:
-        """Seconds until the end with so many runs side by side, if they always find work."""
+    def wall_seconds(self, slots: int) -> float:
+        """Return the seconds until the end with `slots` runs side by side, all of them busy."""
         return self.seconds / max(1, slots)
 
 
-def estimate(plan: Plan) -> Budget:
-    """What the plan's unfinished runs cost, going by finished runs of the same kind.
+def estimate(plan: Plan) -> CostEstimate:
+    """Return the cost of a plan's missing runs, going by finished runs of the same kind.
 
     Runs are of one kind where stage, task, method, training and student are the same.
     """
@@ -45,18 +44,18 @@ def estimate(plan: Plan) -> Budget:
     missing = [step.recipe for step in plan.steps if step.recipe.run_id not in done]
     known = _measured(missing)
     costs = [known.get(kind(recipe)) for recipe in missing]
-    told = [cost for cost in costs if cost is not None]
-    return Budget(
-        runs=len(missing),
-        there=len(done),
-        seconds=sum(seconds for seconds, _ in told),
-        bytes=sum(size for _, size in told),
-        unknown=len(missing) - len(told),
+    measured = [cost for cost in costs if cost is not None]
+    return CostEstimate(
+        missing=len(missing),
+        done=len(done),
+        seconds=sum(seconds for seconds, _ in measured),
+        bytes=sum(size for _, size in measured),
+        unknown=len(missing) - len(measured),
     )
 
 
 def kind(recipe: Recipe) -> str:
-    """What decides how long a run takes and how much it leaves, as a key."""
+    """Return what decides how long a run takes and how much it leaves, as a key."""
     params = {name: value for name, value in recipe.params.items() if name != "mask"}
     parts: list[Any] = [recipe.stage, recipe.task, recipe.method, recipe.variant, params]
     if recipe.stage in ("finetune", "distil"):
@@ -65,7 +64,7 @@ def kind(recipe: Recipe) -> str:
 
 
 def _measured(missing: Iterable[Recipe]) -> dict[str, tuple[float, float]]:
-    """Median seconds and bytes of the finished runs of each kind that is missing."""
+    """Return median seconds and bytes of the finished runs of each kind that is missing."""
     wanted = {kind(recipe) for recipe in missing}
     alike: dict[str, list[Run]] = defaultdict(list)
     for run in store.runs(states=[State.DONE]) if wanted else []:
@@ -82,7 +81,7 @@ def _measured(missing: Iterable[Recipe]) -> dict[str, tuple[float, float]]:
 
 
 def size(folder: Path) -> int:
-    """Bytes of the files in a folder; what vanishes meanwhile counts nothing."""
+    """Return the bytes of the files in a folder; files that vanish meanwhile count nothing."""
     total = 0
     for path in folder.rglob("*"):
         try:
@@ -92,34 +91,35 @@ def size(folder: Path) -> int:
     return total
 
 
-def in_words(budget: Budget, slots: int) -> str:
-    """One sentence: how many runs, how long, how much disk."""
-    if not budget.runs:
-        return f"All {budget.there:,} runs are there already."
-    words = f"{budget.runs:,} runs to do"
-    words += f", {budget.there:,} are there already" if budget.there else ""
-    known = budget.runs - budget.unknown
+def in_words(estimate: CostEstimate, slots: int) -> str:
+    """Return one sentence: how many runs, how long, how much disk."""
+    if not estimate.missing:
+        return f"All {estimate.done:,} runs are there already."
+    words = f"{estimate.missing:,} runs to do"
+    words += f", {estimate.done:,} are there already" if estimate.done else ""
+    known = estimate.missing - estimate.unknown
     if not known:
         return f"{words}. How long they take is not known yet: nothing like them has run here."
     side = f", {slots} side by side" if slots > 1 else ""
-    words += f": about {duration(budget.wall(slots))}{side}, {gigabytes(budget.bytes)} of disk"
-    if budget.unknown:
-        words += f", and {budget.unknown:,} runs of kinds that have not run here yet"
+    seconds = duration(estimate.wall_seconds(slots))
+    words += f": about {seconds}{side}, {gigabytes(estimate.bytes)} of disk"
+    if estimate.unknown:
+        words += f", and {estimate.unknown:,} runs of kinds that have not run here yet"
     return f"{words}. Going by finished runs of the same kind."
 
 
-def time_left(budget: Budget, running: int) -> str:
+def time_left(estimate: CostEstimate, running: int) -> str:
     """Return how long the missing runs still take with `running` side by side, as a sentence."""
-    if budget.unknown == budget.runs:
+    if estimate.unknown == estimate.missing:
         return "Time left: unknown until the first runs of each kind have ended."
-    words = f"About {duration(budget.wall(running))} left, {running} side by side"
-    if budget.unknown:
-        words += f", and {budget.unknown:,} runs of kinds that have not ended here yet"
+    words = f"About {duration(estimate.wall_seconds(running))} left, {running} side by side"
+    if estimate.unknown:
+        words += f", and {estimate.unknown:,} runs of kinds that have not ended here yet"
     return f"{words}."
 
 
 def duration(seconds: float | None) -> str:
-    """Seconds in words; a dash where nothing is known."""
+    """Return seconds in words; a dash where they are not known."""
     if seconds is None or not math.isfinite(seconds):
         return "–"
     if seconds < 100:
@@ -132,5 +132,5 @@ def duration(seconds: float | None) -> str:
 
 
 def gigabytes(size: float) -> str:
-    """A size in words."""
+    """Return a size in words."""
     return f"{size / 2**30:.1f} GiB" if size >= 2**30 else f"{size / 2**20:.0f} MiB"

@@ -10,14 +10,14 @@ from sparsekd.catalog.stage_parameters import MaskParams, ProbeParams
 from sparsekd.errors import BadInput
 from sparsekd.runs import store
 from sparsekd.runs.records import Recipe, Run, State
-from sparsekd.studies import recipes, sweep
+from sparsekd.studies import recipes, sweep_spec
 from sparsekd.tasks.metrics import METRICS
 
 PLAIN = ("ranking", "lam", "sparsity", "loss", "distance", "heads", "neurons")
 """Columns of a probe's table that are no metric of the task."""
 
 CONTROLS = ("λ 1", "λ 0", *rankings.CONTROLS)
-LAMS = sweep.LAMS
+LAMS = sweep_spec.DEFAULT_LAMBDAS
 CLOSE = 1e-9
 HELP = {
     "loss": "Mean task loss on the probe set; lower is better.",

@@ -74,7 +74,7 @@ def study_rows(plan: Plan) -> list[dict[str, Any]]:
             "run": step.recipe.run_id,
         }
         for step in plan.steps
-        if roles.reported(step.role) and done(runs.get(step.recipe.run_id))
+        if roles.is_reported(step.role) and done(runs.get(step.recipe.run_id))
         for split, metrics in runs[step.recipe.run_id].outcome.metrics.items()
         if split != "selection"
     ]

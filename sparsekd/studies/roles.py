@@ -1,4 +1,4 @@
-"""The parts that runs play in a plan, in words: those of a study, and the ways of a comparison."""
+"""The roles of runs in a plan, and their titles; in comparisons a role is a variant's name."""
 
 import re
 
@@ -23,7 +23,7 @@ ROLES = {
     },
     "assistant": "Teacher assistant",
     "lam_control": "Student at λ 0 or λ 1",
-    "dense_try": "Further try of the dense teacher's student",
+    "dense_try": "Further attempt at the dense teacher's student",
 }
 REPORTED = (
     "teacher",
@@ -33,7 +33,7 @@ REPORTED = (
     "student",
     "random_mask_student",
 )
-SOURCES = {
+SOURCE_TITLES = {
     "sparse_teacher": "sparse teacher",
     "random_mask": teacher_kinds.phrase("random"),
     "assistant": "through an assistant",
@@ -42,22 +42,22 @@ SOURCES = {
 
 
 def title(role: str) -> str:
-    """A role as people read it; one that this version does not know stays as it is."""
+    """Return a role in words; one that this version does not know stays as it is."""
     if role in ROLES:
         return ROLES[role]
-    method, source = parts(role)
+    method, source = split_name(role)
     known = variants()
     if not source and method in known:
         return known[method].title
     number = teacher_number(source)
-    if method in known and (source in SOURCES or number):
-        return f"{known[method].title}, {SOURCES.get(source, f'teacher {number}')}"
+    if method in known and (source in SOURCE_TITLES or number):
+        return f"{known[method].title}, {SOURCE_TITLES.get(source, f'teacher {number}')}"
     number = teacher_number(role)
     return f"Teacher {number}" if number else role
 
 
-def parts(name: str) -> tuple[str, str]:
-    """A comparison's name cut into what the catalogue calls it and where its teacher comes from.
+def split_name(name: str) -> tuple[str, str]:
+    """Return the name in the catalogue, and the source of the teacher.
 
     "vanilla:sparse_teacher" has a source; "internal:all", a variant of the catalogue, has none.
     """
@@ -68,21 +68,21 @@ def parts(name: str) -> tuple[str, str]:
 
 
 def teacher_number(name: str) -> int | None:
-    """2 for "teacher_2", and so on; None for what is not the name of a further teacher."""
+    """Return 2 for "teacher_2", and so on; None for any other name."""
     found = re.fullmatch(r"teacher_([2-9]|[1-9]\d+)", name)
     return int(found[1]) if found else None
 
 
-def competes(role: str) -> bool:
-    """Whether a role is that of a student in a comparison: the name of a method."""
+def is_compared(role: str) -> bool:
+    """Return whether a role is that of a compared student: the name of a variant."""
     return role.partition(":")[0] in METHODS
 
 
-def teaches(role: str) -> bool:
-    """Whether a role is that of a fine-tuned teacher: the first, or a further one."""
+def is_teacher(role: str) -> bool:
+    """Return whether a role is that of a fine-tuned teacher: the first, or a further one."""
     return role == "teacher" or teacher_number(role) is not None
 
 
-def reported(role: str) -> bool:
-    """Whether results speak of a role: teachers and the students that are compared."""
-    return role in REPORTED or competes(role) or teaches(role)
+def is_reported(role: str) -> bool:
+    """Return whether results have a role: teachers and the students that are compared."""
+    return role in REPORTED or is_compared(role) or is_teacher(role)

@@ -114,8 +114,8 @@ def steps_of(plan: Plan | None) -> tuple[StudyStep, ...]:
 
 def _comparison_steps(plan: Plan) -> tuple[StudyStep, ...]:
     names = dict.fromkeys(step.role for step in plan.steps)
-    teachers = tuple(name for name in names if roles.teaches(name))
-    compared = tuple(name for name in names if roles.competes(name))
+    teachers = tuple(name for name in names if roles.is_teacher(name))
+    compared = tuple(name for name in names if roles.is_compared(name))
     between = tuple(name for name in names if name not in (*teachers, *compared))
     found = (
         StudyStep("teacher", "Fine-tune", teachers, "The teachers, shared by all variants."),

@@ -7,13 +7,13 @@ from sparsekd.errors import BadInput
 from sparsekd.runs import references
 from sparsekd.runs.records import Recipe
 from sparsekd.studies import recipes
-from sparsekd.studies.sweep import Sweep
+from sparsekd.studies.sweep_spec import SweepSpec
 
 
-def default_sweep(teacher: Recipe) -> Sweep:
+def default_sweep(teacher: Recipe) -> SweepSpec:
     """Return the default trade-off study of a teacher."""
     _, train, student = recipes.defaults(references.origin(teacher.inputs["checkpoint"]))
-    return Sweep(teacher.task, teacher, train=train, student=student)
+    return SweepSpec(teacher.task, teacher, train=train, student=student)
 
 
 def sweep_methods() -> list[str]:

@@ -1,4 +1,4 @@
-"""Trade-off studies as they are declared: a YAML or JSON file, or the words of a command line."""
+"""Trade-off studies declared in a YAML or JSON file, or by the options of the command line."""
 
 import json
 from collections.abc import Mapping
@@ -14,15 +14,23 @@ from sparsekd.catalog.stage_parameters import MaskParams, ScoreParams, StudentPa
 from sparsekd.errors import BadInput, NotFound
 from sparsekd.runs import references
 from sparsekd.runs.records import Recipe
-from sparsekd.studies import recipes, sweep
-from sparsekd.studies.sweep import Sweep
+from sparsekd.studies import recipes
+from sparsekd.studies.sweep_spec import (
+    DEFAULT_LAMBDAS,
+    DEFAULT_SEEDS,
+    DEFAULT_SPARSITIES,
+    RENAMED_CONTROLS,
+    SWEEP_CONTROLS,
+    SweepSpec,
+    check,
+)
 from sparsekd.tasks import TaskCard
 from sparsekd.tasks.demo import DEMO_CHECKPOINT
 
 FORMATS = (".yaml", ".yml", ".json")
 
 
-class Declaration(Params):
+class SweepFile(Params):
     """A trade-off study: every task with every student, on the same grid.
 
     Where a list stands, one value may stand alone.
@@ -35,17 +43,17 @@ class Declaration(Params):
         "", description="Fine-tuning run, local checkpoint or hub id; empty on a demo task."
     )
     methods: tuple[str, ...] = Field(("vanilla",), description="Methods of one teacher.")
-    lam: tuple[float, ...] = Field(sweep.LAMS, description="λ to try.")
+    lam: tuple[float, ...] = Field(DEFAULT_LAMBDAS, description="λ to try.")
     sparsity: tuple[float, ...] = Field(
-        sweep.SPARSITIES, description="Sparsities to try; 0, the dense teacher, always is."
+        DEFAULT_SPARSITIES, description="Sparsities to try; 0, the dense teacher, always is."
     )
     seeds: tuple[int, ...] = Field(
-        sweep.SEEDS, description="How many seeds, or which: five for a claim."
+        DEFAULT_SEEDS, description="How many seeds, or which: five for a claim."
     )
     controls: tuple[str, ...] = Field(
-        sweep.CONTROLS,
+        SWEEP_CONTROLS,
         description="plain: no teacher; dense_tries: the dense teacher with as many tries as the "
-        f"grid has; {', '.join(rankings.CONTROLS)}: other masks; ends: λ = 0 and λ = 1.",
+        f"grid has; {', '.join(rankings.CONTROLS)}: other masks; extreme_lambdas: λ = 0 and λ = 1.",
     )
     student: tuple[dict[str, Any], ...] = Field(({},), description="Parameters of each student.")
     train: dict[str, Any] = Field({}, description="Training parameters.")
@@ -59,14 +67,19 @@ class Declaration(Params):
     def _alone(cls, value: Any) -> Any:
         return [value] if isinstance(value, str | int | float | Mapping) else value
 
+    @field_validator("controls", mode="after")
+    @classmethod
+    def _current(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(RENAMED_CONTROLS.get(name, name) for name in names)
+
     @field_validator("seeds", mode="before")
     @classmethod
     def _counted(cls, value: Any) -> Any:
         return list(range(value)) if isinstance(value, int) and value > 0 else value
 
 
-def read(path: Path) -> Declaration:
-    """A study file.
+def read(path: Path) -> SweepFile:
+    """Read a study file.
 
     Raises:
         NotFound: there is none, or it has an unknown key (with the nearest names);
@@ -84,22 +97,22 @@ def read(path: Path) -> Declaration:
         raise BadInput(f"{path} cannot be read: {reason}.", "It is YAML or JSON text.") from error
     if not isinstance(values, dict):
         raise BadInput(f"{path} holds no keys.", "Write task, lam, sparsity, seeds … as keys.")
-    return Declaration.of({str(name): value for name, value in values.items()})
+    return SweepFile.of({str(name): value for name, value in values.items()})
 
 
-def expand(declared: Declaration, cards: Mapping[str, TaskCard] | None = None) -> list[Sweep]:
-    """One study per task and student; `cards` are tasks that are known already.
+def expand(declared: SweepFile, cards: Mapping[str, TaskCard] | None = None) -> list[SweepSpec]:
+    """Return one request per task and student; `cards` are tasks that are known already.
 
     Raises:
-        SparseKDError: a task, model, method or parameter is not usable; see `sweeps.check`.
+        SparseKDError: a task, model, method or parameter is not usable; see `check`.
     """
     found = []
     for text in declared.task:
         card = (cards or {}).get(text) or references.task(text)
         teacher = _teacher(declared, card)
-        students, usual = _usual(teacher)
+        students, student = _defaults(teacher)
         for values in declared.student:
-            asked = Sweep(
+            spec = SweepSpec(
                 task=card.name,
                 teacher=teacher,
                 methods=declared.methods,
@@ -107,19 +120,19 @@ def expand(declared: Declaration, cards: Mapping[str, TaskCard] | None = None) -
                 sparsities=declared.sparsity,
                 seeds=declared.seeds,
                 train=students.changed(declared.train),
-                student=usual.changed(_student(values)),
+                student=student.changed(_student(values)),
                 score=ScoreParams.of(declared.score),
                 mask=MaskParams.of(declared.mask),
                 controls=declared.controls,
                 changes=declared.set,
             )
-            sweep.check(asked)
-            found.append(asked)
+            check(spec)
+            found.append(spec)
     return found
 
 
-def _teacher(declared: Declaration, card: TaskCard) -> Recipe:
-    """A fine-tuning run's recipe, or the fine-tuning of a checkpoint.
+def _teacher(declared: SweepFile, card: TaskCard) -> Recipe:
+    """Return a fine-tuning run's recipe, or the fine-tuning of a checkpoint.
 
     Raises:
         BadInput: none is named and the task has none of its own, or it belongs to another task.
@@ -146,13 +159,13 @@ def _teacher(declared: Declaration, card: TaskCard) -> Recipe:
     return made
 
 
-def _usual(teacher: Recipe) -> tuple[TrainParams, StudentParams]:
-    """How students are trained unless asked otherwise, and what a student is."""
+def _defaults(teacher: Recipe) -> tuple[TrainParams, StudentParams]:
+    """Return the default training of students, and the default student."""
     _, train, student = recipes.defaults(references.origin(teacher.inputs["checkpoint"]))
     return train, student
 
 
 def _student(values: Mapping[str, Any]) -> dict[str, Any]:
-    """A checkpoint by its fingerprint, so that a change is noticed."""
+    """Name a checkpoint by its fingerprint, so that a change is noticed."""
     checkpoint = values.get("checkpoint")
     return dict(values) | ({"checkpoint": references.model(checkpoint)} if checkpoint else {})

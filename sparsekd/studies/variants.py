@@ -1,4 +1,4 @@
-"""Ways to make a student, by name: methods, their variants, and where their teachers come from."""
+"""What a comparison compares, by name: methods, their variants, and the source of the teacher."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,15 +11,16 @@ from sparsekd.catalog.parameters import Params
 from sparsekd.errors import unknown
 from sparsekd.studies import roles
 
-CONTROLS = ("sparse_teacher", "random_mask", "assistant")
-USUAL_CONTROLS = ("vanilla:sparse_teacher", "vanilla:random_mask")
+TEACHER_SOURCES = ("sparse_teacher", "random_mask", "assistant")
+"""Where the teacher of a method of one teacher can come from, other than fine-tuning."""
+DEFAULT_CONTROLS = ("vanilla:sparse_teacher", "vanilla:random_mask")
 
 
 @dataclass(frozen=True)
-class Way:
-    """One way to make a student: a method of the catalogue, and where its teachers come from.
+class StudentVariant:
+    """A method with some of its parameters, and the source of its teachers.
 
-    `source` is empty for the teachers as they are, else one of `roles.SOURCES` or teacher_<k>.
+    `source` is empty for the fine-tuned teachers, else one of `roles.SOURCES` or teacher_<k>.
     """
 
     name: str
@@ -29,63 +30,69 @@ class Way:
 
     @property
     def method(self) -> str:
-        """What the catalogue calls it: the name without its source."""
-        return roles.parts(self.name)[0]
+        """Return the name in the catalogue: the name without its source."""
+        return roles.split_name(self.name)[0]
 
     def params(self, changes: Mapping[str, Mapping[str, Any]]) -> Params:
-        """The method's parameters: what is changed for it, what makes the variant, its changes."""
+        """Return the method's parameters: changes of the method, the variant's, its own changes."""
         own = {**changes.get(self.card.name, {}), **self.values, **changes.get(self.method, {})}
         return self.card.params.of(own)
 
 
-def read(name: str) -> Way:
-    """The way behind a name.
+def parse(name: str) -> StudentVariant:
+    """Return the variant of a name such as "pkd:last" or "vanilla:sparse_teacher".
 
     Raises:
-        NotFound: no method or variant is called so, or it has no such source; the nearest names
-            are in the hint.
+        NotFound: no such method or variant, or it has no such source; the hint has the nearest
+            names.
     """
-    method, source = roles.parts(name)
+    method, source = roles.split_name(name)
     known = methods.variants()
     if method in known:
-        card = METHODS[method.partition(":")[0]]
-        if not source or _has(card, source):
-            return Way(name, card, known[method].values, source)
-    sources = [*CONTROLS, "teacher_2", "dense_and_sparse"]
-    possible = [f"{n}:{s}" for n in known for s in sources if _has(METHODS[n.split(":")[0]], s)]
+        card = _card(method)
+        if not source or _has_source(card, source):
+            return StudentVariant(name, card, known[method].values, source)
+    sources = [*TEACHER_SOURCES, "teacher_2", "dense_and_sparse"]
+    possible = [
+        f"{n}:{source}" for n in known for source in sources if _has_source(_card(n), source)
+    ]
     raise unknown("method", name, [*known, *possible])
 
 
-def _has(card: Card, source: str) -> bool:
-    """Whether the teachers of a method can come from there."""
-    if source == "dense_and_sparse":
-        return card.most_teachers > 1
-    fits = source in CONTROLS or roles.teacher_number(source) is not None
-    return fits and card.least_teachers == card.most_teachers == 1
+def all_names(teachers: int = 1) -> list[str]:
+    """Return every method, variant and control for a number of teachers, each once.
 
-
-def menu(teachers: int = 1) -> list[str]:
-    """Every method, variant and control that teachers in that number allow; none stands twice.
-
-    A variant whose parameters are its method's own is left to the method.
+    A variant whose parameters are its method's defaults is left to the method.
     """
     names: list[str] = []
     for name, variant in methods.variants().items():
-        card = METHODS[name.partition(":")[0]]
+        card = _card(name)
         same = card.params.of(dict(variant.values)) == card.params()
         if name == card.name or not same:
             names.append(name)
     further = [f"teacher_{number}" for number in range(2, teachers + 1)]
-    names += [f"vanilla:{source}" for source in (*CONTROLS, *further)]
+    names += [f"vanilla:{source}" for source in (*TEACHER_SOURCES, *further)]
     both = [name for name, card in METHODS.items() if card.most_teachers > 1]
     return names + [f"{name}:dense_and_sparse" for name in both]
 
 
-def usual(names: list[str]) -> list[str]:
+def default_names(names: list[str]) -> list[str]:
     """Return the methods themselves and the two controls that every comparison starts with."""
-    return [name for name in names if ":" not in name or name in USUAL_CONTROLS]
+    return [name for name in names if ":" not in name or name in DEFAULT_CONTROLS]
 
 
 def of_sparse_teacher() -> list[str]:
     """Return each method of one teacher, learning from the sparse teacher."""
     return [f"{name}:sparse_teacher" for name, c in METHODS.items() if c.least_teachers == 1]
+
+
+def _card(name: str) -> Card:
+    return METHODS[name.partition(":")[0]]
+
+
+def _has_source(card: Card, source: str) -> bool:
+    """Return whether the teachers of a method can have this source."""
+    if source == "dense_and_sparse":
+        return card.most_teachers > 1
+    fits = source in TEACHER_SOURCES or roles.teacher_number(source) is not None
+    return fits and card.least_teachers == card.most_teachers == 1

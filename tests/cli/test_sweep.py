@@ -25,7 +25,7 @@ def test_a_dry_run_tells_the_number_of_runs_and_starts_none(capsys):
     out = capsys.readouterr()
     (told,) = json.loads(out.out)
     # The teacher; per seed: trial student, scores, sparse and random teacher, their students.
-    assert (told["runs"], told["there"], told["unknown"]) == (13, 0, 13)
+    assert (told["missing"], told["done"], told["unknown"]) == (13, 0, 13)
     assert "2 cells to choose from" in out.err
     assert store.runs() == []
     assert store.plans() == []

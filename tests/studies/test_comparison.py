@@ -14,8 +14,8 @@ from sparsekd.cli.parser import parse
 from sparsekd.errors import BadInput, Incompatible, NotFound, SparseKDError
 from sparsekd.runs import references
 from sparsekd.runs.records import Plan, Recipe
-from sparsekd.studies import command, comparison, recipes, roles, stark, variants
-from sparsekd.studies.comparison import Comparison
+from sparsekd.studies import command, comparison, comparison_spec, recipes, roles, stark, variants
+from sparsekd.studies.comparison_spec import ComparisonSpec
 from sparsekd.tasks.demo import DEMO_CHECKPOINTS
 
 TASK = "demo/sentiment"
@@ -28,11 +28,11 @@ def teachers(count: int = 2) -> tuple[Recipe, ...]:
     return tuple(recipes.finetune(TASK, name, recipes.defaults(name)[0]) for name in names)
 
 
-def asked(*methods: str, count: int = 2, layers: int = 2, **changes: Any) -> Comparison:
+def asked(*methods: str, count: int = 2, layers: int = 2, **changes: Any) -> ComparisonSpec:
     """A comparison of demo students."""
-    train, student = comparison.usual("demo:")
+    train, student = comparison_spec.defaults("demo:")
     student = student.changed({"layers": layers})
-    return replace(Comparison(TASK, methods, teachers(count), train, student), **changes)
+    return replace(ComparisonSpec(TASK, methods, teachers(count), train, student), **changes)
 
 
 def by_role(plan: Plan, seed: int = 0) -> dict[str, Recipe]:
@@ -48,7 +48,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def everything() -> Plan:
     """All that fits two demo teachers and a student of two layers, with two seeds."""
-    found, left_out = comparison.chosen(asked(*EVERYTHING, seeds=(0, 1)))
+    found, left_out = comparison_spec.expand_all(asked(*EVERYTHING, seeds=(0, 1)))
     assert left_out == {}
     return comparison.plan(found)
 
@@ -57,7 +57,7 @@ def everything() -> Plan:
 
 
 def test_all_has_every_method_every_control_and_each_further_teacher():
-    names = variants.menu(3)
+    names = variants.all_names(3)
     assert set(METHODS) <= set(names)
     for source in ("sparse_teacher", "random_mask", "assistant", "teacher_2", "teacher_3"):
         assert f"vanilla:{source}" in names
@@ -67,7 +67,7 @@ def test_all_has_every_method_every_control_and_each_further_teacher():
 def test_all_names_no_student_twice():
     made = [
         (way.card.name, way.source, json.dumps(way.params({}).values()))
-        for way in map(variants.read, variants.menu(2))
+        for way in map(variants.parse, variants.all_names(2))
     ]
     assert len(made) == len(set(made))
 
@@ -84,7 +84,7 @@ def test_all_names_no_student_twice():
 )
 def test_an_unknown_name_says_the_nearest(name: str, advice: str):
     with pytest.raises(NotFound) as error:
-        variants.read(name)
+        variants.parse(name)
     assert advice in error.value.hint
 
 
@@ -108,12 +108,12 @@ def test_every_run_finds_its_inputs_before_it_and_stands_once(everything: Plan):
 
 def test_all_students_have_the_same_first_weights_budget_and_seeds(everything: Plan):
     first = everything.steps[0].recipe.run_id
-    students = [step for step in everything.steps if roles.competes(step.role)]
+    students = [step for step in everything.steps if roles.is_compared(step.role)]
     assert {step.recipe.inputs["init"] for step in students} == {first}
     for part in ("train", "student"):
         assert len({json.dumps(step.recipe.params[part]) for step in students}) == 1
     names = [{s.role for s in students if s.seed == seed} for seed in (0, 1)]
-    assert names[0] == names[1] == set(variants.menu(2))
+    assert names[0] == names[1] == set(variants.all_names(2))
 
 
 def test_teachers_are_made_once_and_only_those_that_teach(everything: Plan):
@@ -125,7 +125,7 @@ def test_teachers_are_made_once_and_only_those_that_teach(everything: Plan):
 
 def test_its_sparse_teachers_and_students_are_those_of_a_study():
     found = by_role(comparison.plan(asked("vanilla:sparse_teacher", "vanilla:random_mask")))
-    train, student = comparison.usual("demo:")
+    train, student = comparison_spec.defaults("demo:")
     own = stark.StudySpec(TASK, "demo:", recipes.defaults("demo:")[0], train, student)
     study = by_role(stark.plan(own))
     pairs = {"vanilla:sparse_teacher": "student", "vanilla:random_mask": "random_mask_student"}
@@ -207,7 +207,7 @@ def test_changes_of_vanilla_reach_trial_students_and_assistants():
     ],
 )
 def test_what_cannot_work_is_refused_before_any_run(
-    wrong: Comparison, kind: type[SparseKDError], words: str
+    wrong: ComparisonSpec, kind: type[SparseKDError], words: str
 ):
     with pytest.raises(kind, match=words):
         comparison.plan(wrong)
@@ -221,7 +221,7 @@ def test_two_names_of_one_student_are_refused():
 
 
 def test_all_leaves_out_what_does_not_fit_and_says_why():
-    found, left_out = comparison.chosen(asked(*EVERYTHING, count=1, layers=3))
+    found, left_out = comparison_spec.expand_all(asked(*EVERYTHING, count=1, layers=3))
     assert "2 to 8 teachers" in left_out["teacher_selection"]
     assert "the student 3" in left_out["knowledge_selection:hard"]
     assert "No assistant" in left_out["vanilla:assistant"]
@@ -250,7 +250,7 @@ def test_a_plan_keeps_its_kind_and_old_plans_are_studies(everything: Plan):
 
 
 def test_the_command_line_of_a_comparison_repeats_it(everything: Plan):
-    train, _ = comparison.usual("demo:")
+    train, _ = comparison_spec.defaults("demo:")
     other = asked(
         "vanilla",
         "knowledge_selection:hard",
@@ -273,5 +273,5 @@ def test_the_command_line_of_a_comparison_repeats_it(everything: Plan):
     for plan in (everything, comparison.plan(other)):
         words = shlex.split(command.command(plan))[3:]
         _, request = parse(words)
-        found, _ = comparison.chosen(request.comparison(references.task(request.task)))
+        found, _ = comparison_spec.expand_all(request.comparison(references.task(request.task)))
         assert comparison.plan(found) == plan

@@ -26,7 +26,7 @@ def finish(step, seconds, size):
 def test_before_anything_has_run_nothing_is_known():
     plan = sweep.plan(SMALL)
     found = cost.estimate(plan)
-    assert (found.runs, found.there, found.unknown) == (len(plan.steps), 0, len(plan.steps))
+    assert (found.missing, found.done, found.unknown) == (len(plan.steps), 0, len(plan.steps))
     assert "not known yet" in cost.in_words(found, 2)
 
 
@@ -41,7 +41,7 @@ def test_runs_are_counted_by_what_their_like_took():
     # Two seeds, four cells each: one trial student, one scoring, and less one sparse teacher.
     assert found.seconds == pytest.approx(6.0 + 1.0 + 7 * 0.5 + 8 * 6.0)
     assert found.bytes == 1000 + 10 + 7 * 2000 + 8 * 1000
-    assert (found.runs, found.there, found.unknown) == (17, 4, 0)
+    assert (found.missing, found.done, found.unknown) == (17, 4, 0)
     assert "about 29 s, 2 side by side" in cost.in_words(found, 2)
 
 
@@ -57,7 +57,7 @@ def test_a_finished_plan_costs_nothing():
     for step in plan.steps:
         finish(step, 1.0, 1)
     found = cost.estimate(plan)
-    assert (found.runs, found.seconds) == (0, 0)
+    assert (found.missing, found.seconds) == (0, 0)
     assert "already" in cost.in_words(found, 2)
 
 

@@ -1,4 +1,4 @@
-"""A search asks for runs, hears of them and goes on where it was killed: with a real journal."""
+"""A search submits runs, reads them and continues where it was killed: with a real journal."""
 
 import os
 import signal
@@ -15,9 +15,10 @@ from sparsekd.catalog.stage_parameters import MaskParams, StudentParams
 from sparsekd.errors import BadInput, Cancelled, SparseKDError
 from sparsekd.runs import references, store
 from sparsekd.runs.records import Recipe, Run, State, Step
-from sparsekd.studies import recipes, sweep
-from sparsekd.studies.search import Tried, journal, search, sketch
-from sparsekd.studies.sweep import Sweep
+from sparsekd.studies import recipes, sweep, sweep_spec
+from sparsekd.studies.search import journal, search
+from sparsekd.studies.search_plan import SearchTrial, expected_plan
+from sparsekd.studies.sweep_spec import SweepSpec
 from sparsekd.system import locks
 from tests.searches import ASKED, STUDENT, TRAIN, Workshop
 from tests.workshop import checkpoint_folder, task_folder, worked
@@ -31,7 +32,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def places(trials: Sequence[Tried]) -> list[tuple[float, float]]:
+def places(trials: Sequence[SearchTrial]) -> list[tuple[float, float]]:
     return [(trial.lam, trial.sparsity) for trial in trials]
 
 
@@ -79,7 +80,7 @@ def test_the_plan_is_saved_with_every_trial_and_as_many_tries_of_the_dense_teach
 
 
 def test_every_run_of_the_plan_finds_its_inputs_before_it() -> None:
-    asked = replace(ASKED, controls=sweep.CONTROLS)
+    asked = replace(ASKED, controls=sweep_spec.SWEEP_CONTROLS)
     plan = search(asked, 3, Workshop()).plan
     seen: set[str] = set()
     for step in plan.steps:
@@ -124,9 +125,9 @@ def test_a_killed_search_goes_on_with_the_very_same_trials(
     assert resumed.plan.id == whole.plan.id
 
 
-def test_a_sketch_is_as_large_as_the_search() -> None:
-    asked = replace(ASKED, controls=sweep.CONTROLS)
-    assert len(sketch(asked, 5).steps) == len(search(asked, 5, Workshop()).plan.steps)
+def test_an_expected_plan_is_as_large_as_the_search() -> None:
+    asked = replace(ASKED, controls=sweep_spec.SWEEP_CONTROLS)
+    assert len(expected_plan(asked, 5).steps) == len(search(asked, 5, Workshop()).plan.steps)
 
 
 def test_half_a_line_and_a_lock_that_a_killed_search_left_do_no_harm() -> None:
@@ -230,7 +231,7 @@ def test_a_search_of_real_runs(home: Path) -> None:
     card = references.task(str(task_folder(home / "task")))
     checkpoint = references.model(str(checkpoint_folder(home / "checkpoint")))
     train = TrainParams(epochs=1, batch_size=32, learning_rate=3e-3, max_length=16)
-    asked = Sweep(
+    asked = SweepSpec(
         card.name,
         recipes.finetune(card.name, checkpoint, train),
         sparsities=(0.1, 0.5),  # more would leave the tiny teacher without heads

@@ -8,12 +8,12 @@ from sparsekd.catalog.parameters import TrainParams
 from sparsekd.catalog.stage_parameters import MaskParams, ScoreParams, StudentParams
 from sparsekd.cli.parser import parse
 from sparsekd.errors import BadInput, NotFound
-from sparsekd.studies import command, recipes, sweep
-from sparsekd.studies.sweep import Sweep
+from sparsekd.studies import command, recipes, sweep, sweep_spec
 from sparsekd.studies.sweep_file import expand
+from sparsekd.studies.sweep_spec import SweepSpec
 
 TEACHER, TRAIN, STUDENT = recipes.defaults("demo:")
-SMALL = Sweep(
+SMALL = SweepSpec(
     "demo/sentiment",
     recipes.finetune("demo/sentiment", "demo:", TEACHER),
     lams=(0.25, 0.5),
@@ -39,7 +39,7 @@ def test_every_cell_stands_once_for_every_seed():
 def test_the_dense_teacher_is_tried_as_often_as_there_are_cells():
     found = sweep.cells(sweep.plan(SMALL))
     dense = found[found["ranking"] == "dense"]
-    assert SMALL.tries == 5  # two λ at two sparsities, and sparsity 0
+    assert SMALL.cell_count == 5  # two λ at two sparsities, and sparsity 0
     assert dense.groupby("seed")["attempt"].apply(sorted).to_dict() == {
         0: [0, 1, 2, 3, 4],
         1: [0, 1, 2, 3, 4],
@@ -91,13 +91,13 @@ def test_a_magnitude_mask_is_one_for_all_seeds_and_a_random_one_is_each_seeds_ow
         {"controls": ()},
         {"methods": ("vanilla", "pkd"), "student": StudentParams(layers=2)},
         {"lams": (0.0, 1.0)},
-        {"sparsities": (0.5,), "controls": ("random", "ends")},
+        {"sparsities": (0.5,), "controls": ("random", "extreme_lambdas")},
         {"seeds": (3,), "sparsities": (0.0,)},
     ],
 )
 def test_runs_are_counted_as_they_are_planned(changes):
     asked = replace(SMALL, **changes)
-    assert sweep.runs(asked) == len(sweep.plan(asked).steps)
+    assert sweep_spec.run_count(asked) == len(sweep.plan(asked).steps)
 
 
 def test_more_seeds_and_cells_reuse_what_is_there():
@@ -157,7 +157,7 @@ def test_an_unknown_method_or_control_names_the_nearest():
     [
         {},
         {"methods": ("vanilla", "pkd"), "student": STUDENT.changed({"layers": 2})},
-        {"lams": (0.0, 0.3, 1.0), "controls": ("random", "ends", "plain")},
+        {"lams": (0.0, 0.3, 1.0), "controls": ("random", "extreme_lambdas", "plain")},
         {"lams": (0.3,), "controls": ("random",)},
         {"train": TRAIN.changed({"epochs": 2, "train_examples": 100})},
         {"mask": MaskParams(round_to=16), "score": ScoreParams(temperature=3.0)},

@@ -6,9 +6,9 @@ import pytest
 
 from sparsekd.cli.parser import parse
 from sparsekd.errors import BadInput, NotFound
-from sparsekd.studies import sweep, sweep_file
-from sparsekd.studies.sweep import LAMS, SPARSITIES
-from sparsekd.studies.sweep_file import Declaration, expand
+from sparsekd.studies import sweep_file, sweep_spec
+from sparsekd.studies.sweep_file import SweepFile, expand
+from sparsekd.studies.sweep_spec import DEFAULT_LAMBDAS, DEFAULT_SPARSITIES
 
 
 @pytest.fixture(autouse=True)
@@ -24,8 +24,12 @@ def study(tmp_path, text, name="study.yaml"):
 
 def test_one_line_is_a_study_with_the_usual_grid_and_all_controls(tmp_path):
     (asked,) = expand(sweep_file.read(study(tmp_path, "task: demo/sentiment\n")))
-    assert (asked.lams, asked.sparsities, asked.seeds) == (LAMS, SPARSITIES, (0, 1, 2, 3, 4))
-    assert asked.controls == sweep.CONTROLS
+    assert (asked.lams, asked.sparsities, asked.seeds) == (
+        DEFAULT_LAMBDAS,
+        DEFAULT_SPARSITIES,
+        (0, 1, 2, 3, 4),
+    )
+    assert asked.controls == sweep_spec.SWEEP_CONTROLS
 
 
 def test_one_value_may_stand_where_a_list_does(tmp_path):
@@ -33,6 +37,12 @@ def test_one_value_may_stand_where_a_list_does(tmp_path):
     (asked,) = expand(sweep_file.read(study(tmp_path, text)))
     assert (asked.lams, asked.sparsities, asked.seeds) == ((0.5,), (0.3,), (0, 1, 2))
     assert asked.methods == ("pkd",)
+
+
+def test_a_control_may_have_its_name_of_earlier_versions(tmp_path):
+    text = "task: demo/sentiment\ncontrols: [plain, ends]\n"
+    (asked,) = expand(sweep_file.read(study(tmp_path, text)))
+    assert asked.controls == ("plain", "extreme_lambdas")
 
 
 def test_tasks_and_students_multiply(tmp_path):
@@ -101,4 +111,4 @@ def test_a_task_has_to_be_named():
 
 
 def test_every_key_says_what_it_is_for():
-    assert all(field.description for field in Declaration.model_fields.values())
+    assert all(field.description for field in SweepFile.model_fields.values())

@@ -19,10 +19,10 @@ from sparsekd.errors import BadInput
 from sparsekd.runs import measurements, references, store
 from sparsekd.runs.records import Outcome, Plan, State
 from sparsekd.studies import recipes, stats, sweep, sweep_results
-from sparsekd.studies.sweep import Sweep
 from sparsekd.studies.sweep_results import Conclusion, fronts, overlaps
 from sparsekd.studies.sweep_results.choosing import Tries
 from sparsekd.studies.sweep_results.conclusion import conclude
+from sparsekd.studies.sweep_spec import SweepSpec
 from sparsekd.studies.verdict import INCONCLUSIVE, Verdict
 from sparsekd.units.masking import Mask
 from tests import workshop
@@ -327,12 +327,12 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def asked(**changes: Any) -> Sweep:
+def asked(**changes: Any) -> SweepSpec:
     teacher = recipes.finetune("demo/sentiment", "demo:", TRAIN)
     grid: dict[str, Any] = {"lams": (0.0, 1.0), "sparsities": (0.0, 0.5), "seeds": (0, 1)}
     fixed = {"train": TRAIN, "student": StudentParams(layers=1), "mask": MaskParams(round_to=1)}
     usual = {"task": "demo/sentiment", "teacher": teacher}
-    return Sweep(**(usual | grid | fixed | changes))
+    return SweepSpec(**(usual | grid | fixed | changes))
 
 
 def filled(plan: Plan, but: str = "") -> Plan:

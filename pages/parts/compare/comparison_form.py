@@ -14,8 +14,8 @@ from sparsekd.catalog.stage_parameters import MaskParams, StudentParams
 from sparsekd.errors import BadInput
 from sparsekd.runs import jobs, references
 from sparsekd.runs.records import Plan
-from sparsekd.studies import comparison, roles, stats, teachers, variants
-from sparsekd.studies.comparison import Comparison
+from sparsekd.studies import comparison, comparison_spec, roles, stats, teachers, variants
+from sparsekd.studies.comparison_spec import ComparisonSpec
 from sparsekd.studies.launch import plan_launch, variant_costs
 
 MOST_SEEDS = 20
@@ -37,12 +37,12 @@ def draw_comparison_form() -> None:
     draw_launch(plan)
 
 
-def choose_teachers() -> Comparison:
+def choose_teachers() -> ComparisonSpec:
     """Draw the choice of a dense teacher and of further ones; return a comparison with these."""
     first = teacher_picker.choose_teacher(None, dense_only=True)
     others = {run.id: run for run in teachers.other_teachers(first)}
     plan, title = frame.current_study(), frame.run_titles()
-    in_study = [s.recipe.run_id for s in plan.steps if roles.teaches(s.role)] if plan else []
+    in_study = [s.recipe.run_id for s in plan.steps if roles.is_teacher(s.role)] if plan else []
     chosen: list[str] = st.multiselect(
         "Further teachers",
         list(others),
@@ -52,13 +52,13 @@ def choose_teachers() -> Comparison:
         help="For methods of several teachers, and as controls that learn from one of them.",
     )
     recipes = (first.recipe, *(others[name].recipe for name in chosen))
-    return Comparison(first.recipe.task, (), recipes)
+    return ComparisonSpec(first.recipe.task, (), recipes)
 
 
-def draw_budget(asked: Comparison, key: str) -> Comparison:
+def draw_budget(asked: ComparisonSpec, key: str) -> ComparisonSpec:
     """Draw student, training and seeds, which all variants share."""
     origin = references.origin(asked.teachers[0].inputs["checkpoint"])
-    training, shape = comparison.usual(origin)
+    training, shape = comparison_spec.defaults(origin)
     student = student_form.draw_student_form(key, shape.values())
     values = fields.draw_training(key, training.values())
     seeds = st.number_input(
@@ -81,11 +81,11 @@ def draw_budget(asked: Comparison, key: str) -> Comparison:
 # --- variants --------------------------------------------------------------------------------
 
 
-def choose_variants(asked: Comparison, key: str) -> tuple[str, ...]:
+def choose_variants(asked: ComparisonSpec, key: str) -> tuple[str, ...]:
     """Draw the choice of methods, variants and controls, and return their names."""
-    fitting, left_out = comparison.chosen(replace(asked, methods=(comparison.ALL,)))
+    fitting, left_out = comparison_spec.expand_all(replace(asked, methods=(comparison_spec.ALL,)))
     everything = list(fitting.methods)
-    usual = variants.usual(everything)
+    usual = variants.default_names(everything)
     place = f"{key}.methods.{len(asked.teachers)}"
     st.session_state.setdefault(place, usual)
     with st.container(horizontal=True):
@@ -123,7 +123,7 @@ def draw_method_fields(
     A method's variants take its changes, except for the parameters that define the variant.
     `start` has the changes that the form starts with.
     """
-    cards = {card.name: card for card in (variants.read(name).card for name in names)}
+    cards = {card.name: card for card in (variants.parse(name).card for name in names)}
     cards = {name: card for name, card in cards.items() if card.params.model_fields}
     if not cards:
         return {}
@@ -141,9 +141,9 @@ def draw_method_fields(
     return changes
 
 
-def draw_source_fields(asked: Comparison, key: str) -> dict[str, Any]:
+def draw_source_fields(asked: ComparisonSpec, key: str) -> dict[str, Any]:
     """Draw how sparse teachers and assistants are made, where a variant needs one."""
-    sources = {variants.read(name).source for name in asked.methods}
+    sources = {variants.parse(name).source for name in asked.methods}
     found: dict[str, Any] = {}
     if sources & {"sparse_teacher", "random_mask", "dense_and_sparse"}:
         state = url_state.read()

@@ -142,7 +142,7 @@ def _listed(asked: study_view.Question, gaps: pd.DataFrame) -> str:
 def references(asked: study_view.Question) -> str:
     """The teachers' own numbers, in words."""
     chosen = asked.chosen
-    teachers = chosen[[not roles.competes(role) for role in chosen["role"]]]
+    teachers = chosen[[not roles.is_compared(role) for role in chosen["role"]]]
     means = teachers.groupby("role", sort=False)["value"].mean()
     words = [f"{roles.title(role)} {value:.3f}" for role, value in means.items()]
     return frame.plain(f"{asked.title} of the teachers: {', '.join(words) or 'not known yet'}.")

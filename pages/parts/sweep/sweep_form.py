@@ -16,14 +16,14 @@ from sparsekd.catalog.stage_parameters import MaskParams, ScoreParams, StudentPa
 from sparsekd.runs import jobs, store
 from sparsekd.runs.records import Plan, Recipe, State
 from sparsekd.scheduler.capacity import parallel_runs
-from sparsekd.studies import cost, recipes, stats, sweep
-from sparsekd.studies.sweep import Sweep
+from sparsekd.studies import cost, recipes, stats, sweep, sweep_spec
 from sparsekd.studies.sweep_defaults import (
     default_sweep,
     extended_seeds,
     grid_values,
     sweep_methods,
 )
+from sparsekd.studies.sweep_spec import SweepSpec
 from sparsekd.system.wording import counted
 from sparsekd.tasks.demo import DEMO_CHECKPOINTS
 
@@ -33,13 +33,13 @@ CONTROL_LABELS = {
     "plain": "No teacher",
     "dense_tries": "Dense teacher, as many tries",
     **{name: f"{rankings.find(name).title} mask" for name in rankings.CONTROLS},
-    "ends": "λ = 0 and λ = 1",
+    "extreme_lambdas": "λ = 0 and λ = 1",
 }
 
 
 def draw_sweep_form(start: Plan | None) -> None:
     """Draw the whole form, filled from a study where one is given, and the launch."""
-    filled = sweep.declared(start) if start else None
+    filled = sweep.spec_of(start) if start else None
     st.markdown("##### 1. Task and teacher")
     teacher = choose_teacher(filled)
     if teacher is None:
@@ -55,7 +55,7 @@ def draw_sweep_form(start: Plan | None) -> None:
 # --- teacher ---------------------------------------------------------------------------------
 
 
-def choose_teacher(filled: Sweep | None) -> Recipe | None:
+def choose_teacher(filled: SweepSpec | None) -> Recipe | None:
     """Draw the choice of a finished teacher or of a new one; None while it is open."""
     if filled is not None:
         teacher = filled.teacher
@@ -94,14 +94,14 @@ def _draw_new_teacher() -> Recipe | None:
 # --- grid and controls -----------------------------------------------------------------------
 
 
-def draw_grid(asked: Sweep, key: str) -> Sweep:
+def draw_grid(asked: SweepSpec, key: str) -> SweepSpec:
     """Draw λ, sparsities, seeds, methods and controls."""
     left, right = st.columns(2)
     with left:
         lams = _draw_values(
             "λ",
             asked.lams,
-            sweep.LAMS,
+            sweep_spec.DEFAULT_LAMBDAS,
             f"{key}.lams",
             "1 keeps the units that the task needs (expressiveness), 0 those that the student can "
             "learn (friendliness). Type another value to add it.",
@@ -109,8 +109,8 @@ def draw_grid(asked: Sweep, key: str) -> Sweep:
     with right:
         sparse = _draw_values(
             "Sparsities",
-            asked.sparse,
-            sweep.SPARSITIES[1:],
+            asked.positive_sparsities,
+            sweep_spec.DEFAULT_SPARSITIES[1:],
             f"{key}.sparsities",
             "Shares of the teacher's heads and neurons that are removed. 0, the dense teacher, "
             "is always included. Type another value to add it.",
@@ -135,7 +135,7 @@ def draw_grid(asked: Sweep, key: str) -> Sweep:
         sparsities=(0.0, *(sparsity for sparsity in sparse if sparsity != 0)),
         seeds=extended_seeds(asked.seeds, int(seeds)),
         methods=methods,
-        controls=tuple(name for name in sweep.CONTROLS if name in controls),
+        controls=tuple(name for name in sweep_spec.SWEEP_CONTROLS if name in controls),
         changes=comparison_form.draw_method_fields(methods, f"{key}.of", asked.changes),
     )
 
@@ -159,7 +159,7 @@ def _draw_values(
     return grid_values(title, chosen)
 
 
-def _choose_methods(asked: Sweep, key: str) -> tuple[str, ...]:
+def _choose_methods(asked: SweepSpec, key: str) -> tuple[str, ...]:
     chosen: list[str] = st.multiselect(
         "Methods",
         sweep_methods(),
@@ -171,7 +171,7 @@ def _choose_methods(asked: Sweep, key: str) -> tuple[str, ...]:
     return tuple(chosen)
 
 
-def _choose_controls(asked: Sweep, key: str) -> list[str]:
+def _choose_controls(asked: SweepSpec, key: str) -> list[str]:
     chosen: list[str] = st.pills(
         "Controls",
         list(CONTROL_LABELS),
@@ -188,7 +188,7 @@ def _choose_controls(asked: Sweep, key: str) -> list[str]:
 # --- student, budget, cost -------------------------------------------------------------------
 
 
-def draw_budget(asked: Sweep, key: str) -> Sweep:
+def draw_budget(asked: SweepSpec, key: str) -> SweepSpec:
     """Draw student and training, and how units are scored and removed."""
     shape = student_form.draw_student_form(key, asked.student.values())
     values = fields.draw_training(key, asked.train.values())
@@ -196,7 +196,9 @@ def draw_budget(asked: Sweep, key: str) -> Sweep:
         score = fields.draw_fields(
             ScoreParams, f"{key}.score", asked.score.values(), without=("split",)
         )
-        without = tuple(name for name in MaskParams.model_fields if name not in sweep.OF_MASK)
+        without = tuple(
+            name for name in MaskParams.model_fields if name not in sweep_spec.SHARED_MASK_FIELDS
+        )
         mask = fields.draw_fields(MaskParams, f"{key}.mask", asked.mask.values(), without=without)
     return replace(
         asked,
@@ -207,19 +209,19 @@ def draw_budget(asked: Sweep, key: str) -> Sweep:
     )
 
 
-def draw_launch(asked: Sweep) -> None:
+def draw_launch(asked: SweepSpec) -> None:
     """Draw the cost, and the button that queues the missing runs."""
     plan = sweep.plan(asked)
     budget = cost.estimate(plan)
-    words = f"**{counted(len(plan.steps), 'run')}**: {sweep.cells_in_words(asked)}."
-    if asked.sparse:
-        words += f" Each method chooses from {counted(asked.tries, 'cell')}."
+    words = f"**{counted(len(plan.steps), 'run')}**: {sweep_spec.describe_grid(asked)}."
+    if asked.positive_sparsities:
+        words += f" Each method chooses from {counted(asked.cell_count, 'cell')}."
     st.markdown(words)
     st.caption(frame.plain(cost.in_words(budget, parallel_runs(frame.chosen_device()))))
     if len(asked.seeds) < stats.LEAST_SEEDS:
         st.caption(f"Fewer than {stats.LEAST_SEEDS} seeds: there will be no verdict.")
-    complete = not budget.runs and any(other.id == plan.id for other in store.plans())
-    new = budget.runs == len(plan.steps)
+    complete = not budget.missing and any(other.id == plan.id for other in store.plans())
+    new = budget.missing == len(plan.steps)
     if st.button(
         "Start the trade-off study" if new else "Run what is missing",
         type="primary",

@@ -75,7 +75,7 @@ def _time_left(plan: Plan, running: int) -> str:
 
 
 @st.cache_data(ttl=20, max_entries=8, show_spinner=False)  # type: ignore[untyped-decorator]
-def _budget(home: str, name: str, _plan: Plan) -> cost.Budget:
+def _budget(home: str, name: str, _plan: Plan) -> cost.CostEstimate:
     return cost.estimate(_plan)
 
 

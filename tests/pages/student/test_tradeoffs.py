@@ -12,7 +12,7 @@ from pages.parts.sweep import sweep_charts, sweep_frames, sweep_view
 from sparsekd.catalog.parameters import TrainParams
 from sparsekd.runs import store
 from sparsekd.runs.records import Outcome, Plan, State
-from sparsekd.studies import recipes, stark, sweep
+from sparsekd.studies import recipes, stark, sweep, sweep_spec
 from tests import sample_sweep
 from tests.pages.conftest import table
 from tests.pages.test_every_page import PAGES
@@ -95,7 +95,7 @@ def test_the_form_queues_the_study_that_it_shows(open_page: Open) -> None:
     assert not app.exception
     own, train, student = recipes.defaults("demo:")
     expected = sweep.plan(
-        sweep.Sweep(
+        sweep_spec.SweepSpec(
             "demo/sentiment", recipes.finetune("demo/sentiment", "demo:", own),
             lams=(0.0, 0.5), sparsities=(0.0, 0.35), seeds=(0, 1),
             train=train.changed({"epochs": 3}), student=student,
@@ -113,10 +113,10 @@ def test_a_grid_that_is_too_large_is_refused_with_its_number(open_page: Open) ->
     app.number_input(key=f"{key}.seeds").set_value(100).run()
 
     asked = sample_sweep.asked(
-        lams=tuple(n / 100 for n in range(100)), sparsities=sweep.SPARSITIES,
+        lams=tuple(n / 100 for n in range(100)), sparsities=sweep_spec.DEFAULT_SPARSITIES,
         seeds=tuple(range(100)),
     )  # fmt: skip
-    assert f"asks for {sweep.runs(asked):,} runs" in app.error[0].value.replace("\\", "")
+    assert f"asks for {sweep_spec.run_count(asked):,} runs" in app.error[0].value.replace("\\", "")
     assert not [button for button in app.button if button.key == "sweep.go"]
 
 
@@ -139,7 +139,7 @@ def test_the_form_of_a_study_begins_with_that_study(home: Path) -> None:
         train=TrainParams(epochs=7), changes={"vanilla": {"temperature": 4.0}},
     )  # fmt: skip
 
-    found = sweep.declared(sweep.plan(asked))
+    found = sweep.spec_of(sweep.plan(asked))
 
     assert sweep.plan(found) == sweep.plan(asked)
     assert found.teacher == teacher

@@ -6,8 +6,7 @@ from streamlit.testing.v1 import AppTest
 
 from sparsekd.runs import store
 from sparsekd.runs.records import Plan
-from sparsekd.studies import comparison as comparisons
-from sparsekd.studies import roles
+from sparsekd.studies import comparison, comparison_spec, roles
 from tests.pages.conftest import table
 
 Open = Callable[..., AppTest]
@@ -32,9 +31,9 @@ def test_the_form_queues_the_comparison_that_it_shows(open_page: Open, study: Pl
 
     app.button(key="comparison.go").click().run()
 
-    train, student = comparisons.usual("demo:")
-    expected = comparisons.plan(
-        comparisons.Comparison(
+    train, student = comparison_spec.defaults("demo:")
+    expected = comparison.plan(
+        comparison_spec.ComparisonSpec(
             "demo/sentiment", ("vanilla", "vanilla:random_mask"), (study.steps[0].recipe,),
             train, student, seeds=(0, 1),
         )

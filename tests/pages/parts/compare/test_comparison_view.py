@@ -7,8 +7,7 @@ from streamlit.testing.v1 import AppTest
 
 from sparsekd.runs import store
 from sparsekd.runs.records import Outcome, Plan, State
-from sparsekd.studies import comparison as comparisons
-from sparsekd.studies import recipes, roles
+from sparsekd.studies import comparison, comparison_spec, recipes, roles
 from tests.pages.conftest import table
 from tests.sample_study import DEMO_TRAINING, SKILL, fill_plan
 
@@ -24,17 +23,17 @@ SKILLS = {
 }
 
 
-def comparison(seeds: int = 2, methods: tuple[str, ...] = NAMES) -> Plan:
+def variants_of(seeds: int = 2, methods: tuple[str, ...] = NAMES) -> Plan:
     """Four ways to teach a demo student."""
     teachers = tuple(
         recipes.finetune("demo/sentiment", name, DEMO_TRAINING)
         for name in ("demo:", "demo:distilbert")
     )
-    _, student = comparisons.usual("demo:")
-    asked = comparisons.Comparison(
+    _, student = comparison_spec.defaults("demo:")
+    asked = comparison_spec.ComparisonSpec(
         "demo/sentiment", methods, teachers, DEMO_TRAINING, student, seeds=tuple(range(seeds))
     )
-    return comparisons.plan(asked)
+    return comparison.plan(asked)
 
 
 @pytest.fixture
@@ -46,7 +45,7 @@ def skills(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def compared(home: object, skills: None) -> Plan:
-    return fill_plan(comparison())
+    return fill_plan(variants_of())
 
 
 def test_few_seeds_are_said_to_prove_nothing(open_page: Open, compared: Plan) -> None:
@@ -72,7 +71,7 @@ def test_every_seed_stands_there_as_a_number(open_page: Open, compared: Plan) ->
     shown = table(open_page(COMPARE), "seed 1").set_index("method")
 
     for step in compared.steps:
-        if roles.competes(step.role):
+        if roles.is_compared(step.role):
             accuracy = store.get(step.recipe.run_id).outcome.metrics["validation"]["accuracy"]
             assert shown.loc[roles.title(step.role), f"seed {step.seed}"] == accuracy
 
@@ -102,7 +101,7 @@ def test_hiding_some_leaves_the_verdicts_of_the_others(open_page: Open, compared
 
 
 def test_five_seeds_make_a_verdict_and_say_how_wide(open_page: Open, skills: None) -> None:
-    fill_plan(comparison(seeds=5))
+    fill_plan(variants_of(seeds=5))
 
     app = open_page(COMPARE)
 
@@ -115,7 +114,7 @@ def test_five_seeds_make_a_verdict_and_say_how_wide(open_page: Open, skills: Non
 
 
 def test_a_way_that_failed_is_told_with_its_reason(open_page: Open, skills: None) -> None:
-    plan = fill_plan(comparison(seeds=1), until="scores")
+    plan = fill_plan(variants_of(seeds=1), until="scores")
     scores = next(step.recipe.run_id for step in plan.steps if step.role == "scores")
     store.finish(scores, State.FAILED, Outcome(message="The disk is full.", hint="Free it."), 1)
 
