@@ -7,7 +7,7 @@ from sparsekd.knowledge.evaluation import OnProgress, evaluate, no_progress
 from sparsekd.models import architectures, loading
 from sparsekd.models.pruning import prune
 from sparsekd.stages.inputs import Splits, load_classifier
-from sparsekd.stages.sparsifying import counts
+from sparsekd.stages.prune import counts
 from sparsekd.tasks import TaskCard
 from sparsekd.units.masking import Mask
 

@@ -17,7 +17,7 @@ from sparsekd.knowledge.evaluation import Logits, predict
 from sparsekd.models import checkpoints, loading, students
 from sparsekd.models.classifiers import answers, fit_classifier, labels_of
 from sparsekd.runs import references, store
-from sparsekd.stages.context import StageContext
+from sparsekd.stages.context import StageContext, limit_threads
 from sparsekd.system.files import replace
 from sparsekd.tasks import TaskCard
 from sparsekd.tasks.demo import DEMO_CHECKPOINTS, DEMO_TEACHERS
@@ -140,7 +140,7 @@ def subsampled_rows(rows: int, examples: int) -> np.ndarray:
 
 
 def teacher_logits(
-    reference: str, card: TaskCard, params: TrainParams, context: StageContext
+    context: StageContext, reference: str, card: TaskCard, params: TrainParams
 ) -> Logits:
     """Return the teacher's logits of the training examples, computed once and cached on disk.
 
@@ -156,6 +156,45 @@ def teacher_logits(
     logits = predict(model, data, context.device, context.progress_callback("teacher's logits"))
     save_array(path, logits)
     return logits
+
+
+def load_teacher(context: StageContext) -> tuple[PreTrainedModel, Splits]:
+    """Load the recipe's teacher, and the task's splits in the teacher's tokens."""
+    recipe = context.recipe
+    context.report("loading", 0, 1, now=True)
+    card = references.card(recipe.task)
+    teacher, tokenizer = load_classifier(recipe.inputs["teacher"], card)
+    limit_threads(teacher)
+    return teacher, Splits(card, tokenizer, recipe.params["max_length"])
+
+
+def student_logits(
+    context: StageContext, splits: Splits, split: str, rows: np.ndarray | None = None
+) -> np.ndarray:
+    """Return the logits of the recipe's student, from the files of its run where it left them.
+
+    Shapes: rows (N,), or None for the whole split -> (N, C), N here the number of examples.
+    """
+    reference = context.recipe.inputs["student"]
+    saved = saved_logits(reference, splits, split)
+    if saved is not None:
+        logits = load_array(saved)
+        return logits if rows is None else logits[rows]
+    student, tokenizer = load_classifier(reference, splits.card)
+    data = Splits(splits.card, tokenizer, splits.max_length)[split]
+    data = data if rows is None else data.select(rows)
+    return predict(student, data, context.device, context.progress_callback("student's logits"))
+
+
+def saved_logits(reference: str, splits: Splits, split: str) -> Path | None:
+    """Return the file of a run's logits on the same task at the same length; None without one."""
+    if ":" in reference:
+        return None
+    recipe = store.get(reference).recipe
+    length = recipe.params.get("max_length") or recipe.params["train"]["max_length"]
+    path = store.folder(reference) / f"logits-{split}.npy"
+    same = (recipe.task, length) == (splits.card.name, splits.max_length)
+    return path if same and path.exists() else None
 
 
 def save_array(path: Path, values: np.ndarray) -> None:

@@ -82,7 +82,7 @@ def prepare(
     method_card = find(recipe.method)
     method = methods.load(method_card)(method_card.params.of(method_params))
     names = recipe.teachers if method_card.least_teachers else []
-    logits = [inputs.teacher_logits(name, card, params, context) for name in names]
+    logits = [inputs.teacher_logits(context, name, card, params) for name in names]
     inner = names if method.reads_layers else []
     job = TrainingJob(
         model,

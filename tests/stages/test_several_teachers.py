@@ -57,7 +57,7 @@ def teacher(folder: Path, architecture="bert", tokenizer=None, labels=LABELS, se
 def logits_of(reference: str, card: TaskCard) -> np.ndarray:
     run = store.create(Recipe("distil", card.name, "vanilla", {"teacher": reference}))
     context = StageContext(run.recipe, "cpu", run.folder)
-    return inputs.teacher_logits(reference, card, PARAMS, context)
+    return inputs.teacher_logits(context, reference, card, PARAMS)
 
 
 def test_a_student_learns_from_two_architectures_with_two_tokenizers(card, tmp_path):

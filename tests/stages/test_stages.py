@@ -14,7 +14,7 @@ from sparsekd.catalog.stage_parameters import MaskParams, ProbeParams, ScorePara
 from sparsekd.models import loading
 from sparsekd.runs import references, store, tables
 from sparsekd.runs.records import Recipe, State
-from sparsekd.stages import sparsifying
+from sparsekd.stages import probe, score
 from sparsekd.studies import recipes
 from sparsekd.units.divergence import distance
 from sparsekd.units.jacobians import Jacobian
@@ -89,7 +89,7 @@ def test_scores_do_not_depend_on_whether_the_jacobian_is_kept(
     run = store.get(names["scores"])
     assert run.outcome.facts["jacobian"] == "kept"
     assert Jacobian.open(run.folder / "jacobian").values.shape == (170, 1, 2 * (2 + 24))
-    monkeypatch.setattr(sparsifying, "JACOBIAN_LIMIT", 0)
+    monkeypatch.setattr(score, "JACOBIAN_LIMIT", 0)
     for aggregate in ("per_batch", "per_example"):
         kept_params = ScoreParams.of({"aggregate": aggregate, "batch_size": 30})
         recipe = recipes.score(names["task"], names["teacher"], names["trial"], kept_params, 16)
@@ -97,7 +97,7 @@ def test_scores_do_not_depend_on_whether_the_jacobian_is_kept(
         assert streamed.outcome.facts["jacobian"].startswith("not kept")
         jacobian = Jacobian.open(run.folder / "jacobian")
         logits = np.load(store.folder(names["trial"]) / "logits-selection.npy")
-        kept = sparsifying.rescore(jacobian, logits, kept_params)
+        kept = score.rescore(jacobian, logits, kept_params)
         found = Scores.load(streamed.folder / "scores.npz")
         for part in ("head_expressiveness", "neuron_friendliness"):
             np.testing.assert_allclose(
@@ -226,7 +226,7 @@ def test_a_stopped_probe_begins_again_to_the_same_numbers(
     recipe = recipes.probe(
         names["task"], names["teacher"], names["trial"], names["scores"], params, 16
     )
-    predict = sparsifying.masked.predict
+    predict = probe.masked.predict
 
     def stopped(*words, **named):
         store.ask_to_cancel(recipe.run_id)
@@ -234,7 +234,7 @@ def test_a_stopped_probe_begins_again_to_the_same_numbers(
 
     with monkeypatch.context() as patch:
         patch.setattr("sparsekd.stages.context.REPORT_INTERVAL", 0.0)
-        patch.setattr(sparsifying.masked, "predict", stopped)
+        patch.setattr(probe.masked, "predict", stopped)
         assert worked(recipe).state is State.CANCELLED
     store.requeue(recipe.run_id)
     table = tables.probe_table(done(recipe))

@@ -94,10 +94,20 @@ def test_a_checkpoint_has_the_names_that_unfinished_runs_on_disk_have(tmp_path):
     assert set(checkpoint.facts) == facts | {"steps", "seed"}
     names = set(checkpoint.tensors)
     assert {name.split("/")[0] for name in names} == {
-        "model", "best", "optimiser", "sums", "method", "extra",
-    }  # fmt: skip
+        "model",
+        "best",
+        "optimiser",
+        "sums",
+        "method",
+        "extra",
+    }
     assert {
-        "model/classifier.weight", "best/classifier.weight", "optimiser/0/step",
-        "optimiser/0/exp_avg", "optimiser/0/exp_avg_sq", "sums/hidden", "method/mean",
+        "model/classifier.weight",
+        "best/classifier.weight",
+        "optimiser/0/step",
+        "optimiser/0/exp_avg",
+        "optimiser/0/exp_avg_sq",
+        "sums/hidden",
+        "method/mean",
         "extra/map/weight",
-    } <= names  # fmt: skip
+    } <= names

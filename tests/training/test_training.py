@@ -105,8 +105,10 @@ def test_steps_evaluations_and_inspected_examples_of_a_method_with_an_episode_ar
     result = train(job_of("everything"))
     assert (result.episode_steps, result.steps) == (12, 12)
     assert result.held_out_passes == 2 * 4  # at steps 0, 3, 6 and 9 of both trainings
-    by_time = {when: [r["row"] for r in result.inspected if r["when"] == when] for when in
-               ("before", "after")}  # fmt: skip
+    by_time = {
+        when: [r["row"] for r in result.inspected if r["when"] == when]
+        for when in ("before", "after")
+    }
     assert by_time["before"] == by_time["after"]
     assert sorted(by_time["after"]) == list(range(20))
 

@@ -38,7 +38,7 @@ def names(shop: tuple[Path, str, str], monkeypatch: pytest.MonkeyPatch) -> tuple
 
 
 @pytest.mark.parametrize("kind", ["conductance", "gradient_activation"])
-def test_a_run_leaves_what_the_function_computes(names: tuple[str, str], kind: str):
+def test_a_run_saves_what_the_function_computes(names: tuple[str, str], kind: str):
     task, teacher = names
     params = AttributeParams(kind=kind, examples=20, steps=4)
     run = worked(recipes.attribute(task, teacher, params, 16))
@@ -70,7 +70,7 @@ def test_steps_make_no_other_run_where_there_is_no_path():
     assert one.run_id == other.run_id
 
 
-def test_an_unknown_split_is_told(names: tuple[str, str]):
+def test_an_unknown_split_fails_with_its_name(names: tuple[str, str]):
     task, teacher = names
     run = worked(recipes.attribute(task, teacher, AttributeParams(split="tset"), 16))
 

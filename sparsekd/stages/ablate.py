@@ -13,7 +13,6 @@ from sparsekd.catalog import rankings
 from sparsekd.catalog.stage_parameters import AblateParams
 from sparsekd.errors import BadInput
 from sparsekd.knowledge import ablation
-from sparsekd.knowledge.evaluation import predict
 from sparsekd.knowledge.rankings import from_weights
 from sparsekd.models import architectures
 from sparsekd.runs import store
@@ -21,7 +20,6 @@ from sparsekd.runs.records import Outcome
 from sparsekd.stages import inputs
 from sparsekd.stages.context import StageContext
 from sparsekd.stages.results import save_shape
-from sparsekd.stages.sparsifying import saved_logits, teacher_of
 from sparsekd.system.arrays import load_arrays, save_arrays
 from sparsekd.system.files import disk_trouble
 from sparsekd.tasks import TaskCard, metrics
@@ -33,16 +31,18 @@ from sparsekd.units.scores import Scores
 Array = NDArray[np.float32]
 
 
-def ablate(context: StageContext) -> Outcome:
+def run(context: StageContext) -> Outcome:
     """Measure the effect of removing each head and each group of neurons on task and student."""
     params = AblateParams.of(context.recipe.params["ablate"])
-    teacher, splits = teacher_of(context)
+    teacher, splits = inputs.load_teacher(context)
     rows = inputs.subsampled_rows(len(splits[params.split]), params.examples)
     data = splits[params.split].select(rows)
     grid = architectures.shape(teacher).grid()
     _check_layer(params, grid[0])
     groups = ranked_groups(_ranks(context, teacher, params), params.neuron_groups)
-    student = _student(context, splits, params.split, rows)
+    student = None
+    if "student" in context.recipe.inputs:
+        student = inputs.student_logits(context, splits, params.split, rows)
     removals = _removals(grid, groups, params.neuron_layer)
     cache = BatchFiles(context.folder / "partial", len(removals))
     logits = ablation.ablate(
@@ -177,25 +177,6 @@ def _ranks(context: StageContext, teacher: PreTrainedModel, params: AblateParams
             "Choose scores of this teacher.",
         )
     return masking.knowledgeableness(found, params.lam)[1]
-
-
-def _student(
-    context: StageContext, splits: inputs.Splits, split: str, rows: NDArray[np.int64]
-) -> Array | None:
-    """Return the student's logits of these rows, from its run's files if any; None without one.
-
-    Shapes: rows (N,) -> (N, C), N here the number of examples.
-    """
-    reference = context.recipe.inputs.get("student")
-    if reference is None:
-        return None
-    saved = saved_logits(reference, splits, split)
-    if saved is not None:
-        known: Array = inputs.load_array(saved)[rows]
-        return known
-    student, tokenizer = inputs.load_classifier(reference, splits.card)
-    data = inputs.Splits(splits.card, tokenizer, splits.max_length)[split].select(rows)
-    return predict(student, data, context.device, context.progress_callback("student's logits"))
 
 
 def _check_layer(params: AblateParams, layers: int) -> None:

@@ -6,16 +6,16 @@ from sparsekd.catalog.stage_parameters import AttributeParams
 from sparsekd.knowledge.gradients import PassOptions
 from sparsekd.knowledge.rankings import from_data
 from sparsekd.runs.records import Outcome
+from sparsekd.stages import inputs
 from sparsekd.stages.context import StageContext
 from sparsekd.stages.results import save_shape
-from sparsekd.stages.sparsifying import teacher_of
 from sparsekd.units.scores import Scores
 
 
-def attribute(context: StageContext) -> Outcome:
+def run(context: StageContext) -> Outcome:
     """Rank the units on examples; the two halves of the file of scores are the same."""
     recipe, params = context.recipe, AttributeParams.of(context.recipe.params["attribute"])
-    teacher, splits = teacher_of(context)
+    teacher, splits = inputs.load_teacher(context)
     data = splits[params.split]
     data = data.select(np.arange(min(params.examples, len(data))))
     options = PassOptions(

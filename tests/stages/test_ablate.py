@@ -17,7 +17,8 @@ from sparsekd.knowledge.rankings import magnitude
 from sparsekd.models.gates import gated
 from sparsekd.runs import jobs, references, store
 from sparsekd.runs.records import Recipe, Run, State
-from sparsekd.stages import inputs
+from sparsekd.stages import context, inputs
+from sparsekd.stages.context import StageContext
 from sparsekd.studies import recipes
 from sparsekd.units.ablation import Ablation, ranked_groups
 from sparsekd.units.divergence import distance
@@ -55,7 +56,9 @@ def names(shop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[s
     return found
 
 
-def asked(names: dict[str, str], student: str = "", scores: str = "", **params: object) -> Recipe:
+def recipe_of(
+    names: dict[str, str], student: str = "", scores: str = "", **params: object
+) -> Recipe:
     values = AblateParams.of({"neuron_groups": 5, "split": "validation"} | params)
     return recipes.ablate(names["task"], names["teacher"], values, 16, student, scores)
 
@@ -65,7 +68,7 @@ def loaded(run: Run) -> Ablation:
 
 
 def test_every_change_is_that_of_the_evaluated_gated_teacher(names: dict[str, str]) -> None:
-    run = done(asked(names, names["student"], neuron_layer=1))
+    run = done(recipe_of(names, names["student"], neuron_layer=1))
     found = loaded(run)
     card = references.card(names["task"])
     model, tokenizer = inputs.load_classifier(names["teacher"], card)
@@ -104,8 +107,8 @@ def test_every_change_is_that_of_the_evaluated_gated_teacher(names: dict[str, st
 def test_without_a_student_the_distance_is_unknown_and_the_rest_the_same(
     names: dict[str, str],
 ) -> None:
-    alone = loaded(done(asked(names)))
-    beside = loaded(done(asked(names, names["student"])))
+    alone = loaded(done(recipe_of(names)))
+    beside = loaded(done(recipe_of(names, names["student"])))
     assert np.isnan(alone.head_distance).all()
     assert np.isnan(alone.dense[2])
     assert alone.measures == ("task_loss", "metric")
@@ -113,27 +116,27 @@ def test_without_a_student_the_distance_is_unknown_and_the_rest_the_same(
     np.testing.assert_array_equal(alone.group_metric, beside.group_metric)
 
 
-def test_a_student_that_left_no_answers_is_asked(names: dict[str, str]) -> None:
-    known = loaded(done(asked(names, names["student"])))
+def test_the_logits_of_a_student_without_saved_ones_are_computed(names: dict[str, str]) -> None:
+    known = loaded(done(recipe_of(names, names["student"])))
     outside = references.model(str(store.folder(names["student"]) / "model"))
-    read = loaded(done(asked(names, outside)))
+    read = loaded(done(recipe_of(names, outside)))
     np.testing.assert_allclose(read.head_distance, known.head_distance, atol=1e-6)
 
 
 def test_neurons_are_grouped_by_weights_or_by_scores(names: dict[str, str]) -> None:
     card = references.card(names["task"])
     teacher, _ = inputs.load_classifier(names["teacher"], card)
-    by_weights = loaded(done(asked(names)))
+    by_weights = loaded(done(recipe_of(names)))
     np.testing.assert_array_equal(by_weights.groups, ranked_groups(magnitude.rank(teacher)[1], 5))
-    by_scores = loaded(done(asked(names, scores=names["scores"], lam=0.2)))
+    by_scores = loaded(done(recipe_of(names, scores=names["scores"], lam=0.2)))
     scores = Scores.load(store.folder(names["scores"]) / "scores.npz")
     ranks = knowledgeableness(scores, 0.2)[1]
     np.testing.assert_array_equal(by_scores.groups, ranked_groups(ranks, 5))
     assert by_scores.provenance["ranked_by"] == "scores"
 
 
-def test_some_examples_are_drawn_the_same_for_everyone(names: dict[str, str]) -> None:
-    run = done(asked(names, names["student"], examples=30, split="train"))
+def test_a_sample_of_examples_is_the_same_in_every_run(names: dict[str, str]) -> None:
+    run = done(recipe_of(names, names["student"], examples=30, split="train"))
     assert run.outcome.facts["examples"] == 30
     card = references.card(names["task"])
     model, tokenizer = inputs.load_classifier(names["teacher"], card)
@@ -147,11 +150,9 @@ def test_cancelled_halfway_and_resumed_equals_uninterrupted(
     names: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(ablation, "TOKENS", 40)  # many batches
-    monkeypatch.setattr(
-        "sparsekd.stages.context.REPORT_INTERVAL", 0.0
-    )  # hear of the cancelling at once
+    monkeypatch.setattr(context, "REPORT_INTERVAL", 0.0)  # so that each report reads the request
     monkeypatch.setattr(jobs, "wake", lambda: None)
-    recipe, computed = asked(names, names["student"]), []
+    recipe, computed = recipe_of(names, names["student"]), []
     original = ablation._batch
     monkeypatch.setattr(ablation, "_batch", lambda *a: computed.append(1) or original(*a))
     whole = loaded(done(recipe))
@@ -162,7 +163,7 @@ def test_cancelled_halfway_and_resumed_equals_uninterrupted(
     computed.clear()
     reports = []
     monkeypatch.setattr(
-        "sparsekd.stages.ablating.StageContext.report",
+        "sparsekd.stages.context.StageContext.report",
         _cancelling(recipe.run_id, reports, after=every),
     )
     stopped = worked(recipe)
@@ -189,16 +190,14 @@ def test_cancelled_halfway_and_resumed_equals_uninterrupted(
 
 
 def _cancelling(run_id: str, reports: list[int], after: int) -> Callable[..., None]:
-    """The context's own report, by which somebody asks the run to stop after some reports."""
-    from sparsekd.stages.context import StageContext
-
+    """`StageContext.report`, but for a request to cancel the run after some reports."""
     original = StageContext.report
 
-    def report(self: StageContext, *told: object, **named: object) -> None:
+    def report(self: StageContext, *values: object, **named: object) -> None:
         reports.append(1)
         if len(reports) == after:
             store.ask_to_cancel(run_id)
-        original(self, *told, **named)
+        original(self, *values, **named)
 
     return report
 
@@ -211,23 +210,23 @@ def _cancelling(run_id: str, reports: list[int], after: int) -> Callable[..., No
         ({"split": "test"}, "no split 'test'"),
     ],
 )
-def test_what_cannot_be_removed_ends_in_words(
+def test_what_cannot_be_removed_fails_with_the_reason(
     names: dict[str, str], params: dict[str, object], message: str
 ) -> None:
-    run = worked(asked(names, **params))
+    run = worked(recipe_of(names, **params))
     assert run.state is State.FAILED
     assert message in run.outcome.message
     assert run.outcome.hint
 
 
 def test_a_recipe_without_scores_does_not_depend_on_lambda(names: dict[str, str]) -> None:
-    assert asked(names, lam=0.1).run_id == asked(names, lam=0.9).run_id
-    by_scores = {asked(names, scores=names["scores"], lam=lam).run_id for lam in (0.1, 0.9)}
+    assert recipe_of(names, lam=0.1).run_id == recipe_of(names, lam=0.9).run_id
+    by_scores = {recipe_of(names, scores=names["scores"], lam=lam).run_id for lam in (0.1, 0.9)}
     assert len(by_scores) == 2
 
 
 def test_a_damaged_batch_of_an_earlier_attempt_is_named(names: dict[str, str]) -> None:
-    recipe = asked(names)
+    recipe = recipe_of(names)
     partial = store.folder(recipe.run_id) / "partial"
     partial.mkdir(parents=True)
     card = references.card(names["task"])
