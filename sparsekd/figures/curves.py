@@ -18,7 +18,7 @@ STYLES = (("dot", "x-thin-open"), ("dashdot", "cross-thin-open"), ("longdash", "
 PANELS = {
     "mean": "{} of the student (mean over seeds, 95 % interval)",
     "teacher_mean": "{} of its teacher, by itself",
-    "teacher_distance": "Distance of its answers to the trial student's (KL; lower = friendlier)",
+    "teacher_distance": "KL(teacher ‖ trial student) of their outputs (lower = friendlier)",
 }
 """One panel per column; empty ones are left out."""
 SHARES = {"mean": 0.5, "teacher_mean": 0.25, "teacher_distance": 0.25}
@@ -82,14 +82,14 @@ def _lines(rows: pd.DataFrame, theme: Theme) -> Iterator[_Line]:
     """Yield a line per λ, then the controls, in grey."""
     scored = rows[rows["ranking"] == "scores"]
     for place, lam in enumerate(sorted(scored["lam"].dropna().unique())):
-        found = scored[scored["lam"] == lam].sort_values("sparsity")
-        yield _Line(f"λ = {lam:g}", found, theme.line(place), theme.marker(place))
+        own = scored[scored["lam"] == lam].sort_values("sparsity")
+        yield _Line(f"λ = {lam:g}", own, theme.line(place), theme.marker(place))
     for ranking, (dash, symbol) in zip(rankings.CONTROLS, cycle(STYLES), strict=False):
-        found = rows[rows["ranking"] == ranking].sort_values("sparsity")
-        if len(found):
+        own = rows[rows["ranking"] == ranking].sort_values("sparsity")
+        if len(own):
             line = {"color": theme.faint, "dash": dash, "width": 2}
             marker = {"color": theme.faint, "symbol": symbol, "size": 9, "line": {"width": 2}}
-            yield _Line(_removed(ranking), found, line, marker)
+            yield _Line(_removed(ranking), own, line, marker)
 
 
 def _removed(ranking: str) -> str:

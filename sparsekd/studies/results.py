@@ -137,5 +137,4 @@ def comparisons(frame: pd.DataFrame, split: str, metric: str) -> pd.DataFrame:
         for control in CONTROLS
         if {"student", control} <= set(values.columns)
     }
-    found = verdict.verdicts(pairs, CONTROLS, metric)
-    return verdict.table(found, "control", roles.title)
+    return verdict.table(verdict.verdicts(pairs, CONTROLS, metric), "control", roles.title)

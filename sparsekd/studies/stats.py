@@ -49,7 +49,7 @@ def bootstrap_interval(
         return math.nan, math.nan
     if constant(np.asarray(values, dtype=np.float64)):
         return float(np.mean(values)), float(np.mean(values))
-    found = stats.bootstrap(
+    resampled = stats.bootstrap(
         (values,),
         np.mean,
         confidence_level=confidence,
@@ -57,7 +57,8 @@ def bootstrap_interval(
         method="BCa",
         rng=np.random.default_rng(seed),
     )
-    return float(found.confidence_interval.low), float(found.confidence_interval.high)
+    ends = resampled.confidence_interval
+    return float(ends.low), float(ends.high)
 
 
 def mean_interval(values: NDArray[Any]) -> tuple[float, float]:

@@ -75,10 +75,10 @@ def verdicts(
     tested = [p[name] if _enough(gaps.get(name)) else math.nan for name in names]
     corrected, confidence = stats.holm(tested), stats.holm_confidence(tested)
     lower = metrics.lower_is_better(metric)
-    found = zip(names, corrected.tolist(), confidence.tolist(), strict=True)
+    tests = zip(names, corrected.tolist(), confidence.tolist(), strict=True)
     return {
-        name: _verdict(gaps[name], p[name], fair, level, len(names), lower)
-        for name, fair, level in found
+        name: _verdict(gaps[name], p[name], adjusted, level, len(names), lower)
+        for name, adjusted, level in tests
         if name in gaps
     }
 
@@ -134,31 +134,31 @@ def _reason(gaps: Array, p: float, comparisons: int) -> str:
 # --- tables and words ------------------------------------------------------------------------
 
 
-def table(found: Mapping[str, Verdict], key: str, title: Callable[[str], str]) -> pd.DataFrame:
+def table(results: Mapping[str, Verdict], key: str, title: Callable[[str], str]) -> pd.DataFrame:
     """Return one row per comparison: its name in column `key`, title in `what`, `COLUMNS`."""
     rows = [
         {key: name, "what": title(name)} | asdict(each) | {"words": each.words}
-        for name, each in found.items()
+        for name, each in results.items()
     ]
     return pd.DataFrame(rows, columns=[key, "what", *COLUMNS])
 
 
-def evidence(found: Verdict, digits: int = 4) -> str:
+def evidence(result: Verdict, digits: int = 4) -> str:
     """Return interval, seeds and corrected p in words, as far as they are known."""
     words = []
-    if math.isfinite(found.low):
-        ends = f"{found.low:+.{digits}f} to {found.high:+.{digits}f}"
-        words.append(f"{100 * found.confidence:.4g} % interval {ends}")
-    words.append(f"{found.seeds} seed{'' if found.seeds == 1 else 's'}")
-    if math.isfinite(found.p_corrected):
-        words.append(f"corrected p = {found.p_corrected:.2g}")
+    if math.isfinite(result.low):
+        ends = f"{result.low:+.{digits}f} to {result.high:+.{digits}f}"
+        words.append(f"{100 * result.confidence:.4g} % interval {ends}")
+    words.append(f"{result.seeds} seed{'' if result.seeds == 1 else 's'}")
+    if math.isfinite(result.p_corrected):
+        words.append(f"corrected p = {result.p_corrected:.2g}")
     return ", ".join(words)
 
 
-def needed_in_words(found: Verdict) -> str:
+def needed_in_words(result: Verdict) -> str:
     """Return how many seeds would decide an inconclusive comparison; empty where none would."""
-    if found.verdict != INCONCLUSIVE or found.seeds < 2 or found.difference == 0:
+    if result.verdict != INCONCLUSIVE or result.seeds < 2 or result.difference == 0:
         return ""
-    if math.isnan(found.needed_seeds):
+    if math.isnan(result.needed_seeds):
         return f"a difference this small would take more than {MOST_SEEDS:,} seeds to detect"
-    return f"about {found.needed_seeds:,.0f} seeds would detect a difference of this size"
+    return f"about {result.needed_seeds:,.0f} seeds would detect a difference of this size"

@@ -46,7 +46,7 @@ def test_the_conclusion_comes_first_and_the_file_opens_offline(home: Path):
     found = sweep_results.conclusions(students, "validation", "accuracy")["vanilla"]
     told = unescape(text[text.index("<h1>") :])
     p = f"{found.verdicts['dense'].p:.4g}"
-    assert told.index(found.sentence) < told.index("What was done") < told.index(p)
+    assert told.index(found.sentence) < told.index("<h3>Setup") < told.index(p)
     assert all(f"{choice.reported:.4g}" in told for choice in found.choices.values())
     assert all(f"{choice.selected:.4g}" in told for choice in found.choices.values())
     assert "python -m sparsekd sweep" in told

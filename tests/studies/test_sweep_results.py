@@ -477,9 +477,9 @@ def test_stability_is_told_for_heads_and_neurons_of_every_cell(home: Path):
 
 def test_what_is_beaten_in_both_is_not_on_the_front():
     points = pd.DataFrame({"parameters": [1, 2, 3, 3, 1], "quality": [0.5, 0.4, 0.9, 0.8, 0.5]})
-    assert fronts.unbeaten(points) == [True, False, True, False, True]
+    assert fronts.pareto_optimal(points) == [True, False, True, False, True]
     loss = points.assign(quality=-points["quality"])
-    assert fronts.unbeaten(loss, lower_is_better=True) == [True, False, True, False, True]
+    assert fronts.pareto_optimal(loss, lower_is_better=True) == [True, False, True, False, True]
 
 
 def test_measured_latency_stands_at_its_point(home: Path):

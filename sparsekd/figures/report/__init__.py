@@ -1,4 +1,4 @@
-"""A trade-off study as one HTML file that opens offline: the answer, how it was found, pictures."""
+"""The report of a sweep: one HTML file that opens offline, with conclusion, tables and figures."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
@@ -12,8 +12,8 @@ from plotly.offline import get_plotlyjs
 from sparsekd import figures
 from sparsekd.catalog.methods import find
 from sparsekd.errors import BadInput, unknown
-from sparsekd.figures.report.facts import facts
-from sparsekd.figures.report.sheet import Sheet, table, versions
+from sparsekd.figures.report.elements import Figures, table, versions
+from sparsekd.figures.report.sweep_setup import setup
 from sparsekd.runs import references
 from sparsekd.runs.records import Plan
 from sparsekd.studies import command, roles, sweep_results, teacher_kinds
@@ -22,11 +22,10 @@ from sparsekd.studies.sweep_results import Conclusion
 from sparsekd.system.files import replace
 
 PAGE = Path(__file__).with_name("report.html")
-Cell = tuple[float, float]
 
 
 def write(plans: Sequence[Plan], path: Path, metric: str = "", split: str = "") -> Path:
-    """Write the report of one study or several, whole or not at all; it loads nothing else.
+    """Write the report of one sweep or several, whole or not at all; it loads no other file.
 
     Args:
         metric: The task's first one by default.
@@ -37,15 +36,15 @@ def write(plans: Sequence[Plan], path: Path, metric: str = "", split: str = "") 
         Unavailable: the file cannot be written.
     """
     if not plans:
-        raise BadInput("No study is named.", "Name one at least.")
-    report = Sheet()
-    parts = [part for plan in plans for part in _study(report, plan, metric, split)]
+        raise BadInput("No study is named.", "Name at least one.")
+    drawn = Figures()
+    parts = [part for plan in plans for part in _study(drawn, plan, metric, split)]
     title = " · ".join(dict.fromkeys(plan.task for plan in plans))
     text = Template(PAGE.read_text(encoding="utf-8")).substitute(
         title=escape(title),
         body="\n".join([f"<h1>Trade-off study: {escape(title)}</h1>", *parts, versions()]),
         plotly=get_plotlyjs(),
-        figures=",\n".join(report.figures),
+        figures=",\n".join(drawn.json),
     )
     replace(path, lambda beside: beside.write_text(text, encoding="utf-8"))
     return path
@@ -54,37 +53,38 @@ def write(plans: Sequence[Plan], path: Path, metric: str = "", split: str = "") 
 # --- one study -------------------------------------------------------------------------------
 
 
-def _study(report: Sheet, plan: Plan, metric: str, split: str) -> Iterator[str]:
+def _study(drawn: Figures, plan: Plan, metric: str, split: str) -> Iterator[str]:
     students = sweep_results.students(plan)
-    metric, split = _asked(plan, students, metric, split)
-    found = list(sweep_results.conclusions(students, split, metric).values())
+    metric, split = _reported(plan, students, metric, split)
+    conclusions = list(sweep_results.conclusions(students, split, metric).values())
     yield f"<h2>{escape(plan.title)}</h2>"
-    for one in found:
-        name = f"<strong>{escape(find(one.method).title)}:</strong> " if len(found) > 1 else ""
+    for one in conclusions:
+        title = escape(find(one.method).title)
+        name = f"<strong>{title}:</strong> " if len(conclusions) > 1 else ""
         yield f'<p class="conclusion">{name}{escape(one.sentence)}</p>'
     spent, missing = sweep_results.costs(plan), sweep_results.unfinished(plan)
     yield _progress(spent, missing)
-    yield "<h3>What was done</h3>" + facts(plan, metric, split)
-    for one in found:
+    yield "<h3>Setup</h3>" + setup(plan, metric, split)
+    for one in conclusions:
         yield f"<h2>{escape(find(one.method).title)}</h2>"
         yield from _tables(one)
-        yield from _pictures(report, plan, students, one.method, split, metric, one.cell)
+        yield from _figures(drawn, plan, students, one)
     front = sweep_results.front([plan], split, metric)
-    yield _drawn(report, "Size and speed", "pareto", front, (metric, split))
-    yield _drawn(report, "Cost over time", "costs", spent, ())
+    yield _section(drawn, "Size and speed", "pareto", front, (metric, split))
+    yield _section(drawn, "Cost over time", "costs", spent, ())
     if len(missing):
         shown = missing.assign(role=missing["role"].map(roles.title))
         yield f"<h3>Not finished</h3>{table(shown)}"
-    yield f"<h3>The command that repeats it</h3><pre>{escape(command.command(plan))}</pre>"
+    yield f"<h3>Command line</h3><pre>{escape(command.command(plan))}</pre>"
 
 
-def _asked(plan: Plan, students: pd.DataFrame, metric: str, split: str) -> tuple[str, str]:
-    """The metric and the split that are asked for, or the task's first ones."""
+def _reported(plan: Plan, students: pd.DataFrame, metric: str, split: str) -> tuple[str, str]:
+    """Return the given metric and split, or the task's first ones."""
     known = students.dropna(subset=["value"])
     if known.empty:
         raise BadInput(
             f"No student of the study {plan.id} is finished yet.",
-            "Write the report when some are; `python -m sparsekd runs` says how far they are.",
+            "Write the report when some are; `python -m sparsekd runs` shows their progress.",
         )
     for kind, name, names in (("metric", metric, "metric"), ("split", split, "split")):
         if name and name not in set(known[names]):
@@ -97,22 +97,22 @@ def _progress(spent: pd.DataFrame, missing: pd.DataFrame) -> str:
     done, total = len(spent), len(spent) + len(missing)
     work = duration(float(spent["seconds"].sum()))
     if not len(missing):
-        return f"<p>All {total:,} runs are finished; they took {work} of work.</p>"
+        return f"<p>All {total:,} runs are finished, after {work} of work.</p>"
     return (
-        f'<p class="note">This study is not finished: {done:,} of {total:,} runs are, with '
-        f"{work} of work. What it says may change.</p>"
+        f'<p class="note">Preliminary: {done:,} of {total:,} runs are finished, after {work} of '
+        "work. Results may change.</p>"
     )
 
 
-def _tables(found: Conclusion) -> Iterator[str]:
-    """What was chosen of each kind, and the chosen sparse student against each control."""
-    rows = pd.DataFrame([asdict(choice) for choice in found.choices.values()])
+def _tables(conclusion: Conclusion) -> Iterator[str]:
+    """Yield the choice of each kind, and the verdict against each control."""
+    rows = pd.DataFrame([asdict(choice) for choice in conclusion.choices.values()])
     if len(rows):
         rows.insert(0, "students of", rows["ranking"].map(teacher_kinds.title))
         shown = rows.drop(columns=["ranking", "method", "values"]).rename(columns={"lam": "λ"})
-        yield "<h3>What was chosen, and what that gave</h3>" + table(shown)
+        yield "<h3>Chosen on the selection split</h3>" + table(shown)
         yield f"<p class=words>{escape(OPTIMISM)}</p>"
-    verdicts = found.table()
+    verdicts = conclusion.table()
     if len(verdicts):
         shown = verdicts[["what", "words"]].rename(columns={"what": "against", "words": "verdict"})
         shown = shown.join(verdicts.drop(columns=["control", "what", "verdict", "reason", "words"]))
@@ -120,48 +120,44 @@ def _tables(found: Conclusion) -> Iterator[str]:
 
 
 OPTIMISM = (
-    "selected: mean on the selection data. reported: mean on data that chose nothing, low to high "
-    "its 95 % interval. claimed: what choosing on the reported data would have said; optimism: "
-    "by how much that flatters."
+    "selected: mean on the selection split. reported: mean on a split that chose nothing, low to "
+    "high its 95 % interval. claimed: best mean if the reported split had chosen; optimism: its "
+    "bias."
 )
 
 
-def _pictures(
-    report: Sheet,
-    plan: Plan,
-    students: pd.DataFrame,
-    method: str,
-    split: str,
-    metric: str,
-    choice: Cell | None,
+def _figures(
+    drawn: Figures, plan: Plan, students: pd.DataFrame, conclusion: Conclusion
 ) -> Iterator[str]:
+    """Yield the sections of one method's figures."""
+    method, split, metric = conclusion.method, conclusion.split, conclusion.metric
     curve = sweep_results.curve(students, sweep_results.teachers(plan), split, metric)
     own = figures.of_method(curve, method)
-    asked = (metric, choice, split, method)
-    yield report.picture(
+    place = (metric, conclusion.cell, split, method)
+    yield drawn.section(
         "Student quality against teacher sparsity",
         figures.quality_in_words(own, metric, split, method),
         own,
-        figures.quality(own, *asked, theme=figures.LIGHT),
-        figures.quality(own, *asked, theme=figures.DARK),
+        figures.quality(own, *place, theme=figures.LIGHT),
+        figures.quality(own, *place, theme=figures.DARK),
     )
     grid = sweep_results.grid(students, method, split, metric)
-    yield report.picture(
+    yield drawn.section(
         "Every λ and sparsity",
         figures.grid_in_words(grid, metric, split),
         grid,
-        figures.grid(grid, metric, None, choice, split, theme=figures.LIGHT),
-        figures.grid(grid, metric, None, choice, split, theme=figures.DARK),
+        figures.grid(grid, metric, None, conclusion.cell, split, theme=figures.LIGHT),
+        figures.grid(grid, metric, None, conclusion.cell, split, theme=figures.DARK),
     )
     wide = figures.wide(students, split, metric, method)
-    yield _drawn(report, "Every student", "parallel", wide, (metric, split))
+    yield _section(drawn, "Every student", "parallel", wide, (metric, split))
     masks = sweep_results.stability(plan)
-    yield _drawn(report, "Do seeds remove the same?", "stability", masks, (method,))
+    yield _section(drawn, "Mask stability over seeds", "stability", masks, (method,))
 
 
-def _drawn(
-    report: Sheet, title: str, kind: str, table: pd.DataFrame, asked: tuple[str, ...]
+def _section(
+    drawn: Figures, title: str, kind: str, table: pd.DataFrame, arguments: tuple[str, ...]
 ) -> str:
-    draw, told = getattr(figures, kind), getattr(figures, f"{kind}_in_words")
-    light, dark = (draw(table, *asked, theme=theme) for theme in (figures.LIGHT, figures.DARK))
-    return report.picture(title, told(table, *asked), table, light, dark)
+    draw, describe = getattr(figures, kind), getattr(figures, f"{kind}_in_words")
+    light, dark = (draw(table, *arguments, theme=theme) for theme in (figures.LIGHT, figures.DARK))
+    return drawn.section(title, describe(table, *arguments), table, light, dark)

@@ -81,7 +81,7 @@ def conclude(tries: Mapping[str, Tries], split: str, metric: str) -> dict[str, C
         for method, kind in planned
         if {"scores", kind} <= set(choices[method])
     }
-    found = verdict.verdicts(pairs, planned, metric)
+    results = verdict.verdicts(pairs, planned, metric)
     return {
         method: Conclusion(
             method,
@@ -90,7 +90,7 @@ def conclude(tries: Mapping[str, Tries], split: str, metric: str) -> dict[str, C
             own,
             {
                 kind: _limited(each, own["scores"], own[kind])
-                for (which, kind), each in found.items()
+                for (which, kind), each in results.items()
                 if which == method
             },
         )
@@ -98,8 +98,8 @@ def conclude(tries: Mapping[str, Tries], split: str, metric: str) -> dict[str, C
     }
 
 
-def _limited(found: Verdict, ours: Choice, control: Choice) -> Verdict:
-    """Return a verdict that says so where "better" may be the luck of more tries."""
-    if found.verdict != verdict.BETTER or control.tries >= ours.tries:
-        return found
-    return replace(found, reason=f"with {ours.tries} tries against {control.tries}")
+def _limited(result: Verdict, ours: Choice, control: Choice) -> Verdict:
+    """Return a verdict with a reservation where "better" may be the luck of more tries."""
+    if result.verdict != verdict.BETTER or control.tries >= ours.tries:
+        return result
+    return replace(result, reason=f"with {ours.tries} tries against {control.tries}")

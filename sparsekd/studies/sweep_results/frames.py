@@ -1,4 +1,4 @@
-"""Students and teachers of a trade-off study, and what they did over λ and sparsity."""
+"""Students and teachers of a sweep as frames, one by one and over λ and sparsity."""
 
 from collections.abc import Callable, Iterable, Mapping
 from functools import cache
@@ -23,9 +23,9 @@ TEACHERS = [
 
 
 def students(plan: Plan) -> pd.DataFrame:
-    """Every student's place in the grid with what was measured of it, one row per number.
+    """Return every student's cell and metrics, one row per number.
 
-    Columns: those of `sweeps.cells`, state (empty where the run was never asked for), split,
+    Columns: those of `sweep.cells`, state (empty where the run was never submitted), split,
     metric, value, parameters, seconds. A student that is not finished has one row without numbers.
     """
     cells = sweep.cells(plan)
@@ -51,12 +51,12 @@ def _rows_of(name: str, run: Run | None) -> list[tuple[Any, ...]]:
 
 
 def teachers(plan: Plan) -> pd.DataFrame:
-    """The dense teacher and every masked one: quality, and distance to its method's trial student.
+    """Return the dense teacher and every pruned one: metrics, and distance to the trial student.
 
     Columns: see `TEACHERS`. A teacher that several methods share has rows for each, and one that
     all seeds share (`teacher_kinds.SHARED`) has no seed; its distance is then the mean over the
     trial students of all seeds. The distance is the mean KL at T = 2 over the selection split; NaN
-    where answers are not there yet.
+    where logits are not there yet.
     """
     cells = sweep.cells(plan)
     taught = cells[cells["teacher"] != ""]
@@ -64,11 +64,11 @@ def teachers(plan: Plan) -> pd.DataFrame:
     trials = dict(zip(zip(trial["method"], trial["seed"], strict=True), trial["run"], strict=True))
     first = taught.drop_duplicates(["teacher", "method"])
     seeds = taught.groupby(["teacher", "method"])["seed"].unique()
-    apart = _distances()
+    distance_of = _distances()
     rows = first[["teacher", *PLACE]].rename(columns={"teacher": "run"})
     rows["seed"] = first["seed"].where(~first["ranking"].isin(teacher_kinds.SHARED)).astype(float)
     rows["distance"] = [
-        _mean(apart(run, trials.get((method, seed), "")) for seed in seeds[run, method])
+        _mean(distance_of(run, trials.get((method, seed), "")) for seed in seeds[run, method])
         for run, method in zip(first["teacher"], first["method"], strict=True)
     ]
     names = rows["run"].unique()
@@ -76,18 +76,18 @@ def teachers(plan: Plan) -> pd.DataFrame:
 
 
 def _distances() -> Callable[[str, str], float]:
-    """Distances between the answers that two runs left; each file is read once."""
-    answers = cache(_answers)
+    """Return a function for the distance of two runs' logits that reads each file once."""
+    logits = cache(_logits)
 
-    def apart(teacher: str, student: str) -> float:
-        t, s = answers(teacher), answers(student)
+    def distance_of(teacher: str, student: str) -> float:
+        t, s = logits(teacher), logits(student)
         return np.nan if t is None or s is None or t.shape != s.shape else distance(t, s)
 
-    return apart
+    return distance_of
 
 
-def _answers(run: str) -> np.ndarray[Any, Any] | None:
-    """What a run answered on the selection split; None where it left nothing.
+def _logits(run: str) -> np.ndarray[Any, Any] | None:
+    """Return a run's logits on the selection split; None where it left none.
 
     Raises:
         BadInput: the file is damaged.
@@ -96,10 +96,10 @@ def _answers(run: str) -> np.ndarray[Any, Any] | None:
     if not run or not path.exists():
         return None
     try:
-        found: np.ndarray[Any, Any] = np.load(path, allow_pickle=False)
+        logits: np.ndarray[Any, Any] = np.load(path, allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
         raise BadInput(f"{path} is damaged.", f"Delete run {run} and make it again.") from error
-    return found
+    return logits
 
 
 def _mean(values: Iterable[float]) -> float:
@@ -111,12 +111,12 @@ def _mean(values: Iterable[float]) -> float:
 
 
 def measured(frame: pd.DataFrame, split: str, metric: str) -> pd.DataFrame:
-    """The rows of one split and metric."""
+    """Return the rows of one split and metric."""
     return frame[(frame["split"] == split) & (frame["metric"] == metric)]
 
 
 def curve(students: pd.DataFrame, teachers: pd.DataFrame, split: str, metric: str) -> pd.DataFrame:
-    """Per ranking, method, λ and sparsity: the student over its seeds, beside its teacher.
+    """Return students over their seeds, per ranking, method, λ and sparsity, and their teachers.
 
     Columns: ranking, method, lam, sparsity, mean, low, high (95 % interval over seeds), seeds,
     teacher_mean, teacher_distance. Further tries of the dense teacher's student are not in it.
@@ -124,16 +124,17 @@ def curve(students: pd.DataFrame, teachers: pd.DataFrame, split: str, metric: st
     values = measured(students, split, metric)
     grouped = values[values["attempt"] == 0].groupby(PLACE, sort=False, dropna=False)["value"]
     rows = [dict(zip(PLACE, place, strict=True)) | spread(own) for place, own in grouped]
-    found = pd.DataFrame(rows, columns=[*PLACE, "mean", "low", "high", "seeds"])
+    means = pd.DataFrame(rows, columns=[*PLACE, "mean", "low", "high", "seeds"])
     own = measured(teachers, split, metric).groupby(PLACE, dropna=False)[["value", "distance"]]
     names = {"value": "teacher_mean", "distance": "teacher_distance"}
-    return found.merge(own.mean().reset_index().rename(columns=names), on=PLACE, how="left")
+    return means.merge(own.mean().reset_index().rename(columns=names), on=PLACE, how="left")
 
 
 def grid(students: pd.DataFrame, method: str, split: str, metric: str) -> pd.DataFrame:
-    """λ × sparsity: mean, low, high, seeds, values (by rising seed); the dense cell is at 0.
+    """Return one row per λ and sparsity; the dense cell is at sparsity 0 of every λ.
 
-    Cells that are planned and not finished have no mean and no values.
+    Columns: lam, sparsity, mean, low, high, seeds, values (by rising seed). Planned cells that are
+    not finished have no mean and no values.
     """
     own = students[(students["method"] == method) & (students["attempt"] == 0)]
     own = own[own["ranking"].isin(["scores", "dense"])].sort_values("seed")
@@ -144,20 +145,20 @@ def grid(students: pd.DataFrame, method: str, split: str, metric: str) -> pd.Dat
     for lam in sorted(sparse["lam"].unique()):
         at = sorted(sparse.loc[sparse["lam"] == lam, "sparsity"].unique())
         for sparsity in [0.0, *at]:
-            found = values.get(_key(lam, sparsity), pd.Series(dtype=float))
-            row = {"lam": lam, "sparsity": sparsity} | spread(found)
-            rows.append(row | {"values": found.tolist()})
+            own_values = values.get(_key(lam, sparsity), pd.Series(dtype=float))
+            row = {"lam": lam, "sparsity": sparsity} | spread(own_values)
+            rows.append(row | {"values": own_values.tolist()})
     columns = ["lam", "sparsity", "mean", "low", "high", "seeds", "values"]
     return pd.DataFrame(rows, columns=columns)
 
 
 def _key(lam: float, sparsity: float) -> tuple[float | None, float]:
-    """A cell of the grid; the dense teacher's has no λ."""
+    """Return the key of a cell; the dense teacher's has no λ."""
     return (None if sparsity == 0 else lam, sparsity)
 
 
 def spread(values: pd.Series) -> dict[str, float]:
-    """Mean over seeds, its 95 % interval, and how many they are."""
+    """Return the mean over seeds, its 95 % interval, and the number of seeds."""
     low, high = mean_interval(values.to_numpy())
     mean = float(values.mean()) if len(values) else np.nan
     return {"mean": mean, "low": low, "high": high, "seeds": len(values)}

@@ -17,13 +17,12 @@ Setting = tuple[str, int, int]
 
 
 def front(plans: Sequence[Plan], split: str, metric: str) -> pd.DataFrame:
-    """Teachers and students as points: means over seeds of parameters and quality, and speed.
+    """Return teachers and students as points: parameters, quality (means over seeds), latency.
 
-    Cells that lack a seed are left out. `on_front`: no other point is as good with fewer
-    parameters, or better with as many. Many points are looked at on the reported split here, so
-    the front is a picture and no choice: its best are partly lucky. `latency_ms` is the median of
-    a forward pass where a measuring run exists, at the one `setting` (device, batch, tokens) at
-    which most models were measured. Columns: see `FRONT`.
+    Cells that lack a seed are left out. `on_front` marks the Pareto-optimal ones. Many points are
+    compared on the reported split here, so the front is a picture and no choice: the best are
+    partly lucky. `latency_ms` is the median of a forward pass where a measuring run exists, at the
+    one `setting` (device, batch, tokens) at which most models were measured. Columns: see `FRONT`.
     """
     rows = [row for plan in plans for row in _points(plan, split, metric)]
     speed, setting = _latencies({run for row in rows for run in row["runs"]})
@@ -31,18 +30,18 @@ def front(plans: Sequence[Plan], split: str, metric: str) -> pd.DataFrame:
         known = [speed[run] for run in row.pop("runs") if run in speed]
         row["latency_ms"] = float(np.mean(known)) if known else np.nan
         row["setting"] = setting if known else ""
-    found = pd.DataFrame(rows, columns=FRONT[:-1])
-    return found.assign(on_front=unbeaten(found, lower_is_better=metrics.lower_is_better(metric)))
+    points = pd.DataFrame(rows, columns=FRONT[:-1])
+    return points.assign(on_front=pareto_optimal(points, metrics.lower_is_better(metric)))
 
 
-def unbeaten(points: pd.DataFrame, lower_is_better: bool = False) -> list[bool]:
-    """Whether no other point is at least as good in parameters and quality and better in one."""
+def pareto_optimal(points: pd.DataFrame, lower_is_better: bool = False) -> list[bool]:
+    """Return which points no other one dominates: at least as small and as good, better in one."""
     worth = (-points["quality"] if lower_is_better else points["quality"]).to_numpy(dtype=float)
     size = points["parameters"].to_numpy(dtype=float)
     as_good = (worth[:, None] >= worth) & (size[:, None] <= size)
     better = (worth[:, None] > worth) | (size[:, None] < size)
-    beaten = (as_good & better).any(axis=0)
-    return [bool(known) for known in ~beaten & np.isfinite(worth) & np.isfinite(size)]
+    dominated = (as_good & better).any(axis=0)
+    return [bool(known) for known in ~dominated & np.isfinite(worth) & np.isfinite(size)]
 
 
 def _points(plan: Plan, split: str, metric: str) -> Iterator[dict[str, Any]]:
@@ -82,25 +81,25 @@ def _words(kind: str, ranking: str, method: str, lam: float, sparsity: float) ->
 
 
 def _latencies(models: set[str]) -> tuple[dict[str, float], str]:
-    """Milliseconds of a forward pass by run, at the setting at which most were measured."""
+    """Return milliseconds per forward pass by run, at the setting at which most were measured."""
     runs = [
         run
         for run in reversed(store.runs(stage="measure", states=[State.DONE]))
         if run.recipe.inputs["model"] in models
     ]
-    found: dict[Setting, dict[str, float]] = {}
+    latencies: dict[Setting, dict[str, float]] = {}
     for run in runs:  # the newest last: it replaces earlier ones
         for setting, milliseconds in _measured(run):
-            found.setdefault(setting, {})[run.recipe.inputs["model"]] = milliseconds
-    if not found:
+            latencies.setdefault(setting, {})[run.recipe.inputs["model"]] = milliseconds
+    if not latencies:
         return {}, ""
-    chosen = min(found, key=lambda setting: (-len(found[setting]), setting))
+    chosen = min(latencies, key=lambda setting: (-len(latencies[setting]), setting))
     device, batch, tokens = chosen
-    return found[chosen], f"{device}, batch {batch}, {tokens} tokens"
+    return latencies[chosen], f"{device}, batch {batch}, {tokens} tokens"
 
 
 def _measured(run: Run) -> Iterator[tuple[Setting, float]]:
-    """The model as it is: without a mask of its own it is the last, smallest variant."""
+    """Yield the latencies of the model as it is: without a mask, the last, smallest variant."""
     table = measurements.table(run)
     variant = table["variant"].iloc[0 if "mask" in run.recipe.inputs else -1]
     for row in table[table["variant"] == variant].to_dict("records"):

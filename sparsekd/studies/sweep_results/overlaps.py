@@ -1,4 +1,4 @@
-"""Whether the seeds of a trade-off study agree on what to remove."""
+"""Mask stability of a sweep: whether its seeds remove the same units."""
 
 from functools import cache
 
@@ -17,11 +17,11 @@ COLUMNS = ["method", "lam", "sparsity", "units", "overlap", "chance", "seeds"]
 
 
 def stability(plan: Plan) -> pd.DataFrame:
-    """How far the masks of two seeds remove the same units, at each method, λ and sparsity.
+    """Return the overlap of the masks of two seeds, at each method, λ and sparsity.
 
-    `overlap` is the mean over pairs of seeds of their removed sets' Jaccard index, shared units by
-    units of either; `chance` the mean of what is expected of sets of the same sizes that are drawn
-    from all units by chance. Cells with less than two masks are left out; both numbers are NaN
+    `overlap` is the mean over pairs of seeds of their removed sets' Jaccard index, intersection
+    over union; `chance` the mean of its expectation for sets of the same sizes that are drawn
+    from all units at random. Cells with less than two masks are left out; both numbers are NaN
     where nothing is removed. Columns: see `COLUMNS`.
     """
     cells = sweep.cells(plan)
@@ -41,7 +41,7 @@ def stability(plan: Plan) -> pd.DataFrame:
 
 
 def overlap(removed: Flags) -> tuple[float, float]:
-    """Mean Jaccard index over pairs of sets, and the one that chance would give.
+    """Return the mean Jaccard index over pairs of sets, and its expectation by chance.
 
     Shapes: removed (sets, units).
     """
@@ -60,10 +60,10 @@ def overlap(removed: Flags) -> tuple[float, float]:
 
 @cache
 def expected(pool: int, one: int, other: int) -> float:
-    """Expected Jaccard index of two sets of these sizes, drawn from a pool by chance.
+    """Return the expected Jaccard index of two sets of these sizes, drawn from a pool at random.
 
-    The number of shared units is hypergeometric. Of pools above `LARGE` it is hardly ever away
-    from its mean, and the index at that mean is taken.
+    The number of shared units is hypergeometric. For pools above `LARGE` it is close to its mean,
+    and the index at that mean is taken.
     """
     if pool > LARGE:
         shared = one * other / pool

@@ -31,14 +31,12 @@ def sentence(choices: Mapping[str, Choice], verdicts: Mapping[str, Verdict], met
     return " ".join(words)
 
 
-def _verdict(control: str, found: Verdict, metric: str) -> str:
+def _verdict(control: str, result: Verdict, metric: str) -> str:
     """Return the difference from a control, with its evidence."""
-    head = HEADS[found.verdict].format(with_article(control))
-    words = f"{head}: {found.difference:+.4f} {_named(metric)} ({verdict.evidence(found)})"
-    return (
-        "; ".join(part for part in (words, found.reason, verdict.needed_in_words(found)) if part)
-        + "."
-    )
+    head = HEADS[result.verdict].format(with_article(control))
+    words = f"{head}: {result.difference:+.4f} {_named(metric)} ({verdict.evidence(result)})"
+    parts = [words, result.reason, verdict.needed_in_words(result)]
+    return f"{'; '.join(part for part in parts if part)}."
 
 
 def _chosen(ours: Choice, control: Choice) -> str:
@@ -56,8 +54,8 @@ def _chosen(ours: Choice, control: Choice) -> str:
 def _alike(verdicts: Mapping[str, Verdict]) -> str:
     """Return each verdict with the controls that it is about."""
     names: dict[str, list[str]] = {}
-    for control, found in verdicts.items():
-        names.setdefault(found.words.replace(": ", ", "), []).append(with_article(control))
+    for control, result in verdicts.items():
+        names.setdefault(result.words.replace(": ", ", "), []).append(with_article(control))
     return "; ".join(f"{words} ({', '.join(controls)})" for words, controls in names.items())
 
 

@@ -1,4 +1,4 @@
-"""The sheet that a report is written on: figures as JSON, tables as text, versions."""
+"""The elements of a report as HTML: figures, tables, versions."""
 
 import platform
 from datetime import UTC, datetime
@@ -14,18 +14,18 @@ import sparsekd
 PACKAGES = ("numpy", "pandas", "scipy", "statsmodels", "torch", "transformers", "plotly")
 
 
-class Sheet:
-    """The figures drawn so far, as JSON for a light and for a dark page."""
+class Figures:
+    """The figures of a report, as JSON for a light and a dark page."""
 
     def __init__(self) -> None:
-        self.figures: list[str] = []
+        self.json: list[str] = []
 
-    def picture(
+    def section(
         self, title: str, words: str, rows: pd.DataFrame, light: go.Figure, dark: go.Figure
     ) -> str:
-        """A heading, the place of the figure, the same in words, and its table."""
-        name = f"figure{len(self.figures)}"
-        self.figures.append(f"[{_in_script(light)}, {_in_script(dark)}]")
+        """Add a figure; return its section: heading, figure, alternative text, table."""
+        name = f"figure{len(self.json)}"
+        self.json.append(f"[{_in_script(light)}, {_in_script(dark)}]")
         height = int(light.layout.height)
         place = (
             f'<div class="figure" id="{name}" role="img" aria-label="{escape(words)}" '
@@ -38,13 +38,13 @@ class Sheet:
 
 
 def _in_script(figure: go.Figure) -> str:
-    """JSON in which nothing ends the script that it stands in."""
+    """Return a figure as JSON that cannot end the script around it."""
     text = str(to_json(figure, validate=False))
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
 
 def table(frame: pd.DataFrame) -> str:
-    """A table in which everything that comes from data is text."""
+    """Return a frame as an HTML table, with everything in it escaped."""
     named = frame.rename(columns=lambda name: str(name).replace("_", " "))
     html = named.to_html(
         index=False, escape=True, border=0, na_rep="–", float_format="{:.4g}".format, justify="left"
@@ -53,6 +53,7 @@ def table(frame: pd.DataFrame) -> str:
 
 
 def versions() -> str:
+    """Return a footer with the time and the versions of the packages."""
     known = [f"Python {platform.python_version()}", f"SparseKD {sparsekd.__version__}"]
     known += [f"{name} {version(name)}" for name in PACKAGES]
     day = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")

@@ -1,4 +1,4 @@
-"""What a study did, as a list of facts: task, models, budget, grid, how it chose."""
+"""The setup of a sweep as a list: task, models, budget, grid, selection."""
 
 from collections.abc import Mapping
 from html import escape
@@ -13,7 +13,8 @@ from sparsekd.runs.records import Plan, Recipe
 from sparsekd.studies import sweep, teacher_kinds
 
 
-def facts(plan: Plan, metric: str, split: str) -> str:
+def setup(plan: Plan, metric: str, split: str) -> str:
+    """Return the setup of a sweep as an HTML list."""
     recipes = {step.recipe.run_id: step.recipe for step in plan.steps}
     cells = sweep.cells(plan)
     first = recipes[cells.loc[cells["ranking"] != "none", "run"].iloc[0]]
@@ -21,7 +22,7 @@ def facts(plan: Plan, metric: str, split: str) -> str:
     counted = tries.groupby("ranking", sort=False).size()
     scored = cells[cells["ranking"] == "scores"]
     train = first.params["train"]
-    told = {
+    values = {
         "Task": f"{references.card(plan.task).title} ({plan.task})",
         "Teacher": _teacher(plan.steps[0].recipe),
         "Student": _student(first.params["student"]),
@@ -34,15 +35,17 @@ def facts(plan: Plan, metric: str, split: str) -> str:
         "Students per seed": ", ".join(
             f"{count} {teacher_kinds.of_teachers(str(name))}" for name, count in counted.items()
         ),
-        "Chosen by": "the mean over seeds on the split selection, which nothing is reported on",
+        "Selection": "by the mean over seeds on the selection split, which nothing is reported on",
         "Reported": metric_title(metric, split),
     }
-    rows = "".join(f"<dt>{escape(name)}</dt><dd>{escape(text)}</dd>" for name, text in told.items())
-    return f"<dl>{rows}</dl>"
+    rows = "".join(
+        f"<dt>{escape(name)}</dt><dd>{escape(text)}</dd>" for name, text in values.items()
+    )
+    return f"<dl>{''.join(rows)}</dl>"
 
 
 def _teacher(recipe: Recipe) -> str:
-    """The checkpoint by name: the folders of this machine are nobody's business."""
+    """Return the checkpoint by name, without the folders of this machine."""
     return f"{_name(recipe.inputs.get('checkpoint', ''))}, run {recipe.run_id}"
 
 
@@ -52,7 +55,7 @@ def _name(reference: str) -> str:
 
 
 def _student(params: Mapping[str, Any]) -> str:
-    """Where a student's first weights come from, and how large it is."""
+    """Return where a student's first weights come from, and its size."""
     choice = params["choice"]
     if choice == "checkpoint":
         return f"from the checkpoint {_name(params['checkpoint'])}"
