@@ -1,4 +1,4 @@
-"""The menus are readable without torch."""
+"""The catalogue of methods: lookup by name, order, and no torch."""
 
 import subprocess
 import sys
@@ -18,6 +18,20 @@ def test_a_method_is_found_by_its_name():
     assert methods.find("vanilla").name == "vanilla"
 
 
-def test_the_menu_opens_without_torch():
+def test_the_catalogue_imports_without_torch():
     script = "import sys, sparsekd.catalog.methods; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
+
+
+def test_methods_are_sorted_by_teachers_then_year_then_name():
+    cards = list(methods.METHODS.values())
+    assert [card.name for card in cards[:3]] == ["fine_tuning", "vanilla", "pkd"]
+    keys = [(card.least_teachers, card.year, card.name) for card in cards]
+    assert keys == sorted(keys)
+
+
+def test_variants_are_named_after_their_method():
+    named = methods.variants()
+    assert {name.partition(":")[0] for name in named} == set(methods.METHODS)
+    assert named["pkd:last"].values == {"match": "last"}
+    assert named["pkd"].values == {}

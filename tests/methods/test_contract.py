@@ -1,4 +1,4 @@
-"""One contract for every method on the menu."""
+"""The contract of every method in the catalogue."""
 
 from copy import deepcopy
 
@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from sparsekd.catalog.methods import METHODS
-from sparsekd.catalog.parameters import Params, TrainParams
+from sparsekd.catalog.parameters import MethodParams, TrainParams
 from sparsekd.errors import Cancelled
 from sparsekd.knowledge import observe
 from sparsekd.knowledge.evaluation import predict
@@ -15,7 +15,7 @@ from sparsekd.training import Callbacks, TrainingJob, train
 from tests.tiny_data import padded, tiny_card, tiny_data
 
 MIDWAY = TrainingProgress(step=3, steps=8, epoch=0)
-COURSE = [TrainingProgress(step, 8, epoch=step // 4) for step in range(8)]
+TRAINING = [TrainingProgress(step, 8, epoch=step // 4) for step in range(8)]
 
 
 @pytest.fixture(params=list(METHODS.values()), ids=list(METHODS))
@@ -28,21 +28,17 @@ def classes(request):
     return request.param
 
 
-class Scene:
-    """A method prepared for a tiny student and as many teachers as it asks for."""
+class Prepared:
+    """A method prepared for a tiny student and its least number of teachers."""
 
     def __init__(self, card, tiny, classes):
         self.student = tiny(labels=classes, layers=2, seed=1)
         count = card.least_teachers
         self.teachers = tuple(tiny(labels=classes, layers=4, seed=2 + k) for k in range(count))
         self.method = load(card)(card.params())
-        inside = self.teachers if self.method.reads_layers else ()
-        self.method.prepare(
-            Setup(
-                self.student, tiny_card(classes), count, inside,
-                steps=8, rows=64, selection_rows=64,
-            )
-        )  # fmt: skip
+        teachers = self.teachers if self.method.reads_layers else ()
+        sizes = {"steps": 8, "rows": 64, "selection_rows": 64}
+        self.method.prepare(Setup(self.student, tiny_card(classes), count, teachers, **sizes))
         self.method.on_train_start(0)
         self.batch = tiny_data(5, classes).batch(range(5))
 
@@ -50,21 +46,23 @@ class Scene:
         student = observe(self.student, batch, self.method.student_needs)
         with torch.no_grad():
             needs = self.method.teacher_needs
-            taught = tuple(observe(each, batch, needs) for each in self.teachers)
-        seen = BatchOutputs(student, taught, batch.labels, batch.attention_mask, batch.rows)
-        return self.method.loss(seen, progress)
+            teachers = tuple(observe(each, batch, needs) for each in self.teachers)
+        outputs = BatchOutputs(student, teachers, batch.labels, batch.attention_mask, batch.rows)
+        return self.method.loss(outputs, progress)
 
 
 @pytest.fixture
-def scene(card, tiny, classes):
-    return Scene(card, tiny, classes)
+def prepared(card, tiny, classes):
+    return Prepared(card, tiny, classes)
 
 
-def test_a_card_says_what_it_is_and_leads_to_a_method(card):
+def test_a_card_is_complete_and_its_method_is_in_the_file_of_that_name(card):
     assert METHODS[card.name] is card
+    assert card.params.__module__ == f"sparsekd.catalog.methods.{card.name}"
+    assert load(card).__module__ == f"sparsekd.methods.{card.name}"
     assert str(card.year) in card.source
     assert card.title and card.summary and card.source
-    assert issubclass(card.params, Params)
+    assert issubclass(card.params, MethodParams)
     assert issubclass(load(card), Method)
     assert 0 <= card.least_teachers <= card.most_teachers
 
@@ -74,13 +72,18 @@ def test_every_parameter_has_a_default_and_help(card):
     assert all(field.description for field in card.params.model_fields.values())
 
 
-def test_what_it_needs_of_teachers_is_shown_only_where_it_looks_inside(scene):
-    assert scene.method.reads_layers or not scene.method.teacher_needs
+def test_the_values_of_every_variant_are_in_range(card):
+    for variant in card.variants.values():
+        assert card.params.of(dict(variant.values)) != card.params()
 
 
-def test_each_term_is_named_finite_and_one_value_per_example(scene):
-    for progress in COURSE:
-        terms = scene.terms(scene.batch, progress)
+def test_only_a_method_that_reads_layers_needs_those_of_teachers(prepared):
+    assert prepared.method.reads_layers or not prepared.method.teacher_needs
+
+
+def test_each_term_is_named_finite_and_one_value_per_example(prepared):
+    for progress in TRAINING:
+        terms = prepared.terms(prepared.batch, progress)
         assert terms
         for name, term in terms.items():
             assert isinstance(name, str)
@@ -88,52 +91,63 @@ def test_each_term_is_named_finite_and_one_value_per_example(scene):
             assert term.isfinite().all()
 
 
-def test_each_term_has_a_gradient_into_the_student(scene):
-    for progress in COURSE:
-        for term in scene.terms(scene.batch, progress).values():
+def test_each_term_has_a_gradient_into_the_student(prepared):
+    for progress in TRAINING:
+        for term in prepared.terms(prepared.batch, progress).values():
             gradients = torch.autograd.grad(
-                term.sum(), list(scene.student.parameters()), retain_graph=True, allow_unused=True
+                term.sum(),
+                list(prepared.student.parameters()),
+                retain_graph=True,
+                allow_unused=True,
             )
             assert any(each is not None and each.abs().max() > 0 for each in gradients)
 
 
-def test_the_output_matrix_learns_at_some_time(scene):
-    for progress in COURSE:
-        sum(scene.terms(scene.batch, progress).values()).mean().backward()
-    assert max(each.grad.abs().max() for each in scene.student.classifier.parameters()) > 0
+def test_the_classifier_has_a_gradient_at_some_step(prepared):
+    for progress in TRAINING:
+        sum(prepared.terms(prepared.batch, progress).values()).mean().backward()
+    assert max(each.grad.abs().max() for each in prepared.student.classifier.parameters()) > 0
 
 
-def test_padding_changes_nothing(scene):
-    plain, wide = scene.terms(scene.batch), scene.terms(padded(scene.batch, 5))
+def test_padding_changes_nothing(prepared):
+    plain, wide = prepared.terms(prepared.batch), prepared.terms(padded(prepared.batch, 5))
     assert plain.keys() == wide.keys()
     for name, term in plain.items():
         torch.testing.assert_close(term, wide[name], rtol=1e-4, atol=1e-5)
 
 
-def test_an_examples_loss_does_not_depend_on_its_company(scene):
-    together = sum(scene.terms(scene.batch).values())
-    data = tiny_data(5, scene.student.config.num_labels)
-    alone = [sum(scene.terms(data.batch([row])).values()) for row in range(5)]
+def test_an_examples_loss_does_not_depend_on_the_rest_of_its_batch(prepared):
+    together = sum(prepared.terms(prepared.batch).values())
+    data = tiny_data(5, prepared.student.config.num_labels)
+    alone = [sum(prepared.terms(data.batch([row])).values()) for row in range(5)]
     torch.testing.assert_close(together, torch.cat(alone), rtol=1e-4, atol=1e-5)
 
 
-def test_what_it_remembers_survives_an_interruption(scene):
-    state = scene.method.state_dict()
-    scene.method.load_state_dict({name: tensor.clone() for name, tensor in state.items()})
-    assert scene.method.state_dict().keys() == state.keys()
-    for name, tensor in scene.method.state_dict().items():
+def test_its_state_can_be_saved_and_restored(prepared):
+    state = prepared.method.state_dict()
+    prepared.method.load_state_dict({name: tensor.clone() for name, tensor in state.items()})
+    assert prepared.method.state_dict().keys() == state.keys()
+    for name, tensor in prepared.method.state_dict().items():
         assert torch.equal(tensor, state[name])
 
 
-def test_a_training_by_it_ends_with_a_judged_student(card, tiny):
+def test_a_training_ends_with_an_evaluated_student(card, tiny):
     teachers = [tiny(layers=4, seed=2 + number) for number in range(card.least_teachers)]
     method, data = load(card)(card.params()), tiny_data(24, seed=1)
     logits = [predict(teacher, data) for teacher in teachers]
+    params = TrainParams(epochs=4, batch_size=4, learning_rate=1e-3)
+    student, selection = tiny(layers=2, seed=1), tiny_data(64, seed=2)
+    teachers = teachers if method.reads_layers else ()
     job = TrainingJob(
-        tiny(layers=2, seed=1), method, data, tiny_data(64, seed=2), tiny_card(),
-        TrainParams(epochs=4, batch_size=4, learning_rate=1e-3), teacher_logits=logits,
-        teachers=teachers if method.reads_layers else (),
-    )  # fmt: skip
+        student,
+        method,
+        data,
+        selection,
+        tiny_card(),
+        params,
+        teacher_logits=logits,
+        teachers=teachers,
+    )
     trained = train(job)
     assert trained.steps == 24
     assert trained.episode_steps == 24 * method.training_episodes
@@ -141,29 +155,27 @@ def test_a_training_by_it_ends_with_a_judged_student(card, tiny):
     assert all(row["when"] in ("before", "after") for row in trained.inspected)
 
 
-def test_an_interrupted_training_by_it_ends_as_if_it_never_was(card, tiny):
+def test_a_resumed_training_ends_like_an_uninterrupted_one(card, tiny):
     teachers = [tiny(layers=4, seed=2 + number) for number in range(card.least_teachers)]
     data = tiny_data(24, seed=1)
     logits = [predict(teacher, data) for teacher in teachers]
 
-    def learn(**more):
+    def run(**more):
         method, student = load(card)(card.params()), tiny(layers=2, seed=1)
-        job = TrainingJob(
-            student, method, data, tiny_data(64, seed=2), tiny_card(),
-            TrainParams(epochs=2, batch_size=4, learning_rate=1e-3), teacher_logits=logits,
-            teachers=teachers if method.reads_layers else (), **more,
-        )  # fmt: skip
+        more |= {"teacher_logits": logits, "teachers": teachers if method.reads_layers else ()}
+        params = TrainParams(epochs=2, batch_size=4, learning_rate=1e-3)
+        job = TrainingJob(student, method, data, tiny_data(64, seed=2), tiny_card(), params, **more)
         return student, train(job)
 
-    whole, straight = learn()
+    whole, straight = run()
     checkpoints, stop = [], iter([*[False] * 7, True])
     callbacks = Callbacks(
         should_stop=lambda: next(stop),
         save_checkpoint=lambda checkpoint: checkpoints.append(deepcopy(checkpoint)),
     )
     with pytest.raises(Cancelled):
-        learn(callbacks=callbacks)
-    broken, pieces = learn(checkpoint=checkpoints[-1])
+        run(callbacks=callbacks)
+    resumed, pieces = run(checkpoint=checkpoints[-1])
     for name, weight in whole.state_dict().items():
-        assert torch.equal(weight, broken.state_dict()[name]), name
+        assert torch.equal(weight, resumed.state_dict()[name]), name
     assert straight.history == pieces.history

@@ -173,3 +173,9 @@ def test_a_home_that_cannot_be_made_is_named(home: Path, monkeypatch: pytest.Mon
     monkeypatch.setenv("SPARSEKD_HOME", str(home / "file" / "below"))
     with pytest.raises(Unavailable, match=str(home / "file")):
         store.runs()
+
+
+@pytest.mark.parametrize("name", ["episode_steps", "rehearsal_steps"])
+def test_the_steps_of_training_episodes_are_read_under_their_earlier_name_too(name):
+    assert Outcome(facts={name: 40}).episode_steps == 40
+    assert Outcome().episode_steps == 0
