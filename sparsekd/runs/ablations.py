@@ -26,11 +26,11 @@ def finished(teacher: str) -> dict[str, Run]:
 
 
 def label(run: Run) -> str:
-    """Return an ablation in one line."""
+    """Return an ablation in one line, beginning with what a narrow box must show."""
     params = AblateParams.of(run.recipe.params["ablate"])
     student = run.recipe.inputs.get("student", "").split("#")[0]
     against = f" · against student {student}" if student else ""
-    return f"{params.split}, {run.outcome.facts['examples']:,} examples{against} · run {run.id}"
+    return f"{run.id} · {params.split}, {run.outcome.facts['examples']:,} examples{against}"
 
 
 def students(teacher: Run) -> dict[str, str]:

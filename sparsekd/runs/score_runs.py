@@ -32,12 +32,12 @@ def params(run: Run) -> ScoreParams:
 
 
 def label(run: Run) -> str:
-    """Return a scoring run in one line."""
+    """Return a scoring run in one line, beginning with what a narrow box must show."""
     asked = params(run)
     per_batch = f"per batch of {asked.batch_size}"
     how = per_batch if asked.aggregate == "per_batch" else "per example"
     student = run.recipe.inputs["student"].split("#")[0]
-    return f"{run.recipe.task} · {asked.split}, {how} · for student {student} · run {run.id}"
+    return f"{run.id} · {run.recipe.task} · {asked.split}, {how} · for student {student}"
 
 
 def same_shape(run: Run) -> dict[str, Run]:

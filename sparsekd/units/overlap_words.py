@@ -47,10 +47,10 @@ def several_masks(row: "pd.Series[float]", masks: int) -> str:
         row: Of `overlap.agreement`.
     """
     return (
-        f"**{str(row['units']).capitalize()}**: all {masks} masks keep {int(row['always']):,}, "
-        f"none keeps {int(row['never']):,}, they differ on {int(row['disputed']):,}. Mean Jaccard "
-        f"index of two masks **{row['jaccard']:.2f}** (lowest {row['lowest']:.2f}), of what they "
-        f"remove {row['jaccard_removed']:.2f}."
+        f"**{str(row['units']).capitalize()}**: of {masks} masks, all keep {int(row['always']):,}, "
+        f"none keeps {int(row['never']):,}, some keep {int(row['disputed']):,}. Mean Jaccard index "
+        f"of two masks **{row['jaccard']:.2f}** (lowest {row['lowest']:.2f}), of what they remove "
+        f"{row['jaccard_removed']:.2f}."
     )
 
 

@@ -52,9 +52,9 @@ def test_finished_ablations_are_those_of_the_teacher(study: Plan) -> None:
 def test_an_ablation_is_named_by_its_data_and_its_student(study: Plan) -> None:
     alone, beside = ablated(study), ablated(study, "abcdefabcdef")
 
-    assert ablations.label(alone) == f"selection, 160 examples · run {alone.id}"
+    assert ablations.label(alone) == f"{alone.id} · selection, 160 examples"
     assert ablations.label(beside) == (
-        f"selection, 160 examples · against student abcdefabcdef · run {beside.id}"
+        f"{beside.id} · selection, 160 examples · against student abcdefabcdef"
     )
 
 

@@ -48,8 +48,8 @@ def test_a_run_is_named_by_its_task_its_measurement_and_its_student(study: Plan)
     per_example = scored(run, ScoreParams(aggregate="per_example"), {})
 
     assert score_runs.label(run) == (
-        f"demo/sentiment · selection, per batch of 32 · for student {run.recipe.inputs['student']}"
-        f" · run {run.id}"
+        f"{run.id} · demo/sentiment · selection, per batch of 32 · for student "
+        f"{run.recipe.inputs['student']}"
     )
     assert "selection, per example · " in score_runs.label(per_example)
 

@@ -31,7 +31,7 @@ def test_several_masks_are_counted_in_a_sentence():
 
     text = overlap_words.several_masks(row, 2)
 
-    assert text.startswith("**Heads**: all 2 masks keep 1, none keeps 1, they differ on 2.")
+    assert text.startswith("**Heads**: of 2 masks, all keep 1, none keeps 1, some keep 2.")
     assert "Mean Jaccard index of two masks **0.33** (lowest 0.33)" in text
 
 

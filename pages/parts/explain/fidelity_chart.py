@@ -37,6 +37,7 @@ def plot_fidelity(
     }
     hover = f"layer %{{customdata[0]}}, {granularity} %{{customdata[1]}}<br>score %{{x:.4g}}<br>"
     shared: dict[str, Any] = {"mode": "markers", "showlegend": False}
+    whole = {"cliponaxis": False}  # markers at the edge are drawn whole
     shared |= {side: {"marker": {"opacity": 1}} for side in ("selected", "unselected")}
     units = plot(
         x=score,
@@ -45,6 +46,7 @@ def plot_fidelity(
         marker=marker,
         hovertemplate=f"{hover}effect %{{y:+.4g}}<extra></extra>",
         **shared,
+        **({} if plot is go.Scattergl else whole),
     )
     far = fidelity.outliers(score, effect, OUTLIERS)
     rings = go.Scatter(
@@ -59,5 +61,6 @@ def plot_fidelity(
         hoverinfo="skip",
         customdata=places[far],
         **shared,
+        **whole,
     )
     return looks.plain(go.Figure([units, rings]), *axes)

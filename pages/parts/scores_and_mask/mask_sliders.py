@@ -91,7 +91,7 @@ def _choose_whether_apart() -> bool:
     if key not in st.session_state:
         st.session_state[key] = url_state.read().neuron_sparsity is not None
     apart: bool = st.toggle(
-        "Separate sparsity for neurons", key=key, help="Otherwise both have the same sparsity."
+        "Neurons separately", key=key, help="A sparsity of its own for the neurons."
     )
     return apart
 

@@ -85,7 +85,7 @@ def test_stability_needs_two_scores_and_then_counts_where_they_differ(study: Pla
     found = [Scores.load(each.folder / "scores.npz") for each in (run, other)]
     masks = [masking.build(scores, MaskParams()) for scores in found]
     row = overlap.agreement(masks).set_index("units").loc["heads"]
-    assert f"they differ on {int(row['disputed'])}" in text(app)
+    assert f"some keep {int(row['disputed'])}" in text(app)
 
 
 def test_the_map_of_two_masks_has_a_sign_for_each_of_the_four_cases() -> None:
