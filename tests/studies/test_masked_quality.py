@@ -108,15 +108,15 @@ def test_a_probe_is_under_way_until_it_has_failed(scores: Run) -> None:
     assert not masked_quality.under_way(recipe)
 
 
-def test_cells_are_of_the_sparsities_that_every_lambda_has() -> None:
-    known = pd.concat([frame(["λ 0", "λ 1", "random"], (0.1, 0.2)), frame(["λ 1"], (0.35,))])
+def test_cells_are_of_the_sparsities_that_every_whole_curve_has() -> None:
+    curves, mask = frame(["λ 0", "λ 1", "random"]), frame(["λ 1", "λ 0.6"], (0.35,))
 
-    cells = masked_quality.cells(known, "accuracy")
+    cells = masked_quality.cells(pd.concat([curves, mask]), "accuracy")
 
-    assert sorted(zip(cells["λ"], cells["sparsity"], strict=True)) == [
-        (0, 0.1), (0, 0.2), (1, 0.1), (1, 0.2),
-    ]  # fmt: skip
-    assert cells["value"].iloc[0] == 0.85
+    assert set(zip(cells["λ"], cells["sparsity"], strict=True)) == {
+        (lam, sparsity) for lam in (0, 1) for sparsity in USUAL
+    }
+    assert cells["value"].iloc[1] == 0.85
 
 
 def test_a_legend_begins_with_the_current_lambda_and_ends_with_controls() -> None:

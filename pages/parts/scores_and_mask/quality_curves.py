@@ -1,5 +1,6 @@
 """How good a masked teacher is: sparsity curves from probe runs, and the current mask on them."""
 
+import itertools
 from pathlib import Path
 
 import altair as alt
@@ -15,6 +16,7 @@ from sparsekd.runs.records import Recipe, Run
 from sparsekd.studies import masked_quality
 
 ICONS = {"curve": ":material/show_chart:", "grid": ":material/grid_on:"}
+DASHES = ([6, 3], [2, 2], [8, 2, 2, 2], [4, 4])
 METRIC_HELP = "On the probe set; higher is better."
 
 
@@ -107,7 +109,7 @@ def _draw_curves(known: pd.DataFrame, params: MaskParams) -> None:
 
 
 def _plot_curves(known: pd.DataFrame, name: str, params: MaskParams) -> alt.LayerChart:
-    """Return lines by ranking, the current λ thick, and a rule at the current sparsity."""
+    """Return solid lines by λ, dashed ones by control, and a rule at the current sparsity."""
     lines = known[["ranking", "sparsity", name]].rename(columns={name: "value"})
     order = masked_quality.order(known, params)
     legend = alt.Legend(orient="bottom", columns=3, symbolType="stroke")
@@ -127,13 +129,20 @@ def _plot_curves(known: pd.DataFrame, name: str, params: MaskParams) -> alt.Laye
         ],
     )
     drawn = base.mark_line(point=True).encode(
-        strokeDash=alt.StrokeDash("ranking:N", sort=order, legend=None),
+        strokeDash=alt.StrokeDash("ranking:N", scale=_dashes(order), legend=None),
         strokeWidth=alt.condition(
             alt.datum.ranking == f"λ {params.lam:g}", alt.value(3), alt.value(1.5)
         ),
     )
     layered: alt.LayerChart = (drawn + _plot_rule(params.sparsity)).properties(height=320)
     return charts.legible(layered)
+
+
+def _dashes(order: list[str]) -> alt.Scale:
+    """Return a dash for each control, in turn, and none for other rankings."""
+    dashes = itertools.cycle(DASHES)
+    controls = {name: next(dashes) for name in order if masked_quality.is_control(name)}
+    return alt.Scale(domain=order, range=[controls.get(name, [1, 0]) for name in order])
 
 
 def _plot_rule(sparsity: float) -> alt.LayerChart:

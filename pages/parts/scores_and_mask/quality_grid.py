@@ -13,10 +13,11 @@ FEWEST = 4  # λ, below which the curves alone are easier to read
 
 def draw_quality_grid(known: pd.DataFrame, titles: dict[str, str], params: MaskParams) -> None:
     """Draw one heat map for each column of `titles`, where there are enough λ."""
-    if known["lam"].nunique() < FEWEST:
+    grids = {name: masked_quality.cells(known, name) for name in titles}
+    if min(cells["λ"].nunique() for cells in grids.values()) < FEWEST:
         return
-    for place, (name, title) in zip(st.columns(len(titles)), titles.items(), strict=True):
-        cells = masked_quality.cells(known, name)
+    for place, (name, cells) in zip(st.columns(len(grids)), grids.items(), strict=True):
+        title = titles[name]
         place.markdown(f"**{title}** over λ and sparsity")
         place.altair_chart(
             _plot_cells(cells, params),
