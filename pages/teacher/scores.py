@@ -15,6 +15,7 @@ from pages.parts.scores_and_mask import (
     score_picker,
 )
 from pages.parts.shell import frame, looks, url_state
+from sparsekd.catalog.rankings import E, F, K
 from sparsekd.catalog.stage_parameters import ScoreParams
 from sparsekd.runs import score_runs
 from sparsekd.runs.records import Run
@@ -22,18 +23,18 @@ from sparsekd.units import score_tables, score_words
 from sparsekd.units.scores import Matrix, Scores
 
 TERMS = {
-    "E": (
-        "Expressiveness E",
+    E.symbol: (
+        f"{E.title} {E.symbol}",
         "How much the task loss reacts when this unit's gate is closed a little: "
         "|∂ task loss / ∂ gate|. High: the teacher needs the unit.",
     ),
-    "F": (
-        "Student-friendliness F",
+    F.symbol: (
+        f"{F.title} {F.symbol}",
         "How much the distillation loss reacts when this unit's gate is closed a little: "
         "|∂ distillation loss / ∂ gate|. High: the trial student learns from the unit.",
     ),
-    "K": (
-        "Knowledgeableness K",
+    K.symbol: (
+        f"{K.title} {K.symbol}",
         "K = λ · E + (1 − λ) · F. The mask removes the units with the lowest K.",
     ),
 }

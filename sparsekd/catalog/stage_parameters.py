@@ -105,7 +105,7 @@ class ProbeParams(Params):
         description="Sparsities to evaluate.",
     )
     controls: bool = Field(
-        True, description="Add λ = 1, λ = 0, magnitude and random at each sparsity."
+        True, description=f"Add λ = 1, λ = 0, {', '.join(rankings.CONTROLS)} at each sparsity."
     )
     examples: int = Field(500, ge=8, le=100_000, description="Size of the probe set.")
     round_to: int = Field(

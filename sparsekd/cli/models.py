@@ -56,8 +56,11 @@ def run_of(text: str, *stages: Stage) -> Run:
     return run
 
 
-def file_of(text: str, *stages: Stage) -> Path:
+def file_of(text: str, *stages: Stage, name: str = "") -> Path:
     """Return a file by its path, or the one that a run of these stages has left.
+
+    Args:
+        name: Of the run's file, where it is not the usual one of its stage.
 
     Raises:
         NotFound, BadInput: neither a file nor such a run.
@@ -66,7 +69,7 @@ def file_of(text: str, *stages: Stage) -> Path:
     if path.exists() or path.suffix or "/" in text:
         return path
     run = run_of(text, *stages)
-    found = run.folder / FILES[run.recipe.stage]
+    found = run.folder / (name or FILES[run.recipe.stage])
     if not found.exists():
         raise NotFound(f"Run {run.id} has left no {found.name}.", f"It is {run.state}.")
     return found

@@ -5,6 +5,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from sparsekd.catalog import rankings
 from sparsekd.catalog.parameters import TrainParams
 from sparsekd.catalog.stage_parameters import MaskParams, ProbeParams, ScoreParams
 from sparsekd.cli.models import copy_out, file_of, run_of
@@ -34,7 +35,10 @@ class ScoreRequest(DeviceRequest, TaskRequest):
 class MaskRequest(Request):
     """One mask."""
 
-    scores: str = Field(description="scores.npz from `score`, or the id of a scoring run")
+    scores: str = Field(
+        description="scores.npz from `score`, or the id of a scoring run; for a ranking of weights "
+        "the id of an ablation run"
+    )
     out: Path = Field(description="mask.npz")
     seed: int = Field(0, description="seed of a random mask (--kind random)")
     params: Annotated[Given, Group(MaskParams)] = Field({})
@@ -69,8 +73,13 @@ def score(request: ScoreRequest) -> None:
 def mask(request: MaskRequest) -> None:
     """Choose the heads and neurons to keep at one λ and sparsity."""
     params = MaskParams.of(dict(request.params))
-    scores = Scores.load(file_of(request.scores, "score", "attribute"))
-    chosen = masking.build(scores, params, request.seed)
+    of_weights = rankings.find(params.kind).origin == "weights"
+    file = (
+        file_of(request.scores, "ablate", name=f"{params.kind}.npz")
+        if of_weights
+        else file_of(request.scores, "score", "attribute")
+    )
+    chosen = masking.build(Scores.load(file), params, request.seed)
     chosen.save(request.out)
     counts = {
         "heads_kept": int(chosen.heads.sum()),

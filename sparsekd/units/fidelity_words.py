@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from sparsekd.catalog.rankings import RANDOM
 from sparsekd.units import fidelity
 from sparsekd.units.fidelity import Compared
 from sparsekd.units.harm import Granularity
@@ -36,7 +37,7 @@ def findings(
         escape: Applied to the names of scores.
     """
     units = units_text(table, granularity)
-    groups = table[table["score"] != "random"].groupby("verdict", sort=False)
+    groups = table[table["score"] != RANDOM.symbol].groupby("verdict", sort=False)
     found = [
         Finding(str(verdict), _sentence(str(verdict), _listed(group, escape), units))
         for verdict, group in groups

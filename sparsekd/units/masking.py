@@ -181,7 +181,7 @@ def ranks(scores: Scores, params: MaskParams, seed: int = 0) -> Ranks:
     if ranking_of(scores) != card.name:
         raise BadInput(
             f"These scores are not a ranking {card.phrase}.",
-            f"Give the {card.name}.npz of an ablation run, or choose scores or random.",
+            f"Name an ablation run, which has {card.name}.npz, or choose scores or random.",
         )
     return scores.head_expressiveness, scores.neuron_expressiveness
 

@@ -8,14 +8,23 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from pages.parts.scores_and_mask import mask_sliders
+from sparsekd.__main__ import main
 from sparsekd.catalog.methods.vanilla import VanillaParams
 from sparsekd.catalog.parameters import TrainParams
-from sparsekd.catalog.stage_parameters import MaskParams, ProbeParams, ScoreParams, StudentParams
+from sparsekd.catalog.stage_parameters import (
+    AblateParams,
+    MaskParams,
+    ProbeParams,
+    ScoreParams,
+    StudentParams,
+)
 from sparsekd.models import loading
-from sparsekd.runs import references, store, tables
+from sparsekd.runs import downloads, references, store, tables
 from sparsekd.runs.records import Recipe, State
 from sparsekd.stages import probe, score
 from sparsekd.studies import recipes
+from sparsekd.units import masking
 from sparsekd.units.divergence import distance
 from sparsekd.units.jacobians import Jacobian
 from sparsekd.units.masking import Mask
@@ -141,6 +150,54 @@ def test_a_sparse_teacher_is_smaller_by_its_mask(names: dict[str, str]):
     # A head of 8 columns has weights for q, k, v and output and 3 biases; a neuron 2 rows, 1 bias.
     assert dense - pruned == 1 * (4 * 16 * 8 + 3 * 8) + 12 * (2 * 16 + 1)
     assert run.outcome.facts["parameters"] == pruned
+
+
+@pytest.fixture
+def ranked_by(names: dict[str, str]) -> dict[str, Path]:
+    """The file that ranks the units, for each kind of mask."""
+    recipe = recipes.ablate(names["task"], names["teacher"], AblateParams(examples=8), 16)
+    scores = store.folder(names["scores"]) / "scores.npz"
+    magnitude = done(recipe).folder / "magnitude.npz"
+    return {"scores": scores, "random": scores, "magnitude": magnitude}
+
+
+@pytest.mark.parametrize("kind", ["scores", "random", "magnitude"])
+def test_command_stage_and_page_make_the_same_mask_with_the_same_provenance(
+    names: dict[str, str], ranked_by: dict[str, Path], tmp_path: Path, kind: str
+):
+    params = MaskParams(kind=kind, lam=0.25, sparsity=0.5, neuron_sparsity=0.3, round_to=2)
+    options = [f"--{name.replace('_', '-')}={value}" for name, value in params.values().items()]
+    command = ["mask", "--scores", str(ranked_by[kind]), *options, "--seed", "3", "--out"]
+    assert main([*command, str(tmp_path / "command.npz")]) == 0
+    pruned = recipes.prune(names["task"], names["teacher"], names["scores"], params, 16, seed=3)
+    page = mask_sliders.decide(Scores.load(ranked_by[kind]), params, seed=3).mask
+    (tmp_path / "page.npz").write_bytes(downloads.mask_file(page))
+
+    first = Mask.load(tmp_path / "command.npz")
+    for path in (done(pruned).folder / "mask.npz", tmp_path / "page.npz"):
+        other = Mask.load(path)
+        np.testing.assert_array_equal(other.heads, first.heads)
+        np.testing.assert_array_equal(other.neurons, first.neurons)
+        assert other.provenance == first.provenance
+
+
+@pytest.mark.parametrize(
+    ("kind", "own"),
+    [
+        ("scores", {"lam": 0.25, "normalise": "layer"}),
+        ("random", {"seed": 3}),
+        ("magnitude", {}),
+    ],
+)
+def test_a_mask_says_what_it_was_made_from_and_nothing_that_did_not_count(
+    names: dict[str, str], ranked_by: dict[str, Path], kind: str, own: dict
+):
+    params = MaskParams(kind=kind, lam=0.25, sparsity=0.5, neuron_sparsity=0.3, round_to=2)
+    found = masking.build(Scores.load(ranked_by[kind]), params, seed=3).provenance
+    scores = found.pop("scores", None)
+    shared = {"sparsity": 0.5, "neuron_sparsity": 0.3, "round_to": 2}
+    assert found == {"ranking": kind, "teacher": names["teacher"]} | shared | own
+    assert (scores is None) == (kind != "scores")
 
 
 @pytest.mark.parametrize(

@@ -203,8 +203,8 @@ def draw_new_attributions(run: Run) -> None:
             unfinished.draw_unfinished(other)
     with st.expander("Measure attributions of the units", icon=":material/add:"):
         st.caption(
-            "Conductance and gradient × activation of the gold class's log-odds (captum), as two "
-            "more scores to compare with the ablation."
+            "Attributions of the gold class's log-odds to heads and neurons, as further scores to "
+            "compare with the ablation."
         )
         with st.form("attribute", border=False):
             values = fields.draw_fields(AttributeParams, "attribute", columns=2)

@@ -142,13 +142,14 @@ def draw_sliders_beside(scores: Scores, width: float) -> tuple[Any, Decision | N
             return right, None
 
 
-def decide(scores: Scores, params: MaskParams) -> Decision:
-    """Make the mask at these parameters.
+def decide(scores: Scores, params: MaskParams, seed: int = 0) -> Decision:
+    """Make the mask at these parameters; `seed` draws a random one.
 
     Raises:
         BadInput: the sparsity empties every layer.
     """
-    return Decision(params, *masking.ranks(scores, params), masking.build(scores, params))
+    ranks = masking.ranks(scores, params, seed)
+    return Decision(params, *ranks, masking.build(scores, params, seed))
 
 
 # --- the mask --------------------------------------------------------------------------------

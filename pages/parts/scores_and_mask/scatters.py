@@ -4,6 +4,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from pages.parts.shell.looks import SCALE, bar, look, plain
+from sparsekd.catalog.rankings import E, F
 from sparsekd.units.scores import Flags, Matrix
 
 DECADES = ["1", "10", "100", "1 000", "10 000"]
@@ -48,7 +49,7 @@ def plot_units(
     figure.update_layout(
         coloraxis={"colorscale": SCALE, "cmin": 1, "cmax": len(layer), "colorbar": bar("Layer")}
     )
-    return plain(figure, f"Expressiveness E {words}", f"Student-friendliness F {words}")
+    return plain(figure, f"{E.title} {E.symbol} {words}", f"{F.title} {F.symbol} {words}")
 
 
 def plot_density(expressiveness: Matrix, friendliness: Matrix, words: str) -> go.Figure:
@@ -68,4 +69,4 @@ def plot_density(expressiveness: Matrix, friendliness: Matrix, words: str) -> go
         colorbar=bar("Neurons") | {"tickvals": [0, 1, 2, 3, 4], "ticktext": DECADES},
     )
     figure = go.Figure(trace)
-    return plain(figure, f"Expressiveness E {words}", f"Student-friendliness F {words}")
+    return plain(figure, f"{E.title} {E.symbol} {words}", f"{F.title} {F.symbol} {words}")
