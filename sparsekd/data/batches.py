@@ -1,4 +1,4 @@
-"""Batches: which rows go together, and how they look to a model."""
+"""Batches: how rows are grouped, and the model's inputs."""
 
 import inspect
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ POOL = 64
 
 @dataclass
 class Batch:
-    """Some examples as tensors, padded to the longest of them.
+    """Examples as tensors, padded to the longest of them.
 
     Shapes: rows, labels (B,), input_ids, attention_mask, token_type_ids (B, T).
     """
@@ -28,7 +28,7 @@ class Batch:
         return len(self.rows)
 
     def inputs(self, model: nn.Module) -> dict[str, Tensor]:
-        """Keyword arguments for the model's forward; segments only where it tells them apart."""
+        """Return the keyword arguments of the model's forward; segments only where it has them."""
         words = {"input_ids": self.input_ids, "attention_mask": self.attention_mask}
         if takes_segments(model):
             words["token_type_ids"] = self.token_type_ids
@@ -36,16 +36,16 @@ class Batch:
 
 
 def takes_segments(model: nn.Module) -> bool:
-    """The model has more than one kind of segment (BERT, ELECTRA; not RoBERTa, DistilBERT)."""
+    """Return whether the model has more than one segment embedding."""
     kinds = getattr(getattr(model, "config", None), "type_vocab_size", 0)
     return kinds > 1 and "token_type_ids" in inspect.signature(model.forward).parameters
 
 
 def bucketed(lengths: Rows, batch_size: int, rng: np.random.Generator) -> list[Rows]:
-    """One training epoch: every row once, neighbours of similar length, in random order.
+    """Group rows of similar length into batches for one training epoch, in random order.
 
     Rows are shuffled, sorted by length within pools of 64 batches, and cut into batches, whose
-    order is shuffled: little padding, and other company for a sentence in every epoch.
+    order is shuffled: little padding, and different batches in every epoch.
 
     Shapes: lengths (N,), N here the number of examples.
     """
@@ -61,9 +61,9 @@ def bucketed(lengths: Rows, batch_size: int, rng: np.random.Generator) -> list[R
 
 
 def packed(lengths: Rows, tokens: int = 2048) -> list[Rows]:
-    """For evaluation and scoring: rows sorted by length, in batches of at most `tokens` tokens.
+    """Group rows, sorted by length, into batches of at most `tokens` tokens, for evaluation.
 
-    Padding counts; a row longer than `tokens` is a batch of its own.
+    Padding counts; a row longer than `tokens` is a batch by itself.
 
     Shapes: lengths (N,), N here the number of examples.
     """

@@ -1,4 +1,4 @@
-"""Texts as token ids in flat arrays: tokenised once, kept in one file, padded only in a batch."""
+"""Texts as token ids in flat arrays: tokenised once, saved in one file, padded per batch."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -22,9 +22,9 @@ ARRAYS = ("ids", "segments", "offsets", "labels")
 
 @dataclass(frozen=True)
 class Encoded:
-    """All examples of one split, their tokens laid end to end.
+    """All examples of one split, their tokens concatenated.
 
-    Row i owns ids[offsets[i]:offsets[i + 1]]. Labels are int64 classes or float32 numbers.
+    Row i has ids[offsets[i]:offsets[i + 1]]. Labels are int64 classes or float32 numbers.
 
     Shapes: ids int32 (sum of T,), segments int8 (sum of T,), offsets int64 (N + 1,), labels (N,),
     N here the number of examples.
@@ -45,7 +45,7 @@ class Encoded:
         return np.diff(self.offsets)
 
     def select(self, rows: NDArray[np.int64]) -> "Encoded":
-        """The given rows, in the given order."""
+        """Return these rows, in this order."""
         rows = np.asarray(rows, dtype=np.int64)
         lengths = self.lengths[rows]
         offsets = np.concatenate([[0], np.cumsum(lengths)])
@@ -53,7 +53,7 @@ class Encoded:
         return Encoded(self.ids[flat], self.segments[flat], offsets, self.labels[rows], self.pad)
 
     def batch(self, rows: NDArray[np.int64], device: torch.device | str = "cpu") -> Batch:
-        """The given rows as tensors, padded to the longest of them.
+        """Return these rows as tensors, padded to the longest of them.
 
         Shapes: rows (B,) -> (B, T).
         """
@@ -68,7 +68,7 @@ class Encoded:
         return Batch(rows, *(torch.from_numpy(array).to(device) for array in arrays))
 
     def save(self, path: Path) -> None:
-        """Write one npz file, whole or not at all.
+        """Write one npz file atomically.
 
         Raises:
             Unavailable: the disk is full or read-only.
@@ -78,19 +78,20 @@ class Encoded:
 
     @classmethod
     def load(cls, path: Path) -> "Encoded":
-        """Read what `save` wrote.
+        """Read a file that `save` wrote.
 
         Raises:
-            NotFound: there is no such file; BadInput: it is not a file of tokens.
+            NotFound: no such file.
+            BadInput: not a file of tokens.
         """
         found = load_arrays(path, (*ARRAYS, "pad"), "a file of tokens")
         return cls(**{name: found[name] for name in ARRAYS}, pad=int(found["pad"]))
 
 
 def encode(frame: pd.DataFrame, tokenizer: PreTrainedTokenizerBase, max_length: int) -> Encoded:
-    """Tokenise the columns text, (pair) and label; what exceeds `max_length` tokens is cut off.
+    """Tokenise the columns text, (pair) and label, truncated to `max_length` tokens.
 
-    Of a pair, the longer text is cut first.
+    Of a pair, the longer text is truncated first.
     """
     texts = [frame[name].tolist() for name in ("text", "pair") if name in frame]
     ids: list[NDArray[np.int32]] = []

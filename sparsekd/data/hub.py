@@ -1,4 +1,4 @@
-"""Tasks from the Hugging Face hub, through `datasets`, which is imported only here."""
+"""Tasks from the Hugging Face hub, through `datasets`, which only this module imports."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
@@ -15,7 +15,7 @@ SECONDS = 5.0
 
 
 def read(card: TaskCard) -> dict[str, pd.DataFrame]:
-    """The raw train and validation frames of a hub task, from the local cache where offline.
+    """Read the raw train and validation frames of a hub task, from the cache when offline.
 
     Raises:
         Unavailable: the hub cannot be reached and the data is not cached.
@@ -33,7 +33,7 @@ def read(card: TaskCard) -> dict[str, pd.DataFrame]:
 
 
 def reachable() -> bool:
-    """Whether the hub answers within a few seconds."""
+    """Return whether the hub responds within a few seconds."""
     from huggingface_hub import constants
 
     if constants.HF_HUB_OFFLINE:
@@ -47,7 +47,7 @@ def reachable() -> bool:
 
 @contextmanager
 def offline() -> Iterator[None]:
-    """Only the cache is asked: without this, the libraries retry for half a minute."""
+    """Use the cache alone; otherwise the libraries retry for half a minute."""
     import datasets.config
     from huggingface_hub import constants
 
@@ -63,11 +63,11 @@ def offline() -> Iterator[None]:
 
 
 def unavailable(card: TaskCard, reason: str) -> Unavailable:
-    """The error for a hub task that cannot be had."""
+    """Return the error for a hub task that cannot be loaded."""
     columns = ", ".join((*card.text, card.label))
-    first = (reason.splitlines() or ["no reason was given"])[0]
+    first = (reason.splitlines() or ["unknown reason"])[0]
     return Unavailable(
         f"{card.name} cannot be loaded from the hub ({card.location}): {first}.",
-        "Check the network, or give a local folder instead, with files train and validation "
-        f"(parquet, csv, tsv or jsonl) and the columns {columns}; or take a demo task.",
+        "Check the network; or use a local folder with files train and validation "
+        f"(parquet, csv, tsv or jsonl) and the columns {columns}; or a demo task.",
     )

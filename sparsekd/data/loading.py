@@ -1,4 +1,4 @@
-"""From a task's card to its frames: train, selection and validation."""
+"""Load a task's frames: train, selection and validation."""
 
 import pandas as pd
 
@@ -10,12 +10,13 @@ from sparsekd.tasks.splits import carve_selection
 
 
 def load(card: TaskCard) -> dict[str, pd.DataFrame]:
-    """The task's data with the columns text, (pair) and label.
+    """Load a task's data with the columns text, (pair) and label.
 
     Keys: train, selection (carved from the training data) and the card's validation splits.
 
     Raises:
-        Unavailable: a hub task while offline; BadInput: files that are not usable.
+        Unavailable: a hub task while offline.
+        BadInput: unusable files.
     """
     frames = _read(card)
     train, selection = carve_selection(frames.pop("train"), card)

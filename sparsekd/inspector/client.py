@@ -34,7 +34,7 @@ OnWait = Callable[[str], None]
 R = TypeVar("R", bound=Response)
 
 
-def ask(request: Request, response_type: type[R], on_wait: OnWait | None = None) -> R:
+def send(request: Request, response_type: type[R], on_wait: OnWait | None = None) -> R:
     """Return the response to a request: from the cache, otherwise from the inspector.
 
     Args:

@@ -1,4 +1,4 @@
-"""Checkpoints on disk and on the hub: where they are, whether they can be used, what they hold."""
+"""Checkpoints on disk and on the hub: locate, validate and list them without loading."""
 
 import json
 from pathlib import Path
@@ -28,52 +28,53 @@ SECONDS = 5.0
 # The hub's client raises its HTTP library's errors, whichever library that is.
 NETWORK: tuple[Any, ...] = (OSError, *HfHubHTTPError.__bases__)
 CONVERT = (
-    "Unpickling runs code: SparseKD reads safetensors only. Where you trust the file, load it "
-    "with transformers and call save_pretrained, then use that folder."
+    "Pickles can run code, so SparseKD reads safetensors only. If you trust the file, load it with "
+    "transformers, call save_pretrained, and use that folder."
 )
 
 
 def locate(reference: str) -> Path:
-    """The folder of a checkpoint: a local one, or a hub id's files, fetched where missing.
+    """Return the folder of a checkpoint: a local one, or a hub id's, downloaded if necessary.
 
     Raises:
-        NotFound: neither a folder nor a public repository; Unavailable: the hub cannot be asked.
+        NotFound: neither a folder nor a public repository.
+        Unavailable: the hub does not respond.
     """
     folder = Path(reference).expanduser()
     if folder.is_dir():
         return folder
     if folder.exists():
-        raise BadInput(f"{reference} is a file.", "Name the folder that holds config.json.")
+        raise BadInput(f"{reference} is a file.", "Name the folder that contains config.json.")
     if _is_path(reference):
         raise NotFound(f"There is no folder {reference}.", "Name a checkpoint's folder or hub id.")
-    return _cached(reference) or _fetched(reference)
+    return _cached(reference) or _downloaded(reference)
 
 
 def check(folder: Path) -> dict[str, Any]:
-    """The configuration of a folder that can be loaded, as plain JSON values.
+    """Validate a checkpoint's folder, and return its config.json.
 
     Raises:
         BadInput: not a checkpoint, or a damaged or pickled one.
-        Incompatible: an architecture that is not supported.
+        Incompatible: a model family that is not supported.
     """
     if not (folder / CONFIG).is_file():
         raise BadInput(
-            f"{folder} is no checkpoint: it has no {CONFIG}.",
-            "Name a folder that holds config.json, model.safetensors and a tokenizer.",
+            f"{folder} is not a checkpoint: {CONFIG} is missing.",
+            "Name a folder with config.json, model.safetensors and a tokenizer.",
         )
     config = _json(folder / CONFIG)
     if not isinstance(config.get("model_type"), str):
-        raise BadInput(f"{folder / CONFIG} names no model_type.", "Name another checkpoint.")
+        raise BadInput(f"{folder / CONFIG} has no model_type.", "Use another checkpoint.")
     families.find(config["model_type"])
     weight_files(folder)
     return config
 
 
 def weight_files(folder: Path) -> list[Path]:
-    """The safetensors files that hold the weights: one, or the shards of the index.
+    """Return the safetensors files of the weights: one, or the shards of the index.
 
     Raises:
-        BadInput: there are none, or pickled ones only, or a shard is missing.
+        BadInput: no weights, pickled weights only, or a missing shard.
     """
     if (folder / WEIGHTS).is_file():
         return [folder / WEIGHTS]
@@ -81,19 +82,21 @@ def weight_files(folder: Path) -> list[Path]:
         raise _no_weights(folder)
     shards = _json(folder / INDEX).get("weight_map")
     if not isinstance(shards, dict) or not shards:
-        raise BadInput(f"{folder / INDEX} names no files.", "Fetch or save the checkpoint again.")
+        raise BadInput(
+            f"{folder / INDEX} lists no files.", "Download or save the checkpoint again."
+        )
     files = sorted({folder / Path(str(name)).name for name in shards.values()})
     missing = [file.name for file in files if not file.is_file()]
     if missing:
-        raise BadInput(f"{folder} lacks {', '.join(missing)}.", "Fetch the checkpoint again.")
+        raise BadInput(f"{folder} lacks {', '.join(missing)}.", "Download the checkpoint again.")
     return files
 
 
 def sizes(folder: Path) -> dict[str, tuple[int, ...]]:
-    """The name and size of every weight, from the headers alone.
+    """Return the name and size of every weight, from the headers alone.
 
     Raises:
-        BadInput: a weights file is damaged or cut short.
+        BadInput: a weights file is damaged or truncated.
     """
     found: dict[str, tuple[int, ...]] = {}
     for file in weight_files(folder):
@@ -109,20 +112,20 @@ def sizes(folder: Path) -> dict[str, tuple[int, ...]]:
 
 
 def damaged(file: Path) -> BadInput:
-    """The error for weights that cannot be read."""
+    """Return the error for weights that cannot be read."""
     return BadInput(
-        f"{file} is damaged or cut short.",
-        "Fetch or save the checkpoint again.",
+        f"{file} is damaged or truncated.",
+        "Download or save the checkpoint again.",
     )
 
 
 def _is_path(reference: str) -> bool:
-    """Whether a reference can only be meant as a folder: hub ids have at most one slash."""
+    """Return whether a reference can only be a folder: hub ids have at most one slash."""
     return reference.startswith((".", "~", "/")) or "\\" in reference or reference.count("/") > 1
 
 
 def _cached(reference: str) -> Path | None:
-    """The folder of a hub id that was fetched completely before."""
+    """Return the folder of a hub id that is in the cache; None where it is incomplete."""
     try:
         found = snapshot_download(reference, allow_patterns=WANTED, local_files_only=True)
     except LocalEntryNotFoundError:
@@ -134,15 +137,14 @@ def _cached(reference: str) -> Path | None:
     return folder if whole and any(folder.glob("model*.safetensors")) else None
 
 
-def _fetched(reference: str) -> Path:
+def _downloaded(reference: str) -> Path:
     try:
         return Path(snapshot_download(reference, allow_patterns=WANTED, etag_timeout=SECONDS))
     except RepositoryNotFoundError as error:
         raise _no_such(reference) from error
     except NETWORK as error:
         raise Unavailable(
-            f"{reference} is neither a local folder nor fetched before, and the hub does not "
-            "answer.",
+            f"{reference} is neither a local folder nor cached, and the hub does not respond.",
             "Check the name and the connection, or name a local folder.",
         ) from error
 
@@ -150,16 +152,16 @@ def _fetched(reference: str) -> Path:
 def _no_such(reference: str) -> NotFound:
     return NotFound(
         f"There is no checkpoint {reference!r}, here or on the hub.",
-        "Check its spelling; a private or gated one must be fetched into a local folder first.",
+        "Check its spelling; download a private or gated one into a local folder first.",
     )
 
 
 def _no_weights(folder: Path) -> BadInput:
     pickles = sorted(file.name for pattern in PICKLES for file in folder.glob(pattern))
     if pickles:
-        return BadInput(f"{folder} holds its weights as a pickle ({pickles[0]}).", CONVERT)
+        return BadInput(f"The weights in {folder} are pickled ({pickles[0]}).", CONVERT)
     return BadInput(
-        f"{folder} has no {WEIGHTS}.", f"Name a folder with weights as safetensors. {CONVERT}"
+        f"{folder} has no {WEIGHTS}.", f"Name a folder with safetensors weights. {CONVERT}"
     )
 
 
@@ -169,7 +171,7 @@ def _json(file: Path) -> dict[str, Any]:
     except OSError as error:
         raise disk_trouble(file, error) from error
     except ValueError as error:
-        raise BadInput(f"{file} is no readable JSON.", "Fetch the checkpoint again.") from error
+        raise BadInput(f"{file} is not valid JSON.", "Download the checkpoint again.") from error
     if not isinstance(found, dict):
-        raise BadInput(f"{file} holds no JSON object.", "Fetch the checkpoint again.")
+        raise BadInput(f"{file} is not a JSON object.", "Download the checkpoint again.")
     return found

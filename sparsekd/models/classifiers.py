@@ -1,4 +1,4 @@
-"""The classifier on top: kept where it answers the same question, new where it does not."""
+"""The classifier on top: kept where its labels are the task's, replaced where they differ."""
 
 import torch
 from torch import nn
@@ -12,10 +12,10 @@ from sparsekd.models.pruning import resize
 def fit_classifier(
     model: PreTrainedModel, labels: tuple[str, ...], regression: bool, seed: int, *, fresh: bool
 ) -> None:
-    """Make the model answer with these labels; its classifier stays where it does already.
+    """Fit the classifier to these labels: keep or reorder its outputs, or draw a new one.
 
     Args:
-        fresh: The classifier holds nothing learned and may be drawn anew.
+        fresh: The classifier is untrained and is drawn anew.
 
     Raises:
         BadInput: a classification of fewer than two classes.
@@ -23,9 +23,9 @@ def fit_classifier(
     if not regression and len(set(labels)) < max(2, len(labels)):
         raise BadInput(
             f"{len(labels)} labels: {', '.join(labels) or 'none'}.",
-            "A classification needs two or more different classes.",
+            "A classification task needs at least two different classes.",
         )
-    order = None if fresh else answers(model.config, labels, regression)
+    order = None if fresh else output_order(model.config, labels, regression)
     last = architectures.classifier(model)
     if order is None:
         _draw(last, 1 if regression else len(labels), float(model.config.initializer_range), seed)
@@ -35,7 +35,7 @@ def fit_classifier(
 
 
 def labels_of(config: PretrainedConfig) -> tuple[tuple[str, ...], bool]:
-    """The class names of a model in the order of their ids, and whether it is a regression."""
+    """Return a model's class names in id order (none for regression), and whether it is one."""
     names = tuple(str(config.id2label[number]) for number in range(config.num_labels))
     return ((), True) if config.num_labels == 1 else (names, False)
 
@@ -50,12 +50,12 @@ def name_labels(model: PreTrainedModel, labels: tuple[str, ...], regression: boo
     model.num_labels = len(names)
 
 
-def answers(
+def output_order(
     config: PretrainedConfig, labels: tuple[str, ...], regression: bool
 ) -> list[int] | None:
-    """Which of the checkpoint's outputs answers each label; None where they do not answer them.
+    """Return each label's output in the checkpoint; None where the labels differ.
 
-    Where one side names its classes by their numbers alone, as many classes are the same classes.
+    Where one side numbers its classes without names, an equal number of classes matches.
     """
     known, scalar = labels_of(config)
     if regression or scalar:

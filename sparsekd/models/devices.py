@@ -1,4 +1,4 @@
-"""Where torch can compute on this machine."""
+"""Devices of this machine on which torch can compute."""
 
 import torch
 
@@ -6,7 +6,7 @@ from sparsekd.runs.jobs import Device, processor
 
 
 def available() -> list[Device]:
-    """CUDA devices, then MPS, then the processor, each with what it is."""
+    """Return CUDA devices, then MPS, then the CPU, each with a description."""
     found = []
     for index in range(torch.cuda.device_count()):
         facts = torch.cuda.get_device_properties(index)

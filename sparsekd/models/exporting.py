@@ -1,4 +1,4 @@
-"""Models for use elsewhere: zeros for plain transformers, ONNX, and the proof that both agree."""
+"""Exports: full-size models with zeros, ONNX graphs, and the check that they agree."""
 
 import copy
 import logging
@@ -31,22 +31,24 @@ from sparsekd.units.shape import ModelShape, UnitMask
 
 LOADER = Path(load_pruned.__file__)
 ONNX = "model.onnx"
-ONE_FILE = 2**30  # bytes of weights inside the ONNX file, which may hold 2 GiB; more lie beside it
-SIZES = ((3, 11), (1, 4), (5, 24))  # batch and length of the inputs on which a copy is checked
-CLOSE = 1e-4
+ONE_FILE = (
+    2**30
+)  # bytes of weights in the ONNX file, whose limit is 2 GiB; larger models have a second file
+SIZES = ((3, 11), (1, 4), (5, 24))  # batch and length of the inputs on which an export is checked
+TOLERANCE = 1e-4
 
 Inputs = dict[str, Tensor]
 Runner = Callable[[Inputs], Tensor]
 
 
 def widened(smaller: PreTrainedModel, mask: UnitMask | None = None) -> PreTrainedModel:
-    """A pruned model at its configuration's full sizes, with zeros where units were removed.
+    """Restore a pruned model's full sizes, with zeros where units were removed.
 
-    Plain `from_pretrained` loads it. A block without units has no output bias, so that its output
-    stays LayerNorm(input).
+    Plain `from_pretrained` loads the result. A block without units has no output bias, so that
+    its output is LayerNorm(input).
 
     Args:
-        mask: Where the units that stayed were; without it they come first in their layer.
+        mask: The original indices of the kept units; without it they come first in their layer.
 
     Shapes: mask.heads (L, H), mask.neurons (L, F), true = kept.
     Source: Yang, Zhang, Song, EMNLP 2022, arXiv 2210.03923 (a block without units).
@@ -69,20 +71,20 @@ def widened(smaller: PreTrainedModel, mask: UnitMask | None = None) -> PreTraine
 
 
 def full_shape(config: PretrainedConfig) -> ModelShape:
-    """The sizes that plain transformers gives a classifier of this configuration."""
+    """Return the sizes of an unpruned classifier of this configuration."""
     with torch.device("meta"):
         return architectures.shape(AutoModelForSequenceClassification.from_config(config))
 
 
 def to_onnx(model: PreTrainedModel, path: Path) -> None:
-    """Write an ONNX graph from token ids to logits; batch and length stay free.
+    """Write an ONNX graph from token ids to logits; batch and length are dynamic.
 
-    Inputs `input_ids`, `attention_mask` and, where the model tells segments apart,
-    `token_type_ids`, int64 (B, T); output `logits` float32 (B, C).
+    Inputs `input_ids`, `attention_mask` and, for models with segments, `token_type_ids`, int64
+    (B, T); output `logits` float32 (B, C).
     """
     example = sample_inputs(model, 2, 6)
     free = {0: torch.export.Dim("batch"), 1: torch.export.Dim("tokens")}
-    with _without_chatter():
+    with _quiet():
         program = torch.onnx.export(
             _Logits(model, tuple(example)).eval(),
             tuple(example.values()),
@@ -93,13 +95,13 @@ def to_onnx(model: PreTrainedModel, path: Path) -> None:
             verbose=False,
         )
     weights = sum(each.numel() * each.element_size() for each in model.parameters())
-    if program is None:  # the exporter's type allows it; with dynamo=True it does not happen
-        raise Incompatible("torch gave no ONNX graph of this model.", "Export it as pruned.")
+    if program is None:  # allowed by its type, but not with dynamo=True
+        raise Incompatible("torch cannot export this model to ONNX.", "Choose the pruned format.")
     program.save(path, external_data=weights > ONE_FILE)
 
 
 def sample_inputs(model: PreTrainedModel, examples: int, tokens: int, seed: int = 0) -> Inputs:
-    """Random token ids, each text shorter than the one before it, in two segments where known.
+    """Return random token ids of decreasing lengths, in two segments where the model has them.
 
     Shapes: -> (B, T).
     """
@@ -108,7 +110,7 @@ def sample_inputs(model: PreTrainedModel, examples: int, tokens: int, seed: int 
     padding = config.pad_token_id or 0
     drawn = torch.Generator().manual_seed(seed)
     ids = torch.randint(shape.vocabulary - 1, (examples, tokens), generator=drawn)
-    ids += ids >= padding  # every id but the padding's
+    ids += ids >= padding  # every id except the padding's
     lengths = torch.linspace(tokens, max(1, tokens // 2), examples).long()
     places = torch.arange(tokens).expand(examples, tokens)
     real = places < lengths[:, None]
@@ -119,9 +121,9 @@ def sample_inputs(model: PreTrainedModel, examples: int, tokens: int, seed: int 
 
 
 def fitting(tokenizer: PreTrainedTokenizerBase, model: PreTrainedModel) -> PreTrainedTokenizerBase:
-    """A copy of the tokenizer that gives, unasked, what the model reads: segments or none.
+    """Copy the tokenizer and make it return the model's inputs by default, with segments or not.
 
-    Without them a model that was trained on pairs would take both texts for one.
+    Without them a model that was trained on pairs would read both texts as one.
     """
     same = copy.deepcopy(tokenizer)
     names = list(sample_inputs(model, 1, 4))
@@ -131,7 +133,7 @@ def fitting(tokenizer: PreTrainedTokenizerBase, model: PreTrainedModel) -> PreTr
 
 
 def runner(model: PreTrainedModel) -> Runner:
-    """Inputs to logits."""
+    """Return the function from inputs to logits."""
 
     @torch.no_grad()
     def run(inputs: Inputs) -> Tensor:
@@ -142,10 +144,10 @@ def runner(model: PreTrainedModel) -> Runner:
 
 
 def gated_runner(model: PreTrainedModel, mask: UnitMask) -> Runner:
-    """Inputs to the logits of the model with its gates closed: what every export must give.
+    """Return the function from inputs to the masked model's logits, the reference of exports.
 
     Raises:
-        Incompatible: at the first call, the mask belongs to a model of another shape.
+        Incompatible: at the first call, if the mask belongs to a model of another shape.
     """
     bare = runner(model)
 
@@ -157,11 +159,11 @@ def gated_runner(model: PreTrainedModel, mask: UnitMask) -> Runner:
 
 
 def reopened(folder: Path, form: str) -> Runner:
-    """An export as its user opens it: by its own loader, by `from_pretrained`, in onnxruntime."""
+    """Open an export like its user: with its loader, `from_pretrained` or onnxruntime."""
     if form == "pruned":
         return runner(runpy.run_path(str(folder / LOADER.name))["load"](folder))
     if form == "gated":
-        with _without_chatter():
+        with _quiet():
             model = AutoModelForSequenceClassification.from_pretrained(
                 folder, local_files_only=True
             )
@@ -176,20 +178,20 @@ def reopened(folder: Path, form: str) -> Runner:
 
 
 def compare(model: PreTrainedModel, known: Runner, copied: Runner) -> dict[str, Any]:
-    """The largest difference of logits on random texts of several sizes.
+    """Return the largest difference of logits on random texts of several sizes.
 
     Raises:
-        Incompatible: the copy gives other logits.
+        Incompatible: the copy's logits differ.
     """
     found = 0.0
     for seed, (examples, tokens) in enumerate(SIZES):
         inputs = sample_inputs(model, examples, tokens, seed)
         one, other = known(inputs), copied(inputs)
         found = max(found, float((one - other).abs().max()))
-        if not torch.allclose(one, other, atol=CLOSE, rtol=CLOSE):
+        if not torch.allclose(one, other, atol=TOLERANCE, rtol=TOLERANCE):
             raise Incompatible(
-                f"The copy's logits differ by up to {found:.2g} from the model's.",
-                "It would not be the same model, so nothing is written; please report this.",
+                f"The exported model's logits differ from the original's by up to {found:.2g}.",
+                "Nothing was written. Please report this.",
             )
     return {"texts": sum(size for size, _ in SIZES), "largest_difference": found}
 
@@ -216,7 +218,7 @@ def _places(kept: NDArray[np.bool_] | None, count: int, what: str) -> Tensor:
     if len(found) != count:
         raise Incompatible(
             f"The mask keeps {len(found)} {what}, the model has {count}.",
-            "Use the mask that this model was pruned by.",
+            "Use the mask with which this model was pruned.",
         )
     return torch.from_numpy(found)
 
@@ -224,7 +226,7 @@ def _places(kept: NDArray[np.bool_] | None, count: int, what: str) -> Tensor:
 def _spread(
     linear: nn.Linear, total: int, rows: Tensor | None = None, columns: Tensor | None = None
 ) -> None:
-    """Put a matrix's rows (columns) where they belong among `total`; the others are zeros."""
+    """Put a matrix's rows (columns) at these indices among `total`; the others are zeros."""
     old, bias = linear.weight.detach(), linear.bias
     if rows is not None:
         weight, wide = old.new_zeros(total, old.shape[1]), old.new_zeros(total)
@@ -238,8 +240,8 @@ def _spread(
 
 
 @contextmanager
-def _without_chatter() -> Iterator[None]:
-    """Keep the libraries' bars and remarks on their own insides from the log."""
+def _quiet() -> Iterator[None]:
+    """Silence the libraries' progress bars, logs and warnings."""
     log = logging.getLogger("torch.onnx")
     level, bars = log.level, progress.is_progress_bar_enabled()
     log.setLevel(logging.ERROR)

@@ -1,7 +1,7 @@
-"""Gates as hooks: close units, watch what passes, compute only what [CLS] needs.
+"""Gates as hooks: mask units, record activations, compute only what [CLS] needs.
 
-All of them are context managers that leave the model as they found it, also after an error,
-and may be nested; what is entered later sees what the earlier ones let through.
+All are context managers that restore the model, also after an error, and can be nested: inner
+ones see the activations that outer ones have gated.
 """
 
 from collections.abc import Callable, Iterator
@@ -42,7 +42,7 @@ class Gates:
 
     @classmethod
     def open(cls, model: PreTrainedModel) -> "Gates":
-        """All ones, of the model's own precision and device, without gradient."""
+        """Return gates of ones in the model's precision and on its device, without gradient."""
         layers, heads, neurons = architectures.shape(model).grid()
         like = architectures.classifier(model).weight.detach()
         return cls(like.new_ones(layers, heads), like.new_ones(layers, neurons))
@@ -50,7 +50,7 @@ class Gates:
 
 @dataclass
 class Taps:
-    """What entered the two gate sites in the last forward pass, layer by layer.
+    """The inputs of the two gate sites in the last forward pass, layer by layer.
 
     Shapes: heads[l] (B, T, H_l · head size), neurons[l] (B, T, F_l).
     """
@@ -60,14 +60,14 @@ class Taps:
     neurons: list[Tensor] = field(default_factory=list)
 
     def tensors(self) -> list[Tensor]:
-        """All taps, the heads' first: what to differentiate by."""
+        """Return all taps, the heads' first, to differentiate by."""
         return [*self.heads, *self.neurons]
 
     @torch.no_grad()
     def gate_gradients(
         self, gradients: tuple[Tensor, ...] | list[Tensor]
     ) -> tuple[list[Tensor], list[Tensor]]:
-        """The gates' gradients from the taps', per example: Σ_tokens activation · gradient.
+        """Return the gates' gradients from the taps', per example: Σ_tokens activation · gradient.
 
         Args:
             gradients: In the order of `tensors()`.
@@ -108,20 +108,20 @@ def gated(model: PreTrainedModel, gates: UnitGates) -> Iterator[None]:
 
 @contextmanager
 def tapped(model: PreTrainedModel) -> Iterator[Taps]:
-    """Keep what enters the two gate sites of each layer, anew at each forward pass.
+    """Record the inputs of the two gate sites of each layer, anew at each forward pass.
 
-    Where nothing below a tap asks for a gradient (see `frozen`), the tap becomes a leaf that
+    Where nothing below a tap requires a gradient (see `frozen`), the tap becomes a leaf that
     does: `torch.autograd.grad(loss, taps.tensors())` then stops there.
     """
     found = architectures.layers(model)
     taps = Taps(architectures.head_size(model.config))
 
-    def forget(_module: nn.Module, _inputs: Any) -> None:
+    def clear(_module: nn.Module, _inputs: Any) -> None:
         taps.heads.clear()
         taps.neurons.clear()
 
     with ExitStack() as hooks:
-        _enter(hooks, model.base_model.register_forward_pre_hook(forget))
+        _enter(hooks, model.base_model.register_forward_pre_hook(clear))
         for layer in found:
             _enter(hooks, layer.head_site.register_forward_pre_hook(_keep(taps.heads)))
             _enter(hooks, layer.neuron_site.register_forward_pre_hook(_keep(taps.neurons)))
@@ -132,7 +132,7 @@ def tapped(model: PreTrainedModel) -> Iterator[Taps]:
 def cls_only(model: PreTrainedModel) -> Iterator[None]:
     """Compute the last layer, beyond its attention, for the [CLS] row alone.
 
-    The logits stay what they were; the last hidden state then has one row.
+    The logits do not change; the last hidden state then has one row.
     """
     last = architectures.layers(model)[-1]
     with ExitStack() as hooks:
@@ -144,14 +144,14 @@ def cls_only(model: PreTrainedModel) -> Iterator[None]:
 
 @contextmanager
 def frozen(model: PreTrainedModel) -> Iterator[None]:
-    """No weight asks for a gradient inside; afterwards each asks as before."""
-    asking = [weight for weight in model.parameters() if weight.requires_grad]
+    """Turn off the gradients of all weights inside the block, and restore them afterwards."""
+    trainable = [weight for weight in model.parameters() if weight.requires_grad]
     try:
-        for weight in asking:
+        for weight in trainable:
             weight.requires_grad_(False)
         yield
     finally:
-        for weight in asking:
+        for weight in trainable:
             weight.requires_grad_(True)
 
 
@@ -164,7 +164,7 @@ def _values(row: Tensor | NDArray[Any]) -> Tensor:
 
 
 def _close(hooks: ExitStack, site: nn.Linear, gates: Tensor, columns: int) -> None:
-    """Hang one layer's gates on one site; a mask that closes nothing needs no hook."""
+    """Add one layer's gates to one site; a mask that keeps every unit needs no hook."""
     if gates.dtype == torch.bool and bool(gates.all()) and gates.numel():
         return
     spread = gates.repeat_interleave(columns)
@@ -193,5 +193,5 @@ def _keep(into: list[Tensor]) -> Callable[[nn.Module, tuple[Tensor, ...]], tuple
 
 
 def _first_row(_module: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-    """Shapes: (…, T, D) -> (…, 1, D): copies of a batch may stand before the axis of examples."""
+    """Keep the first token. Shapes: (…, T, D) -> (…, 1, D), also with axes before the batch's."""
     return tuple(each[..., :1, :] for each in inputs)

@@ -11,7 +11,7 @@ from transformers import AutoConfig, AutoModelForSequenceClassification, PreTrai
 
 
 def load(folder: str | Path = Path(__file__).parent) -> PreTrainedModel:
-    """The classifier in eval mode, each layer as wide as its weights."""
+    """Return the classifier in eval mode, each layer as wide as its weights."""
     weights, config = (
         load_file(Path(folder) / "model.safetensors"),
         AutoConfig.from_pretrained(folder),

@@ -1,4 +1,4 @@
-"""From a checkpoint to a classifier with its tokenizer, and back; pruned models included."""
+"""Load and save classifiers with their tokenizers, pruned ones included."""
 
 import os
 import re
@@ -36,19 +36,20 @@ Sizes = dict[str, tuple[int, ...]]
 
 
 def load(reference: str, labels: tuple[str, ...], regression: bool, seed: int) -> Loaded:
-    """A classifier of these labels, in float32 and eval mode, and its tokenizer.
+    """Load a classifier of these labels, in float32 and eval mode, and its tokenizer.
 
-    The classifier on top is new, drawn by `seed`, unless the checkpoint brings one for the same
-    labels (in another order: reordered) or for as many labels without names.
+    The top layer is new, drawn with `seed`, unless the checkpoint has one for the same labels
+    (reordered if necessary) or for as many labels without names.
 
     Args:
         reference: Local folder, physically pruned or not, or hub id.
         labels: Class names in the order of their ids; ignored for a regression.
 
     Raises:
-        NotFound, Unavailable: no such checkpoint; the hub does not answer.
+        NotFound: no such checkpoint.
+        Unavailable: the hub does not respond.
         BadInput: not a checkpoint, or a damaged or pickled one.
-        Incompatible: an architecture that is not supported.
+        Incompatible: a model family that is not supported.
     """
     folder = checkpoints.locate(reference)
     checkpoints.check(folder)
@@ -63,32 +64,32 @@ def load(reference: str, labels: tuple[str, ...], regression: bool, seed: int) -
 
 
 def load_saved(folder: Path) -> Loaded:
-    """What `save` wrote, weight for weight, physically pruned or not; in eval mode.
+    """Load a model that `save` wrote, physically pruned or not, in eval mode.
 
     Raises:
-        BadInput: not a checkpoint of a classifier, or a damaged one; nothing is made up.
+        BadInput: not a checkpoint of a classifier, or a damaged one; no weight is initialised.
     """
     checkpoints.check(folder)
     config, sizes = _config(folder), checkpoints.sizes(folder)
     skeleton = _sized(config, sizes)
     differ = sorted(set(sizes) ^ set(skeleton.state_dict()))
     if differ:
-        verb = "has no" if differ[0] not in sizes else "has an unknown"
+        problem = "missing" if differ[0] not in sizes else "unexpected"
         raise BadInput(
-            f"{folder} is no saved classifier: it {verb} {differ[0]} ({len(differ)} such weights).",
-            "Fine-tune it first, or save it again.",
+            f"{folder} is not a saved classifier: {problem} weight {differ[0]} "
+            f"({len(differ)} in all).",
+            "Fine-tune the model first, or save it again.",
         )
     return _filled(skeleton, folder).eval(), _tokenizer(folder, skeleton)
 
 
 def save(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
-    """Write configuration, tokenizer and weights (safetensors) beside the folder, then move them.
+    """Save configuration, tokenizer and weights (safetensors) atomically.
 
-    A new folder appears whole; in one that exists, files are replaced one by one, the weights
-    last, and other files stay.
+    In an existing folder, files are replaced one by one, the weights last, and other files stay.
 
     Raises:
-        Unavailable: the disk is full or read-only, or the folder may not be written.
+        Unavailable: the disk is full or read-only, or the folder is not writable.
     """
     folder = folder.absolute()
     beside = folder.with_name(f".{os.getpid()}.{folder.name}")
@@ -110,20 +111,20 @@ def _write(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder: P
     model.config.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     weights = {name: each.detach().cpu().contiguous() for name, each in model.state_dict().items()}
-    # transformers refuses safetensors files that do not say which library wrote them
+    # transformers requires this entry
     save_file(weights, folder / checkpoints.WEIGHTS, metadata={"format": "pt"})
 
 
 def _system_error(error: SafetensorError) -> OSError:
-    """The system's error inside the writer's, which names it in words alone."""
+    """Return the system's error inside the writer's, whose message alone has its number."""
     number = re.search(r"os error (\d+)", str(error))
     return OSError(int(number[1]), os.strerror(int(number[1]))) if number else OSError(str(error))
 
 
 def _reason(error: Exception) -> str:
-    """The last line of a library's message: the one that says what it found."""
+    """Return a hint with the last line of a library's message, which has the details."""
     lines = str(error).strip().splitlines() or [type(error).__name__]
-    return f"Fetch or save the checkpoint again; transformers says: {lines[-1].strip()}"
+    return f"Download or save the checkpoint again. transformers: {lines[-1].strip()}"
 
 
 def _move(beside: Path, folder: Path) -> None:
@@ -139,27 +140,27 @@ def _config(folder: Path) -> PretrainedConfig:
         config = AutoConfig.from_pretrained(folder, local_files_only=True)
     except (OSError, ValueError, TypeError, KeyError, StrictDataclassError) as error:
         raise BadInput(
-            f"{folder / checkpoints.CONFIG} describes no model.", _reason(error)
+            f"{folder / checkpoints.CONFIG} is not a valid configuration.", _reason(error)
         ) from error
     architectures.check_config(config)
-    # Feed-forward blocks computed in pieces would pass the gate sites several times.
+    # Feed-forward blocks computed in chunks would call the gate sites several times.
     config.chunk_size_feed_forward = 0
     return config
 
 
 def _sized(config: PretrainedConfig, sizes: Sizes) -> PreTrainedModel:
-    """A classifier whose layers are as wide as the checkpoint's; its weights are not yet set."""
-    with no_init_weights():  # drawing what the checkpoint then replaces takes seconds
+    """Build a classifier whose layers are as wide as the checkpoint's, with undefined weights."""
+    with no_init_weights():  # random initialisation takes seconds
         try:
             model = AutoModelForSequenceClassification.from_config(
                 config, dtype=torch.float32, attn_implementation="sdpa"
             )
         except (ValueError, TypeError, RuntimeError) as error:
-            raise BadInput("The checkpoint's config.json fits no model.", _reason(error)) from error
+            raise BadInput("The checkpoint's config.json is invalid.", _reason(error)) from error
     for path in architectures.unit_paths(model):
         size = sizes.get(f"{path}.weight", ())
         if len(size) == 2:
-            # Only a block without units is without bias; elsewhere a missing one is damage.
+            # Only a block without units has no bias; elsewhere a missing bias is damage.
             biased = size[1] > 0 or f"{path}.bias" in sizes
             bias = torch.empty(size[0]) if biased else None
             resize(model.get_submodule(path), torch.empty(size), bias)
@@ -185,9 +186,9 @@ def _filled(model: PreTrainedModel, folder: Path) -> PreTrainedModel:
 
 
 def _foreign(folder: Path, config: PretrainedConfig, seed: int) -> tuple[PreTrainedModel, bool]:
-    """A checkpoint of another kind of model: its encoder, and whether the classifier is new."""
+    """Load a checkpoint of another kind of model; return also whether its classifier is new."""
     with _quiet(), torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(seed)  # the CPU's alone: it is given back
+        torch.default_generator.manual_seed(seed)  # the CPU's alone, which is restored
         try:
             model, report = AutoModelForSequenceClassification.from_pretrained(
                 folder,
@@ -206,10 +207,11 @@ def _foreign(folder: Path, config: PretrainedConfig, seed: int) -> tuple[PreTrai
 
 
 def _check_report(model: PreTrainedModel, folder: Path, report: dict[str, Any]) -> None:
-    """Everything below the classifier must have come from the checkpoint, and fit.
+    """Check that the encoder comes from the checkpoint as a whole.
 
     Raises:
-        BadInput: weights of the encoder are missing; Incompatible: some have no place.
+        BadInput: weights of the encoder are missing.
+        Incompatible: weights of layers are left over.
     """
     family, encoder = architectures.of(model), f"{model.base_model_prefix}."
     optional = tuple(f"{encoder}{part}." for part in family.optional)
@@ -220,22 +222,22 @@ def _check_report(model: PreTrainedModel, folder: Path, report: dict[str, Any]) 
     ]
     if missing:
         raise BadInput(
-            f"{folder} has no weights for {missing[0]} ({len(missing)} are missing).",
+            f"{folder} lacks the weight {missing[0]} ({len(missing)} are missing).",
             f"Download the checkpoint again, or check {family.depth} in its config.json.",
         )
     inside = f"{family.layers}."
     unknown = [name for name in sorted(report["unexpected_keys"]) if inside in name]
     if unknown:
         raise Incompatible(
-            f"{folder} has weights that its architecture does not use, such as {unknown[0]}.",
-            "Use a plain checkpoint of that architecture, with all the layers that it holds.",
+            f"{folder} has weights that {family.title} does not use, such as {unknown[0]}.",
+            f"Use a plain {family.title} checkpoint, and check {family.depth} in its config.json.",
         )
 
 
 def _tokenizer(folder: Path, model: PreTrainedModel) -> PreTrainedTokenizerBase:
     if not any((folder / name).is_file() for name in checkpoints.TOKENIZERS):
         raise BadInput(
-            f"{folder} has no tokenizer.", f"Put its {' or '.join(checkpoints.TOKENIZERS)} there."
+            f"{folder} has no tokenizer.", f"Add its {' or '.join(checkpoints.TOKENIZERS)}."
         )
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
@@ -245,14 +247,14 @@ def _tokenizer(folder: Path, model: PreTrainedModel) -> PreTrainedTokenizerBase:
         raise Incompatible(
             f"The tokenizer in {folder} has {len(tokenizer)} entries, the model "
             f"{model.config.vocab_size}.",
-            "They belong to different checkpoints: put the right tokenizer there.",
+            "They belong to different checkpoints: add the right tokenizer.",
         )
     return tokenizer
 
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep transformers' reports and progress bars from the log: errors here say it in words."""
+    """Silence transformers' logs and progress bars; errors here carry the details."""
     level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
     logging.set_verbosity_error()
     logging.disable_progress_bar()

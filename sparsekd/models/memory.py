@@ -1,4 +1,4 @@
-"""Running out of memory, said in words."""
+"""Errors for a lack of memory."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,12 +7,12 @@ import torch
 
 from sparsekd.errors import Unavailable
 
-_REFUSALS = ("out of memory", "can't allocate memory", "not enough memory")
+_MESSAGES = ("out of memory", "can't allocate memory", "not enough memory")
 
 
 @contextmanager
 def enough_memory(hint: str) -> Iterator[None]:
-    """Turn a refused allocation, on whichever device, into an error that carries `hint`.
+    """Turn a failed allocation, on any device, into an error with this hint.
 
     Raises:
         Unavailable: memory ran out inside the block.
@@ -20,8 +20,8 @@ def enough_memory(hint: str) -> Iterator[None]:
     try:
         yield
     except (MemoryError, torch.OutOfMemoryError) as error:
-        raise Unavailable("Memory ran out.", hint) from error
+        raise Unavailable("Out of memory.", hint) from error
     except RuntimeError as error:
-        if not any(refusal in str(error).lower() for refusal in _REFUSALS):
+        if not any(each in str(error).lower() for each in _MESSAGES):
             raise
-        raise Unavailable("Memory ran out.", hint) from error
+        raise Unavailable("Out of memory.", hint) from error

@@ -1,4 +1,4 @@
-"""Remove closed heads and neurons for good: a smaller model of the same class."""
+"""Physical pruning: a smaller model of the same class, without the masked heads and neurons."""
 
 import copy
 from typing import Any
@@ -15,10 +15,9 @@ from sparsekd.units.shape import UnitMask, check_fit
 
 
 def prune(model: PreTrainedModel, mask: UnitMask) -> PreTrainedModel:
-    """A copy of the model without the units that the mask closes; its forward is unchanged.
+    """Copy the model without the units that the mask removes; the logits are the gated model's.
 
-    A block that keeps no unit loses its output bias too: its output is LayerNorm(input), as in
-    the gated model, whose logits the copy gives.
+    A block that keeps no unit loses its output bias too: its output is LayerNorm(input).
 
     Shapes: mask.heads (L, H), mask.neurons (L, F), true = kept.
     Source: Yang, Zhang, Song, EMNLP 2022, arXiv 2210.03923 (reference code).
@@ -35,9 +34,9 @@ def prune(model: PreTrainedModel, mask: UnitMask) -> PreTrainedModel:
 
 
 def cut(whole: Layer, into: Layer, heads: NDArray[np.bool_], neurons: NDArray[np.bool_]) -> None:
-    """Give a layer what is kept of another of the same model; both may be the same one.
+    """Copy the kept units of one layer into another of the same model, or into itself.
 
-    Where they differ, they share the weights of what is kept as a whole.
+    Two layers share the matrices of which everything is kept.
 
     Shapes: heads (H,), neurons (F,), true = kept.
     """
@@ -53,7 +52,7 @@ def cut(whole: Layer, into: Layer, heads: NDArray[np.bool_], neurons: NDArray[np
 
 
 def spare_empty_attention(model: PreTrainedModel) -> None:
-    """Let layers without heads compute their nothing step by step.
+    """Use eager attention in layers without heads.
 
     Fused attention kernels on CUDA refuse empty inputs (pytorch issue 133780).
     """
@@ -66,12 +65,12 @@ def _attend(layer: Layer, config: Any) -> None:
     if layer.heads == 0:
         config = copy.deepcopy(config)
         config._attn_implementation = "eager"
-    # Layers read the choice from here; setattr, as modules type their attributes.
+    # Layers read the implementation from here; setattr, as modules type their attributes.
     setattr(layer.attention, "config", config)  # noqa: B010
 
 
 def resize(linear: nn.Linear, weight: Tensor, bias: Tensor | None) -> None:
-    """Give a linear layer other weights, of another size or without bias, in place."""
+    """Replace the weights of a linear layer, of another size or without bias, in place."""
     _hold(linear, weight.detach().clone(), None if bias is None else bias.detach().clone())
 
 
@@ -96,9 +95,9 @@ def _keep_rows(whole: nn.Linear, into: nn.Linear, rows: Tensor) -> None:
 
 
 def _keep_columns(whole: nn.Linear, into: nn.Linear, columns: Tensor) -> None:
-    """Nothing kept leaves no output bias either."""
+    """Keep these columns; without any, the bias goes too."""
     if len(columns) == whole.in_features:
         _hold(into, whole.weight, whole.bias)
         return
-    # Five times as fast as an index in brackets.
+    # Five times as fast as indexing with brackets.
     _hold(into, whole.weight.index_select(1, columns), whole.bias if len(columns) else None)

@@ -1,9 +1,9 @@
-"""Several models of one architecture as one: each weight has one axis more, that of the models.
+"""Several models of one shape as one: each weight has an additional axis, that of the models.
 
-The examples of all models lie end to end in the batch, model by model. Layers with weights
-multiply in batches; attention, dropout and activations are the architecture's own code, which
-notices nothing but a larger batch. Under `torch.vmap` the same costs more: every operation passes
-through it, and attention leaves its fused kernel on a processor.
+The batch is the concatenation of all models' examples. Layers with weights use batched matrix
+products; attention, dropout and activations are the model's own code on a larger batch.
+`torch.vmap` is slower: every operation passes through it, and on a CPU attention loses its fused
+kernel.
 """
 
 import copy
@@ -24,14 +24,14 @@ ALONE = "Train these students one by one."
 
 
 class Stack:
-    """S models as one, S here their number; each model's weights are views into the stacked ones.
+    """S models as one; each model's weights are views into the stacked ones.
 
+    A step of the stack so updates every model, each of which can be evaluated and saved as usual.
     Of the last layer, only what [CLS] needs is computed.
-    So what is learned by all is seen in each at once: it can be evaluated, kept or read as ever.
 
     Raises:
         Incompatible: the models differ in shape, share weights between layers, or have weights
-            in a kind of layer that is not known here.
+            in a type of layer that is not in `KINDS`.
     """
 
     def __init__(self, models: Sequence[PreTrainedModel]) -> None:
@@ -50,7 +50,7 @@ class Stack:
             for name, weight in model.named_parameters():
                 weight.data = self.weights[name].data[place]
         self.model.train()
-        self.around = ExitStack()  # hooks on a model of the stack's own: they go with it
+        self.around = ExitStack()  # hooks on the stack's own model, never removed
         self.around.enter_context(cls_only(self.model))
 
     def _replace(self, name: str, layer: nn.Module) -> None:
@@ -60,7 +60,7 @@ class Stack:
             self.embeddings.append(layer)
 
     def logits(self, batch: Batch) -> Tensor:
-        """Every model's logits for its own examples, in training mode.
+        """Compute every model's logits for its own examples, in training mode.
 
         Shapes: batch of S · B examples, model by model -> (S, B, C).
         """
@@ -69,15 +69,15 @@ class Stack:
         found: Tensor = self.model(**batch.inputs(self.model)).logits
         return found.float().view(len(self.models), -1, found.shape[-1])
 
-    def spare_padding(self) -> None:
-        """Forget the gradient of what stands for padding, as an embedding does by itself."""
+    def clear_padding_gradients(self) -> None:
+        """Clear the gradients of padding embeddings, as `nn.Embedding` does by itself."""
         for embedding in self.embeddings:
             if embedding.padding is not None and embedding.weight.grad is not None:
                 embedding.weight.grad[:, embedding.padding] = 0
 
 
 def release(model: PreTrainedModel) -> None:
-    """Give a model weights of its own again, so that those of the others can go."""
+    """Copy a model's weights out of the stack, so that the stack can be freed."""
     for weight in model.parameters():
         weight.data = weight.data.clone()
 
@@ -135,7 +135,7 @@ class _Norm(nn.Module):
 
 class _Embedding(nn.Module):
     examples: int
-    """Examples of the batch at hand, of all models together."""
+    """Examples in the current batch, of all models together."""
 
     def __init__(self, ones: Sequence[nn.Embedding]) -> None:
         super().__init__()
@@ -144,7 +144,7 @@ class _Embedding(nn.Module):
 
     def forward(self, ids: Tensor) -> Tensor:
         models, words, deep = self.weight.shape
-        # One row of ids is for everybody: places in a text.
+        # A single row of ids is shared by all examples: position ids.
         each = ids if len(ids) == self.examples else ids.expand(self.examples, -1)
         starts = torch.arange(0, models * words, words, device=ids.device)
         flat = each.reshape(models, -1) + starts.unsqueeze(1)
@@ -164,7 +164,7 @@ def _stacked_bias(ones: Sequence[Any]) -> nn.Parameter | None:
 
 
 def _bias(layer: Any) -> Tensor | None:
-    """A stacked layer's bias, alike for all rows, where it has one."""
+    """Return a stacked layer's bias, broadcast over rows; None without one."""
     return None if layer.bias is None else layer.bias.unsqueeze(1)
 
 

@@ -1,4 +1,4 @@
-"""How long forward passes take: the variants in turn, so that a busy machine slows them alike."""
+"""Latency of forward passes: models take turns, so that a busy machine slows all alike."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -16,44 +16,43 @@ Times = dict[str, NDArray[np.float64]]
 
 
 @torch.inference_mode()
-def times(
-    variants: Mapping[str, PreTrainedModel],
+def forward_times(
+    models: Mapping[str, PreTrainedModel],
     batch: int,
     tokens: int,
     rounds: int,
-    heard: Callable[[], None],
+    on_round: Callable[[], None],
 ) -> Times:
-    """Seconds of each forward pass over the same random texts without padding, round by round.
+    """Return the seconds of each forward pass over the same random texts, round by round.
 
     Args:
-        variants: Models on one device, of one vocabulary.
-        heard: Called after each round; what it raises ends the measurement.
+        models: Models on one device, with one vocabulary.
+        on_round: Called after each round; an exception ends the measurement.
 
-    Shapes: -> (rounds,) for each variant.
+    Shapes: -> (rounds,) for each model.
     Raises:
-        BadInput: texts longer than the models can read.
+        BadInput: texts longer than the models' maximum.
     """
-    some = next(iter(variants.values()))
-    inputs = full_inputs(some, batch, tokens)
-    for model in variants.values():
+    inputs = full_inputs(next(iter(models.values())), batch, tokens)
+    for model in models.values():
         for _ in range(WARM_UP):
             _seconds(model, inputs)
-    spent: dict[str, list[float]] = {name: [] for name in variants}
-    names = list(variants)
+    spent: dict[str, list[float]] = {name: [] for name in models}
+    names = list(models)
     for turn in range(rounds):
-        first = turn % len(names)  # nobody always follows the same one
+        first = turn % len(names)  # no model always follows the same one
         for name in names[first:] + names[:first]:
-            spent[name].append(_seconds(variants[name], inputs))
-        heard()
+            spent[name].append(_seconds(models[name], inputs))
+        on_round()
     return {name: np.array(each) for name, each in spent.items()}
 
 
 def full_inputs(model: PreTrainedModel, batch: int, tokens: int) -> dict[str, torch.Tensor]:
-    """Random texts of exactly this length, on the model's device.
+    """Return random texts of this length without padding, on the model's device.
 
     Shapes: -> (B, T).
     Raises:
-        BadInput: longer than the model's positions.
+        BadInput: longer than the model's maximum.
     """
     longest = architectures.max_tokens(model)
     if tokens > longest:
@@ -72,7 +71,7 @@ def full_inputs(model: PreTrainedModel, batch: int, tokens: int) -> dict[str, to
 def _seconds(model: PreTrainedModel, inputs: dict[str, torch.Tensor]) -> float:
     start = time.perf_counter()
     model(**inputs)
-    if model.device.type == "cuda":  # a GPU answers before it is done
+    if model.device.type == "cuda":  # calls return before the GPU is done
         torch.cuda.synchronize(model.device)
     elif model.device.type == "mps":
         torch.mps.synchronize()

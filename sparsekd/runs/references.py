@@ -163,11 +163,11 @@ def fingerprint(path: Path) -> str:
     """Eight letters that change with a checkpoint's configuration, tokenizer or weights.
 
     Raises:
-        BadInput: the folder holds no checkpoint; Unavailable: it cannot be read.
+        BadInput: the folder is not a checkpoint; Unavailable: it cannot be read.
     """
     if not (path / "config.json").is_file():
         raise BadInput(
-            f"{path} is no checkpoint: it has no config.json.",
+            f"{path} is not a checkpoint: config.json is missing.",
             "Name a folder written by save_pretrained.",
         )
     digest = hashlib.sha256()

@@ -15,7 +15,7 @@ from sparsekd.data import DEMO_TOKENIZERS, Encoded, encode, load
 from sparsekd.errors import BadInput, Incompatible, unknown
 from sparsekd.knowledge.evaluation import Logits, predict
 from sparsekd.models import checkpoints, loading, students
-from sparsekd.models.classifiers import answers, fit_classifier, labels_of
+from sparsekd.models.classifiers import fit_classifier, labels_of, output_order
 from sparsekd.runs import references, store
 from sparsekd.stages.context import StageContext, limit_threads
 from sparsekd.system.files import replace
@@ -91,7 +91,7 @@ def load_classifier(reference: str, card: TaskCard) -> Loaded:
         Incompatible: its labels are those of another task.
     """
     model, tokenizer = loading.load_saved(model_folder(reference))
-    if answers(model.config, card.labels, card.regression) is None:
+    if output_order(model.config, card.labels, card.regression) is None:
         labels, _ = labels_of(model.config)
         own = ", ".join(labels) or "a number"
         expected = "a number" if card.regression else ", ".join(card.labels)

@@ -15,7 +15,7 @@ from transformers import PreTrainedModel
 from sparsekd.catalog.stage_parameters import MeasureParams
 from sparsekd.models import architectures, checkpoints, exporting, loading
 from sparsekd.models.memory import enough_memory
-from sparsekd.models.timing import full_inputs, times
+from sparsekd.models.timing import forward_times, full_inputs
 from sparsekd.runs import jobs, masks, measurements, references
 from sparsekd.runs.records import Outcome
 from sparsekd.stages.context import StageContext, limit_threads
@@ -100,7 +100,7 @@ def _rows(
         context.raise_if_cancelled()
 
     for batch, tokens in settings:
-        seconds = times(models, batch, tokens, params.rounds, on_round)
+        seconds = forward_times(models, batch, tokens, params.rounds, on_round)
         first = next(iter(seconds.values()))
         for name, each in seconds.items():
             flops = shape.flops(architectures.shape(models[name]), tokens)

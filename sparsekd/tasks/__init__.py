@@ -11,10 +11,10 @@ __all__ = ["TASKS", "TaskCard", "find"]
 
 
 def find(name: str) -> TaskCard:
-    """The card of a built-in or hub task.
+    """Return the card of a demo or hub task.
 
     Raises:
-        NotFound: no such task, with the nearest names.
+        NotFound: no such task; the nearest names are in the hint.
     """
     if name not in TASKS:
         raise unknown("task", name, TASKS)

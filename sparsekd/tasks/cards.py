@@ -1,4 +1,4 @@
-"""The card of a task: what it asks, where its data lives, and how it is scored."""
+"""The card of a task: its inputs and labels, where its data is, and its metrics."""
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -9,11 +9,11 @@ Origin = Literal["demo", "hub", "folder"]
 
 @dataclass(frozen=True)
 class TaskCard:
-    """One task: one or two texts in, a class or a number out.
+    """A task: one or two texts in, a class or a number out.
 
     `location` is the grammar of a demo task, "hub id:configuration", or an absolute folder.
     `labels` are the class names in id order, empty for regression; the first of `metrics`
-    decides early stopping; `fingerprint` is that of a folder's files.
+    decides early stopping; `fingerprint` is a hash of a folder's files.
     """
 
     name: str
@@ -30,26 +30,26 @@ class TaskCard:
 
     @property
     def regression(self) -> bool:
-        """A number is asked for, not a class."""
+        """Whether the label is a number, not a class."""
         return not self.labels
 
     @property
     def classes(self) -> int:
-        """C: the width of a model's output; 1 for regression."""
+        """C, the width of a model's output; 1 for regression."""
         return len(self.labels) or 1
 
     @property
     def pair(self) -> bool:
-        """Two texts are read together."""
+        """Whether an example has two texts."""
         return len(self.text) == 2
 
     @property
     def folder(self) -> Path:
-        """Where a local task's files are."""
+        """Folder of a local task's files."""
         return Path(self.location)
 
     def to_json(self) -> dict[str, Any]:
-        """The card as plain JSON values (a dict)."""
+        """Return the card as plain JSON values."""
         return {
             key: list(value) if isinstance(value, tuple) else value
             for key, value in asdict(self).items()
@@ -57,7 +57,7 @@ class TaskCard:
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> "TaskCard":
-        """The card that `to_json` described."""
+        """Return the card that `to_json` wrote."""
         plain: dict[str, Any] = {
             key: tuple(value) if isinstance(value, list) else value for key, value in values.items()
         }

@@ -1,4 +1,4 @@
-"""Which columns of a table are the texts and the label, and both in one uniform shape."""
+"""Columns of a table: infer and check texts and labels, and give them uniform names."""
 
 from collections.abc import Sequence
 from difflib import get_close_matches
@@ -19,7 +19,7 @@ LABELS = ("label", "labels", "score", "class", "target", "category", "rating", "
 
 
 def text_columns(columns: Sequence[str]) -> tuple[str, ...]:
-    """The one or two text columns, by the names that public data sets use.
+    """Infer the one or two text columns by the names that public data sets use.
 
     Raises:
         BadInput: no column has such a name.
@@ -30,12 +30,12 @@ def text_columns(columns: Sequence[str]) -> tuple[str, ...]:
             return tuple(known[name] for name in names)
     raise BadInput(
         f"No text column among {', '.join(columns)}.",
-        "Name the text column, or the two of a pair, or call it 'sentence' or 'text'.",
+        "Choose the text column, or the two of a pair, or rename it 'sentence' or 'text'.",
     )
 
 
 def label_column(columns: Sequence[str]) -> str:
-    """The label column, by the names that public data sets use.
+    """Infer the label column by the names that public data sets use.
 
     Raises:
         BadInput: no column has such a name.
@@ -45,16 +45,16 @@ def label_column(columns: Sequence[str]) -> str:
         if name in known:
             return known[name]
     raise BadInput(
-        f"No label column among {', '.join(columns)}: the data has no labels.",
-        "Name the label column, or call it 'label'.",
+        f"No label column among {', '.join(columns)}.",
+        "Choose the label column, or rename it 'label'.",
     )
 
 
-def named(columns: Sequence[str], wanted: Sequence[str], where: str) -> None:
+def check_columns(columns: Sequence[str], wanted: Sequence[str], where: str) -> None:
     """Refuse names that are not columns.
 
     Raises:
-        NotFound: with the nearest columns.
+        NotFound: no such column; the nearest names are in the hint.
     """
     for name in wanted:
         if name not in columns:
@@ -67,40 +67,40 @@ def named(columns: Sequence[str], wanted: Sequence[str], where: str) -> None:
 
 
 def row_numbers(wrong: pd.Series) -> str:
-    """The first places where a check failed, counted from 1, for a message."""
+    """Return the first failing rows, counted from 1, for a message."""
     rows = [str(place + 1) for place in wrong.to_numpy().nonzero()[0]]
     return f"row {', '.join(rows[:3])}" + (f" and {len(rows) - 3} more" if len(rows) > 3 else "")
 
 
 def check_texts(raw: pd.DataFrame, columns: Sequence[str], where: str) -> None:
-    """Refuse texts that are missing, empty, or not texts.
+    """Refuse texts that are missing, empty, or not strings.
 
     Raises:
-        BadInput: with the first rows concerned.
+        BadInput: the first rows are in the message.
     """
     for name in columns:
         missing = raw[name].isna()
         if missing.any():
             raise BadInput(
                 f"{where}, column {name}: no text (NaN) in {row_numbers(missing)}.",
-                "Fill these texts in, or remove the rows.",
+                "Fill in these texts, or remove the rows.",
             )
         other = ~raw[name].map(lambda value: isinstance(value, str)).astype(bool)
         if other.any():
             raise BadInput(
                 f"{where}, column {name}: not a text in {row_numbers(other)}.",
-                "Name another text column, or turn its values into texts.",
+                "Choose another text column, or convert its values to text.",
             )
         empty = raw[name].str.strip() == ""
         if empty.any():
             raise BadInput(
                 f"{where}, column {name}: an empty text in {row_numbers(empty)}.",
-                "Fill these texts in, or remove the rows.",
+                "Fill in these texts, or remove the rows.",
             )
 
 
 def uniform(raw: pd.DataFrame, text: Sequence[str], label: str, regression: bool) -> pd.DataFrame:
-    """The columns text, (pair) and label; label float32 for regression, otherwise int64."""
+    """Return the columns text, (pair) and label, float32 for regression, otherwise int64."""
     shaped = pd.DataFrame({new: raw[old] for new, old in zip(("text", "pair"), text, strict=False)})
     kind = "float32" if regression else "int64"
     return shaped.assign(label=raw[label].astype(kind)).reset_index(drop=True)

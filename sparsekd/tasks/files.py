@@ -1,4 +1,4 @@
-"""Reading the files of a local task: parquet, csv, tsv or jsonl, each fault in words."""
+"""Files of a local task: parquet, csv, tsv or jsonl."""
 
 import csv
 import hashlib
@@ -18,16 +18,17 @@ NAME = re.compile(
     rf"(train|validation|dev|val)(?:_(\w+))?(?:-[\w-]+)?\.({'|'.join(KINDS)})", re.IGNORECASE
 )
 WANTED = (
-    "It needs files train and validation (dev and val are fine too), each as "
+    "A task needs files train and validation (or dev, or val), each as "
     f"{', '.join(KINDS[:-1])} or {KINDS[-1]}."
 )
 
 
 def find(folder: Path) -> dict[str, list[Path]]:
-    """The files of each split: train.csv, train-00000-of-00002.parquet, validation_matched.tsv ….
+    """Find each split's files: train.csv, train-00000-of-00002.parquet, validation_matched.tsv ….
 
     Raises:
-        NotFound: no such folder, or a split is missing; BadInput: two candidates for one split.
+        NotFound: no such folder, or a missing split.
+        BadInput: two candidates for one split.
     """
     splits: dict[str, list[Path]] = {}
     for path in _listed(folder):
@@ -35,7 +36,7 @@ def find(folder: Path) -> dict[str, list[Path]]:
         if match:
             splits.setdefault(_split(match), []).append(path)
     for name, paths in splits.items():
-        # Several files are shards only where all else in their names agrees.
+        # Several files are shards only if the rest of their names agrees.
         if len({(path.name.split("-")[0].split(".")[0], path.suffix) for path in paths}) > 1:
             found = ", ".join(path.name for path in paths)
             raise BadInput(f"{folder} has several files for {name}: {found}.", "Keep one of them.")
@@ -61,25 +62,28 @@ def _listed(folder: Path) -> list[Path]:
             f"{folder} is a file, not a folder.", f"Name its folder. {WANTED}"
         ) from error
     except (OSError, ValueError) as error:
-        raise Unavailable(f"{folder} cannot be read: {error}.", "Check its rights.") from error
+        raise Unavailable(f"{folder} cannot be read: {error}.", "Check its permissions.") from error
 
 
 def fingerprint(splits: dict[str, list[Path]]) -> str:
-    """A hash of what the files hold; their folder and dates do not matter.
+    """Return a hash of the files' contents, whatever their folder and dates.
 
     Raises:
-        BadInput: together they are larger than `MAX_BYTES`; Unavailable: they cannot be read.
+        BadInput: the files are larger than `MAX_BYTES` in all.
+        Unavailable: they cannot be read.
     """
     try:
         size = sum(path.stat().st_size for paths in splits.values() for path in paths)
         if size > MAX_BYTES:
             raise BadInput(
-                f"The files hold {size >> 20:,} MiB; the limit is {MAX_BYTES >> 20:,} MiB.",
-                "Give a sample of the rows.",
+                f"The files are {size >> 20:,} MiB; the limit is {MAX_BYTES >> 20:,} MiB.",
+                "Use a sample of the rows.",
             )
         return _digest(splits)
     except OSError as error:
-        raise Unavailable(f"The files cannot be read: {error}.", "Check their rights.") from error
+        raise Unavailable(
+            f"The files cannot be read: {error}.", "Check their permissions."
+        ) from error
 
 
 def _digest(splits: dict[str, list[Path]]) -> str:
@@ -92,21 +96,23 @@ def _digest(splits: dict[str, list[Path]]) -> str:
     return whole.hexdigest()
 
 
-def table(paths: list[Path]) -> pd.DataFrame:
-    """One split's rows from its file or shards; csv and tsv values stay texts.
+def read_table(paths: list[Path]) -> pd.DataFrame:
+    """Read one split's rows from its file or shards; csv and tsv values stay text.
 
     Raises:
-        BadInput: empty, not UTF-8, ragged or not parseable; Unavailable: not readable.
+        BadInput: empty, not UTF-8, ragged or not parseable.
+        Unavailable: not readable.
     """
     parts = [_read(path) for path in paths]
     for part, path in zip(parts, paths, strict=True):
         if list(part.columns) != list(parts[0].columns):
             raise BadInput(
-                f"{path.name} has other columns than {paths[0].name}.", "Make the shards agree."
+                f"{path.name} has other columns than {paths[0].name}.",
+                "Give all shards the same columns.",
             )
     whole = pd.concat(parts, ignore_index=True)
     if whole.empty:
-        raise BadInput(f"{paths[0].name} is empty: it has no rows.", "Give a file with examples.")
+        raise BadInput(f"{paths[0].name} has no rows.", "Use a file with examples.")
     return whole
 
 
@@ -122,15 +128,17 @@ def _read(path: Path) -> pd.DataFrame:
             "Save it with the encoding UTF-8.",
         ) from error
     except OSError as error:
-        raise Unavailable(f"{path} cannot be read: {error}.", "Check the file's rights.") from error
+        raise Unavailable(
+            f"{path} cannot be read: {error}.", "Check the file's permissions."
+        ) from error
     if not text.strip():
-        raise BadInput(f"{path.name} is empty.", "Give a file with examples.")
+        raise BadInput(f"{path.name} is empty.", "Use a file with examples.")
     return _jsonl(path, text) if kind == ".jsonl" else _separated(path, text)
 
 
 def _parquet(path: Path) -> pd.DataFrame:
     if path.stat().st_size == 0:
-        raise BadInput(f"{path.name} is empty.", "Give a file with examples.")
+        raise BadInput(f"{path.name} is empty.", "Use a file with examples.")
     try:
         return pd.read_parquet(path)
     except (ValueError, KeyError, OSError) as error:
@@ -139,7 +147,7 @@ def _parquet(path: Path) -> pd.DataFrame:
 
 
 def _separated(path: Path, text: str) -> pd.DataFrame:
-    """csv with quotes; tsv without, as GLUE's own files are: there a quotation mark is text."""
+    """Parse csv with quotes, or tsv without: in GLUE's files a quotation mark is text."""
     tabs = path.suffix.lower() == ".tsv"
     csv.field_size_limit(FIELD_LIMIT)
     lines = text.splitlines(keepends=True) if tabs else text.split("\n")
@@ -161,7 +169,7 @@ def _separated(path: Path, text: str) -> pd.DataFrame:
         if len(row) != len(header):
             raise BadInput(
                 f"{path.name}, line {line} has {len(row)} fields, the header has {len(header)}.",
-                "Quote fields that hold a comma, or give each line as many fields.",
+                "Quote fields that contain a comma, and give each line the same number of fields.",
             )
     return pd.DataFrame([row for _, row in rows], columns=header, dtype=object)
 
@@ -169,7 +177,7 @@ def _separated(path: Path, text: str) -> pd.DataFrame:
 def _check_header(path: Path, header: list[str]) -> None:
     twice = sorted({name for name in header if header.count(name) > 1})
     if twice:
-        raise BadInput(f"{path.name} has two columns {twice[0]!r}.", "Rename one of them.")
+        raise BadInput(f"{path.name} has two columns named {twice[0]!r}.", "Rename one of them.")
 
 
 def _jsonl(path: Path, text: str) -> pd.DataFrame:
@@ -191,7 +199,7 @@ def _jsonl(path: Path, text: str) -> pd.DataFrame:
             odd = sorted(row.keys() ^ rows[0].keys())
             raise BadInput(
                 f"{path.name}, line {number} differs from the first line in {', '.join(odd)}.",
-                "Give each line the same names.",
+                "Give each line the same keys.",
             )
         rows.append(row)
     return pd.DataFrame(rows, dtype=object)

@@ -1,4 +1,4 @@
-"""GLUE, nine tasks less one (WNLI): names, label order and metrics as its authors use them.
+"""GLUE without WNLI: names, label order and metrics of its authors.
 
 Source: Wang et al., ICLR 2019, arXiv 1804.07461; hub: nyu-mll/glue.
 """

@@ -1,4 +1,4 @@
-"""Tasks from a folder of the user's own files: what they are, inferred or named."""
+"""Tasks from a folder of the user's own files, with columns and metric inferred or given."""
 
 import hashlib
 import json
@@ -10,15 +10,15 @@ import pandas as pd
 
 from sparsekd.errors import BadInput, Incompatible, NotFound, unknown
 from sparsekd.tasks import files
-from sparsekd.tasks.answers import Answers, read_labels
 from sparsekd.tasks.cards import TaskCard
 from sparsekd.tasks.columns import (
+    check_columns,
     check_texts,
     label_column,
-    named,
     text_columns,
     uniform,
 )
+from sparsekd.tasks.labels import Labels, read_labels
 from sparsekd.tasks.metrics import METRICS
 
 Names = str | tuple[str, ...] | list[str] | None
@@ -27,26 +27,26 @@ Names = str | tuple[str, ...] | list[str] | None
 def inspect(
     folder: Path | str, text: Names = None, label: str | None = None, metric: Names = None
 ) -> TaskCard:
-    """The card of the task in a folder with files train and validation.
+    """Return the card of the task in a folder with files train and validation.
 
-    Columns, labels and metric are inferred where they are not named: fractions as labels mean
-    regression (Pearson and Spearman), everything else classes (accuracy). The first metric
-    decides early stopping; naming a metric also settles whether numbers are classes.
+    Columns, labels and metric are inferred where they are not given: fractional labels mean
+    regression (Pearson and Spearman), all others classes (accuracy). The first metric decides
+    early stopping; a given metric also decides whether numbers are classes.
 
     Raises:
-        SparseKDError: the files are missing or not usable; the message says which, where and why.
+        SparseKDError: missing or unusable files; the message has file, row and reason.
     """
     place = _place(folder)
     splits = files.find(place)
     fingerprint = files.fingerprint(splits)
     metrics = _metrics(metric)
-    tables = {name: files.table(paths) for name, paths in splits.items()}
+    tables = {name: files.read_table(paths) for name, paths in splits.items()}
     columns = [str(name) for name in tables["train"].columns]
     texts = _tuple(text) or text_columns([name for name in columns if name != label])
     if len(texts) > 2:
-        raise BadInput(f"{len(texts)} text columns are named.", "Name one, or two for a pair.")
+        raise BadInput(f"There are {len(texts)} text columns.", "Choose one, or two for a pair.")
     label = label or label_column(columns)
-    answers = _check(tables, texts, label, metrics)
+    labels = _check(tables, texts, label, metrics)
     card = TaskCard(
         name="",
         title=place.name,
@@ -55,8 +55,8 @@ def inspect(
         location=str(place),
         text=texts,
         label=label,
-        labels=answers.names,
-        metrics=metrics or (("accuracy",) if answers.names else ("pearson", "spearman")),
+        labels=labels.names,
+        metrics=metrics or (("accuracy",) if labels.names else ("pearson", "spearman")),
         validation=tuple(sorted(name for name in splits if name != "train")),
         fingerprint=fingerprint,
     )
@@ -73,7 +73,7 @@ def _place(folder: Path | str) -> Path:
 
 
 def read(card: TaskCard) -> dict[str, pd.DataFrame]:
-    """The frames of a card that `inspect` made, with the columns text, (pair) and label.
+    """Read the frames of a card from `inspect`, with the columns text, (pair) and label.
 
     Raises:
         Incompatible: the files have changed since.
@@ -81,14 +81,14 @@ def read(card: TaskCard) -> dict[str, pd.DataFrame]:
     splits = files.find(card.folder)
     if files.fingerprint(splits) != card.fingerprint:
         raise Incompatible(
-            f"The files in {card.location} have changed since {card.name} was made.",
-            "Name the folder again: it is another task now.",
+            f"The files in {card.location} have changed since {card.name} was registered.",
+            "Register the folder again, as a new task.",
         )
-    tables = {name: files.table(paths) for name, paths in splits.items()}
-    answers = _check(tables, card.text, card.label, card.metrics)
+    tables = {name: files.read_table(paths) for name, paths in splits.items()}
+    labels = _check(tables, card.text, card.label, card.metrics)
     return {
         name: uniform(
-            table.assign(**{card.label: answers.ids[name]}), card.text, card.label, card.regression
+            table.assign(**{card.label: labels.ids[name]}), card.text, card.label, card.regression
         )
         for name, table in tables.items()
     }
@@ -99,10 +99,10 @@ def _check(
     texts: tuple[str, ...],
     label: str,
     metrics: tuple[str, ...],
-) -> Answers:
+) -> Labels:
     for name, table in tables.items():
         where = f"The {name} file"
-        named(list(table.columns), (*texts, label), where)
+        check_columns(list(table.columns), (*texts, label), where)
         check_texts(table, texts, where)
     regression = METRICS[metrics[0]].regression if metrics else None
     return read_labels({name: table[label] for name, table in tables.items()}, regression)
@@ -115,8 +115,8 @@ def _metrics(metric: Names) -> tuple[str, ...]:
             raise unknown("metric", name, METRICS)
     if len({METRICS[name].regression for name in names}) > 1:
         raise Incompatible(
-            f"{' and '.join(names)} score different things.",
-            "Correlations are for numbers, the other metrics for classes.",
+            f"{' and '.join(names)} cannot be combined.",
+            "Correlations are for regression, the other metrics for classification.",
         )
     return names
 
@@ -126,7 +126,7 @@ def _tuple(names: Names) -> tuple[str, ...]:
 
 
 def _name(card: TaskCard) -> str:
-    """local/<folder>-<hash>: the same data read in the same way has the same name."""
+    """Return local/<folder>-<hash>: the same data with the same settings has the same name."""
     identity = [card.fingerprint, card.text, card.label, card.labels, card.metrics]
     digest = hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:8]
     folder = re.sub(r"[^a-z0-9]+", "-", card.folder.name.lower()).strip("-")[:40] or "task"

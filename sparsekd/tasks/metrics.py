@@ -1,4 +1,4 @@
-"""How predictions are scored, on arrays; scikit-learn and scipy do the sums."""
+"""Metrics of predictions, computed by scikit-learn and scipy."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ Array = NDArray[Any]
 
 @dataclass(frozen=True)
 class Metric:
-    """One number that says how good predictions are; higher is better, 1 is perfect."""
+    """A measure of predictions' quality; higher is better, 1 is perfect."""
 
     name: str
     title: str
@@ -28,19 +28,19 @@ class Metric:
 
 
 def _mcc(labels: Array, predictions: Array) -> float:
-    """Matthews correlation; 0 where all predictions, or all labels, are of one class."""
+    """Compute Matthews correlation; 0 if all predictions, or all labels, are of one class."""
     return float(matthews_corrcoef(labels, predictions))
 
 
 def _f1(labels: Array, predictions: Array) -> float:
-    """F1 of class 1 where there are two classes; otherwise the mean F1 of all classes."""
+    """Compute F1 of class 1 for two classes, otherwise the mean F1 of all classes."""
     two = max(labels.max(), predictions.max()) <= 1
     average = "binary" if two else "macro"
     return float(f1_score(labels, predictions, average=average, zero_division=0.0))
 
 
 def _correlation(measure: Callable[[Array, Array], tuple[float, float]]) -> Callable[..., float]:
-    """A correlation that is 0 where one side is constant (it is undefined there)."""
+    """Return a correlation that is 0 where it is undefined, because one side is constant."""
 
     def value(labels: Array, predictions: Array) -> float:
         if len(labels) < 2 or np.ptp(labels) == 0 or np.ptp(predictions) == 0:
@@ -63,7 +63,7 @@ METRICS = {
 
 
 def title(name: str) -> str:
-    """A metric, or the loss, as people read it."""
+    """Return the title of a metric or loss."""
     return METRICS[name].title if name in METRICS else name.replace("_", " ").capitalize()
 
 
@@ -72,8 +72,8 @@ def lower_is_better(name: str) -> bool:
     return name == "loss"
 
 
-def predicted(card: TaskCard, logits: Array) -> Array:
-    """The answers that logits stand for: the likeliest class, or the number itself.
+def predictions(card: TaskCard, logits: Array) -> Array:
+    """Return the predictions of logits: the most probable class, or the number itself.
 
     Shapes: logits (N, C) -> (N,).
     """
@@ -82,7 +82,7 @@ def predicted(card: TaskCard, logits: Array) -> Array:
 
 
 def loss(card: TaskCard, logits: Array, labels: Array) -> float:
-    """Mean cross-entropy in nats, or mean squared error.
+    """Compute the mean cross-entropy in nats, or the mean squared error.
 
     Shapes: logits (N, C), labels (N,).
     """
@@ -94,13 +94,14 @@ def loss(card: TaskCard, logits: Array, labels: Array) -> float:
 
 
 def evaluate(card: TaskCard, logits: Array, labels: Array) -> dict[str, float]:
-    """The task's metrics and the mean loss ("loss").
+    """Compute the task's metrics and the mean loss ("loss").
 
-    Constant predictions have correlation 0, by decision: there it is undefined.
+    Constant predictions have correlation 0 by convention: it is undefined there.
 
     Shapes: logits (N, C), labels (N,).
     Raises:
-        Incompatible: the shapes do not fit the task; BadInput: outputs that are not numbers.
+        Incompatible: the shapes do not fit the task.
+        BadInput: outputs that are not finite.
     """
     logits, labels = np.asarray(logits), np.asarray(labels)
     if logits.shape != (len(labels), card.classes) or not len(labels):
@@ -111,8 +112,8 @@ def evaluate(card: TaskCard, logits: Array, labels: Array) -> dict[str, float]:
     if not np.isfinite(logits).all():
         raise BadInput(
             "The model's outputs contain NaN or infinity.",
-            "Its training diverged: lower the learning rate.",
+            "Training has diverged: lower the learning rate.",
         )
-    answers = predicted(card, logits)
-    scores = {name: METRICS[name].function(labels, answers) for name in card.metrics}
+    predicted = predictions(card, logits)
+    scores = {name: METRICS[name].function(labels, predicted) for name in card.metrics}
     return scores | {"loss": loss(card, logits, labels)}

@@ -1,4 +1,4 @@
-"""The selection split: what scores, stops early and chooses, so that validation chooses nothing."""
+"""The selection split: scores, early stopping and choices use it, and never validation."""
 
 import numpy as np
 import pandas as pd
@@ -12,19 +12,19 @@ BINS = 10
 
 
 def selection_size(rows: int, share: float, least: int, most: int) -> int:
-    """`share` of the rows within `least` and `most`, but never more than half of them."""
+    """Return `share` of the rows, between `least` and `most`, at most half of them."""
     return min(max(round(share * rows), least), most, rows // 2)
 
 
 def _strata(labels: pd.Series, card: TaskCard, size: int) -> NDArray[np.int64] | None:
-    """The groups to draw evenly from; None where there are too few rows for groups."""
+    """Return the strata to sample evenly from; None where there are too few rows."""
     if card.regression:
         bins = min(BINS, size)
         groups = pd.qcut(labels, bins, labels=False, duplicates="drop").to_numpy(dtype=np.int64)
     else:
         groups = labels.to_numpy(dtype=np.int64)
     counts = np.bincount(groups)
-    # A group of one cannot be in both splits: it is drawn with the commonest group.
+    # A stratum of one row cannot be in both splits: it joins the largest stratum.
     groups = np.where(counts[groups] < 2, counts.argmax(), groups)
     return groups if len(np.unique(groups)) <= size and counts.max() >= 2 else None
 
@@ -37,7 +37,7 @@ def carve_selection(
     most: int = 2000,
     seed: int = 0,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Cut (train, selection) from the training data, the same for everyone.
+    """Split the training data into (train, selection), the same for all runs.
 
     Stratified by class, for regression by quantiles of the label; both parts keep the data's order.
 
@@ -47,7 +47,7 @@ def carve_selection(
     if len(train) < 4:
         raise BadInput(
             f"{card.name} has {len(train)} training rows; a selection split needs at least 4.",
-            "Give more training data.",
+            "Add training data.",
         )
     size = selection_size(len(train), share, least, most)
     kept, chosen = train_test_split(
@@ -64,7 +64,7 @@ def _take(frame: pd.DataFrame, rows: NDArray[np.int64]) -> pd.DataFrame:
 
 
 def overlap(frames: dict[str, pd.DataFrame]) -> int:
-    """Validation rows whose text (both texts of a pair) also stands in the training data."""
+    """Count the validation rows whose text (both texts of a pair) is also in the training data."""
     texts = {name: _texts(frame) for name, frame in frames.items()}
     seen = set().union(*(texts[name] for name in ("train", "selection") if name in texts))
     return sum(

@@ -26,7 +26,7 @@ def read_splits(card: TaskCard) -> Splits | None:
 def column_names(location: str) -> list[str]:
     """Return the columns of a folder's train file."""
     paths = files.find(Path(location).expanduser())["train"]
-    return [str(name) for name in files.table(paths).columns]
+    return [str(name) for name in files.read_table(paths).columns]
 
 
 def facts(card: TaskCard, splits: Mapping[str, pd.DataFrame] | None) -> dict[str, str]:

@@ -200,7 +200,7 @@ class StackedTrainer:
 
     def _update(self, learning_rate: float) -> None:
         """Clip each student's gradients by their own norm, update, and reset the gradients."""
-        self.stack.spare_padding()
+        self.stack.clear_padding_gradients()
         gradients = [weight.grad for weight in self.weights if weight.grad is not None]
         norms = torch.stack([torch.linalg.vector_norm(g.flatten(1), dim=1) for g in gradients])
         norm = torch.linalg.vector_norm(norms, dim=0)

@@ -55,21 +55,21 @@ def test_a_hub_task_is_read_through_datasets(films, monkeypatch, tmp_path):
     assert frames["validation"]["label"].dtype == np.int64
 
 
-def test_an_offline_hub_is_said_at_once_with_what_to_do(monkeypatch, tmp_path):
+def test_an_offline_hub_is_an_error_at_once_with_a_hint(monkeypatch, tmp_path):
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", str(tmp_path))
     with pytest.raises(Unavailable, match="glue/mnli cannot be loaded from the hub") as caught:
         load(find("glue/mnli"))
-    assert "give a local folder instead" in caught.value.hint
+    assert "use a local folder" in caught.value.hint
     assert "premise, hypothesis, label" in caught.value.hint
 
 
-def test_a_hub_that_nothing_answers_at_is_not_reachable(monkeypatch):
+def test_a_hub_that_does_not_respond_is_not_reachable(monkeypatch):
     monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", "http://127.0.0.1:9")
     assert not hub.reachable()
 
 
-def test_asking_only_the_cache_leaves_the_libraries_as_they_were():
+def test_offline_mode_restores_the_libraries_settings():
     import datasets.config
 
     before = datasets.config.HF_HUB_OFFLINE

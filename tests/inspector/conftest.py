@@ -33,12 +33,12 @@ def done(recipe: Recipe) -> str:
 
 
 def pid() -> int:
-    """The inspector's process, once it has published where it is."""
+    """Return the inspector's process id from its published address."""
     return int(json.loads(client.address_path().read_text())["pid"])
 
 
 def end(sign: signal.Signals = signal.SIGTERM) -> None:
-    """End this store's inspector, if there is one, and wait until its lock is free."""
+    """Stop this store's inspector, if one runs, and wait until its lock is free."""
     if not client.is_running():
         return
     with suppress(ProcessLookupError):
@@ -73,7 +73,7 @@ def inspected(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @pytest.fixture
 def names(inspected: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
-    """Task, teacher, student and pruned teacher by name, in a store of their own."""
+    """Return task, teacher, student and pruned teacher by role, in a store of their own."""
     monkeypatch.setenv("SPARSEKD_HOME", str(inspected / "home"))
     found: dict[str, str] = json.loads((inspected / "names.json").read_text())
     return found

@@ -42,7 +42,7 @@ def attention(names: Names, text: str = TEXT[0], model: str = "teacher", **more:
     request = AttentionRequest.of(
         {"task": names["task"], "model": names[model], "texts": (text,)} | more
     )
-    return client.ask(request, AttentionResponse)
+    return client.send(request, AttentionResponse)
 
 
 def masked_request(names: Names, mask: Mask | None, text: str = TEXT[0]) -> AttentionRequest:
@@ -78,7 +78,7 @@ def test_attention_has_a_row_of_shares_for_every_token_of_every_head(names: Name
 def test_attribution_sums_to_the_difference_within_the_shown_delta(names: Names):
     for model in ("teacher", "pruned", "student"):
         request = AttributionRequest(task=names["task"], model=names[model], texts=TEXT)
-        response = client.ask(request, AttributionResponse)
+        response = client.send(request, AttributionResponse)
         assert response.values.sum() - response.delta == pytest.approx(
             response.output - response.start, abs=1e-4
         )
@@ -103,7 +103,7 @@ def test_a_pruned_teacher_shows_its_heads_where_the_dense_one_has_them(names: Na
 
 def test_the_top_tokens_come_with_their_sentence(names: Names):
     request = TopTokensRequest(task=names["task"], model=names["teacher"], layer=1, top=3)
-    response = client.ask(request, TopTokensResponse)
+    response = client.send(request, TopTokensResponse)
 
     assert response.values.shape == response.rows.shape == response.positions.shape == (24, 3)
     assert (np.diff(response.values, axis=1) <= 0).all()
@@ -114,19 +114,19 @@ def test_the_top_examples_change_most_without_the_unit(names: Names):
     request = TopExamplesRequest(
         task=names["task"], model=names["teacher"], unit="head", layer=1, index=0, top=4
     )
-    response = client.ask(request, TopExamplesResponse)
+    response = client.send(request, TopExamplesResponse)
 
     assert (np.diff(response.change) <= 0).all()
     assert response.change[0] >= response.mean
     mask = Mask.full(SHAPE)
     mask.heads[1, 0] = False
-    alone = client.ask(masked_request(names, mask, response.texts[0][0]), AttentionResponse)
+    alone = client.send(masked_request(names, mask, response.texts[0][0]), AttentionResponse)
     np.testing.assert_allclose(response.masked_logits[0], alone.logits, atol=1e-5)
 
 
 def test_examples_are_drawn_by_their_seed(names: Names):
     one, same, other = (
-        client.ask(SampleRequest(task=names["task"], examples=3, seed=seed), SampleResponse)
+        client.send(SampleRequest(task=names["task"], examples=3, seed=seed), SampleResponse)
         for seed in (1, 1, 2)
     )
 
@@ -143,20 +143,20 @@ def test_two_clients_never_see_each_other_s_masks(names: Names):
     with ThreadPoolExecutor(6) as clients:
         together = list(
             clients.map(
-                lambda one: client.ask(
+                lambda one: client.send(
                     masked_request(names, some_mask(one[0]), one[1]), AttentionResponse
                 ),
                 requests,
             )
         )
-    whole = client.ask(masked_request(names, None, "the film is good"), AttentionResponse)
+    whole = client.send(masked_request(names, None, "the film is good"), AttentionResponse)
     shutil.rmtree(client.cache_folder())
 
     for (seed, text), response in zip(requests, together, strict=True):
-        alone = client.ask(masked_request(names, some_mask(seed), text), AttentionResponse)
+        alone = client.send(masked_request(names, some_mask(seed), text), AttentionResponse)
         np.testing.assert_array_equal(response.logits, alone.logits)
     assert len({float(response.logits[0]) for response in together}) > 6
-    again = client.ask(masked_request(names, None, "the film is good"), AttentionResponse)
+    again = client.send(masked_request(names, None, "the film is good"), AttentionResponse)
     np.testing.assert_array_equal(whole.logits, again.logits)
 
 
@@ -209,7 +209,7 @@ def test_a_waiting_client_gets_the_status_and_may_give_up(names: Names):
 
     request = AttentionRequest(task=names["task"], model=names["teacher"], texts=("he said that",))
     with pytest.raises(KeyboardInterrupt):
-        client.ask(request, AttentionResponse, leave)
+        client.send(request, AttentionResponse, leave)
     assert statuses == ["Starting the inspector"]
     until(
         lambda: client.address_path().exists(), "the started inspector never published its address"
@@ -253,12 +253,12 @@ def test_a_request_over_the_time_limit_is_refused_and_the_next_is_served(names: 
     )
     try:
         with pytest.raises(Unavailable, match=r"longer than 0\.001 seconds"):
-            client.ask(request, TopExamplesResponse)
+            client.send(request, TopExamplesResponse)
         assert process.poll() is None
     finally:
         end()
         process.wait(SECONDS)
-    assert client.ask(request, TopExamplesResponse).examples > 10
+    assert client.send(request, TopExamplesResponse).examples > 10
 
 
 def test_an_invalid_request_is_refused_and_the_inspector_stays(names: Names):
@@ -327,25 +327,25 @@ def test_an_invalid_text_is_refused_before_it_is_sent(names: Names, text: str):
 def test_units_that_do_not_exist_are_refused(names: Names):
     values = {"task": names["task"], "model": names["teacher"], "unit": "head"}
     with pytest.raises(NotFound, match="no layer 3"):
-        client.ask(TopExamplesRequest(**values, layer=2, index=0), TopExamplesResponse)
+        client.send(TopExamplesRequest(**values, layer=2, index=0), TopExamplesResponse)
     with pytest.raises(NotFound, match="no head 3 in layer 1"):
-        client.ask(TopExamplesRequest(**values, layer=0, index=2), TopExamplesResponse)
+        client.send(TopExamplesRequest(**values, layer=0, index=2), TopExamplesResponse)
     with pytest.raises(NotFound, match="no class 2"):
         request = AttributionRequest(
             task=names["task"], model=names["teacher"], texts=TEXT, target=2
         )
-        client.ask(request, AttributionResponse)
+        client.send(request, AttributionResponse)
 
 
 def test_a_mask_of_another_shape_is_refused(names: Names):
     with pytest.raises(Incompatible, match="mask has heads"):
-        client.ask(masked_request(names, Mask.full((2, 3, 24))), AttentionResponse)
+        client.send(masked_request(names, Mask.full((2, 3, 24))), AttentionResponse)
 
 
 def test_two_texts_for_a_task_of_one_are_refused(names: Names):
     request = AttentionRequest(task=names["task"], model=names["teacher"], texts=("a", "b"))
     with pytest.raises(BadInput, match="takes 1 text, not 2"):
-        client.ask(request, AttentionResponse)
+        client.send(request, AttentionResponse)
 
 
 def test_deleted_model_files_are_an_error_even_where_the_response_is_cached(
@@ -366,4 +366,4 @@ def test_deleted_model_files_are_an_error_even_where_the_response_is_cached(
 
 def test_asking_for_the_wrong_kind_of_answer_is_a_bug(names: Names):
     with pytest.raises(TypeError):
-        client.ask(SampleRequest(task=names["task"]), AttentionResponse)
+        client.send(SampleRequest(task=names["task"]), AttentionResponse)

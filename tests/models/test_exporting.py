@@ -11,13 +11,13 @@ from hypothesis import HealthCheck, given, settings
 from sparsekd.errors import BadInput, Incompatible
 from sparsekd.models import architectures, exporting
 from sparsekd.models.pruning import prune
-from sparsekd.models.timing import full_inputs, times
+from sparsekd.models.timing import forward_times, full_inputs
 from tests.conftest import ARCHITECTURES, tiny_inputs, tiny_model
 from tests.models.test_pruning import MODELS, masks
 
 
 def holed() -> SimpleNamespace:
-    """A mask with a layer without heads, one without neurons, and gaps elsewhere."""
+    """Return a mask with a layer without heads, one without neurons, and gaps elsewhere."""
     rng = np.random.default_rng(1)
     mask = SimpleNamespace(heads=rng.random((3, 3)) < 0.6, neurons=rng.random((3, 20)) < 0.6)
     mask.heads[1], mask.neurons[2] = False, False
@@ -47,9 +47,13 @@ def test_kept_weights_stay_where_they_were_and_the_others_are_zero(architecture:
         columns = torch.from_numpy(np.repeat(mask.heads[number], before.head_size))
         neurons = torch.from_numpy(mask.neurons[number])
         for role, kept, axis in [
-            ("query", columns, 0), ("key", columns, 0), ("value", columns, 0),
-            ("head_site", columns, 1), ("expansion", neurons, 0), ("neuron_site", neurons, 1),
-        ]:  # fmt: skip
+            ("query", columns, 0),
+            ("key", columns, 0),
+            ("value", columns, 0),
+            ("head_site", columns, 1),
+            ("expansion", neurons, 0),
+            ("neuron_site", neurons, 1),
+        ]:
             old, new = getattr(before, role).weight, getattr(after, role).weight
             spread = kept[:, None] if axis == 0 else kept
             assert torch.equal(new, torch.where(spread, old, 0.0)), (number, role)
@@ -99,7 +103,7 @@ def test_a_copy_with_a_forgotten_bias_or_unit_is_refused(architecture: str) -> N
             exporting.compare(model, known, exporting.runner(wrong))
 
 
-def test_logits_that_are_no_numbers_are_no_agreement() -> None:
+def test_logits_that_are_not_finite_are_refused() -> None:
     model = tiny_model()
 
     def broken(inputs: exporting.Inputs) -> torch.Tensor:
@@ -121,11 +125,11 @@ def test_sample_texts_are_padded_and_in_two_segments_where_there_are_two(
 
 
 def test_every_variant_is_timed_in_every_round() -> None:
-    model, heard = tiny_model(), []
-    spent = times({"one": model, "two": model}, 2, 5, 4, lambda: heard.append(1))
+    model, rounds = tiny_model(), []
+    spent = forward_times({"one": model, "two": model}, 2, 5, 4, lambda: rounds.append(1))
     assert {name: each.shape for name, each in spent.items()} == {"one": (4,), "two": (4,)}
     assert all((each > 0).all() for each in spent.values())
-    assert len(heard) == 4
+    assert len(rounds) == 4
 
 
 def test_texts_to_time_are_as_long_as_asked_and_no_longer_than_can_be_read(

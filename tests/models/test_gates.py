@@ -1,4 +1,4 @@
-"""Gates, taps and the [CLS]-only last layer, on tiny models of the four architectures."""
+"""Gates, taps and the [CLS]-only last layer, on tiny models of every layout."""
 
 import copy
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Checkpoints in and out: exact round trips, seeded classifiers, and refusals in words."""
+"""Checkpoints: exact round trips, seeded classifiers, and clear errors."""
 
 import json
 import os
@@ -40,7 +40,7 @@ def saved(folder: Path, model: Any = None, labels: tuple[str, ...] = SENTIMENT) 
 
 
 def bare(folder: Path, architecture: str = "bert", half: bool = False) -> Any:
-    """A checkpoint as published: an encoder without classifier, perhaps in half precision."""
+    """Save an encoder without classifier, as published, and return it."""
     encoder = tiny_model(architecture).base_model
     (encoder.half() if half else encoder).save_pretrained(folder)
     tiny_tokenizer().save_pretrained(folder)
@@ -130,7 +130,7 @@ def test_an_encoder_gets_a_new_classifier_in_float32(
     assert not model.training
 
 
-def test_the_seed_decides_a_new_classifier_and_disturbs_nobody(
+def test_the_seed_decides_a_new_classifier_and_leaves_the_global_generator_alone(
     architecture: str, tmp_path: Path
 ) -> None:
     bare(tmp_path, architecture)
@@ -229,20 +229,20 @@ def pickle_only(folder: Path) -> None:
 QUERY = "bert.encoder.layer.0.attention.self.query.weight"
 BIAS = "bert.encoder.layer.0.output.dense.bias"
 DAMAGE: dict[str, tuple[Edit, type[SparseKDError], str]] = {
-    "no config": (lambda f: (f / "config.json").unlink(), BadInput, "no checkpoint"),
-    "broken config": (lambda f: (f / "config.json").write_text("{"), BadInput, "no readable JSON"),
-    "list config": (lambda f: (f / "config.json").write_text("[]"), BadInput, "no JSON object"),
-    "no kind": (edit_config(model_type=None), BadInput, "names no model_type"),
+    "no config": (lambda f: (f / "config.json").unlink(), BadInput, "is not a checkpoint"),
+    "broken config": (lambda f: (f / "config.json").write_text("{"), BadInput, "not valid JSON"),
+    "list config": (lambda f: (f / "config.json").write_text("[]"), BadInput, "not a JSON object"),
+    "no kind": (edit_config(model_type=None), BadInput, "has no model_type"),
     "albert": (edit_config(model_type="albert"), Incompatible, "shares one layer"),
     "odd sizes": (edit_config(hidden_size=25), BadInput, "."),
     "words for sizes": (edit_config(hidden_size="wide"), BadInput, "."),
     "no weights": (lambda f: (f / "model.safetensors").unlink(), BadInput, "has no model.safetens"),
-    "pickle": (pickle_only, BadInput, r"pickle \(pytorch_model.bin\)"),
-    "cut short": (truncate, BadInput, "damaged or cut short"),
+    "pickle": (pickle_only, BadInput, r"pickled \(pytorch_model.bin\)"),
+    "cut short": (truncate, BadInput, "damaged or truncated"),
     "not weights": (
         lambda f: (f / "model.safetensors").write_bytes(b"\xff" * 64),
         BadInput,
-        "damaged or cut short",
+        "damaged or truncated",
     ),
     "no tokenizer": (lambda f: (f / "tokenizer.json").unlink(), BadInput, "has no tokenizer"),
     "broken tokenizer": (
@@ -259,7 +259,7 @@ DAMAGE: dict[str, tuple[Edit, type[SparseKDError], str]] = {
 
 
 @pytest.mark.parametrize("damage", DAMAGE)
-def test_a_damaged_checkpoint_is_refused_in_words(damage: str, tmp_path: Path) -> None:
+def test_a_damaged_checkpoint_is_refused_with_a_reason(damage: str, tmp_path: Path) -> None:
     edit, kind, words = DAMAGE[damage]
     saved(tmp_path)
     edit(tmp_path)
@@ -270,9 +270,9 @@ def test_a_damaged_checkpoint_is_refused_in_words(damage: str, tmp_path: Path) -
         load_saved(tmp_path)
 
 
-def test_an_encoder_alone_is_no_saved_classifier(tmp_path: Path) -> None:
+def test_an_encoder_alone_is_not_a_saved_classifier(tmp_path: Path) -> None:
     bare(tmp_path)
-    with pytest.raises(BadInput, match="no saved classifier"):
+    with pytest.raises(BadInput, match="not a saved classifier"):
         load_saved(tmp_path)
 
 
@@ -312,7 +312,9 @@ def test_a_file_is_not_taken_for_a_folder(tmp_path: Path) -> None:
         load(str(tmp_path / "model.safetensors"), SENTIMENT, regression=False, seed=0)
 
 
-def test_an_offline_hub_is_said_quickly(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_an_offline_hub_is_an_error_at_once(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
     with pytest.raises(Unavailable, match="nobody/nothing is neither a local folder"):

@@ -1,4 +1,4 @@
-"""Running out of memory is said in words; other errors are left alone."""
+"""A lack of memory is an error with a hint; other errors pass unchanged."""
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ TOO_MUCH = 2**57
 
 
 @pytest.mark.parametrize("allocate", [torch.empty, np.empty])
-def test_a_refused_allocation_carries_the_hint(allocate):
+def test_a_failed_allocation_raises_an_error_with_the_hint(allocate):
     with pytest.raises(Unavailable) as caught, enough_memory("Lower batch_size."):
         allocate(TOO_MUCH)
     assert caught.value.hint == "Lower batch_size."

@@ -23,7 +23,7 @@ MODELS = {name: tiny_model(name, layers=3) for name in ARCHITECTURES}
 
 @st.composite
 def masks(draw: Any) -> SimpleNamespace:
-    """Random masks of 3 layers whose layers are often empty in one block or in both."""
+    """Draw masks of 3 layers, which often have no unit in one block or in both."""
     rng = np.random.default_rng(draw(st.integers(0, 2**32)))
     share = draw(st.floats(0, 1))
     mask = SimpleNamespace(heads=rng.random((3, 3)) < share, neurons=rng.random((3, 20)) < share)

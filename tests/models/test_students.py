@@ -1,4 +1,4 @@
-"""First students: whose weights they have, and what is refused."""
+"""First students: their initial weights, and errors."""
 
 from pathlib import Path
 from types import SimpleNamespace
@@ -93,7 +93,7 @@ def test_a_random_student_is_decided_by_its_seed(architecture: str) -> None:
     assert not first.training
 
 
-def test_a_student_from_a_checkpoint_answers_the_teachers_question(tmp_path: Path) -> None:
+def test_a_student_from_a_checkpoint_has_the_teachers_labels(tmp_path: Path) -> None:
     save(tiny_model("electra", labels=2), tiny_tokenizer(), tmp_path)
     teacher = tiny_model(labels=3)
     params = StudentParams(choice="checkpoint", checkpoint=str(tmp_path))
@@ -118,7 +118,7 @@ def test_a_checkpoint_student_needs_a_name() -> None:
         initial(tiny_model(), StudentParams(choice="checkpoint"), seed=0)
 
 
-def test_the_demo_model_is_decided_by_its_seed_and_disturbs_nobody() -> None:
+def test_an_untrained_model_is_decided_by_its_seed_and_leaves_the_global_generator_alone() -> None:
     torch.manual_seed(5)
     expected = torch.rand(1)
     torch.manual_seed(5)

@@ -36,7 +36,7 @@ VOICE = re.compile(
 
 
 def human(text):
-    """The writer's opinion, read off the words with regular expressions."""
+    """Return the writer's opinion, parsed with regular expressions."""
     text = text.lower().rstrip(".")
     if text.startswith("although"):
         text = text.split(", ", 1)[1]
@@ -156,12 +156,12 @@ SCENE = re.compile(
 
 
 def implies(first, second):
-    """A word says at least as much as another; nothing said implies only nothing."""
+    """Return whether one word entails another; an empty one entails only an empty one."""
     return second is None or first == second or WIDER.get(first) == second
 
 
 def judged(text, pair):
-    """Entailment, neutral or contradiction from the two scenes, by inclusion of what they say."""
+    """Return entailment, neutral or contradiction of two scenes, by inclusion of their parts."""
     one, two = (SCENE.fullmatch(t.lower()).groupdict() for t in (text, pair))
     others = all(implies(one[name], two[name]) for name in ("person", "worn", "place"))
     if one["no"]:
@@ -205,7 +205,7 @@ REFLEXIVE = {"boy": "himself", "king": "himself", "girl": "herself", "queen": "h
 
 
 def grammatical(text):
-    """The four rules, checked on the sentence's words."""
+    """Check the four rules on the sentence's words."""
     text = re.sub(r"^(i think|we know|she said|it seems) that ", "", text.lower().rstrip("."))
     text = re.sub(r" (yesterday|on monday|last night|at noon)$", "", text)
     words = text.split()
@@ -241,7 +241,7 @@ GROUPS = [
 
 
 def alike(text, pair):
-    """One point for a group that both name with the same word, half of one with two words."""
+    """Count one point for a group in which both have the same word, half for two words."""
     one, two = set(grammar.words(text)), set(grammar.words(pair))
     both = [(one & group, two & group) for group in GROUPS if one & group and two & group]
     return sum(1.0 if first == second else 0.5 for first, second in both)

@@ -1,4 +1,4 @@
-"""Local folders: every format, every shape of label, and every way for a file to be wrong."""
+"""Local folders: every format, every shape of label, and every fault of a file."""
 
 import json
 
@@ -155,7 +155,7 @@ WRONG_TABLES = {
         "30 different values in 30 rows",
     ),
     "one number": (table(labels=[0.5] * 4), "Every training label is 0.5"),
-    "no rows": (table(texts=[], labels=[]), "is empty"),
+    "no rows": (table(texts=[], labels=[]), "has no rows"),
     "an infinite label": (table(labels=[0.5, 1.0, float("inf"), 2.0]), "infinite labels in row 3"),
 }
 
@@ -188,12 +188,12 @@ def test_validation_labels_that_train_lacks_are_named(tmp_path):
 
 RAW_FILES = {
     "nothing": ("train.csv", b"", "is empty"),
-    "only a header": ("train.csv", b"sentence,label\n", "is empty"),
+    "only a header": ("train.csv", b"sentence,label\n", "has no rows"),
     "latin-1": ("train.csv", "sentence,label\ncaf\xe9,1\n".encode("latin-1"), "not UTF-8: byte 18"),
     "too many fields": ("train.csv", b"sentence,label\na,1\nb, c,0\n", "line 3 has 3 fields"),
     "too few fields": ("train.tsv", b"sentence\tlabel\na\t1\nb\n", "line 3 has 1 fields"),
     "an open quotation": ("train.csv", b'sentence,label\n"a,1\nb,0\n', "unexpected end of data"),
-    "a column twice": ("train.csv", b"label,label\na,1\n", "two columns 'label'"),
+    "a column twice": ("train.csv", b"label,label\na,1\n", "two columns named 'label'"),
     "no JSON": ("train.jsonl", b'{"text": "a", "label": 1}\n{text}\n', "line 2 is not JSON"),
     "a JSON list": ("train.jsonl", b"[1, 2]\n", "line 1 is not a JSON object"),
     "ragged JSON": (
@@ -255,9 +255,9 @@ def test_a_wrong_column_name_gets_the_nearest(tmp_path):
 @pytest.mark.parametrize(
     ("labels", "metric", "message"),
     [
-        (["a", "b", "a", "b"], "pearson", "'a' is no number"),
-        ([0.5, 1.5, 2.5, 3.5], "accuracy", "0.5 is no class"),
-        ([0, 1, 0, 1], ("accuracy", "pearson"), "score different things"),
+        (["a", "b", "a", "b"], "pearson", "'a' is not one"),
+        ([0.5, 1.5, 2.5, 3.5], "accuracy", "0.5 is not one"),
+        ([0, 1, 0, 1], ("accuracy", "pearson"), "cannot be combined"),
     ],
 )
 def test_labels_and_metric_that_do_not_fit_are_refused(tmp_path, labels, metric, message):

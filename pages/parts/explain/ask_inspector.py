@@ -16,7 +16,7 @@ def ask(request: Request, response_type: type[ResponseT]) -> ResponseT:
     """Return the response; show a status line while waiting.
 
     Raises:
-        SparseKDError: as `client.ask`.
+        SparseKDError: as `client.send`.
     """
     place = st.empty()
 
@@ -25,7 +25,7 @@ def ask(request: Request, response_type: type[ResponseT]) -> ResponseT:
         place.caption(f":material/hourglass_top: {frame.plain(words)} …")
 
     try:
-        found = client.ask(request, response_type, waiting)
+        found = client.send(request, response_type, waiting)
     except SparseKDError:
         place.empty()
         raise

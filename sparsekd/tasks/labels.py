@@ -1,4 +1,4 @@
-"""Labels of a local task: class names, class numbers or fractions, checked and turned into ids."""
+"""Labels of a local task: class names, class numbers or fractions, checked and turned to ids."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -16,22 +16,22 @@ NO_LABEL = {"", "nan", "none", "null", "na", "n/a"}
 
 
 @dataclass(frozen=True)
-class Answers:
+class Labels:
     """Class names in id order (empty for regression), and each split's ids or numbers."""
 
     names: tuple[str, ...]
     ids: dict[str, Values]
 
 
-def read_labels(columns: dict[str, pd.Series], regression: bool | None) -> Answers:
-    """Labels as ids 0 … C−1 in the order of the sorted names, or as numbers.
+def read_labels(columns: dict[str, pd.Series], regression: bool | None) -> Labels:
+    """Return labels as ids 0 … C−1 in the order of the sorted names, or as numbers.
 
     Args:
-        regression: numbers (True), classes (False), or inferred: fractions are numbers.
+        regression: Numbers (True), classes (False), or inferred (None): fractions are numbers.
 
     Raises:
-        BadInput: missing labels, a single class, labels of validation that train lacks.
-        Incompatible: names where numbers are wanted, or fractions where classes are.
+        BadInput: missing labels, a single class, or validation labels that train lacks.
+        Incompatible: names for a regression, or fractions for a classification.
     """
     for name, column in columns.items():
         _check_missing(column, name)
@@ -48,17 +48,17 @@ def _check_missing(column: pd.Series, name: str) -> None:
     missing = column.isna() | column.astype(str).str.strip().str.lower().isin(NO_LABEL)
     if missing.all() or (column.astype(str).str.strip() == "-1").all():
         raise BadInput(
-            f"The {name} file has no labels.", "Give a file in which every example has its label."
+            f"The {name} file has no labels.", "Use a file with a label for every example."
         )
     if missing.any():
         raise BadInput(
             f"The {name} file has no label in {row_numbers(missing)}.",
-            "Fill these labels in, or remove the rows.",
+            "Fill in these labels, or remove the rows.",
         )
 
 
 def _plain(column: pd.Series) -> Values:
-    """Integers or fractions where every value is one (texts of numbers too), otherwise texts."""
+    """Return integers or fractions if every value is one, even as text, otherwise text."""
     texts = column.astype(str).str.strip()
     words: Values = texts.to_numpy(dtype=object)
     if column.map(lambda value: isinstance(value, bool | np.bool_)).any():
@@ -71,11 +71,12 @@ def _plain(column: pd.Series) -> Values:
     return words if numbers.isna().any() else np.asarray(numbers)
 
 
-def _numbers(values: dict[str, Values], numeric: bool) -> Answers:
+def _numbers(values: dict[str, Values], numeric: bool) -> Labels:
     if not numeric:
         odd = next(v for column in values.values() for v in column if isinstance(v, str))
         raise Incompatible(
-            f"The label {odd!r} is no number, as the metric asks.", "Choose accuracy, f1 or mcc."
+            f"The metric needs numbers; the label {odd!r} is not one.",
+            "Choose accuracy, f1 or mcc.",
         )
     ids = {name: column.astype("float32") for name, column in values.items()}
     for name, column in ids.items():
@@ -87,13 +88,13 @@ def _numbers(values: dict[str, Values], numeric: bool) -> Answers:
             )
     if np.ptp(ids["train"]) == 0:
         raise BadInput(
-            f"Every training label is {ids['train'][0]:g}: there is nothing to learn.",
+            f"Every training label is {ids['train'][0]:g}.",
             "Check the label column.",
         )
-    return Answers((), ids)
+    return Labels((), ids)
 
 
-def _classes(values: dict[str, Values], numeric: bool) -> Answers:
+def _classes(values: dict[str, Values], numeric: bool) -> Labels:
     if numeric and any(column.dtype.kind == "f" for column in values.values()):
         values = {name: _whole(column) for name, column in values.items()}
     if not numeric:
@@ -106,16 +107,16 @@ def _classes(values: dict[str, Values], numeric: bool) -> Answers:
             raise BadInput(
                 f"The {name} file has labels that train lacks: "
                 f"{', '.join(map(str, unseen[:5]))}; train has {', '.join(map(str, known[:5]))}.",
-                "Make the labels agree, or remove these rows.",
+                "Correct the labels, or remove these rows.",
             )
     ids = {name: np.searchsorted(known, column) for name, column in values.items()}
-    return Answers(tuple(str(name) for name in known), ids)
+    return Labels(tuple(str(name) for name in known), ids)
 
 
 def _whole(column: Values) -> NDArray[np.int64]:
     if not (column == np.round(column)).all():
         raise Incompatible(
-            f"The label {column[column != np.round(column)][0]:g} is no class, as the metric asks.",
+            f"The metric needs classes; {column[column != np.round(column)][0]:g} is not one.",
             "Choose pearson or spearman.",
         )
     return column.astype(np.int64)
@@ -124,11 +125,11 @@ def _whole(column: Values) -> NDArray[np.int64]:
 def _check_classes(known: Values, rows: int) -> None:
     if len(known) < 2:
         raise BadInput(
-            f"The train file has a single class, {known[0]}: there is nothing to learn.",
-            "Check the label column, or give data with at least two classes.",
+            f"The train file has a single class, {known[0]}.",
+            "Check the label column, or use data with at least two classes.",
         )
     if len(known) > MAX_CLASSES or (rows > 20 and len(known) > rows // 2):
         raise BadInput(
             f"The label column has {len(known)} different values in {rows} rows.",
-            "Name another label column; for numbers, choose the metric pearson.",
+            "Choose another label column; for numbers, the metric pearson.",
         )
