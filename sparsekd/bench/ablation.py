@@ -25,7 +25,7 @@ TOKENS = 1024  # of a round: one batch of whole runs, of the size that is fastes
 def measure(
     teacher: PreTrainedModel, data: Encoded, rounds: int = 3, deep: int = DEEP
 ) -> list[Row]:
-    """Measure both on the same examples in turn; ratios are medians over the rounds.
+    """Measure whole runs and shared prefixes in turn on the same examples; ratios are medians.
 
     The models are the teacher and, where it has fewer than `deep` layers, one of the same width
     with so many layers and random weights: the shared prefix grows with the depth.

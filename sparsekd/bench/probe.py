@@ -94,21 +94,23 @@ def _rows(
         f"{len(masks) * shape.layers} layers are run, chosen here: {chosen}; "
         f"logits equal to {furthest:.0e}, {torch.get_num_threads()} threads; "
     )
-    return [_row(spent, way, what, note) for way in ("sliced", "stacked")]
+    return [_row(spent, strategy, what, note) for strategy in ("sliced", "stacked")]
 
 
-def _row(spent: dict[str, list[float]], way: str, what: str, note: str) -> Row:
-    ratios = [plain / other for plain, other in zip(spent["plain"], spent[way], strict=True)]
+def _row(spent: dict[str, list[float]], strategy: str, what: str, note: str) -> Row:
+    pairs = zip(spent["plain"], spent[strategy], strict=True)
+    ratios = [plain / other for plain, other in pairs]
     each = ", ".join(f"{ratio:.2f}" for ratio in ratios)
-    words = f"λ × sparsity, {what}: a model for each mask / {way}"
+    words = f"λ × sparsity, {what}: a model for each mask / {strategy}"
     return {"what": words, "ratio": median(ratios), "note": note + each}
 
 
 def _timed(
     run: Predict, teacher: PreTrainedModel, data: Encoded, masks: list[Mask]
 ) -> tuple[float, Array]:
-    """Return the result and its seconds: processor time, which other processes do not add to; on a
-    GPU, wall time.
+    """Return the seconds of a run and its logits.
+
+    On a processor the seconds are processor time, which other processes do not add to.
     """
     clock = time.process_time if teacher.device.type == "cpu" else time.perf_counter
     start = clock()

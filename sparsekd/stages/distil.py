@@ -37,7 +37,7 @@ def run(context: StageContext) -> Outcome:
 
 
 def run_stacked(contexts: Sequence[StageContext]) -> Iterator[RunEnd]:
-    """Distil the students of `stackable` recipes as one stacked model; yield each as it ends.
+    """Distil the students of several runs as one stacked model; yield each as it ends.
 
     Where they cannot be stacked they are trained one after another, and their facts say why.
     """

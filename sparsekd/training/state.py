@@ -6,7 +6,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class TrainingResult:
-    """The course of a finished training; the model holds the weights of `best_epoch` (from 0).
+    """The outcome of a finished training; the model holds the weights of `best_epoch` (from 0).
 
     Attributes:
         metrics: Those of the selection split at the best epoch.

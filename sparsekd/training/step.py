@@ -141,7 +141,7 @@ class TrainingStep:
         return nullcontext()
 
     def _episode_key(self, episode: int) -> list[int]:
-        """Return what tells a training episode's draws from those of the final training."""
+        """Return the part of a seed that separates an episode from the final training."""
         return [] if episode == self.job.method.training_episodes else [1 + episode]
 
     def _setup(self) -> Setup:

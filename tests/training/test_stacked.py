@@ -6,7 +6,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from torch import nn
 
 from sparsekd import methods
 from sparsekd.catalog.methods import METHODS
@@ -17,7 +16,6 @@ from sparsekd.errors import BadInput, Cancelled, Incompatible
 from sparsekd.knowledge.evaluation import predict
 from sparsekd.methods.fine_tuning import FineTuning
 from sparsekd.methods.vanilla import Vanilla
-from sparsekd.models import stacked
 from sparsekd.training import Callbacks, TrainingJob, check_stackable, train, train_stacked
 from sparsekd.training.checkpoint import Checkpoint
 from tests.conftest import tiny_model
@@ -166,28 +164,6 @@ def test_one_that_diverges_and_one_that_is_refused_do_not_end_the_others():
     assert isinstance(results[2], Incompatible) and "shape" in results[2].message
     for index in (0, 3):
         assert_same(jobs[index], results[index], expected[index])
-
-
-def test_dropout_is_drawn_for_each_student_on_its_own():
-    model = tiny_model(attn_implementation="sdpa", hidden_dropout_prob=0.5)
-    stack = stacked.Stack([copy.deepcopy(model), copy.deepcopy(model)])
-    rows = np.array([0, 1, 2, 0, 1, 2])
-    first, second = stack.logits(tiny_data(28).batch(rows))
-    assert not torch.allclose(first, second)
-
-
-def test_what_cannot_be_stacked_is_refused_with_the_reason(monkeypatch):
-    with pytest.raises(Incompatible, match="differ in their shape"):
-        stacked.check([student(0), student(1, layers=3)])
-    tied = student(0)
-    layers = tied.base_model.encoder.layer
-    layers[1].intermediate.dense.weight = layers[0].intermediate.dense.weight
-    with pytest.raises(Incompatible, match="share weights"):
-        stacked.check([tied])
-    strange = student(0)
-    strange.classifier = nn.Bilinear(2, 2, 2)
-    with pytest.raises(Incompatible, match=r"'classifier' \(Bilinear\)"):
-        stacked.check([strange])
 
 
 @pytest.mark.parametrize(
