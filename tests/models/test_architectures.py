@@ -21,8 +21,8 @@ from sparsekd.catalog import families
 from sparsekd.catalog.families import FAMILIES
 from sparsekd.data import Batch
 from sparsekd.errors import Incompatible
-from sparsekd.knowledge.attribution import embedded, embeddings
 from sparsekd.knowledge.observe import observe
+from sparsekd.knowledge.rankings.conductance import embedded, embeddings
 from sparsekd.models import architectures, exporting
 from sparsekd.models.gates import cls_only, gated
 from sparsekd.models.loading import load, load_saved, save
