@@ -10,7 +10,7 @@ import pytest
 
 from sparsekd import figures
 from sparsekd.figures import DARK, LIGHT, Theme
-from tests import studyframes
+from tests.figures import sample_frames
 
 PAGES = {LIGHT: "#fdfdfb", DARK: "#0b0e10"}
 
@@ -42,14 +42,14 @@ def test_words_and_lines_stand_out_from_their_page(theme: Theme):
 
 
 def test_lines_differ_in_more_than_colour():
-    figure = figures.quality(studyframes.curve(), "accuracy")
+    figure = figures.quality(sample_frames.curve(), "accuracy")
     lines = [trace for name, trace in named(figure).items() if name.startswith("λ")]
     assert len(lines) == 5
     assert len({(trace.line.dash, trace.marker.symbol) for trace in lines}) == 5
 
 
 def test_the_curve_shows_student_teacher_and_distance_where_the_frame_has_them():
-    curve = studyframes.curve()
+    curve = sample_frames.curve()
     figure = figures.quality(curve, "accuracy", split="validation")
     own = curve[curve["lam"] == 0.5]
     drawn = [trace for trace in figure.data if trace.name == "λ = 0.5"]
@@ -61,7 +61,7 @@ def test_the_curve_shows_student_teacher_and_distance_where_the_frame_has_them()
 
 
 def test_the_dense_level_is_a_band_over_all_sparsities():
-    curve = studyframes.curve()
+    curve = sample_frames.curve()
     dense = curve[curve["ranking"] == "dense"].iloc[0]
     figure = figures.quality(curve, "accuracy")
     band = next(trace for trace in figure.data if trace.fill == "toself")
@@ -70,14 +70,14 @@ def test_the_dense_level_is_a_band_over_all_sparsities():
 
 
 def test_a_panel_that_nothing_is_known_of_is_left_out():
-    curve = studyframes.curve().assign(teacher_distance=math.nan)
+    curve = sample_frames.curve().assign(teacher_distance=math.nan)
     figure = figures.quality(curve, "accuracy")
     assert len(figure.layout.annotations) == 2
     assert figure.layout.xaxis2.title.text.startswith("Sparsity")
 
 
 def test_a_chosen_cell_gets_a_star_at_its_mean():
-    curve = studyframes.curve()
+    curve = sample_frames.curve()
     star = named(figures.quality(curve, "accuracy", (0.5, 0.3)))["chosen on the selection data"]
     there = curve[(curve["lam"] == 0.5) & (curve["sparsity"] == 0.3)]
     assert list(star.y) == list(there["mean"])
@@ -86,14 +86,14 @@ def test_a_chosen_cell_gets_a_star_at_its_mean():
 
 
 def test_only_one_method_is_drawn():
-    other = studyframes.curve().assign(method="pkd", mean=0.1)
-    both = pd.concat([studyframes.curve(), other[other["ranking"] != "none"]])
+    other = sample_frames.curve().assign(method="pkd", mean=0.1)
+    both = pd.concat([sample_frames.curve(), other[other["ranking"] != "none"]])
     drawn = named(figures.quality(both, "accuracy", method="pkd"))["λ = 0"]
     assert set(drawn.y) == {0.1}
 
 
 def test_the_grid_has_one_dense_cell_for_all_lam():
-    grid = studyframes.grid()
+    grid = sample_frames.grid()
     maps = [trace for trace in figures.grid(grid, "accuracy").data if trace.type == "heatmap"]
     assert np.shape(maps[0].z) == (5, 9)
     assert np.shape(maps[1].z) == (1, 1)
@@ -104,7 +104,7 @@ def test_the_grid_has_one_dense_cell_for_all_lam():
 
 
 def test_a_click_on_a_cell_tells_lam_and_sparsity_and_its_words_every_seed():
-    grid = studyframes.grid()
+    grid = sample_frames.grid()
     figure = figures.grid(grid, "accuracy")
     catcher = figure.data[-1]
     place = [tuple(pair) for pair in catcher.customdata].index((0.75, 0.2))
@@ -116,7 +116,7 @@ def test_a_click_on_a_cell_tells_lam_and_sparsity_and_its_words_every_seed():
 
 def test_missing_cells_are_crossed_and_not_coloured():
     gone = ((0.5, 0.9), (0.25, 0.4))
-    figure = figures.grid(studyframes.grid(gone), "accuracy")
+    figure = figures.grid(sample_frames.grid(gone), "accuracy")
     crosses = named(figure)["not finished"]
     assert set(zip(crosses.x, crosses.y, strict=True)) == {(9, 2), (4, 1)}
     assert np.isnan(figure.data[0].z[2][8])
@@ -124,20 +124,20 @@ def test_missing_cells_are_crossed_and_not_coloured():
 
 
 def test_differences_are_red_where_worse_and_white_at_the_level():
-    trace = figures.grid(studyframes.grid(), "accuracy", against=0.87).data[0]
+    trace = figures.grid(sample_frames.grid(), "accuracy", against=0.87).data[0]
     assert trace.zmin == -trace.zmax
     assert trace.colorscale[0][1] == "rgb(103,0,31)"
-    loss = figures.grid(studyframes.grid(), "loss", against=0.87).data[0]
+    loss = figures.grid(sample_frames.grid(), "loss", against=0.87).data[0]
     assert loss.colorscale[-1][1] == "rgb(103,0,31)"
 
 
 def test_here_and_the_choice_have_different_shapes_and_a_cell_outside_none():
-    drawn = named(figures.grid(studyframes.grid(), "accuracy", (0.5, 0.3), (1.0, 0.4)))
+    drawn = named(figures.grid(sample_frames.grid(), "accuracy", (0.5, 0.3), (1.0, 0.4)))
     shapes = {
         drawn[name].marker.symbol for name in ("selected cell", "chosen on the selection data")
     }
     assert len(shapes) == 2
-    assert "selected cell" not in named(figures.grid(studyframes.grid(), "accuracy", (0.3, 0.33)))
+    assert "selected cell" not in named(figures.grid(sample_frames.grid(), "accuracy", (0.3, 0.33)))
 
 
 def test_the_front_holds_what_no_smaller_model_beats():
@@ -152,13 +152,13 @@ def test_the_front_holds_what_no_smaller_model_beats():
 
 
 def test_latency_is_drawn_where_measured_and_said_to_be_missing_otherwise():
-    assert len(figures.pareto(studyframes.front(), "accuracy").layout.annotations) == 2
-    without = figures.pareto(studyframes.front(measured=False), "accuracy")
+    assert len(figures.pareto(sample_frames.front(), "accuracy").layout.annotations) == 2
+    without = figures.pareto(sample_frames.front(measured=False), "accuracy")
     assert "not measured yet" in without.layout.annotations[-1].text
 
 
 def test_every_student_is_one_line_of_five_points():
-    wide = figures.wide(studyframes.students(), "validation", "accuracy")
+    wide = figures.wide(sample_frames.students(), "validation", "accuracy")
     assert len(wide) == 51 * 5
     figure = figures.parallel(wide, "accuracy", "validation")
     drawn = sum(np.isnan(np.asarray(trace.y)).sum() for trace in figure.data)
@@ -170,15 +170,15 @@ def test_every_student_is_one_line_of_five_points():
 
 
 def test_overlap_stands_beside_chance():
-    frame = studyframes.stability()
+    frame = sample_frames.stability()
     figure = figures.stability(frame)
     chance = named(figure)["expected by chance"]
-    np.testing.assert_allclose(chance.y, [p / (2 - p) for p in studyframes.SPARSITIES])
+    np.testing.assert_allclose(chance.y, [p / (2 - p) for p in sample_frames.SPARSITIES])
     assert len(figure.layout.annotations) == 2
 
 
 def test_costs_add_up_to_all_seconds_and_all_runs():
-    frame = studyframes.costs()
+    frame = sample_frames.costs()
     drawn = named(figures.costs(frame))
     assert drawn["all runs"].y[-1] == len(frame)
     stages = [trace.y[-1] for name, trace in drawn.items() if name != "all runs"]
@@ -186,23 +186,25 @@ def test_costs_add_up_to_all_seconds_and_all_runs():
 
 
 def test_empty_frames_are_drawn_empty_and_said_so():
-    assert "nothing is finished" in figures.quality_in_words(studyframes.curve()[:0], "accuracy")
-    assert "No cell" in figures.grid_in_words(studyframes.grid().assign(mean=math.nan), "accuracy")
-    wide = figures.wide(studyframes.students()[:0], "validation", "accuracy")
+    assert "nothing is finished" in figures.quality_in_words(sample_frames.curve()[:0], "accuracy")
+    assert "No cell" in figures.grid_in_words(
+        sample_frames.grid().assign(mean=math.nan), "accuracy"
+    )
+    wide = figures.wide(sample_frames.students()[:0], "validation", "accuracy")
     drawn = [
-        figures.quality(studyframes.curve()[:0], "accuracy"),
-        figures.grid(studyframes.grid().assign(mean=math.nan), "accuracy"),
-        figures.grid(studyframes.grid()[:0], "accuracy"),
-        figures.pareto(studyframes.front()[:0], "accuracy"),
+        figures.quality(sample_frames.curve()[:0], "accuracy"),
+        figures.grid(sample_frames.grid().assign(mean=math.nan), "accuracy"),
+        figures.grid(sample_frames.grid()[:0], "accuracy"),
+        figures.pareto(sample_frames.front()[:0], "accuracy"),
         figures.parallel(wide, "accuracy"),
-        figures.stability(studyframes.stability()[:0]),
-        figures.costs(studyframes.costs()[:0]),
+        figures.stability(sample_frames.stability()[:0]),
+        figures.costs(sample_frames.costs()[:0]),
     ]
     assert all(figure.to_json() for figure in drawn)
 
 
 def test_words_name_the_best_cell():
-    words = figures.grid_in_words(studyframes.grid(), "accuracy", "validation")
-    grid = studyframes.grid()
+    words = figures.grid_in_words(sample_frames.grid(), "accuracy", "validation")
+    grid = sample_frames.grid()
     best = grid.loc[grid["mean"].idxmax()]
     assert f"Best mean {best['mean']:.3f} at λ {best['lam']:g}" in words

@@ -38,9 +38,7 @@ def setup(plan: Plan, metric: str, split: str) -> str:
         "Selection": "by the mean over seeds on the selection split, which nothing is reported on",
         "Reported": metric_title(metric, split),
     }
-    rows = "".join(
-        f"<dt>{escape(name)}</dt><dd>{escape(text)}</dd>" for name, text in values.items()
-    )
+    rows = [f"<dt>{escape(name)}</dt><dd>{escape(text)}</dd>" for name, text in values.items()]
     return f"<dl>{''.join(rows)}</dl>"
 
 

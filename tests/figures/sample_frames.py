@@ -1,4 +1,4 @@
-"""Frames of an imagined trade-off study, in the columns of `sparsekd.studies.sweep_results`."""
+"""Frames of a made-up sweep, in the columns of `sparsekd.studies.sweep_results`."""
 
 import math
 
