@@ -24,7 +24,7 @@ def test_logits_come_back_in_the_datas_own_order(tiny, architecture, classes):
     np.testing.assert_allclose(logits, one_by_one(model, data), rtol=1e-4, atol=1e-5)
 
 
-def test_the_company_of_longer_texts_changes_nothing(tiny):
+def test_longer_texts_in_the_batch_change_nothing(tiny):
     model, short, long = tiny(), tiny_data(10, longest=5), tiny_data(6, shortest=40, longest=50)
     both = Encoded(
         np.concatenate([short.ids, long.ids]),
@@ -56,7 +56,7 @@ def test_the_models_mode_is_put_back_and_dropout_is_off(tiny):
     assert model.training
 
 
-def test_it_says_how_far_it_is(tiny):
+def test_progress_is_reported_after_each_batch(tiny):
     events, data = [], tiny_data(600)
     predict(tiny(), data, on_progress=events.append)
     assert [event["done"] for event in events] == sorted(event["done"] for event in events)
@@ -65,7 +65,7 @@ def test_it_says_how_far_it_is(tiny):
     assert len(events) > 1
 
 
-def test_a_listener_can_end_the_pass(tiny):
+def test_a_callback_can_end_the_pass(tiny):
     def leave(event):
         raise Cancelled("Enough.")
 
@@ -85,7 +85,7 @@ def test_a_model_of_another_task_is_refused(tiny):
         evaluate(tiny(labels=3), tiny_data(5, 2), tiny_card(2))
 
 
-def test_a_refused_allocation_names_the_knobs(tiny):
+def test_an_out_of_memory_error_names_what_to_lower(tiny):
     model = tiny()
     model.register_forward_pre_hook(lambda *_: torch.empty(2**57) and None)
     with pytest.raises(Unavailable, match="max_length"):
