@@ -9,6 +9,8 @@ from sparsekd.catalog import families
 from sparsekd.runs import activity, jobs, store
 from sparsekd.runs.records import Plan, State
 from sparsekd.studies import results, stark, steps
+from sparsekd.studies.study_metric import StudyMetric, default_metric
+from sparsekd.studies.sweep_metric import default_sweep_metric
 from sparsekd.system.wording import counted
 
 INTRODUCTION = (
@@ -75,13 +77,13 @@ def draw_study(plan: Plan) -> None:
     if any(run.state is not State.DONE for run in runs.values()):
         live.poll(lambda: draw_progress(plan), runs.values(), "home.progress")
         run_buttons.draw_plan_buttons(plan, "home")
-    asked = study_view.reported(plan)
-    if asked is None:
+    found = default_metric(plan)
+    if found is None:
         return
     if plan.kind == "comparison":
-        comparison_view.show(plan, asked, "home", brief=True)
+        comparison_view.draw_comparison(plan, found, "home", brief=True)
     else:
-        draw_result(asked)
+        draw_result(found)
     st.page_link(
         "pages/student/compare.py",
         label="Compare example by example",
@@ -91,15 +93,15 @@ def draw_study(plan: Plan) -> None:
 
 
 def draw_sweep(plan: Plan) -> None:
-    """Draw a trade-off study's answer and progress; the rest is on its own page."""
+    """Draw a trade-off study's conclusion and progress; the rest is on its own page."""
     from pages.parts.sweep import sweep_frames, sweep_progress, sweep_view
 
     st.subheader("The trade-off study", anchor=False, help="Chosen in the sidebar.")
     st.text(plan.title)
-    found = sweep_frames.look(plan)
-    asked = sweep_view.usual(found)
-    if asked is not None:
-        sweep_view.answer(asked)
+    snapshot = sweep_frames.take_snapshot(plan)
+    metric = default_sweep_metric(plan, snapshot.frame("students"))
+    if metric is not None:
+        sweep_view.draw_conclusion(snapshot, metric)
     sweep_progress.draw_sweep_progress(plan, "home")
     st.page_link(
         "pages/student/tradeoffs.py",
@@ -109,14 +111,14 @@ def draw_sweep(plan: Plan) -> None:
     )
 
 
-def draw_result(asked: study_view.Question) -> None:
+def draw_result(found: StudyMetric) -> None:
     """Draw a study's verdict, its models, and every seed."""
-    study_view.verdict(asked)
+    study_view.draw_study_verdict(found)
     left, right = st.columns([6, 5], gap="large")
     with left:
-        study_view.models(asked, "home.models", brief=True)
+        study_view.draw_models(found, "home.models", brief=True)
     with right:
-        study_view.dots(asked, "home.dots")
+        study_view.draw_seeds(found, "home.dots")
 
 
 def draw_progress(plan: Plan) -> None:

@@ -1,4 +1,4 @@
-"""Compare: did it help? One study's or comparison's models side by side, and the evidence."""
+"""Compare: the models of a study or comparison side by side, and the evidence."""
 
 import streamlit as st
 
@@ -13,9 +13,11 @@ from sparsekd.studies.agreement import (
     finished_models,
     parameter_differences,
 )
+from sparsekd.studies.study_metric import StudyMetric, default_metric
+from sparsekd.studies.study_wording import model_title
 from sparsekd.tasks.cards import TaskCard
 
-MOST_ROWS = 2000  # row numbers listed per side
+MAX_ROWS = 2000  # row numbers listed
 RIGHT = {
     "first": "Only the first right",
     "second": "Only the second right",
@@ -25,31 +27,31 @@ RIGHT = {
 NEARER = {"first": "The first nearer", "second": "The second nearer", "both": "Equally near"}
 
 
-def ask(plan: Plan, start: study_view.Question) -> study_view.Question:
-    """Which split and which metric to compare on."""
-    values = start.values
-    splits, metrics = list(values["split"].unique()), list(values["metric"].unique())
-    if len(splits) * len(metrics) == 1:
-        return start
+def choose_metric(plan: Plan, start: StudyMetric) -> StudyMetric:
+    """Draw the choice of split and metric, where there are several."""
     state = url_state.read()
     with st.container(horizontal=True):
-        split, metric = start.split, start.metric
-        if len(splits) > 1:
-            split = st.segmented_control(
-                "Split", splits, default=state.split if state.split in splits else split,
-                required=True, key=f"compare.split.{plan.id}",
-            )  # fmt: skip
-        if len(metrics) > 1:
-            metric = st.segmented_control(
-                "Metric", metrics, default=state.metric if state.metric in metrics else metric,
-                required=True, key=f"compare.metric.{plan.id}",
-                help="The first metric of the task decides early stopping, on the selection split.",
-            )  # fmt: skip
+        split = _choose(plan, "split", start.splits, start.split, state.split)
+        metric = _choose(plan, "metric", start.metrics, start.metric, state.metric)
     url_state.write(
         split="" if split == start.split else split,
         metric="" if metric == start.metric else metric,
     )
-    return study_view.Question(values, split, metric)
+    return StudyMetric(start.frame, split, metric)
+
+
+def _choose(plan: Plan, name: str, options: list[str], usual: str, wanted: str) -> str:
+    if len(options) < 2:
+        return usual
+    return str(
+        st.segmented_control(
+            name.capitalize(),
+            options,
+            default=wanted if wanted in options else usual,
+            required=True,
+            key=f"compare.{name}.{plan.id}",
+        )
+    )
 
 
 # --- examples --------------------------------------------------------------------------------
@@ -81,7 +83,7 @@ def draw_examples(plan: Plan, card: TaskCard, split: str) -> None:
     )
     rows = table[table["right"] == right].drop(columns="right")
     st.caption(f"Rows of {split}, counted from 0 in the order of the data.")
-    st.dataframe(rows.head(MOST_ROWS), width="stretch", hide_index=True, height=240, key="rows")
+    st.dataframe(rows.head(MAX_ROWS), width="stretch", hide_index=True, height=240, key="rows")
     frame.draw_download(table, f"{first}-against-{second}", "compare.rows")
 
 
@@ -98,7 +100,7 @@ def _choose_pair(models: dict[str, Run]) -> tuple[str, str]:
             name.capitalize(),
             names,
             names.index(start),
-            format_func=study_view.plain_role,
+            format_func=model_title,
             key=f"compare.{name}",
         )
         run = "" if chosen[name] == usual[name] else models[chosen[name]].id
@@ -109,62 +111,64 @@ def _choose_pair(models: dict[str, Run]) -> tuple[str, str]:
 # --- the page --------------------------------------------------------------------------------
 
 
-def page(plan: Plan) -> None:
-    """How far the study is, then what it has found."""
+def draw_page(plan: Plan) -> None:
+    """Draw the progress of the study while it runs, then its results."""
     runs = store.plan_runs(plan)
-    if any(activity.is_active(run) for run in runs.values()):
+    if activity.any_active(runs.values()):
         live.poll(
             lambda: sidebar.draw_steps(plan, with_links=False), runs.values(), "compare.progress"
         )
-    found = study_view.reported(plan)
+    found = default_metric(plan)
     if found is None:
-        frame.stop_with_link("No results yet.", "pages/start/home.py", "See how far the study is")
+        frame.stop_with_link("No results yet.", "pages/start/home.py", "Show the study's progress")
     else:
-        evidence(plan, ask(plan, found))
+        draw_results(plan, choose_metric(plan, found))
 
 
-def evidence(plan: Plan, asked: study_view.Question) -> None:
-    """Verdict, dots, table, parameters, examples, the command."""
+def draw_results(plan: Plan, found: StudyMetric) -> None:
+    """Draw verdict, seeds, tables, parameters, examples and the command."""
     if plan.kind == "comparison":
-        comparison_view.show(plan, asked, "compare")
+        comparison_view.draw_comparison(plan, found, "compare")
     else:
-        study(asked)
-    st.subheader("What differs between them", anchor=False)
-    st.caption("Everything else is the same: task, data, budget, first weights, number of tries.")
+        draw_study(found)
+    st.subheader("Parameters that differ", anchor=False)
+    st.caption("All else is the same: task, data, budget, initial weights, number of tries.")
     st.dataframe(parameter_differences(plan), width="stretch", hide_index=True, key="differences")
     card = references.cards().get(plan.task)
     if card:
         st.subheader("Example by example", anchor=False)
         with frame.error_boundary():
-            draw_examples(plan, card, asked.split)
-    st.subheader("Repeat it", anchor=False)
+            draw_examples(plan, card, found.split)
+    st.subheader("Command", anchor=False)
     st.code(command.command(plan), language="bash", wrap_lines=True)
 
 
-def study(asked: study_view.Question) -> None:
-    """The student of the sparse teacher against its controls."""
-    study_view.verdict(asked)
-    study_view.dots(asked, "compare.dots")
-    study_view.models(asked, "compare.models")
-    comparisons = asked.comparisons()
-    if not comparisons.empty:
-        frame.draw_table(comparisons, "comparisons", "compare.pairs", "The comparisons as a table")
+def draw_study(found: StudyMetric) -> None:
+    """Draw the student of the sparse teacher against its controls."""
+    study_view.draw_study_verdict(found)
+    study_view.draw_seeds(found, "compare.dots")
+    study_view.draw_models(found, "compare.models")
+    verdicts = found.control_verdicts()
+    if not verdicts.empty:
+        frame.draw_table(verdicts, "verdicts", "compare.pairs", "The verdicts as a table")
 
 
-frame.draw_header("Compare", "Did it help? Students side by side, on data that chose nothing.")
+frame.draw_header("Compare", "Did it help? Students side by side, on held-out data.")
 chosen = frame.current_study()
 if chosen is None:
     frame.stop_with_link(
-        "No study yet. The demo study takes about two minutes.", "pages/start/home.py",
+        "No study yet. The demo study takes about two minutes.",
+        "pages/start/home.py",
         "Run the demo study",
-    )  # fmt: skip
+    )
 elif chosen.kind == "sweep":
     st.text(chosen.title)
     frame.stop_with_link(
-        "The chosen study is a trade-off study: its students differ in λ, sparsity and seed, and "
-        "stand side by side on the page Trade-offs.", "pages/student/tradeoffs.py",
+        "The chosen study is a trade-off study: its students, which differ in λ, sparsity and "
+        "seed, are compared on the page Trade-offs.",
+        "pages/student/tradeoffs.py",
         "Open Trade-offs",
-    )  # fmt: skip
+    )
 else:
     with frame.error_boundary():
-        page(chosen)
+        draw_page(chosen)

@@ -1,4 +1,4 @@
-"""Trade-offs: where is the best bargain? λ × sparsity × seed × method, with controls."""
+"""Trade-offs: λ × sparsity × seed × method, with controls."""
 
 import streamlit as st
 
@@ -7,71 +7,74 @@ from pages.parts.sweep import sweep_charts, sweep_form, sweep_frames, sweep_prog
 from sparsekd.runs import store
 from sparsekd.runs.records import Plan
 from sparsekd.studies import command
+from sparsekd.studies.sweep_metric import default_sweep_metric
 
 MORE, OTHER = "More seeds or cells", "Another study"
-FORM = "tradeoffs.form"
 
 
-def main() -> None:
-    """The chosen trade-off study, or the form of the first one."""
+def draw_page() -> None:
+    """Draw the chosen trade-off study, or the form of the first one."""
     plan = frame.current_study()
     if plan is not None and plan.kind == "sweep":
         with frame.error_boundary():
-            page(plan)
+            draw_sweep(plan)
         return
     latest = next((one for one in store.plans() if one.kind == "sweep"), None)
     if latest is None:
         st.info(
-            "No trade-off study yet. Declare one below: every value of λ and sparsity makes "
-            "one student per seed, beside students that say what the choice is worth.",
+            "No trade-off study yet. Declare one below: one student for each λ, sparsity and seed, "
+            "and controls to compare with.",
             icon=":material/info:",
         )
     else:
-        st.info("The study chosen in the sidebar is no trade-off study.", icon=":material/info:")
+        st.info("The study in the sidebar is not a trade-off study.", icon=":material/info:")
         if st.button("Show the latest one", icon=":material/finance_mode:", key="latest"):
             url_state.jump(study=latest.id)
-    form(None)
+    draw_form(None)
 
 
-def form(start: Plan | None) -> None:
-    """The form, which leaves the page as it is while it is filled in."""
+def draw_form(start: Plan | None) -> None:
+    """Draw the form as a fragment, so that filling it in does not rerun the page."""
     st.fragment(frame.guarded(lambda: sweep_form.draw_sweep_form(start)), key="tradeoffs.form")()
 
 
-def page(plan: Plan) -> None:
-    """The answer, how far it is, choices and verdicts, pictures, the command."""
+def draw_sweep(plan: Plan) -> None:
+    """Draw conclusion, progress, choices and verdicts, charts, and the command."""
     st.text(plan.title)
-    found = sweep_frames.look(plan)
-    asked = sweep_view.usual(found)
-    if asked is not None:
-        answer = st.container()
-        asked = sweep_view.ask(asked)
-        with answer:
-            sweep_view.answer(asked)
-    sweep_progress.draw_sweep_progress(plan, "tradeoffs", found.finished)
-    another(plan)
-    if asked is None:
-        st.caption("No student is finished yet: the first results come with the first ones.")
+    snapshot = sweep_frames.take_snapshot(plan)
+    metric = default_sweep_metric(plan, snapshot.frame("students"))
+    if metric is not None:
+        conclusion = st.container()
+        metric = sweep_view.choose_metric(metric)
+        with conclusion:
+            sweep_view.draw_conclusion(snapshot, metric)
+    sweep_progress.draw_sweep_progress(plan, "tradeoffs", snapshot.finished)
+    draw_next_form(plan)
+    if metric is None:
+        st.caption("No student is finished yet.")
         return
-    sweep_view.evidence(asked)
-    sweep_charts.show(asked)
-    st.subheader("Take it along", anchor=False)
-    sweep_charts.report(asked)
+    sweep_view.draw_evidence(snapshot, metric)
+    sweep_charts.draw_charts(snapshot, metric)
+    st.subheader("Report and command", anchor=False)
+    sweep_charts.draw_report(metric)
     st.code(command.command(plan), language="bash", wrap_lines=True)
 
 
-def another(plan: Plan) -> None:
-    """The form on demand: with this study's values, to add to it, or with the usual ones."""
-    # A search has chosen its cells itself: they are no grid to add to.
+def draw_next_form(plan: Plan) -> None:
+    """Draw the form on demand: with this study's values, to extend it, or with the defaults."""
+    # A search has chosen its cells itself: they are not a grid to extend.
     choices = [OTHER] if plan.command else [MORE, OTHER]
     wanted = st.segmented_control(
-        "Ask for", choices, key=f"{FORM}.{plan.id}", label_visibility="collapsed",
-        help="What is finished is used again: only what is missing is done.",
-    )  # fmt: skip
+        "Form",
+        choices,
+        key=f"tradeoffs.form.{plan.id}",
+        label_visibility="collapsed",
+        help="Finished runs are used again: only what is missing is run.",
+    )
     if wanted:
         with st.container(border=True):
-            form(plan if wanted == MORE else None)
+            draw_form(plan if wanted == MORE else None)
 
 
-frame.draw_header("Trade-offs", "Where is the best bargain? Sparsity, λ, seeds, and what they buy.")
-main()
+frame.draw_header("Trade-offs", "Which λ and sparsity make the best student, and at what cost?")
+draw_page()

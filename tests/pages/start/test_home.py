@@ -56,7 +56,7 @@ def test_a_cancelled_study_resumes(open_page: Open) -> None:
 def test_the_result_has_six_models_a_verdict_and_its_doubt(open_page: Open, study: Plan) -> None:
     app = open_page()
 
-    assert "One seed proves nothing" in app.info[0].value
+    assert "1 of at least 5 seeds" in app.info[0].value
     assert list(table(app, "parameters")["what"]) == [roles.ROLES[role] for role in roles.REPORTED]
 
 

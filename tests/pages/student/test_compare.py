@@ -39,7 +39,7 @@ def test_the_metric_stands_in_the_address(open_page: Open, study: Plan) -> None:
     app = open_page(COMPARE, metric="loss")
 
     assert app.button_group(key=f"compare.metric.{study.id}").value == "loss"
-    assert "Loss:" in app.info[0].value
+    assert app.info[0].value.startswith("Loss")
 
 
 def test_the_command_that_repeats_the_study_is_shown(open_page: Open, study: Plan) -> None:

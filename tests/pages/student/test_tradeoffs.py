@@ -8,11 +8,13 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from pages.parts.sweep import sweep_charts, sweep_frames, sweep_view
+from pages.parts.sweep import sweep_frames
 from sparsekd.catalog.parameters import TrainParams
+from sparsekd.figures.report.download import report_bytes
 from sparsekd.runs import store
 from sparsekd.runs.records import Outcome, Plan, State
 from sparsekd.studies import recipes, stark, sweep, sweep_spec
+from sparsekd.studies.sweep_metric import default_sweep_metric
 from tests import sample_sweep
 from tests.pages.conftest import table
 from tests.pages.test_every_page import PAGES
@@ -201,7 +203,7 @@ def test_what_failed_is_named_with_its_reason(open_page: Open) -> None:
 def test_the_best_cell_is_found_and_the_dense_teacher_had_as_many_tries(
     open_page: Open, finished: Plan
 ) -> None:
-    shown = table(open_page(PAGE), "optimism").set_index("who")
+    shown = table(open_page(PAGE), "optimism").set_index("what")
 
     best = shown.loc["Sparse teacher"]
     assert (best["lam"], best["sparsity"], best["tries"]) == (0.5, 30, "4")
@@ -275,13 +277,14 @@ def test_its_command_line_stands_at_the_end(open_page: Open, finished: Plan) -> 
 
 
 def test_the_report_is_one_page_with_the_same_answer(finished: Plan) -> None:
-    asked = sweep_view.usual(sweep_frames.look(finished))
-    assert asked is not None
+    snapshot = sweep_frames.take_snapshot(finished)
+    metric = default_sweep_metric(finished, snapshot.frame("students"))
+    assert metric is not None
 
-    page = sweep_charts.reported(asked).decode()
+    page = report_bytes([finished], metric.metric, metric.split).decode()
 
     assert page.lstrip().lower().startswith("<!doctype html>")
-    assert html.escape(asked.conclusion().sentence) in page
+    assert html.escape(snapshot.conclusion(metric).sentence) in page
 
 
 # --- elsewhere -------------------------------------------------------------------------------
@@ -321,7 +324,7 @@ def test_another_kind_of_study_leads_to_the_latest_trade_offs(
 ) -> None:
     store.save_plan(stark.plan(stark.demo()))
     app = open_page(PAGE)
-    assert "no trade-off study" in app.info[0].value
+    assert "not a trade-off study" in app.info[0].value
 
     app.button(key="latest").click().run()
 

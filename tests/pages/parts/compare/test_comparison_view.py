@@ -24,7 +24,7 @@ SKILLS = {
 
 
 def variants_of(seeds: int = 2, methods: tuple[str, ...] = NAMES) -> Plan:
-    """Four ways to teach a demo student."""
+    """A comparison of four variants on a demo task."""
     teachers = tuple(
         recipes.finetune("demo/sentiment", name, DEMO_TRAINING)
         for name in ("demo:", "demo:distilbert")
@@ -48,14 +48,15 @@ def compared(home: object, skills: None) -> Plan:
     return fill_plan(variants_of())
 
 
-def test_few_seeds_are_said_to_prove_nothing(open_page: Open, compared: Plan) -> None:
+def test_few_seeds_give_no_verdict(open_page: Open, compared: Plan) -> None:
     app = open_page(COMPARE)
 
-    assert "the best mean, Vanilla distillation, sparse teacher" in app.info[0].value
-    assert "2 seeds prove nothing" in app.info[0].value
+    words = app.info[0].value.replace("\\", "")
+    assert "the best mean, Vanilla distillation, sparse teacher" in words
+    assert "2 of at least 5 seeds" in words
 
 
-def test_the_table_has_every_way_with_its_costs_the_best_first(
+def test_the_table_has_every_variant_with_its_costs_the_best_first(
     open_page: Open, compared: Plan
 ) -> None:
     shown = table(open_page(COMPARE), "extra_steps").set_index("what")
@@ -67,7 +68,7 @@ def test_the_table_has_every_way_with_its_costs_the_best_first(
     assert list(costs.loc["Vanilla distillation"]) == [400, 0, 1]
 
 
-def test_every_seed_stands_there_as_a_number(open_page: Open, compared: Plan) -> None:
+def test_every_seed_is_shown_as_a_number(open_page: Open, compared: Plan) -> None:
     shown = table(open_page(COMPARE), "seed 1").set_index("method")
 
     for step in compared.steps:
@@ -76,7 +77,7 @@ def test_every_seed_stands_there_as_a_number(open_page: Open, compared: Plan) ->
             assert shown.loc[roles.title(step.role), f"seed {step.seed}"] == accuracy
 
 
-def test_another_baseline_changes_the_differences_and_stands_in_the_address(
+def test_another_baseline_changes_the_differences_and_the_address(
     open_page: Open, compared: Plan
 ) -> None:
     app = open_page(COMPARE)
@@ -106,14 +107,14 @@ def test_five_seeds_make_a_verdict_and_say_how_wide(open_page: Open, skills: Non
     app = open_page(COMPARE)
 
     assert "Better than vanilla distillation" in app.success[0].value
-    assert "sparse teacher (+" in app.success[0].value
+    assert "sparse teacher (+" in app.success[0].value.replace("\\", "")
     assert "Worse than vanilla distillation" in app.warning[0].value
     # Three differences; the clearest is tested at 1 − 0.05/3.
     shown = table(app, "confidence")["confidence"]
     assert shown.max() == pytest.approx(1 - 0.05 / 3)
 
 
-def test_a_way_that_failed_is_told_with_its_reason(open_page: Open, skills: None) -> None:
+def test_a_failed_student_is_shown_with_its_reason(open_page: Open, skills: None) -> None:
     plan = fill_plan(variants_of(seeds=1), until="scores")
     scores = next(step.recipe.run_id for step in plan.steps if step.role == "scores")
     store.finish(scores, State.FAILED, Outcome(message="The disk is full.", hint="Free it."), 1)
@@ -127,7 +128,7 @@ def test_a_way_that_failed_is_told_with_its_reason(open_page: Open, skills: None
 
 def test_home_runs_and_distil_show_a_comparison(open_page: Open, compared: Plan) -> None:
     home = open_page()
-    assert "2 seeds prove nothing" in home.info[0].value
+    assert "2 of at least 5 seeds" in home.info[0].value
     assert "The comparison" in [header.value for header in home.subheader]
 
     runs = table(open_page("pages/runs/overview.py"), "what")

@@ -1,0 +1,15 @@
+"""A verdict in a box whose colour and icon say which it is."""
+
+import streamlit as st
+
+from sparsekd.studies.verdict import BETTER, WORSE
+
+
+def draw_verdict(verdict: str, text: str) -> None:
+    """Draw a verdict: better, worse, inconclusive, or none yet ("")."""
+    if verdict == BETTER:
+        st.success(text, icon=":material/thumb_up:")
+    elif verdict == WORSE:
+        st.warning(text, icon=":material/thumb_down:")
+    else:
+        st.info(text, icon=":material/balance:" if verdict else ":material/hourglass_top:")

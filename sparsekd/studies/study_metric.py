@@ -1,0 +1,103 @@
+"""One metric on one split of a study: what its pages show of it."""
+
+from dataclasses import dataclass
+
+import pandas as pd
+
+from sparsekd.runs import references
+from sparsekd.runs.records import Plan
+from sparsekd.studies import results, roles
+from sparsekd.tasks import metrics
+
+
+@dataclass(frozen=True, eq=False)
+class StudyMetric:
+    """The values of one metric on one split, of every finished model of a study.
+
+    `frame` is that of `results.study_frame`, with all splits and metrics.
+    """
+
+    frame: pd.DataFrame
+    split: str
+    metric: str
+
+    @property
+    def title(self) -> str:
+        """Return the metric's title."""
+        return metrics.title(self.metric)
+
+    @property
+    def values(self) -> pd.DataFrame:
+        """Return the rows of this split and metric."""
+        return self.frame[
+            (self.frame["split"] == self.split) & (self.frame["metric"] == self.metric)
+        ]
+
+    @property
+    def splits(self) -> list[str]:
+        """Return the reported splits."""
+        return list(self.frame["split"].unique())
+
+    @property
+    def metrics(self) -> list[str]:
+        """Return the metrics that were reported."""
+        return list(self.frame["metric"].unique())
+
+    def summary(self) -> pd.DataFrame:
+        """Return the mean of each role; see `results.SUMMARY`."""
+        return results.summary(self.frame, self.split, self.metric)
+
+    def ranking(self, shown: list[str]) -> pd.DataFrame:
+        """Return the summary of some roles, the best first."""
+        found = self.summary()
+        found = found[found["role"].isin(shown)]
+        ascending = metrics.lower_is_better(self.metric)
+        return found.sort_values("mean", ascending=ascending, kind="stable")
+
+    def control_verdicts(self) -> pd.DataFrame:
+        """Return the verdict on the sparse teacher's student against each control."""
+        return results.comparisons(self.frame, self.split, self.metric)
+
+    def points(self) -> pd.DataFrame:
+        """Return the values with the title of each role in `what`."""
+        return self.values.assign(what=self.values["role"].map(roles.title))
+
+
+def default_metric(plan: Plan) -> StudyMetric | None:
+    """Return the task's first metric on its first reported split; None before the first result."""
+    frame = results.study_frame(plan)
+    if frame.empty:
+        return None
+    found = StudyMetric(frame, str(frame["split"].iloc[0]), str(frame["metric"].iloc[0]))
+    card = references.cards().get(plan.task)
+    wanted = card.metrics[0] if card else found.metric
+    return StudyMetric(frame, found.split, wanted) if wanted in found.metrics else found
+
+
+# --- tables ----------------------------------------------------------------------------------
+
+
+def model_table(found: StudyMetric) -> pd.DataFrame:
+    """Return the summary with the interval in words, and sizes relative to the largest model."""
+    table = found.summary()
+    return table.assign(
+        interval=intervals(table["low"], table["high"]),
+        share=table["parameters"] / table["parameters"].max(),
+    )
+
+
+def seed_table(found: StudyMetric, shown: list[str]) -> pd.DataFrame:
+    """Return one row per role, in the given order, with a column for each seed."""
+    wide = found.values.pivot_table(index="role", columns="seed", values="value")
+    wide = wide.reindex(shown).reset_index()
+    wide.insert(0, "method", wide.pop("role").map(roles.title))
+    wide.columns = [name if name == "method" else f"seed {name}" for name in wide.columns]
+    return wide
+
+
+def intervals(low: pd.Series, high: pd.Series, sign: str = "") -> list[str]:
+    """Return intervals in words; a dash where an end is unknown."""
+    return [
+        f"{one:{sign}.3f} to {other:{sign}.3f}" if pd.notna(one) and pd.notna(other) else "–"
+        for one, other in zip(low, high, strict=True)
+    ]

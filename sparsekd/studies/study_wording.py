@@ -1,0 +1,145 @@
+"""Verdicts of studies and comparisons as sentences."""
+
+from dataclasses import dataclass
+
+import pandas as pd
+
+from sparsekd.studies import roles
+from sparsekd.studies.stats import LEAST_SEEDS
+from sparsekd.studies.study_metric import StudyMetric
+from sparsekd.studies.verdict import BETTER, INCONCLUSIVE, WORSE
+from sparsekd.tasks import metrics
+
+
+@dataclass(frozen=True)
+class Statement:
+    """A sentence, and the verdict that it gives: better, worse, inconclusive or none yet ("")."""
+
+    verdict: str
+    text: str
+
+
+def difference_in_words(metric: str, difference: float) -> str:
+    """Return the size of a difference in points (hundredths), or as it is for a loss."""
+    if metric == "loss":
+        return f"{abs(difference):.3f}"
+    return f"{abs(100 * difference):.1f} points"
+
+
+def role_in_sentence(role: str) -> str:
+    """Return a role's title as it stands inside a sentence."""
+    words = roles.title(role)
+    return words[0].lower() + words[1:]
+
+
+def model_title(name: str) -> str:
+    """Return the title of "student, seed 0"."""
+    role, _, seed = name.partition(", ")
+    return f"{roles.title(role)}, {seed}"
+
+
+# --- a study ---------------------------------------------------------------------------------
+
+
+def study_statements(found: StudyMetric) -> list[Statement]:
+    """Return the verdict against each control, the first one with its evidence."""
+    table = found.control_verdicts()
+    if table.empty:
+        return [Statement("", "No verdict yet: not all students are finished.")]
+    return [
+        Statement(
+            str(row["verdict"]),
+            f"{_control_sentence(found, row)} {_verdict(found.metric, row, place == 0)}",
+        )
+        for place, (_, row) in enumerate(table.iterrows())
+    ]
+
+
+def _control_sentence(found: StudyMetric, row: pd.Series) -> str:
+    difference, control = float(row["difference"]), f"the {role_in_sentence(str(row['control']))}"
+    if difference == 0:
+        return f"{found.title}: the student of the sparse teacher equals {control}."
+    mean = f"on average over {row['seeds']} seeds " if row["seeds"] > 1 else ""
+    side = "above" if difference > 0 else "below"
+    size = difference_in_words(found.metric, difference)
+    return f"{found.title}: the student of the sparse teacher is {mean}{size} {side} {control}."
+
+
+def _verdict(metric: str, row: pd.Series, with_evidence: bool) -> str:
+    """Return the verdict with its reason and, from enough seeds on, its evidence."""
+    words = str(row["words"])
+    words = words[0].upper() + words[1:]
+    if not with_evidence or row["seeds"] < LEAST_SEEDS:
+        return f"{words}."
+    numbers = [f"{row['seeds']} seeds", f"corrected p = {row['p_corrected']:.2g}"]
+    if pd.notna(row["low"]):
+        level = f"{100 * row['confidence']:.4g} %"
+        numbers.insert(0, f"{level} interval {_interval(metric, row['low'], row['high'])}")
+    return f"{words} ({', '.join(numbers)})."
+
+
+def _interval(metric: str, low: float, high: float) -> str:
+    if metric == "loss":
+        return f"{low:+.3f} to {high:+.3f}"
+    return f"{100 * low:+.1f} to {100 * high:+.1f} points"
+
+
+# --- a comparison ----------------------------------------------------------------------------
+
+
+def comparison_statements(found: StudyMetric, gaps: pd.DataFrame, against: str) -> list[Statement]:
+    """Return which variants are better than one of them, which worse, which inconclusive.
+
+    Args:
+        gaps: The frame of `comparison_results.differences`.
+    """
+    baseline = role_in_sentence(against)
+    if gaps.empty:
+        return [Statement("", f"No verdict yet: {baseline} and another variant are needed.")]
+    seeds = int(gaps["seeds"].max())
+    if seeds < LEAST_SEEDS:
+        words = f"{_leader(found, gaps, baseline)} Inconclusive: {seeds} of at least "
+        return [Statement(INCONCLUSIVE, f"{words}{LEAST_SEEDS} seeds.")]
+    heads = {
+        BETTER: f"Better than {baseline} in {found.title.lower()}",
+        WORSE: f"Worse than {baseline} in {found.title.lower()}",
+        INCONCLUSIVE: f"Inconclusive against {baseline}",
+    }
+    return [
+        Statement(verdict, f"{head}: {_listed(found.metric, gaps[gaps['verdict'] == verdict])}.")
+        for verdict, head in heads.items()
+        if (gaps["verdict"] == verdict).any()
+    ]
+
+
+def _leader(found: StudyMetric, gaps: pd.DataFrame, baseline: str) -> str:
+    """Return the best mean difference as a sentence."""
+    lower = metrics.lower_is_better(found.metric)
+    best = gaps.sort_values("difference", ascending=lower, kind="stable").iloc[0]
+    difference, what = float(best["difference"]), best["what"]
+    size = difference_in_words(found.metric, difference)
+    if difference == 0:
+        return f"{found.title}: no mean is better than {baseline}; {what} equals it."
+    side = "below" if difference < 0 else "above"
+    if (difference < 0) == lower:
+        return f"{found.title}: the best mean, {what}, is {size} {side} {baseline}."
+    return f"{found.title}: no mean is better than {baseline}; {what} is {size} {side} it."
+
+
+def _listed(metric: str, gaps: pd.DataFrame) -> str:
+    """Return variants with their differences, the best first."""
+    rows = gaps.sort_values("difference", ascending=metrics.lower_is_better(metric))
+    signs = ["+" if gap > 0 else "−" if gap < 0 else "±" for gap in rows["difference"]]
+    return "; ".join(
+        f"{what} ({sign}{difference_in_words(metric, gap)})"
+        for what, sign, gap in zip(rows["what"], signs, rows["difference"], strict=True)
+    )
+
+
+def teacher_values(found: StudyMetric) -> str:
+    """Return the means of the teachers of a comparison as a sentence."""
+    values = found.values
+    teachers = values[[not roles.competes(role) for role in values["role"]]]
+    means = teachers.groupby("role", sort=False)["value"].mean()
+    words = [f"{roles.title(str(role))} {value:.3f}" for role, value in means.items()]
+    return f"{found.title} of the teachers: {', '.join(words) or 'unknown yet'}."
