@@ -139,7 +139,7 @@ def _listed(metric: str, gaps: pd.DataFrame) -> str:
 def teacher_values(found: StudyMetric) -> str:
     """Return the means of the teachers of a comparison as a sentence."""
     values = found.values
-    teachers = values[[not roles.competes(role) for role in values["role"]]]
+    teachers = values[[not roles.is_compared(role) for role in values["role"]]]
     means = teachers.groupby("role", sort=False)["value"].mean()
     words = [f"{roles.title(str(role))} {value:.3f}" for role, value in means.items()]
     return f"{found.title} of the teachers: {', '.join(words) or 'unknown yet'}."

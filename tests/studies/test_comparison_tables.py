@@ -7,7 +7,13 @@ import pytest
 
 from sparsekd.runs import store
 from sparsekd.runs.records import Outcome, Plan, State
-from sparsekd.studies import comparison, comparison_results, comparison_tables, recipes
+from sparsekd.studies import (
+    comparison,
+    comparison_results,
+    comparison_spec,
+    comparison_tables,
+    recipes,
+)
 from sparsekd.studies.study_metric import default_metric
 from tests import sample_study
 from tests.sample_study import DEMO_TRAINING, fill_plan
@@ -17,12 +23,11 @@ NAMES = ("fine_tuning", "vanilla", "vanilla:sparse_teacher")
 
 def plan_of(seeds: int) -> Plan:
     teacher = recipes.finetune("demo/sentiment", "demo:", DEMO_TRAINING)
-    _, student = comparison.usual("demo:")
-    return comparison.plan(
-        comparison.Comparison(
-            "demo/sentiment", NAMES, (teacher,), DEMO_TRAINING, student, seeds=tuple(range(seeds))
-        )
+    _, student = comparison_spec.defaults("demo:")
+    spec = comparison_spec.ComparisonSpec(
+        "demo/sentiment", NAMES, (teacher,), DEMO_TRAINING, student, seeds=tuple(range(seeds))
     )
+    return comparison.plan(spec)
 
 
 @pytest.fixture
