@@ -16,7 +16,7 @@ from sparsekd.runs.records import Recipe, Run
 from sparsekd.studies import masked_quality
 
 ICONS = {"curve": ":material/show_chart:", "grid": ":material/grid_on:"}
-DASHES = ([6, 3], [2, 2], [8, 2, 2, 2], [4, 4])
+DASHES = ([6, 3], [2, 2], [1, 3], [4, 2, 1, 2])
 METRIC_HELP = "On the probe set; higher is better."
 
 
