@@ -22,6 +22,7 @@ from pages.parts.scores_and_mask import (
 from pages.parts.shell import frame, looks, url_state
 from sparsekd.runs import ablations, attributions, store
 from sparsekd.runs.records import Run
+from sparsekd.units.ranked_mask import RankedMask
 
 VIEWS = {
     "why": "Why removed?",
@@ -61,7 +62,7 @@ def draw_page(run: Run) -> None:
         draw_view(view, run, made, (kind, layer or 0, index or 0))
 
 
-def draw_view(view: str, run: Run, made: mask_sliders.Decision, unit: tuple[str, int, int]) -> None:
+def draw_view(view: str, run: Run, made: RankedMask, unit: tuple[str, int, int]) -> None:
     """Draw the answer to one of the page's questions."""
     kind, layer, index = unit
     if view == "why":
@@ -81,7 +82,7 @@ def draw_view(view: str, run: Run, made: mask_sliders.Decision, unit: tuple[str,
         mask_overlap.draw_mask_overlap(run, made.params)
 
 
-def draw_head_map(made: mask_sliders.Decision) -> None:
+def draw_head_map(made: RankedMask) -> None:
     """Draw the heads that the mask keeps; a click chooses one."""
     heads = made.mask.heads
     st.markdown("**Heads** · crossed: removed", help="A click chooses a head.")

@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pages.parts.scores_and_mask import mask_sliders
 from sparsekd.__main__ import main
 from sparsekd.catalog.methods.vanilla import VanillaParams
 from sparsekd.catalog.parameters import TrainParams
@@ -28,6 +27,7 @@ from sparsekd.units import masking
 from sparsekd.units.divergence import distance
 from sparsekd.units.jacobians import Jacobian
 from sparsekd.units.masking import Mask
+from sparsekd.units.ranked_mask import rank_and_build
 from sparsekd.units.scores import Scores
 from tests.workshop import checkpoint_folder, done, task_folder, worked
 
@@ -170,7 +170,7 @@ def test_command_stage_and_page_make_the_same_mask_with_the_same_provenance(
     command = ["mask", "--scores", str(ranked_by[kind]), *options, "--seed", "3", "--out"]
     assert main([*command, str(tmp_path / "command.npz")]) == 0
     pruned = recipes.prune(names["task"], names["teacher"], names["scores"], params, 16, seed=3)
-    page = mask_sliders.decide(Scores.load(ranked_by[kind]), params, seed=3).mask
+    page = rank_and_build(Scores.load(ranked_by[kind]), params, seed=3).mask
     (tmp_path / "page.npz").write_bytes(downloads.mask_file(page))
 
     first = Mask.load(tmp_path / "command.npz")

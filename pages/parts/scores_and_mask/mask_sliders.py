@@ -1,6 +1,5 @@
 """λ and sparsity in, a mask and its picture out."""
 
-from dataclasses import dataclass
 from typing import Any
 
 import streamlit as st
@@ -9,10 +8,11 @@ from pages.parts.scores_and_mask import heatmaps
 from pages.parts.shell import frame, looks, url_state
 from sparsekd.catalog.stage_parameters import MaskParams
 from sparsekd.errors import BadInput
-from sparsekd.units import mask_tables, masking, shape_words
+from sparsekd.units import mask_tables, shape_words
 from sparsekd.units.masking import Mask
+from sparsekd.units.ranked_mask import RankedMask, rank_and_build
 from sparsekd.units.score_tables import BINS
-from sparsekd.units.scores import Matrix, Scores
+from sparsekd.units.scores import Scores
 from sparsekd.units.shape import ModelShape, flops, parameters, pruned
 
 ROUNDINGS = (1, 8, 16, 32, 64)
@@ -23,19 +23,6 @@ SCALE_HELP = (
 )
 TILE = 140  # pixels: four side by side on a screen, two on a telephone
 FIELDS = MaskParams.model_fields
-
-
-@dataclass(frozen=True, eq=False)
-class Decision:
-    """A mask, the parameters it follows, and the values that rank its units.
-
-    Shapes: heads (L, H), neurons (L, F).
-    """
-
-    params: MaskParams
-    heads: Matrix
-    neurons: Matrix
-    mask: Mask
 
 
 # --- sliders ---------------------------------------------------------------------------------
@@ -123,7 +110,7 @@ def _choose_rounding() -> int:
     return chosen
 
 
-def draw_sliders_beside(scores: Scores, width: float) -> tuple[Any, Decision | None]:
+def draw_sliders_beside(scores: Scores, width: float) -> tuple[Any, RankedMask | None]:
     """Draw the sliders on the left; return the place on the right, and the mask.
 
     Where no mask can be made, the place shows the error, and the sliders stay.
@@ -136,26 +123,16 @@ def draw_sliders_beside(scores: Scores, width: float) -> tuple[Any, Decision | N
         params = choose_mask_params()
     with right:
         try:
-            return right, decide(scores, params)
+            return right, rank_and_build(scores, params)
         except BadInput as error:
             frame.show_error(error)
             return right, None
 
 
-def decide(scores: Scores, params: MaskParams, seed: int = 0) -> Decision:
-    """Make the mask at these parameters; `seed` draws a random one.
-
-    Raises:
-        BadInput: the sparsity empties every layer.
-    """
-    ranks = masking.ranks(scores, params, seed)
-    return Decision(params, *ranks, masking.build(scores, params, seed))
-
-
 # --- the mask --------------------------------------------------------------------------------
 
 
-def draw_mask(made: Decision) -> None:
+def draw_mask(made: RankedMask) -> None:
     """Draw the mask over the score map: heads crossed out, each layer's neurons cut off."""
     heads, neurons = made.mask.heads, made.mask.neurons
     left, right = st.columns(2)

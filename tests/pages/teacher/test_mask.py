@@ -7,7 +7,6 @@ import numpy as np
 import pandas as pd
 from streamlit.testing.v1 import AppTest
 
-from pages.parts.scores_and_mask import mask_sliders
 from sparsekd.catalog.stage_parameters import MaskParams
 from sparsekd.runs import store
 from sparsekd.runs.records import Outcome, Plan, Run, State
@@ -209,12 +208,3 @@ def test_the_commands_are_of_the_mask_on_the_page(open_page: Open, study: Plan) 
 
     assert mask_commands.mask_command(scores_run(study), params) in shown
     assert mask_commands.prune_command(scores_run(study), "mask.npz") in shown
-
-
-def test_a_decided_mask_says_how_it_was_made() -> None:
-    made = mask_sliders.decide(sample_scores(), MaskParams(lam=0.9, sparsity=0.6))
-
-    expected = masking.decide(*masking.knowledgeableness(sample_scores(), 0.9), 0.6)
-    np.testing.assert_array_equal(made.mask.heads, expected.heads)
-    np.testing.assert_array_equal(made.mask.neurons, expected.neurons)
-    assert made.mask.provenance["lam"] == 0.9

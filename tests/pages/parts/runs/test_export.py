@@ -10,7 +10,6 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from pages.parts.runs import export
-from pages.parts.scores_and_mask import mask_sliders
 from sparsekd.catalog.stage_parameters import ExportParams, MaskParams, MeasureParams
 from sparsekd.runs import masks, measurements, store
 from sparsekd.runs.records import Outcome, Plan, Recipe, Run, State
@@ -29,7 +28,7 @@ def of(plan: Plan, role: str) -> Run:
 
 def decided() -> masking.Mask:
     """The mask that the Mask page shows first."""
-    return mask_sliders.decide(sample_scores(), MaskParams()).mask
+    return masking.build(sample_scores(), MaskParams())
 
 
 def ended(recipe: Recipe, facts: dict[str, object]) -> Run:
@@ -105,7 +104,7 @@ def test_a_finished_export_shows_its_proof_and_its_folder(open_page: Open, study
 def test_an_export_of_another_mask_is_not_mistaken_for_this_one(
     open_page: Open, study: Plan
 ) -> None:
-    other = mask_sliders.decide(sample_scores(), MaskParams(sparsity=0.6)).mask
+    other = masking.build(sample_scores(), MaskParams(sparsity=0.6))
     exported("demo/sentiment", of(study, "teacher").id, "onnx", masks.reference(other))
     app = open_page(MASK)
 
