@@ -161,15 +161,17 @@ def _print(request: CompareRequest, card: TaskCard, plan: Plan, left_out: dict[s
     metric, split = card.metrics[0], card.validation[0]
     roles = comparison_results.variants(plan)
     summary = results.summary(frame[frame["role"].isin(roles)], split, metric)
+    baseline = comparison_results.baseline(roles)
+    opponents = dict.fromkeys([baseline, *comparison_results.BASELINES])
     against = {
         name: comparison_results.differences(frame, split, metric, name, roles)
-        for name in comparison_results.BASELINES
+        for name in opponents
         if name in roles
     }
     if not request.as_json:
         _print_text(summary, against, plan, f"{metric} on {split}")
         return
-    differences = {name: found.to_dict("records") for name, found in against.items()}
+    differences = {name: rows.to_dict("records") for name, rows in against.items()}
     print_json(
         {
             "comparison": plan.id,
@@ -181,6 +183,7 @@ def _print(request: CompareRequest, card: TaskCard, plan: Plan, left_out: dict[s
             "rows": comparison_results.rows(plan),
             "summary": summary.to_dict("records"),
             "costs": comparison_results.costs(plan).to_dict("records"),
+            "baseline": baseline,
             "differences": differences,
             "left_out": [{"method": name, "reason": why} for name, why in left_out.items()],
             "unfinished": comparison_results.unfinished(plan),
@@ -196,6 +199,8 @@ def _print_text(
     table = summary[columns].merge(spent, on="role", how="left")
     print(f"\n{what}, which chose nothing (mean, 95 % interval over seeds):")
     print(table_text(table, "{:.4g}"))
-    for name, found in against.items():
-        print(f"\nAgainst {name}, paired over seeds (Holm's correction):")
-        print(verdict_table(found, "role"))
+    for place, (name, verdicts) in enumerate(against.items()):
+        status = "exploratory, " if place else ""
+        if len(verdicts):
+            print(f"\nAgainst {name}, {status}paired over seeds (Holm's correction):")
+            print(verdict_table(verdicts, "role"))

@@ -128,6 +128,14 @@ def variants(plan: Plan) -> list[str]:
     return list(dict.fromkeys(step.role for step in plan.steps if roles.is_compared(step.role)))
 
 
+def baseline(variants: list[str]) -> str:
+    """Return the variant with which the others are planned to be compared.
+
+    Comparisons with any other one are exploratory.
+    """
+    return next((name for name in BASELINES if name in variants), variants[0])
+
+
 def differences(
     values: pd.DataFrame, split: str, metric: str, against: str, planned: list[str]
 ) -> pd.DataFrame:

@@ -52,9 +52,10 @@ def test_every_method_and_seed_has_a_row_with_its_cost(compared: dict[str, Any])
 
 def test_differences_are_told_against_both_baselines(compared: dict[str, Any]):
     assert set(compared["differences"]) == {"vanilla", "fine_tuning"}
+    assert compared["baseline"] == "vanilla"
     for rows in compared["differences"].values():
         assert len(rows) == 4
-        assert all(row["verdict"].startswith("inconclusive: 2 of") for row in rows)
+        assert all(row["words"].startswith("inconclusive: 2 of") for row in rows)
     assert [entry["role"] for entry in compared["teachers"]] == ["teacher"]
 
 

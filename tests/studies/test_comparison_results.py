@@ -150,3 +150,9 @@ def test_nothing_finished_gives_no_row():
     assert comparison_results.differences(
         nothing, "validation", "accuracy", "vanilla", ["vanilla", "pkd"]
     ).empty
+
+
+def test_vanilla_distillation_is_the_baseline_where_it_is_there():
+    assert comparison_results.baseline(["pkd", "fine_tuning", "vanilla"]) == "vanilla"
+    assert comparison_results.baseline(["pkd", "fine_tuning"]) == "fine_tuning"
+    assert comparison_results.baseline(["pkd", "minilm"]) == "pkd"
