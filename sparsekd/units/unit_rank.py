@@ -23,7 +23,7 @@ class RankedUnit:
 
     @property
     def rank(self) -> int:
-        """The rank by knowledgeableness: 1 is the highest."""
+        """Return the rank by knowledgeableness: 1 is the highest."""
         return self.pool - self.place + 1
 
 

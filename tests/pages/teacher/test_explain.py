@@ -56,9 +56,8 @@ def scored(study: Plan) -> Run:
 
 def about(run: Run, **more: object) -> dict[str, object]:
     length = run.recipe.params["max_length"]
-    return {
-        "task": run.recipe.task, "model": run.recipe.inputs["teacher"], "max_length": length,
-    } | more  # fmt: skip
+    teacher = run.recipe.inputs["teacher"]
+    return {"task": run.recipe.task, "model": teacher, "max_length": length} | more
 
 
 def keep(request: Request, response: object) -> None:

@@ -90,8 +90,8 @@ def test_moving_a_slider_keeps_no_masks(open_page: Open, study: Plan, home: Path
 
 
 def test_a_finished_export_shows_its_proof_and_its_folder(open_page: Open, study: Plan) -> None:
-    run = exported("demo/sentiment", of(study, "teacher").id, "onnx",
-                   masks.reference(decided()))  # fmt: skip
+    mask = masks.reference(decided())
+    run = exported("demo/sentiment", of(study, "teacher").id, "onnx", mask)
     app = open_page(MASK)
 
     assert "differ by at most 3.0e-07" in words(app)
@@ -112,8 +112,8 @@ def test_an_export_of_another_mask_is_not_mistaken_for_this_one(
 
 
 def test_an_export_whose_files_were_deleted_is_told(open_page: Open, study: Plan) -> None:
-    run = exported("demo/sentiment", of(study, "teacher").id, "gated",
-                   masks.reference(decided()))  # fmt: skip
+    mask = masks.reference(decided())
+    run = exported("demo/sentiment", of(study, "teacher").id, "gated", mask)
     (run.folder / "export" / "config.json").unlink()
     (run.folder / "export").rmdir()
     app = open_page(MASK)
