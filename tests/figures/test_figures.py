@@ -69,7 +69,7 @@ def test_the_dense_level_is_a_band_over_all_sparsities():
     assert (min(band.x), max(band.x)) == (0.0, 0.9)
 
 
-def test_a_panel_that_nothing_is_known_of_is_left_out():
+def test_an_empty_panel_is_left_out():
     curve = sample_frames.curve().assign(teacher_distance=math.nan)
     figure = figures.quality(curve, "accuracy")
     assert len(figure.layout.annotations) == 2
@@ -103,7 +103,7 @@ def test_the_grid_has_one_dense_cell_for_all_lam():
     assert maps[0].hoverinfo == "skip"  # clicks and words are the catcher's
 
 
-def test_a_click_on_a_cell_tells_lam_and_sparsity_and_its_words_every_seed():
+def test_a_cell_carries_lam_and_sparsity_for_clicks_and_every_seed_as_text():
     grid = sample_frames.grid()
     figure = figures.grid(grid, "accuracy")
     catcher = figure.data[-1]
@@ -131,7 +131,7 @@ def test_differences_are_red_where_worse_and_white_at_the_level():
     assert loss.colorscale[-1][1] == "rgb(103,0,31)"
 
 
-def test_here_and_the_choice_have_different_shapes_and_a_cell_outside_none():
+def test_selected_and_chosen_cells_have_different_shapes_and_a_cell_outside_has_none():
     drawn = named(figures.grid(sample_frames.grid(), "accuracy", (0.5, 0.3), (1.0, 0.4)))
     shapes = {
         drawn[name].marker.symbol for name in ("selected cell", "chosen on the selection data")
@@ -140,7 +140,7 @@ def test_here_and_the_choice_have_different_shapes_and_a_cell_outside_none():
     assert "selected cell" not in named(figures.grid(sample_frames.grid(), "accuracy", (0.3, 0.33)))
 
 
-def test_the_front_holds_what_no_smaller_model_beats():
+def test_the_front_has_the_models_that_no_smaller_one_matches():
     # By hand: b is beaten by a, d by c.
     rows = [("a", 1, 0.5), ("b", 2, 0.4), ("c", 3, 0.9), ("d", 4, 0.9), ("e", 5, 0.95)]
     front = pd.DataFrame(rows, columns=["what", "parameters", "quality"])
@@ -151,7 +151,7 @@ def test_the_front_holds_what_no_smaller_model_beats():
     assert list(lower.x) == [1, 2]
 
 
-def test_latency_is_drawn_where_measured_and_said_to_be_missing_otherwise():
+def test_latency_is_drawn_where_measured_and_noted_as_missing_otherwise():
     assert len(figures.pareto(sample_frames.front(), "accuracy").layout.annotations) == 2
     without = figures.pareto(sample_frames.front(measured=False), "accuracy")
     assert "not measured yet" in without.layout.annotations[-1].text
@@ -169,7 +169,7 @@ def test_every_student_is_one_line_of_five_points():
     assert ends.min() >= np.asarray(rest.y).reshape(-1, 6)[:, 4].max()
 
 
-def test_overlap_stands_beside_chance():
+def test_overlap_is_drawn_beside_chance():
     frame = sample_frames.stability()
     figure = figures.stability(frame)
     chance = named(figure)["expected by chance"]
@@ -185,7 +185,7 @@ def test_costs_add_up_to_all_seconds_and_all_runs():
     assert sum(stages) * 60 == pytest.approx(frame["seconds"].sum())
 
 
-def test_empty_frames_are_drawn_empty_and_said_so():
+def test_empty_frames_give_empty_figures_and_say_so():
     assert "nothing is finished" in figures.quality_in_words(sample_frames.curve()[:0], "accuracy")
     assert "No cell" in figures.grid_in_words(
         sample_frames.grid().assign(mean=math.nan), "accuracy"
@@ -203,7 +203,7 @@ def test_empty_frames_are_drawn_empty_and_said_so():
     assert all(figure.to_json() for figure in drawn)
 
 
-def test_words_name_the_best_cell():
+def test_the_alternative_text_names_the_best_cell():
     words = figures.grid_in_words(sample_frames.grid(), "accuracy", "validation")
     grid = sample_frames.grid()
     best = grid.loc[grid["mean"].idxmax()]

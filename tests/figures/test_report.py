@@ -1,4 +1,4 @@
-"""The report of a study: one file that says first what was found, and loads nothing."""
+"""The report of a sweep: one file, the conclusion first, that loads nothing else."""
 
 import re
 from dataclasses import replace
@@ -44,21 +44,21 @@ def test_the_conclusion_comes_first_and_the_file_opens_offline(home: Path):
     text = read(report.write([plan], home / "report.html"))
     students = sweep_results.students(plan)
     found = sweep_results.conclusions(students, "validation", "accuracy")["vanilla"]
-    told = unescape(text[text.index("<h1>") :])
+    shown = unescape(text[text.index("<h1>") :])
     p = f"{found.verdicts['dense'].p:.4g}"
-    assert told.index(found.sentence) < told.index("<h3>Setup") < told.index(p)
-    assert all(f"{choice.reported:.4g}" in told for choice in found.choices.values())
-    assert all(f"{choice.selected:.4g}" in told for choice in found.choices.values())
-    assert "python -m sparsekd sweep" in told
-    assert "plotly 7" in told
+    assert shown.index(found.sentence) < shown.index("<h3>Setup") < shown.index(p)
+    assert all(f"{choice.reported:.4g}" in shown for choice in found.choices.values())
+    assert all(f"{choice.selected:.4g}" in shown for choice in found.choices.values())
+    assert "python -m sparsekd sweep" in shown
+    assert "plotly 7" in shown
     assert text.count('class="figure"') == text.count("<details>") == 6
     assert "Not finished" not in text
-    # The library knows addresses of its own: the browser is told to load nothing at all.
+    # The library knows addresses of its own: the browser is shown to load nothing at all.
     assert "default-src 'none'" in text
     assert not re.search(r"https?://|//cdn|@import|\ssrc=|\shref=|url\(", text)
 
 
-def test_a_half_finished_study_says_how_far_it_is_and_why(home: Path):
+def test_a_half_finished_study_shows_its_progress_and_failures(home: Path):
     plan = study(until=20, seeds=(0, 1))
     waiting = plan.steps[20].recipe.run_id
     outcome = Outcome(message="The disk is <full>.", hint="Free it.")
@@ -69,7 +69,7 @@ def test_a_half_finished_study_says_how_far_it_is_and_why(home: Path):
     assert "The disk is &lt;full&gt;." in text
 
 
-def test_text_from_data_is_text_and_several_studies_stand_in_one_report(home: Path):
+def test_text_from_data_is_escaped_and_one_report_holds_several_studies(home: Path):
     evil = '</script><script>alert("x")</script><img src=x onerror=alert(1)>'
     plans = [replace(small(), title=evil), small(seeds=(2,))]
     text = read(report.write(plans, home / "report.html", metric="loss"))
@@ -96,7 +96,7 @@ def test_what_cannot_be_reported_is_refused_and_leaves_no_file(home: Path):
     assert not path.exists()
 
 
-def test_a_place_that_cannot_be_written_is_named(home: Path):
+def test_a_path_that_cannot_be_written_is_named(home: Path):
     (home / "file").write_text("")
     with pytest.raises(Unavailable, match="cannot be used"):
         report.write([small()], home / "file" / "report.html")

@@ -51,7 +51,7 @@ def cost(*methods: str) -> dict[str, dict]:
 # --- rows ------------------------------------------------------------------------------------
 
 
-def test_there_is_one_row_per_student_and_seed_on_the_data_that_chose_nothing():
+def test_every_student_and_seed_has_one_row_on_the_split_that_chose_nothing():
     plan = finish(comparison.plan(asked("fine_tuning", "vanilla:sparse_teacher", seeds=(0, 1))))
     rows = comparison_results.rows(plan)
     assert [(row["method"], row["seed"], row["split"]) for row in rows] == [
@@ -63,7 +63,7 @@ def test_there_is_one_row_per_student_and_seed_on_the_data_that_chose_nothing():
     assert [row["teachers"] for row in rows[:2]] == [[], ["sparse_teacher"]]
 
 
-def test_students_on_the_way_count_as_extra_steps_and_time():
+def test_trial_students_and_assistants_count_as_extra_steps_and_time():
     found = cost("fine_tuning", "vanilla", "vanilla:sparse_teacher", "vanilla:assistant")
     assert {row["steps"] for row in found.values()} == {STEPS}
     extra = {name: (row["extra_steps"], row["extra_seconds"]) for name, row in found.items()}
@@ -92,7 +92,7 @@ def test_costs_are_means_over_seeds():
     assert found["seeds"].tolist() == [2, 2]
 
 
-def test_what_is_not_there_says_why_and_what_waits_for_it_says_the_same():
+def test_an_unfinished_student_has_the_reason_of_the_run_that_it_waits_for():
     plan = finish(comparison.plan(asked("vanilla", "vanilla:sparse_teacher")), but="scores")
     (entry,) = comparison_results.unfinished(plan)
     assert entry["method"] == "vanilla:sparse_teacher"
@@ -100,7 +100,7 @@ def test_what_is_not_there_says_why_and_what_waits_for_it_says_the_same():
     assert [row["method"] for row in comparison_results.rows(plan)] == ["vanilla"]
 
 
-def test_asking_again_queues_what_failed_and_nothing_else():
+def test_submitting_again_queues_what_failed_and_nothing_else():
     plan = finish(comparison.plan(asked("vanilla", "fine_tuning")), but="fine_tuning")
     runs: list[Run] = jobs.submit_plan(plan)
     states = [run.state for run in runs]
