@@ -1,4 +1,4 @@
-"""The dashboard's frame: the server, page settings, navigation, sidebar, errors in words.
+"""The dashboard's frame: the server, page settings, navigation, sidebar, error boundary.
 
 `streamlit run app.py` imports this file once, when the server starts, and finds `app` in it; then
 it runs the file again for every visitor and every click.
@@ -33,7 +33,7 @@ PAGES = {
 
 @asynccontextmanager
 async def ready(_: App) -> AsyncIterator[None]:
-    """Once per server, before the first visitor."""
+    """Prepare the server once, before the first visitor."""
     # The folder pages/ is not the kind that Streamlit reads by itself. Until st.navigation has run
     # once it thinks so, and opens a link to a page behind a box that says "Page not found".
     PagesManager.uses_pages_directory = False
@@ -51,8 +51,8 @@ async def ready(_: App) -> AsyncIterator[None]:
 app = App(__file__, lifespan=ready)
 
 
-def show() -> None:
-    """One run of the script: the frame, and in it the page that the visitor is on."""
+def draw_app() -> None:
+    """Draw the frame and, in it, the current page: one run of the script."""
     from pages.parts.shell import frame, sidebar, url_state
 
     st.set_page_config(page_title="SparseKD", page_icon=str(ICON), layout="wide")
@@ -81,4 +81,4 @@ def show() -> None:
 
 
 if __name__ == "__main__":
-    show()
+    draw_app()

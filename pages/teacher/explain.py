@@ -19,7 +19,7 @@ from pages.parts.scores_and_mask import (
     mask_sliders,
     score_picker,
 )
-from pages.parts.shell import frame, looks, url_state
+from pages.parts.shell import figure_theme, frame, url_state
 from sparsekd.runs import ablations, attributions, store
 from sparsekd.runs.records import Run
 from sparsekd.units.ranked_mask import RankedMask
@@ -90,7 +90,7 @@ def draw_head_map(made: RankedMask) -> None:
         heatmaps.plot_heads(made.heads, removed=~heads, chosen=unit_card.chosen_head(heads.shape)),
         width="stretch",
         key="explain.heads",
-        config=looks.CONFIG,
+        config=figure_theme.CONFIG,
         on_select=partial(unit_card.store_click, "explain.heads"),
         selection_mode="points",
         alt=f"Map of the heads: {int(heads.sum())} of {heads.size} kept at λ = "

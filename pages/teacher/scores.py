@@ -14,7 +14,7 @@ from pages.parts.scores_and_mask import (
     score_form,
     score_picker,
 )
-from pages.parts.shell import frame, looks, url_state
+from pages.parts.shell import figure_theme, frame, url_state
 from sparsekd.catalog.rankings import E, F, K
 from sparsekd.catalog.stage_parameters import ScoreParams
 from sparsekd.runs import score_runs
@@ -76,7 +76,7 @@ def draw_head_maps(matrices: dict[str, Matrix], words: str) -> None:
             heatmaps.plot_heads(values, chosen=chosen),
             width="stretch",
             key=f"heads.{name}",
-            config=looks.CONFIG,
+            config=figure_theme.CONFIG,
             on_select=partial(unit_card.store_click, f"heads.{name}"),
             selection_mode="points",
             alt=f"{title} of {values.shape[0]} layers of {values.shape[1]} heads, {words}; "
@@ -103,7 +103,7 @@ def draw_neuron_maps(matrices: dict[str, Matrix], words: str) -> None:
             plot(values),
             width="stretch",
             key=f"neurons.{name}",
-            config=looks.CONFIG,
+            config=figure_theme.CONFIG,
             alt=f"{title} of {values.shape[0]} layers of {values.shape[1]} neurons, {words}; "
             f"the highest is {values.max():.3g}.",
         )
@@ -133,7 +133,7 @@ def draw_scatters(scores: Scores, lam: float, normalise: str) -> None:
         scatters.plot_units(heads["E"], heads["F"], "head", removed, f"({words})"),
         width="stretch",
         key="against.heads",
-        config=looks.CONFIG,
+        config=figure_theme.CONFIG,
         alt=f"Each head's expressiveness against its friendliness, {words}; rank correlation "
         f"{score_tables.rank_correlation(heads['E'], heads['F']):.2f}.",
     )
@@ -142,7 +142,7 @@ def draw_scatters(scores: Scores, lam: float, normalise: str) -> None:
         scatters.plot_density(neurons["E"], neurons["F"], f"({words})"),
         width="stretch",
         key="against.neurons",
-        config=looks.CONFIG,
+        config=figure_theme.CONFIG,
         alt=f"How many neurons have which expressiveness and friendliness, {words}; rank "
         f"correlation {score_tables.rank_correlation(neurons['E'], neurons['F']):.2f}.",
     )

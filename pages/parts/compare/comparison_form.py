@@ -24,16 +24,16 @@ MOST_SEEDS = 20
 def draw_comparison_form() -> None:
     """Draw the whole form, and the button that starts the comparison."""
     st.markdown("##### 1. Teachers")
-    asked = choose_teachers()
-    key = f"comparison.{asked.teachers[0].run_id}"
+    spec = choose_teachers()
+    key = f"comparison.{spec.teachers[0].run_id}"
     st.markdown("##### 2. Student and budget, the same for all variants")
-    asked = draw_budget(asked, key)
+    spec = draw_budget(spec, key)
     st.markdown("##### 3. Methods, variants and controls")
-    names = choose_variants(asked, key)
-    asked = replace(asked, methods=names, changes=draw_method_fields(names, key))
-    asked = replace(asked, **draw_source_fields(asked, key))
-    plan = comparison.plan(asked)
-    draw_cost(plan, asked.train)
+    names = choose_variants(spec, key)
+    spec = replace(spec, methods=names, changes=draw_method_fields(names, key))
+    spec = replace(spec, **draw_source_fields(spec, key))
+    plan = comparison.plan(spec)
+    draw_cost(plan, spec.train)
     draw_launch(plan)
 
 
@@ -55,9 +55,9 @@ def choose_teachers() -> ComparisonSpec:
     return ComparisonSpec(first.recipe.task, (), recipes)
 
 
-def draw_budget(asked: ComparisonSpec, key: str) -> ComparisonSpec:
+def draw_budget(spec: ComparisonSpec, key: str) -> ComparisonSpec:
     """Draw student, training and seeds, which all variants share."""
-    origin = references.origin(asked.teachers[0].inputs["checkpoint"])
+    origin = references.origin(spec.teachers[0].inputs["checkpoint"])
     training, shape = comparison_spec.defaults(origin)
     student = student_form.draw_student_form(key, shape.values())
     values = fields.draw_training(key, training.values())
@@ -71,7 +71,7 @@ def draw_budget(asked: ComparisonSpec, key: str) -> ComparisonSpec:
         help=f"One student per variant and seed; a verdict needs at least {stats.LEAST_SEEDS}.",
     )
     return replace(
-        asked,
+        spec,
         train=validated(TrainParams, values),
         student=validated(StudentParams, student),
         seeds=tuple(range(int(seeds))),
@@ -81,12 +81,12 @@ def draw_budget(asked: ComparisonSpec, key: str) -> ComparisonSpec:
 # --- variants --------------------------------------------------------------------------------
 
 
-def choose_variants(asked: ComparisonSpec, key: str) -> tuple[str, ...]:
+def choose_variants(spec: ComparisonSpec, key: str) -> tuple[str, ...]:
     """Draw the choice of methods, variants and controls, and return their names."""
-    fitting, left_out = comparison_spec.expand_all(replace(asked, methods=(comparison_spec.ALL,)))
+    fitting, left_out = comparison_spec.expand_all(replace(spec, methods=(comparison_spec.ALL,)))
     everything = list(fitting.methods)
     usual = variants.default_names(everything)
-    place = f"{key}.methods.{len(asked.teachers)}"
+    place = f"{key}.methods.{len(spec.teachers)}"
     st.session_state.setdefault(place, usual)
     with st.container(horizontal=True):
         for label, names in (("The methods", usual), ("Everything that fits", everything)):
@@ -141,9 +141,9 @@ def draw_method_fields(
     return changes
 
 
-def draw_source_fields(asked: ComparisonSpec, key: str) -> dict[str, Any]:
+def draw_source_fields(spec: ComparisonSpec, key: str) -> dict[str, Any]:
     """Draw how sparse teachers and assistants are made, where a variant needs one."""
-    sources = {variants.parse(name).source for name in asked.methods}
+    sources = {variants.parse(name).source for name in spec.methods}
     found: dict[str, Any] = {}
     if sources & {"sparse_teacher", "random_mask", "dense_and_sparse"}:
         state = url_state.read()

@@ -10,7 +10,7 @@ import streamlit as st
 from pages.parts.explain import change_maps, unit_card
 from pages.parts.forms import fields
 from pages.parts.runs import unfinished
-from pages.parts.shell import frame, looks
+from pages.parts.shell import figure_theme, frame
 from sparsekd.catalog import rankings
 from sparsekd.catalog.fields import validated
 from sparsekd.catalog.stage_parameters import AblateParams
@@ -89,7 +89,7 @@ def _draw_map(found: Ablation, granularity: Granularity, measure: Measure) -> No
         change_maps.plot_changes(values, measure, granularity, chosen),
         width="stretch",
         key=key,
-        config=looks.CONFIG,
+        config=figure_theme.CONFIG,
         alt=f"Change of the {title} when each {granularity} is removed alone, "
         f"{values.shape[0]} layers of {values.shape[1]}; from {values.min():+.3g} to "
         f"{values.max():+.3g}, red is harm.",
@@ -114,15 +114,15 @@ def _draw_neurons(found: Ablation, layer: int, measure: Measure) -> None:
             y=values[order],
             mode="markers",
             customdata=order + 1,
-            marker={"size": 4, "color": looks.look().cross},
+            marker={"size": 4, "color": figure_theme.current().cross},
             hovertemplate="neuron %{customdata}<br>%{y:+.4g}<extra></extra>",
         )
     )
     st.plotly_chart(
-        looks.plain(figure, "Rank", change, height=260),
+        figure_theme.apply(figure, "Rank", change, height=260),
         width="stretch",
         key="ablation.neuron",
-        config=looks.CONFIG,
+        config=figure_theme.CONFIG,
         alt=f"{change} when each of {len(order)} neurons is removed alone; from "
         f"{values.min():+.3g} to {values.max():+.3g}.",
     )

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from pages.parts.explain import example_picker
 from pages.parts.explain.ask_inspector import ask
-from pages.parts.shell import frame, looks, url_state
+from pages.parts.shell import figure_theme, frame, url_state
 from sparsekd.inspector import requests, response_tables, token_text
 from sparsekd.inspector.protocol import AttentionResponse, TopTokensResponse
 from sparsekd.runs import references
@@ -57,7 +57,7 @@ def draw_attention(found: AttentionResponse, layer: int, head: int) -> None:
         plot_attention(found, rows),
         width="stretch",
         key="attention.map",
-        config=looks.CONFIG,
+        config=figure_theme.CONFIG,
         alt=f"Attention of layer {layer + 1}, head {head + 1} between {len(found.tokens)} tokens; "
         f"a row is the attending token. From its words, {words}.",
     )
@@ -76,7 +76,7 @@ def plot_attention(found: AttentionResponse, rows: NDArray[np.float32]) -> go.Fi
     """
     count, few = len(found.tokens), len(found.tokens) <= NAMED
     labels = token_text.ticks(found.tokens, found.special)
-    ink = {"color": looks.look().ink, "size": 11}
+    ink = {"color": figure_theme.current().ink, "size": 11}
     figure = go.Figure(
         go.Heatmap(
             z=rows.astype(np.float32),
@@ -88,14 +88,14 @@ def plot_attention(found: AttentionResponse, rows: NDArray[np.float32]) -> go.Fi
             zmax=1,
             xgap=int(count <= ACROSS),
             ygap=1,
-            colorscale=looks.SCALE,
+            colorscale=figure_theme.SCALE,
             text=[[f"{one} → {other}" for other in labels] for one in labels] if few else None,
             hovertemplate=f"{'%{text}' if few else 'token %{y} → %{x}'}: %{{z:.3f}}<extra></extra>",
             colorbar={"thickness": 8, "tickfont": ink, "outlinewidth": 0, "xpad": 4},
         )
     )
     _label_tokens(figure, labels)
-    return looks.plain(figure, height=130 + CELL * max(count, 6))
+    return figure_theme.apply(figure, height=130 + CELL * max(count, 6))
 
 
 def _label_tokens(figure: go.Figure, labels: list[str]) -> None:

@@ -12,7 +12,7 @@ from pages.parts.explain import example_picker
 from pages.parts.explain.ask_inspector import ask
 from pages.parts.forms import fields
 from pages.parts.runs import unfinished
-from pages.parts.shell import frame, looks
+from pages.parts.shell import figure_theme, frame
 from sparsekd.catalog.fields import validated
 from sparsekd.catalog.stage_parameters import AttributeParams
 from sparsekd.inspector import requests, response_tables, token_text
@@ -131,7 +131,7 @@ def _draw_map(found: Found) -> None:
         plot_attributions(next(iter(found.values())), values, names),
         width="stretch",
         key=f"tokens.map.{'.'.join(names)}",
-        config=looks.CONFIG,
+        config=figure_theme.CONFIG,
         alt=f"Contributions of {len(values)} tokens in {', '.join(names)}; from "
         f"{values.min():+.2f} to {values.max():+.2f}.",
     )
@@ -152,7 +152,7 @@ def plot_attributions(
     """
     count, columns = values.shape
     top = float(np.abs(values).max()) or 1.0
-    ink: dict[str, Any] = {"color": looks.look().ink, "size": 11}
+    ink: dict[str, Any] = {"color": figure_theme.current().ink, "size": 11}
     figure = go.Figure(
         go.Heatmap(
             z=values.astype(np.float32),
@@ -190,7 +190,7 @@ def plot_attributions(
         range=[count + 0.5, 0.5],
         **shared,
     )
-    return looks.plain(figure, height=110 + CELL * max(count, 4))
+    return figure_theme.apply(figure, height=110 + CELL * max(count, 4))
 
 
 # --- heads and neurons ------------------------------------------------------------------------

@@ -6,7 +6,7 @@ import streamlit as st
 
 from pages.parts.explain import ablation_view
 from pages.parts.scores_and_mask import cached_scores
-from pages.parts.shell import frame, looks
+from pages.parts.shell import figure_theme, frame
 from sparsekd.catalog.rankings import E, F, K
 from sparsekd.catalog.stage_parameters import MaskParams
 from sparsekd.inspector.requests import Unit
@@ -109,7 +109,7 @@ def _draw_spans(found: Explanation) -> None:
         plot_spans(found, table),
         width="stretch",
         key="explanation.spans",
-        config=looks.CONFIG,
+        config=figure_theme.CONFIG,
         alt=f"Over λ the unit changes between kept and removed {changes}; over the sparsity it "
         f"{over_sparsity}. Crossed: removed. The lines are the current values.",
     )
@@ -118,7 +118,7 @@ def _draw_spans(found: Explanation) -> None:
 
 def plot_spans(found: Explanation, table: pd.DataFrame) -> go.Figure:
     """Return two bars from 0 to 1, λ above the sparsity; crossed where the unit is removed."""
-    colours = looks.look()
+    colours = figure_theme.current()
     figure = go.Figure()
     for name, fill, shape in (("kept", KEPT, ""), ("removed", colours.removed, "x")):
         part = table[table["state"] == name]
@@ -153,7 +153,7 @@ def plot_spans(found: Explanation, table: pd.DataFrame) -> go.Figure:
             y1=place + 0.45,
             line={"color": colours.chosen, "width": 3},
         )
-    figure = looks.plain(figure, height=130)
+    figure = figure_theme.apply(figure, height=130)
     figure.update_xaxes(range=[0, 1], fixedrange=True, showgrid=False, zeroline=False)
     order = {"categoryorder": "array", "categoryarray": ["λ", "sparsity"]}
     return figure.update_yaxes(autorange="reversed", fixedrange=True, **order)

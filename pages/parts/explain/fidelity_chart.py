@@ -6,7 +6,7 @@ import numpy as np
 import plotly.graph_objects as go
 from numpy.typing import NDArray
 
-from pages.parts.shell import looks
+from pages.parts.shell import figure_theme
 from sparsekd.units import fidelity
 from sparsekd.units.fidelity import Row
 from sparsekd.units.harm import Granularity
@@ -26,13 +26,13 @@ def plot_fidelity(
 
     Shapes: score, effect (U,), places (U, 2): layer and number.
     """
-    colours = looks.look()
+    colours = figure_theme.current()
     plot = go.Scattergl if score.size > MANY else go.Scatter
     marker = {
         "size": 9 if score.size <= MANY else 5,
         "color": places[:, 0].astype(np.float32),
-        "colorscale": looks.SCALE,
-        "colorbar": looks.bar("Layer") | {"dtick": 1},
+        "colorscale": figure_theme.SCALE,
+        "colorbar": figure_theme.colour_bar("Layer") | {"dtick": 1},
         "line": {"width": 0.7, "color": colours.ink},
     }
     hover = f"layer %{{customdata[0]}}, {granularity} %{{customdata[1]}}<br>score %{{x:.4g}}<br>"
@@ -63,4 +63,4 @@ def plot_fidelity(
         **shared,
         **whole,
     )
-    return looks.plain(go.Figure([units, rings]), *axes)
+    return figure_theme.apply(go.Figure([units, rings]), *axes)

@@ -10,7 +10,7 @@ import streamlit as st
 from pages.parts.explain import ablation_view
 from pages.parts.explain.fidelity_chart import OUTLIERS, plot_fidelity
 from pages.parts.scores_and_mask import cached_scores
-from pages.parts.shell import frame, looks, url_state
+from pages.parts.shell import figure_theme, frame, url_state
 from sparsekd.catalog import rankings
 from sparsekd.runs import ablations
 from sparsekd.runs.records import Run
@@ -155,7 +155,7 @@ def _draw_scatter(ranks: dict[str, Ranks], truth: Ablation, choice: Choice) -> N
         plot_fidelity(score, effect, places, granularity, (name, axis)),
         width="stretch",
         key=key,
-        config=looks.CONFIG,
+        config=figure_theme.CONFIG,
         alt=f"{name} of each of {score.size} {fidelity_words.UNITS[granularity].lower()} against "
         f"the {fidelity_words.COMPARED[compared].lower()} of its removal.",
         **({} if granularity == "group" else clicks),

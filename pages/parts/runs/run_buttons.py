@@ -8,7 +8,7 @@ from sparsekd.runs.records import RESUMABLE, UNFINISHED, Plan, Run, State
 
 
 def draw_run_buttons(run: Run, key: str) -> None:
-    """Cancel or resume one run, whichever fits its state."""
+    """Draw the button that cancels or resumes one run, whichever its state allows."""
     if run.state in UNFINISHED:
         if st.button("Cancel", icon=":material/stop_circle:", key=f"{key}.cancel"):
             with frame.error_boundary():
@@ -18,7 +18,7 @@ def draw_run_buttons(run: Run, key: str) -> None:
         "Resume",
         icon=":material/play_circle:",
         key=f"{key}.resume",
-        help="Goes on from the last checkpoint, after whatever it starts from.",
+        help="Continues from the last checkpoint, after the runs that it needs.",
     ):
         with frame.error_boundary():
             jobs.resume(run.id, frame.chosen_device())
@@ -26,9 +26,9 @@ def draw_run_buttons(run: Run, key: str) -> None:
 
 
 def draw_plan_buttons(plan: Plan, key: str) -> None:
-    """Cancel the unfinished runs of a study, or resume the stopped ones.
+    """Draw the buttons that cancel a study's unfinished runs and resume its stopped ones.
 
-    A trade-off study keeps whatever is finished, and goes on with what is missing.
+    A trade-off study keeps finished runs, and resumes with what is missing.
     """
     runs = store.plan_runs(plan).values()
     states = {run.state for run in runs}
@@ -39,22 +39,22 @@ def draw_plan_buttons(plan: Plan, key: str) -> None:
             "Stop all" if sweep else "Cancel the study",
             icon=":material/stop_circle:",
             key=f"{key}.cancel",
-            help="Everything finished is kept." if sweep else None,
+            help="Finished runs are kept." if sweep else None,
         ):
             jobs.cancel_plan(plan)
             st.rerun()
         if ((states & RESUMABLE) or missing) and st.button(
-            "Go on" if sweep else "Resume the study",
+            "Resume" if sweep else "Resume the study",
             icon=":material/play_circle:",
             key=f"{key}.resume",
-            help="Only what is missing is done." if sweep else None,
+            help="Only missing runs are run." if sweep else None,
         ):
             jobs.submit_plan(plan, frame.chosen_device())
             st.rerun()
 
 
 def draw_delete_button(run: Run, key: str) -> None:
-    """Delete a run after a second question."""
+    """Draw the button that deletes a run after a confirmation."""
     running = run.state is State.RUNNING
     with st.popover(
         "Delete …",
@@ -62,7 +62,7 @@ def draw_delete_button(run: Run, key: str) -> None:
         disabled=running,
         help="Cancel it first." if running else None,
     ):
-        st.markdown("Its model, numbers and log leave the disk. This cannot be undone.")
+        st.markdown("Its model, metrics and log are removed from disk. This cannot be undone.")
         if st.button("Delete it", type="primary", icon=":material/delete:", key=f"{key}.delete"):
             with frame.error_boundary():
                 store.delete(run.id)

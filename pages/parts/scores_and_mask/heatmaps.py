@@ -10,7 +10,7 @@ import numpy as np
 import plotly.graph_objects as go
 from numpy.typing import NDArray
 
-from pages.parts.shell.looks import SCALE, look, plain
+from pages.parts.shell import figure_theme
 from sparsekd.figures.theme import Theme
 from sparsekd.units.score_tables import sorted_bins
 from sparsekd.units.scores import Flags, Matrix
@@ -32,7 +32,7 @@ def plot_heads(
 
     Shapes: values, removed (L, H).
     """
-    colours = look()
+    colours = figure_theme.current()
     kept = values if removed is None else np.where(removed, np.nan, values)
     figure = go.Figure(_map(kept, top or float(values.max()), gap=1))
     if removed is not None:
@@ -61,7 +61,7 @@ def plot_sorted_neurons(values: Matrix, kept: NDArray[Any] | None = None) -> go.
 
     Shapes: values (L, F), kept (L,).
     """
-    colours, (layers, width) = look(), values.shape
+    colours, (layers, width) = figure_theme.current(), values.shape
     bins = sorted_bins(values)
     step = width / bins.shape[1]
     if kept is not None:  # the bars over them must not show the bins between their rows
@@ -88,7 +88,7 @@ def _map(values: Matrix, top: float, gap: int = 0) -> go.Heatmap:
         zmax=top or 1.0,
         xgap=gap,
         ygap=gap or 1,
-        colorscale=SCALE,
+        colorscale=figure_theme.SCALE,
         hoverinfo="skip",
         colorbar=_bar_above(),
     )
@@ -115,7 +115,7 @@ def _bar_above() -> dict[str, Any]:
         "xpad": 0,
         "nticks": 5,
         "ticklabelposition": "outside top",
-        "tickfont": {"color": look().ink, "size": 11},
+        "tickfont": {"color": figure_theme.current().ink, "size": 11},
         "outlinewidth": 0,
     }
 
@@ -225,4 +225,4 @@ def _laid_out(
         title_standoff=4,
         **plain_axis,
     )
-    return plain(figure, height=90 + ROW * min(max(layers, 5), 16))
+    return figure_theme.apply(figure, height=90 + ROW * min(max(layers, 5), 16))

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import streamlit as st
 
 from pages.parts.scores_and_mask import cached_scores, heatmaps, overlap_charts
-from pages.parts.shell import frame, looks
+from pages.parts.shell import figure_theme, frame
 from sparsekd.catalog import rankings
 from sparsekd.catalog.stage_parameters import MaskParams
 from sparsekd.runs import masks, score_runs
@@ -87,7 +87,7 @@ def draw_two_masks(first: Mask, second: Mask, titles: tuple[str, str]) -> None:
         overlap_charts.plot_heads(overlap.codes(first.heads, second.heads)),
         width="stretch",
         key="overlap.heads",
-        config=looks.CONFIG,
+        config=figure_theme.CONFIG,
         alt=f"Map of {first.heads.size} heads: {overlap_words.counts(table, 'heads')}.",
     )
     right.markdown("**Neurons** · how many of each layer")
@@ -95,7 +95,7 @@ def draw_two_masks(first: Mask, second: Mask, titles: tuple[str, str]) -> None:
         overlap_charts.plot_neurons(table),
         width="stretch",
         key="overlap.neurons",
-        config=looks.CONFIG,
+        config=figure_theme.CONFIG,
         alt=f"Bars of {first.neurons.size} neurons by layer: "
         f"{overlap_words.counts(table, 'neurons')}.",
     )
@@ -139,14 +139,14 @@ def _draw_shares(masks: Sequence[Mask]) -> None:
         heatmaps.plot_heads(heads, top=1.0),
         width="stretch",
         key="overlap.stable.heads",
-        config=looks.CONFIG,
+        config=figure_theme.CONFIG,
         alt=f"Share of {len(masks)} masks that keep each head.",
     )
     right.plotly_chart(
         heatmaps.plot_sorted_neurons(neurons),
         width="stretch",
         key="overlap.stable.neurons",
-        config=looks.CONFIG,
+        config=figure_theme.CONFIG,
         alt=f"Share of {len(masks)} masks that keep each neuron, sorted.",
     )
     table = score_tables.per_unit({"kept by": heads}, "head")

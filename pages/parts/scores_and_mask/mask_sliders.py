@@ -5,7 +5,7 @@ from typing import Any
 import streamlit as st
 
 from pages.parts.scores_and_mask import heatmaps
-from pages.parts.shell import frame, looks, url_state
+from pages.parts.shell import figure_theme, frame, url_state
 from sparsekd.catalog.stage_parameters import MaskParams
 from sparsekd.errors import BadInput
 from sparsekd.units import mask_tables, shape_words
@@ -144,7 +144,7 @@ def draw_mask(made: RankedMask) -> None:
         heatmaps.plot_heads(made.heads, removed=~heads),
         width="stretch",
         key="mask.heads",
-        config=looks.CONFIG,
+        config=figure_theme.CONFIG,
         alt=f"Map of the heads: {int(heads.sum())} of {heads.size} kept; from layer 1 upwards "
         f"{', '.join(map(str, heads.sum(axis=1)))}.",
     )
@@ -157,7 +157,7 @@ def draw_mask(made: RankedMask) -> None:
         heatmaps.plot_sorted_neurons(made.neurons, neurons.sum(axis=1)),
         width="stretch",
         key="mask.neurons",
-        config=looks.CONFIG,
+        config=figure_theme.CONFIG,
         alt=f"Map of the neurons: {int(neurons.sum()):,} of {neurons.size:,} kept; from layer 1 "
         f"upwards {', '.join(map(str, neurons.sum(axis=1)))}.",
     )

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from pages.parts.shell import looks
+from pages.parts.shell import figure_theme
 from sparsekd.units import overlap
 from sparsekd.units.overlap import Codes
 
@@ -17,7 +17,7 @@ WORDS = np.array(["kept by neither", "kept by A only", "kept by B only", "kept b
 
 def _colours() -> list[str]:
     """Return one colour for each place of `overlap.KEPT_BY`."""
-    return [looks.look().removed, ONLY_A, ONLY_B, BOTH]
+    return [figure_theme.current().removed, ONLY_A, ONLY_B, BOTH]
 
 
 def plot_heads(codes: Codes) -> go.Figure:
@@ -47,7 +47,7 @@ def plot_heads(codes: Codes) -> go.Figure:
 
 def _signs(codes: Codes) -> go.Scatter:
     layer, head = np.indices(codes.shape)
-    inks = np.where(codes == 0, looks.look().cross, ON_COLOUR)
+    inks = np.where(codes == 0, figure_theme.current().cross, ON_COLOUR)
     return go.Scatter(
         x=head.ravel() + 1,
         y=layer.ravel() + 1,
@@ -93,7 +93,7 @@ def plot_neurons(table: pd.DataFrame) -> go.Figure:
 
 
 def _laid_out(figure: go.Figure, layers: int, width: int) -> go.Figure:
-    figure = looks.plain(figure, height=70 + ROW * min(max(layers, 5), 16))
+    figure = figure_theme.apply(figure, height=70 + ROW * min(max(layers, 5), 16))
     figure.update_xaxes(range=[0.5, width + 0.5], dtick=1, fixedrange=True, showgrid=False)
     return figure.update_yaxes(
         title_text="Layer", range=[0.5, layers + 0.5], dtick=1, fixedrange=True, showgrid=False

@@ -9,7 +9,7 @@ import streamlit as st
 
 from pages.parts.runs import unfinished
 from pages.parts.scores_and_mask import quality_grid
-from pages.parts.shell import charts, frame, looks
+from pages.parts.shell import charts, figure_theme, frame
 from sparsekd.catalog.stage_parameters import MaskParams, ProbeParams
 from sparsekd.runs import jobs
 from sparsekd.runs.records import Recipe, Run
@@ -147,7 +147,7 @@ def _dashes(order: list[str]) -> alt.Scale:
 
 def _plot_rule(sparsity: float) -> alt.LayerChart:
     """Return a rule at the current sparsity with its name, which stays within the chart."""
-    red, right = looks.look().cross, sparsity > 0.7
+    red, right = figure_theme.current().cross, sparsity > 0.7
     here = alt.Chart(pd.DataFrame({"sparsity": [sparsity], "words": ["this mask"]}))
     rule = here.mark_rule(strokeWidth=2, strokeDash=[2, 2], color=red).encode(x="sparsity:Q")
     words = here.mark_text(

@@ -4,7 +4,7 @@ import altair as alt
 import pandas as pd
 import streamlit as st
 
-from pages.parts.shell import charts, looks
+from pages.parts.shell import charts, figure_theme
 from sparsekd.catalog.stage_parameters import MaskParams
 from sparsekd.studies import masked_quality
 
@@ -50,7 +50,7 @@ def _plot_cells(cells: pd.DataFrame, params: MaskParams) -> alt.LayerChart:
     )
     close = (cells["λ"] - params.lam).abs() + (cells["sparsity"] - params.sparsity).abs()
     current = base.properties(data=cells[close < masked_quality.CLOSE]).mark_rect(
-        fillOpacity=0, stroke=looks.look().chosen, strokeWidth=3
+        fillOpacity=0, stroke=figure_theme.current().chosen, strokeWidth=3
     )
     layered: alt.LayerChart = charts.legible((squares + current).properties(height=260))
     return layered

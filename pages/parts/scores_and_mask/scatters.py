@@ -3,7 +3,7 @@
 import numpy as np
 import plotly.graph_objects as go
 
-from pages.parts.shell.looks import SCALE, bar, look, plain
+from pages.parts.shell import figure_theme
 from sparsekd.catalog.rankings import E, F
 from sparsekd.units.scores import Flags, Matrix
 
@@ -17,7 +17,7 @@ def plot_units(
 
     Shapes: expressiveness, friendliness, removed (L, U).
     """
-    colours = look()
+    colours = figure_theme.current()
     places = np.indices(expressiveness.shape) + 1
     layer, index = places[0], places[1]
     crossed = np.zeros_like(layer, dtype=bool) if removed is None else removed
@@ -47,9 +47,16 @@ def plot_units(
             )
         )
     figure.update_layout(
-        coloraxis={"colorscale": SCALE, "cmin": 1, "cmax": len(layer), "colorbar": bar("Layer")}
+        coloraxis={
+            "colorscale": figure_theme.SCALE,
+            "cmin": 1,
+            "cmax": len(layer),
+            "colorbar": figure_theme.colour_bar("Layer"),
+        }
     )
-    return plain(figure, f"{E.title} {E.symbol} {words}", f"{F.title} {F.symbol} {words}")
+    return figure_theme.apply(
+        figure, f"{E.title} {E.symbol} {words}", f"{F.title} {F.symbol} {words}"
+    )
 
 
 def plot_density(expressiveness: Matrix, friendliness: Matrix, words: str) -> go.Figure:
@@ -64,9 +71,12 @@ def plot_density(expressiveness: Matrix, friendliness: Matrix, words: str) -> go
         x=((across[1:] + across[:-1]) / 2).astype(np.float32),
         y=((up[1:] + up[:-1]) / 2).astype(np.float32),
         zmin=-1.0,  # one neuron must stand out from a dark page, too
-        colorscale=SCALE,
+        colorscale=figure_theme.SCALE,
         hoverinfo="skip",
-        colorbar=bar("Neurons") | {"tickvals": [0, 1, 2, 3, 4], "ticktext": DECADES},
+        colorbar=figure_theme.colour_bar("Neurons")
+        | {"tickvals": [0, 1, 2, 3, 4], "ticktext": DECADES},
     )
     figure = go.Figure(trace)
-    return plain(figure, f"{E.title} {E.symbol} {words}", f"{F.title} {F.symbol} {words}")
+    return figure_theme.apply(
+        figure, f"{E.title} {E.symbol} {words}", f"{F.title} {F.symbol} {words}"
+    )

@@ -1,4 +1,4 @@
-"""What a visitor has chosen and others should see: one checked schema over the address bar.
+"""Choices that a link shares: one validated schema over the query parameters.
 
 Defaults are left out of the address; values out of range are clamped; what does not parse is
 dropped; an address of another version is ignored. Copying the link copies the view.
@@ -15,7 +15,7 @@ from sparsekd.catalog.stage_parameters import MaskParams
 VERSION = "1"
 MASK = MaskParams()
 SHARED = ("study", "scores", "lam", "sparsity", "neuron_sparsity", "round_to", "normalise")
-"""What follows the visitor from page to page."""
+"""Choices that are kept from page to page."""
 
 RunId = Annotated[str, Field(pattern=r"^([0-9a-f]{4,12})?$")]
 Word = Annotated[str, Field(max_length=60, pattern=r"^[\w .:/+-]*$")]
@@ -26,7 +26,7 @@ Sentence = Annotated[str, Field(max_length=400)]
 
 
 class UrlState(BaseModel):
-    """Every choice that a link can carry; an empty id means the latest."""
+    """All choices that a link can carry; an empty id means the latest."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
@@ -66,12 +66,12 @@ class UrlState(BaseModel):
 
 
 def read() -> UrlState:
-    """The choices in the address bar, checked."""
+    """Return the choices in the address, validated."""
     return parsed(st.query_params.to_dict())
 
 
 def parsed(texts: dict[str, str]) -> UrlState:
-    """Texts turned into choices: unknown names and hopeless values dropped, numbers clamped."""
+    """Parse texts: unknown names and invalid values are dropped, numbers are clamped."""
     if texts.get("v", VERSION) != VERSION:
         return UrlState()
     values = {name: _value(name, texts[name]) for name in UrlState.model_fields if name in texts}
@@ -79,7 +79,7 @@ def parsed(texts: dict[str, str]) -> UrlState:
 
 
 def write(**changes: Any) -> UrlState:
-    """Put choices into the address bar; those equal to their default leave it."""
+    """Write choices into the address; those equal to their default are left out."""
     state = UrlState(**(read().model_dump() | changes))
     texts = written(state)
     if texts != st.query_params.to_dict():
@@ -89,28 +89,28 @@ def write(**changes: Any) -> UrlState:
 
 
 def jump(**changes: Any) -> None:
-    """Change choices from outside their widgets, and draw the page anew with them."""
+    """Change choices from outside their widgets, and rerun the page with them."""
     st.query_params.from_dict(written(UrlState(**(read().model_dump() | changes))))
     st.session_state["url.written"] = None
     st.rerun()
 
 
 def link(**choices: Any) -> dict[str, str]:
-    """The query of a link to a page with these choices."""
+    """Return the query parameters of a link with these choices."""
     return written(UrlState(**choices))
 
 
 def written(state: UrlState) -> dict[str, str]:
-    """The address-bar texts of what differs from the defaults."""
+    """Return the query parameters of the choices that differ from the defaults."""
     chosen = state.model_dump(exclude_defaults=True)
     texts = {name: _text(value) for name, value in chosen.items()}
     return {"v": VERSION} | texts if texts else {}
 
 
 def bound(name: str) -> str:
-    """The key for a widget that shows one choice; the widget starts at the address bar's value.
+    """Return the key for a widget of one choice, which starts at the value in the address.
 
-    After the widget: ``urlstate.write(name=value)``.
+    After the widget: ``url_state.write(name=value)``.
     """
     key = f"url.{name}"
     if key not in st.session_state:
@@ -119,7 +119,7 @@ def bound(name: str) -> str:
 
 
 def enter(page: str) -> None:
-    """Begin a page: bring the shared choices along, and follow an address that was changed."""
+    """Start a page: keep the shared choices, and follow an address that has changed."""
     session = st.session_state
     given = st.query_params.to_dict()
     if session.get("url.page") != page:
@@ -152,7 +152,7 @@ def _value(name: str, text: str) -> Any:
 
 
 def _bounds(name: str) -> dict[str, Any]:
-    """The part of the schema that gives a number's type and range; empty for what is no number."""
+    """Return the part of the schema with a number's type and range; empty for other types."""
     schema = UrlState.model_json_schema()["properties"][name]
     options = [schema, *schema.get("anyOf", [])]
     return next((option for option in options if "minimum" in option), {})

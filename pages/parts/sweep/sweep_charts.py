@@ -76,9 +76,9 @@ def draw_chart(chart: Chart, key: str, clicks: bool) -> None:
 
 
 def _theme() -> Any:
-    from pages.parts.shell import looks
+    from pages.parts.shell import figure_theme
 
-    return looks.look()
+    return figure_theme.current()
 
 
 # --- one by one ------------------------------------------------------------------------------

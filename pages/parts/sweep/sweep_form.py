@@ -45,11 +45,11 @@ def draw_sweep_form(start: Plan | None) -> None:
     if teacher is None:
         return
     key = f"sweep.{start.id if start else ''}.{teacher.run_id}"
-    asked = filled or default_sweep(teacher)
+    spec = filled or default_sweep(teacher)
     st.markdown("##### 2. Grid and controls")
-    asked = draw_grid(replace(asked, task=teacher.task, teacher=teacher), key)
+    spec = draw_grid(replace(spec, task=teacher.task, teacher=teacher), key)
     st.markdown("##### 3. Student and budget, the same for all")
-    draw_launch(draw_budget(asked, key))
+    draw_launch(draw_budget(spec, key))
 
 
 # --- teacher ---------------------------------------------------------------------------------
@@ -94,13 +94,13 @@ def _draw_new_teacher() -> Recipe | None:
 # --- grid and controls -----------------------------------------------------------------------
 
 
-def draw_grid(asked: SweepSpec, key: str) -> SweepSpec:
+def draw_grid(spec: SweepSpec, key: str) -> SweepSpec:
     """Draw λ, sparsities, seeds, methods and controls."""
     left, right = st.columns(2)
     with left:
         lams = _draw_values(
             "λ",
-            asked.lams,
+            spec.lams,
             sweep_spec.DEFAULT_LAMBDAS,
             f"{key}.lams",
             "1 keeps the units that the task needs (expressiveness), 0 those that the student can "
@@ -109,7 +109,7 @@ def draw_grid(asked: SweepSpec, key: str) -> SweepSpec:
     with right:
         sparse = _draw_values(
             "Sparsities",
-            asked.positive_sparsities,
+            spec.positive_sparsities,
             sweep_spec.DEFAULT_SPARSITIES[1:],
             f"{key}.sparsities",
             "Shares of the teacher's heads and neurons that are removed. 0, the dense teacher, "
@@ -121,22 +121,22 @@ def draw_grid(asked: SweepSpec, key: str) -> SweepSpec:
             "Seeds",
             1,
             MOST_SEEDS,
-            len(asked.seeds),
+            len(spec.seeds),
             key=f"{key}.seeds",
             help=f"One student per cell and seed; a verdict needs at least {stats.LEAST_SEEDS}. "
             "More can be added later.",
         )
     with right:
-        methods = _choose_methods(asked, key)
-    controls = _choose_controls(asked, key)
+        methods = _choose_methods(spec, key)
+    controls = _choose_controls(spec, key)
     return replace(
-        asked,
+        spec,
         lams=lams,
         sparsities=(0.0, *(sparsity for sparsity in sparse if sparsity != 0)),
-        seeds=extended_seeds(asked.seeds, int(seeds)),
+        seeds=extended_seeds(spec.seeds, int(seeds)),
         methods=methods,
         controls=tuple(name for name in sweep_spec.SWEEP_CONTROLS if name in controls),
-        changes=comparison_form.draw_method_fields(methods, f"{key}.of", asked.changes),
+        changes=comparison_form.draw_method_fields(methods, f"{key}.of", spec.changes),
     )
 
 
@@ -159,11 +159,11 @@ def _draw_values(
     return grid_values(title, chosen)
 
 
-def _choose_methods(asked: SweepSpec, key: str) -> tuple[str, ...]:
+def _choose_methods(spec: SweepSpec, key: str) -> tuple[str, ...]:
     chosen: list[str] = st.multiselect(
         "Methods",
         sweep_methods(),
-        list(asked.methods),
+        list(spec.methods),
         key=f"{key}.methods",
         format_func=lambda name: METHODS[name].title,
         help="Each method has the whole grid and its own controls.",
@@ -171,12 +171,12 @@ def _choose_methods(asked: SweepSpec, key: str) -> tuple[str, ...]:
     return tuple(chosen)
 
 
-def _choose_controls(asked: SweepSpec, key: str) -> list[str]:
+def _choose_controls(spec: SweepSpec, key: str) -> list[str]:
     chosen: list[str] = st.pills(
         "Controls",
         list(CONTROL_LABELS),
         selection_mode="multi",
-        default=asked.controls,
+        default=spec.controls,
         format_func=lambda name: CONTROL_LABELS[name],
         key=f"{key}.controls",
         help="Students to compare with. As many tries: the dense teacher's student is trained "
@@ -188,20 +188,20 @@ def _choose_controls(asked: SweepSpec, key: str) -> list[str]:
 # --- student, budget, cost -------------------------------------------------------------------
 
 
-def draw_budget(asked: SweepSpec, key: str) -> SweepSpec:
+def draw_budget(spec: SweepSpec, key: str) -> SweepSpec:
     """Draw student and training, and how units are scored and removed."""
-    shape = student_form.draw_student_form(key, asked.student.values())
-    values = fields.draw_training(key, asked.train.values())
+    shape = student_form.draw_student_form(key, spec.student.values())
+    values = fields.draw_training(key, spec.train.values())
     with st.expander("How heads and neurons are scored and removed", icon=":material/grid_on:"):
         score = fields.draw_fields(
-            ScoreParams, f"{key}.score", asked.score.values(), without=("split",)
+            ScoreParams, f"{key}.score", spec.score.values(), without=("split",)
         )
         without = tuple(
             name for name in MaskParams.model_fields if name not in sweep_spec.SHARED_MASK_FIELDS
         )
-        mask = fields.draw_fields(MaskParams, f"{key}.mask", asked.mask.values(), without=without)
+        mask = fields.draw_fields(MaskParams, f"{key}.mask", spec.mask.values(), without=without)
     return replace(
-        asked,
+        spec,
         student=validated(StudentParams, shape),
         train=validated(TrainParams, values),
         score=validated(ScoreParams, score),
@@ -209,16 +209,16 @@ def draw_budget(asked: SweepSpec, key: str) -> SweepSpec:
     )
 
 
-def draw_launch(asked: SweepSpec) -> None:
+def draw_launch(spec: SweepSpec) -> None:
     """Draw the cost, and the button that queues the missing runs."""
-    plan = sweep.plan(asked)
+    plan = sweep.plan(spec)
     budget = cost.estimate(plan)
-    words = f"**{counted(len(plan.steps), 'run')}**: {sweep_spec.describe_grid(asked)}."
-    if asked.positive_sparsities:
-        words += f" Each method chooses from {counted(asked.cell_count, 'cell')}."
+    words = f"**{counted(len(plan.steps), 'run')}**: {sweep_spec.describe_grid(spec)}."
+    if spec.positive_sparsities:
+        words += f" Each method chooses from {counted(spec.cell_count, 'cell')}."
     st.markdown(words)
     st.caption(frame.plain(cost.in_words(budget, parallel_runs(frame.chosen_device()))))
-    if len(asked.seeds) < stats.LEAST_SEEDS:
+    if len(spec.seeds) < stats.LEAST_SEEDS:
         st.caption(f"Fewer than {stats.LEAST_SEEDS} seeds: there will be no verdict.")
     complete = not budget.missing and any(other.id == plan.id for other in store.plans())
     new = budget.missing == len(plan.steps)

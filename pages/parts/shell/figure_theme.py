@@ -1,4 +1,4 @@
-"""What the pages' Plotly figures share: the visitor's theme, plain axes, one colour scale."""
+"""The theme of the pages' Plotly figures: the visitor's colours, axes, one colour scale."""
 
 from typing import Any
 
@@ -7,28 +7,28 @@ import streamlit as st
 
 from sparsekd.figures.theme import DARK, LIGHT, SCALE, Theme
 
-__all__ = ["CONFIG", "SCALE", "bar", "look", "plain"]
+__all__ = ["CONFIG", "SCALE", "apply", "colour_bar", "current"]
 
 CONFIG = {"displayModeBar": False, "scrollZoom": False, "doubleClick": False}
 
 
-def look() -> Theme:
+def current() -> Theme:
     """Return the theme in which the visitor sees the page."""
     return DARK if st.context.theme.type == "dark" else LIGHT
 
 
-def bar(title: str) -> dict[str, Any]:
-    """A colour bar beside a chart."""
-    ink = {"color": look().ink, "size": 11}
+def colour_bar(title: str) -> dict[str, Any]:
+    """Return the layout of a colour bar beside a chart."""
+    ink = {"color": current().ink, "size": 11}
     words = {"text": title, "side": "top", "font": ink}
     return {"title": words, "thickness": 8, "tickfont": ink, "outlinewidth": 0, "xpad": 4}
 
 
-def plain(
+def apply(
     figure: go.Figure, across: str | None = None, up: str | None = None, height: int = 380
 ) -> go.Figure:
-    """A figure with axes in the theme's ink, narrow margins, no animation."""
-    ink = look().ink
+    """Return the figure with the theme's text colour, narrow margins and fixed axes."""
+    ink = current().ink
     for update, title in ((figure.update_xaxes, across), (figure.update_yaxes, up)):
         update(tickfont={"color": ink, "size": 11}, title_font={"color": ink, "size": 12})
         if title:
