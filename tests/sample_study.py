@@ -11,8 +11,8 @@ from sparsekd.runs import store
 from sparsekd.runs.records import Event, Outcome, Plan, Progress, Recipe, Run, State, Step
 from sparsekd.studies import stark
 from sparsekd.units import masking
-from sparsekd.units import shape as costs
 from sparsekd.units.jacobians import build
+from sparsekd.units.shape import ModelShape, parameters, pruned
 
 LAYERS, HEADS, NEURONS, HIDDEN = 4, 4, 64, 32
 EXAMPLES = 160
@@ -85,16 +85,16 @@ def _outcome(step: Step, where: Path) -> Outcome:
         np.save(where / f"labels-{split}.npy", labels)
         hits = float((logits.argmax(axis=1) == labels).mean())
         metrics[split] = {"accuracy": hits, "loss": 1.2 - hits}
-    facts = {"parameters": costs.parameters(shape), "steps": 400, "epochs": 4, "best_epoch": 4}
+    facts = {"parameters": parameters(shape), "steps": 400, "epochs": 4, "best_epoch": 4}
     facts["examples"] = {"selection": EXAMPLES, "validation": EXAMPLES}
     if step.recipe.stage != "prune":
         facts |= {"training_examples": 4500, "examples_per_second": 1800.0}
     return Outcome(metrics, facts)
 
 
-def sample_shape(layers: int = LAYERS) -> costs.ModelShape:
+def sample_shape(layers: int = LAYERS) -> ModelShape:
     """A small BERT."""
-    return costs.ModelShape(
+    return ModelShape(
         architecture="bert",
         hidden=HIDDEN,
         head_size=HIDDEN // HEADS,
@@ -108,7 +108,7 @@ def sample_shape(layers: int = LAYERS) -> costs.ModelShape:
     )
 
 
-def _shape(step: Step, where: Path) -> costs.ModelShape:
+def _shape(step: Step, where: Path) -> ModelShape:
     if step.recipe.stage == "distil":
         return sample_shape(step.recipe.params["student"]["layers"])
     if step.recipe.stage == "finetune":
@@ -117,7 +117,7 @@ def _shape(step: Step, where: Path) -> costs.ModelShape:
     worth = masking.knowledgeableness(sample_scores(), mask["lam"], mask["normalise"])
     decided = masking.decide(*worth, mask["sparsity"], round_to=mask["round_to"])
     decided.save(where / "mask.npz")
-    return costs.pruned(sample_shape(), decided)
+    return pruned(sample_shape(), decided)
 
 
 def sample_scores() -> masking.Scores:

@@ -12,7 +12,7 @@ from sparsekd.runs.records import Outcome, Plan, State, Step
 from sparsekd.studies import recipes, sweep
 from sparsekd.studies.sweep_spec import SweepSpec
 from sparsekd.units import masking
-from sparsekd.units import shape as costs
+from sparsekd.units.shape import ModelShape, parameters, pruned
 from tests.sample_study import DEMO_TRAINING, sample_scores, sample_shape
 
 BEST = (0.5, 0.3)  # λ and sparsity of the best teacher
@@ -68,15 +68,15 @@ def write(step: Step, worth: float) -> None:
         split: {"accuracy": worth - off, "loss": 1.2 - worth + off}
         for split, off in (("selection", 0.0), ("validation", 0.01))
     }
-    facts = {"parameters": costs.parameters(shape), "steps": 400, "epochs": 4}
+    facts = {"parameters": parameters(shape), "steps": 400, "epochs": 4}
     store.finish(recipe.run_id, State.DONE, Outcome(metrics, facts), 9.5)
 
 
-def _masked(step: Step, where: Path) -> costs.ModelShape:
+def _masked(step: Step, where: Path) -> ModelShape:
     mask = step.recipe.params["mask"]
     worth = masking.knowledgeableness(sample_scores(), mask["lam"], mask["normalise"])
     drawn = np.random.default_rng(int(step.recipe.run_id[:6], 16))
     jittered = [part * drawn.uniform(0.8, 1.2, part.shape) for part in worth]
     decided = masking.decide(*jittered, mask["sparsity"], round_to=mask["round_to"])
     decided.save(where / "mask.npz")
-    return costs.pruned(sample_shape(), decided)
+    return pruned(sample_shape(), decided)

@@ -15,8 +15,16 @@ from sparsekd.cli.output import note, output, table_text
 from sparsekd.errors import BadInput, NotFound
 from sparsekd.runs import references
 from sparsekd.units import explain, explain_words, harm, overlap
-from sparsekd.units import fidelity as measures
 from sparsekd.units.ablation import Ablation
+from sparsekd.units.fidelity import (
+    RESAMPLES,
+    STATISTICS,
+    TOP,
+    Ranks,
+    all_rankings,
+    rankings_of,
+    table,
+)
 from sparsekd.units.masking import Mask
 from sparsekd.units.scores import Scores
 
@@ -42,13 +50,13 @@ class FidelityRequest(Request):
     units: Literal["head", "group", "neuron"] = Field(
         "head", description="heads, groups of neurons, or the single neurons that were ablated"
     )
-    top: float = Field(measures.TOP, description="share of the units that is the top")
+    top: float = Field(TOP, description="share of the units that is the top")
     compared: Literal["harm", "size"] = Field(
         "harm", description="whether removal hurts, or whether it changes anything"
     )
     normalise: Literal["layer", "none"] = Field("layer", description="normalisation of E and F")
     seed: int = Field(0, description="seed of the random score and of the intervals")
-    resamples: int = Field(measures.RESAMPLES, description="bootstrap resamples, at least 1")
+    resamples: int = Field(RESAMPLES, description="bootstrap resamples, at least 1")
 
 
 class ExplainUnitRequest(Request):
@@ -91,11 +99,11 @@ def fidelity(request: FidelityRequest) -> None:
     harm.check_same_teacher(scores.shape, truth)
     weights = _from_weights(request.teacher, truth)
     lams = list(request.lam)
-    ranks = measures.all_rankings(scores, lams, weights, request.seed, request.normalise)
+    ranks = all_rankings(scores, lams, weights, request.seed, request.normalise)
     for word in request.more:
         name, path = _named(word)
-        ranks |= measures.rankings_of(name, Scores.load(path))
-    frame = measures.table(
+        ranks |= rankings_of(name, Scores.load(path))
+    frame = table(
         ranks,
         truth,
         request.seed,
@@ -140,7 +148,7 @@ def masks(request: MasksRequest) -> None:
     output(request, facts, _masks_text(pairs, agreement))
 
 
-def _from_weights(teacher: str | None, truth: Ablation) -> dict[str, measures.Ranks]:
+def _from_weights(teacher: str | None, truth: Ablation) -> dict[str, Ranks]:
     """Rank the weights of the named teacher, or of the ablated one; {} if that is gone."""
     known = teacher or truth.provenance.get("inputs", {}).get("teacher")
     try:
@@ -153,7 +161,7 @@ def _from_weights(teacher: str | None, truth: Ablation) -> dict[str, measures.Ra
         return {}
 
 
-def _ranked(teacher: str) -> dict[str, measures.Ranks]:
+def _ranked(teacher: str) -> dict[str, Ranks]:
     from sparsekd.knowledge.rankings import from_weights
     from sparsekd.models import loading
 
@@ -175,9 +183,9 @@ def _nested(frame: pd.DataFrame) -> dict[str, dict[str, dict[str, Any]]]:
     """Return each statistic with its interval, by score and measured quantity."""
     nested: dict[str, dict[str, dict[str, Any]]] = {}
     for row in frame.to_dict("records"):
-        values: dict[str, Any] = {name: row[name] for name in measures.STATISTICS}
+        values: dict[str, Any] = {name: row[name] for name in STATISTICS}
         values["intervals"] = {
-            name: [row[f"{name}_low"], row[f"{name}_high"]] for name in measures.STATISTICS
+            name: [row[f"{name}_low"], row[f"{name}_high"]] for name in STATISTICS
         }
         values |= {name: row[name] for name in ("units", "top", "by_chance", "verdict")}
         nested.setdefault(str(row["score"]), {})[str(row["truth"])] = values
@@ -191,10 +199,10 @@ def _fidelity_text(frame: pd.DataFrame) -> str:
                 f"{row[name]:+.2f} [{row[f'{name}_low']:+.2f}, {row[f'{name}_high']:+.2f}]"
                 for _, row in frame.iterrows()
             ]
-            for name in measures.STATISTICS
+            for name in STATISTICS
         }
     )
-    columns = ["truth", "score", *measures.STATISTICS, "verdict"]
+    columns = ["truth", "score", *STATISTICS, "verdict"]
     return table_text(shown[columns])
 
 

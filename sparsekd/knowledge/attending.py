@@ -43,10 +43,10 @@ def by_unit(found: list[Tensor], places: list[NDArray[np.int64]], heads: int) ->
     Shapes: found L times (1, H_l, T, T), places L times (H_l,) -> (L, H, T, T).
     """
     tokens = found[0].shape[-1]
-    whole = np.full((len(found), heads, tokens, tokens), np.nan, dtype=np.float32)
+    by_layer = np.full((len(found), heads, tokens, tokens), np.nan, dtype=np.float32)
     for number, (each, own) in enumerate(zip(found, places, strict=True)):
-        whole[number, own] = each[0].cpu().numpy()
-    return whole
+        by_layer[number, own] = each[0].cpu().numpy()
+    return by_layer
 
 
 def strongest(

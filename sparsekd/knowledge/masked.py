@@ -87,21 +87,21 @@ class Tree:
             below = [nodes[key] for key in keys]
         return cls(levels, below)
 
-    def shapes(self, whole: ModelShape) -> tuple[ModelShape, ModelShape]:
+    def shapes(self, dense: ModelShape) -> tuple[ModelShape, ModelShape]:
         """Return shapes of one layer per node, masked and dense: what each strategy computes."""
-        _, heads, neurons = whole.grid()
+        _, heads, neurons = dense.grid()
         kept_heads = [int(row.sum()) for level in self.levels for row in level.heads]
         kept_neurons = [int(row.sum()) for level in self.levels for row in level.neurons]
         nodes = len(kept_heads)
         return (
-            replace(whole, heads=tuple(kept_heads), neurons=tuple(kept_neurons)),
-            replace(whole, heads=(heads,) * nodes, neurons=(neurons,) * nodes),
+            replace(dense, heads=tuple(kept_heads), neurons=tuple(kept_neurons)),
+            replace(dense, heads=(heads,) * nodes, neurons=(neurons,) * nodes),
         )
 
 
-def choose_strategy(whole: ModelShape, tree: Tree, data: Encoded, device: str) -> Strategy:
+def choose_strategy(dense: ModelShape, tree: Tree, data: Encoded, device: str) -> Strategy:
     """Choose "sliced" where it saves a larger share of work than LAYER_START_TOKENS / tokens."""
-    kept, full = tree.shapes(whole)
+    kept, full = tree.shapes(dense)
     tokens = max(round(float(data.lengths.mean())), 1)
     saved = 1 - flops(kept, tokens) / flops(full, tokens)
     start = LAYER_START_TOKENS.get(device, LAYER_START_TOKENS_ELSEWHERE)
@@ -126,13 +126,13 @@ def predict(
     Raises:
         Incompatible: a mask of another shape, or a pruned teacher. Unavailable: memory ran out.
     """
-    whole = architectures.shape(teacher)
+    dense = architectures.shape(teacher)
     for mask in masks:
-        check_fit(whole, tuple(mask.heads.shape), tuple(mask.neurons.shape))
-    found = np.zeros((len(masks), len(data), whole.classes), dtype=np.float32)
+        check_fit(dense, tuple(mask.heads.shape), tuple(mask.neurons.shape))
+    found = np.zeros((len(masks), len(data), dense.classes), dtype=np.float32)
     if not len(masks) or not len(data):
         return found
-    strategy = strategy or choose_strategy(whole, Tree.of(masks), data, teacher.device.type)
+    strategy = strategy or choose_strategy(dense, Tree.of(masks), data, teacher.device.type)
     shell, done = _structure_copy(teacher), 0
     with enough_memory(HINT), torch.no_grad(), cls_only(shell):
         for part in np.array_split(np.arange(len(masks)), -(-len(masks) // MASKS_PER_PASS)):
@@ -182,7 +182,7 @@ def _chunks(teacher: PreTrainedModel, data: Encoded) -> Iterator[list[Batch]]:
 class _Path:
     """A depth-first traversal of a tree: only the layers on the current path are sliced."""
 
-    whole: list[architectures.Layer]
+    dense: list[architectures.Layer]
     shell: PreTrainedModel
     tree: Tree
     calls: list[Call]
@@ -195,7 +195,7 @@ class _Path:
         level, block = self.tree.levels[number], architectures.blocks(self.shell)[number]
         into = architectures.layers(self.shell)[number]
         for node in level.children(parent):
-            pruning.cut(self.whole[number], into, level.heads[node], level.neurons[node])
+            pruning.cut(self.dense[number], into, level.heads[node], level.neurons[node])
             after = [
                 block(states, *call.arguments[1:], **call.named)
                 for states, call in zip(hidden, self.calls, strict=True)

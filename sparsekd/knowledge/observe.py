@@ -123,9 +123,12 @@ def _projections(model: PreTrainedModel, needs: Needs) -> Iterator[dict[tuple[st
             size = layers[layer - 1].head_size
 
             def record(
-                _site: nn.Module, _inputs: Any, out: Tensor,
-                place: tuple[str, int] = (role, layer), size: int = size,
-            ) -> None:  # fmt: skip
+                _site: nn.Module,
+                _inputs: Any,
+                out: Tensor,
+                place: tuple[str, int] = (role, layer),
+                size: int = size,
+            ) -> None:
                 split = out.view(*out.shape[:2], out.shape[-1] // size, size)
                 found[place] = split.transpose(1, 2)
 

@@ -39,13 +39,14 @@ def flow(first: Tensor, second: Tensor, mask: Tensor) -> Tensor:
     EMNLP 2022, arXiv 2302.00444.
     """
     real = mask.unsqueeze(-1).to(first.dtype)
-    # Both sides are masked: what stands in a padded place may be anything, even no number.
+    # Both sides are masked: padded places may hold anything, even NaN.
     first, second = (torch.where(real.bool(), each, 0.0) for each in (first, second))
     return (first.mT @ second) / real.sum(1, keepdim=True)
 
 
-def flow_distance(student: tuple[Tensor, Tensor], teacher: tuple[Tensor, Tensor],
-                  mask: Tensor) -> Tensor:  # fmt: skip
+def flow_distance(
+    student: tuple[Tensor, Tensor], teacher: tuple[Tensor, Tensor], mask: Tensor
+) -> Tensor:
     """Return the mean squared difference of two flow-of-solution matrices.
 
     Shapes: each of both pairs (B, T, D), mask (B, T) -> (B,).

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from sparsekd.catalog import rankings as catalogue
+from sparsekd.catalog import rankings
 from sparsekd.catalog.stage_parameters import AblateParams
 from sparsekd.errors import NotFound
 from sparsekd.runs import score_runs, store
@@ -51,7 +51,7 @@ def scores(teacher: Run) -> dict[str, str]:
     }
 
 
-def rankings(
+def all_rankings(
     scores: Scores, run: Run, lam: float, normalise: str, files: Mapping[str, Path]
 ) -> dict[str, Ranks]:
     """Return what ranks the units of an ablated teacher, by name.
@@ -83,7 +83,7 @@ def fingerprints(files: Mapping[str, Path]) -> tuple[tuple[str, str, float], ...
 
 def _from_weights(run: Run) -> dict[str, Ranks]:
     """Return the rankings of the teacher's weights that the run saved, by name."""
-    paths = {name: run.folder / f"{name}.npz" for name in catalogue.names("weights")}
+    paths = {name: run.folder / f"{name}.npz" for name in rankings.names("weights")}
     found = {name: Scores.load(path) for name, path in paths.items() if path.exists()}
     return {
         name: (each.head_expressiveness, each.neuron_expressiveness) for name, each in found.items()

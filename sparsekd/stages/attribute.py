@@ -25,7 +25,7 @@ def run(context: StageContext) -> Outcome:
     teacher = teacher.to(context.device)
     heads, neurons = from_data(teacher, data, splits.tokenizer, params, options)
     made = {"task": recipe.task, "inputs": recipe.inputs, "max_length": splits.max_length}
-    made |= {"attribution": params.values(), "examples": len(data)}
+    made |= {"ranking": params.kind, "attribution": params.values(), "examples": len(data)}
     scores = Scores(heads, heads, neurons, neurons, made)
     scores.save(context.folder / "scores.npz")
     save_shape(context, teacher)

@@ -7,7 +7,7 @@ import numpy as np
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from sparsekd.catalog.parameters import TrainParams
-from sparsekd.catalog.stage_parameters import ScoreParams, StudentParams
+from sparsekd.catalog.stage_parameters import MaskParams, ScoreParams, StudentParams
 from sparsekd.errors import Incompatible, SparseKDError
 from sparsekd.knowledge import scores
 from sparsekd.knowledge.gradients import PassOptions
@@ -123,4 +123,4 @@ def _expressiveness_mask(
     )
     teacher = teacher.to(context.device)
     found = scores.stream(teacher, data, no_student, ScoreParams(), options).per_batch
-    return masking.decide(*masking.knowledgeableness(found, 1.0), sparsity)
+    return masking.build(found, MaskParams(lam=1.0, sparsity=sparsity))

@@ -37,7 +37,7 @@ def summary(ablation: Ablation, measure: Measure, escape: Callable[[str], str] =
     rank = "the most harmful" if harmless < harms.size else "the least helpful"
     made = ablation.provenance
     return (
-        f"The whole teacher's {title(ablation, measure).lower()} is "
+        f"The dense teacher's {title(ablation, measure).lower()} is "
         f"{ablation.dense_value(measure):.4g}. Without **layer {layer + 1}, head {head + 1}** it "
         f"changes by **{changes[layer, head]:+.3g}**: {rank} removal of {harms.size:,} heads. "
         f"**{harmless:,}** of them do no harm to it when removed alone, on "

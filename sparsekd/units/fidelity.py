@@ -202,9 +202,14 @@ def _statistics(score: Row, effect: Row, count: int, seed: int, resamples: int) 
     pairs = _RankStatistics(score, effect, count)
     chosen = resamples if score.size <= MANY_UNITS else min(resamples, RESAMPLES_OF_MANY_UNITS)
     interval = stats.bootstrap(
-        (np.arange(score.size),), pairs.statistics, n_resamples=chosen, vectorized=True,
-        confidence_level=CONFIDENCE, method="percentile", rng=np.random.default_rng(seed),
-    ).confidence_interval  # fmt: skip
+        (np.arange(score.size),),
+        pairs.statistics,
+        n_resamples=chosen,
+        vectorized=True,
+        confidence_level=CONFIDENCE,
+        method="percentile",
+        rng=np.random.default_rng(seed),
+    ).confidence_interval
     values = pairs.statistics(np.arange(score.size))
     triples = zip(values, interval.low, interval.high, strict=True)
     return dict(zip(names, [float(value) for each in triples for value in each], strict=True))

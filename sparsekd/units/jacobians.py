@@ -72,9 +72,12 @@ class Jacobian:
             raise BadInput(f"The Jacobian in {folder} is damaged.", "Compute it again.") from error
         layers, heads, neurons = meta["shape"]
         return cls(
-            values, examples["logits"], examples["labels"], (layers, heads, neurons),
+            values,
+            examples["logits"],
+            examples["labels"],
+            (layers, heads, neurons),
             meta["provenance"],
-        )  # fmt: skip
+        )
 
 
 def jacobian_bytes(

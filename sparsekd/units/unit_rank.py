@@ -37,16 +37,16 @@ def rank_unit(
         layer, index: Counted from 0.
     """
     heads, neurons = masking.knowledgeableness(scores, lam, normalise)
-    worth = heads if unit == "head" else neurons
+    values = heads if unit == "head" else neurons
     e, f = _raw(scores, unit)
     return RankedUnit(
         expressiveness=float(e[layer, index]),
         friendliness=float(f[layer, index]),
         normalised_expressiveness=float(masking.normalised(e)[layer, index]),
         normalised_friendliness=float(masking.normalised(f)[layer, index]),
-        knowledgeableness=float(worth[layer, index]),
-        place=masking.place(worth, layer * worth.shape[1] + index),
-        pool=worth.size,
+        knowledgeableness=float(values[layer, index]),
+        place=masking.place(values, layer * values.shape[1] + index),
+        pool=values.size,
     )
 
 

@@ -112,14 +112,14 @@ from sparsekd.__main__ import main
 from sparsekd.catalog.parameters import TrainParams
 from sparsekd.catalog.stage_parameters import AblateParams, MaskParams, ProbeParams, ScoreParams
 from sparsekd.runs import ablations, references, tables
-from sparsekd.studies import recipes, roles, sweep
+from sparsekd.studies import recipes, roles, sweep_spec
 from sparsekd.units.masking import Mask
 from sparsekd.units.scores import Scores
 from tests.workshop import checkpoint_folder, done, task_folder
 
 place = Path(sys.argv[1])
 assert Path(sparsekd.__file__).is_relative_to(place)
-assert "first_weight" in sweep.CONTROLS
+assert "first_weight" in sweep_spec.SWEEP_CONTROLS
 assert roles.title("first_weight_teacher") == "Teacher pruned by their first weight"
 
 train = TrainParams(epochs=1, batch_size=64, max_length=16, train_examples=64)
@@ -130,7 +130,7 @@ scores = done(recipes.score(task, teacher, teacher, ScoreParams(), 16))
 
 ablated = done(recipes.ablate(task, teacher, AblateParams(ranking="first_weight", examples=8), 16))
 saved = Scores.load(ablated.folder / "first_weight.npz")
-found = ablations.rankings(Scores.load(scores.folder / "scores.npz"), ablated, 0.5, "layer", {})
+found = ablations.all_rankings(Scores.load(scores.folder / "scores.npz"), ablated, 0.5, "layer", {})
 np.testing.assert_array_equal(found["first_weight"][0], saved.head_expressiveness)
 
 probe = ProbeParams(sparsities=(0.5,), examples=8)

@@ -72,11 +72,11 @@ def test_magnitudes_and_other_files_are_ranked_beside_the_scores(
     run, scores = ablated(study), sample_scores()
     drawn = np.random.default_rng(0)
     heads, neurons = drawn.random((LAYERS, HEADS)), drawn.random((LAYERS, NEURONS))
-    without = ablations.rankings(scores, run, 0.5, "layer", {})
+    without = ablations.all_rankings(scores, run, 0.5, "layer", {})
     Scores(heads, heads, neurons, neurons).save(run.folder / "magnitude.npz")
     Scores(heads, heads, neurons, neurons).save(tmp_path / "c.npz")
 
-    found = ablations.rankings(scores, run, 0.2, "none", {"conductance": tmp_path / "c.npz"})
+    found = ablations.all_rankings(scores, run, 0.2, "none", {"conductance": tmp_path / "c.npz"})
 
     assert "magnitude" not in without
     assert set(found) == {"E", "F", "K(0.5)", "K(0.2)", "magnitude", "random", "conductance"}

@@ -25,7 +25,7 @@ def ablation(loss: list[list[float]], metric: str = "accuracy", single: int | No
 def test_the_summary_names_the_most_harmful_head_and_counts_the_harmless() -> None:
     text = ablation_words.summary(ablation([[0.0, 0.5], [-0.1, 0.2]]), "task_loss")
 
-    assert text.startswith("The whole teacher's task loss is 0.25.")
+    assert text.startswith("The dense teacher's task loss is 0.25.")
     assert "Without **layer 1, head 2** it changes by **+0.5**: the most harmful removal" in text
     assert "of 4 heads. **2** of them do no harm" in text
     assert text.endswith("on 1,234 examples of validation_matched.")
@@ -34,7 +34,7 @@ def test_the_summary_names_the_most_harmful_head_and_counts_the_harmless() -> No
 def test_a_falling_metric_is_the_harm() -> None:
     text = ablation_words.summary(ablation([[0.0, 0.5], [-0.1, 0.2]]), "metric", str.upper)
 
-    assert "whole teacher's accuracy is 0.9." in text
+    assert "dense teacher's accuracy is 0.9." in text
     assert "Without **layer 1, head 2** it changes by **-0.05**" in text
     assert "VALIDATION_MATCHED" in text
 

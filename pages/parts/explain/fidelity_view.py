@@ -44,7 +44,7 @@ def draw_fidelity(scores_run: Run, ablation_run: Run, files: Mapping[str, Path])
     harm.check_same_teacher(scores.shape, truth)
     state = url_state.read()
     keys = ablations.fingerprints(files)
-    ranks = ablations.rankings(scores, ablation_run, state.lam, state.normalise, files)
+    ranks = ablations.all_rankings(scores, ablation_run, state.lam, state.normalise, files)
     choice = _choose_comparison(truth)
     granularity, measure, compared = choice
     table = _table(

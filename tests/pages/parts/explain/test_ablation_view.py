@@ -43,7 +43,7 @@ def test_the_answer_follows_the_chosen_measure(study: Plan) -> None:
     accuracy = sample_ablation().heads("metric")
     layer, head = np.unravel_index(accuracy.argmin(), accuracy.shape)
     assert f"layer {layer + 1}, head {head + 1}** it changes by" in app.markdown[0].value
-    assert "whole teacher's accuracy is 0.9" in app.markdown[0].value
+    assert "dense teacher's accuracy is 0.9" in app.markdown[0].value
 
 
 def test_the_tables_hold_every_value(study: Plan) -> None:
