@@ -17,11 +17,6 @@ COLUMNS = (
 )
 
 
-def default_baseline(variants: list[str]) -> str:
-    """Return the variant to compare with: vanilla distillation where it is among them."""
-    return next((name for name in comparison_results.BASELINES if name in variants), variants[0])
-
-
 def variant_table(plan: Plan, means: pd.DataFrame, gaps: pd.DataFrame) -> pd.DataFrame:
     """Return one row per variant: mean, difference with verdict, and costs.
 

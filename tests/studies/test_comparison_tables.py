@@ -69,9 +69,3 @@ def test_missing_students_are_grouped_by_the_reason(skills: None) -> None:
     assert comparison_tables.missing_students(plan) == {
         "The disk is full. Free it.": ["Vanilla distillation, sparse teacher"]
     }
-
-
-def test_vanilla_distillation_is_the_baseline_where_there_is_one() -> None:
-    assert comparison_tables.default_baseline(["pkd", "vanilla"]) == "vanilla"
-    assert comparison_tables.default_baseline(["pkd", "fine_tuning"]) == "fine_tuning"
-    assert comparison_tables.default_baseline(["pkd", "minilm"]) == "pkd"

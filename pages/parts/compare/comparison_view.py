@@ -17,6 +17,9 @@ def draw_comparison(plan: Plan, found: StudyMetric, key: str, brief: bool = Fals
     against = choose_baseline(variants, key)
     gaps = comparison_results.differences(found.frame, found.split, found.metric, against, variants)
     draw_comparison_verdict(found, gaps, against)
+    planned = comparison_results.baseline(variants)
+    if against != planned:
+        st.caption(frame.plain(f"Exploratory: the planned baseline is {roles.title(planned)}."))
     draw_missing(plan)
     if not found.values["role"].isin(variants).any():
         return
@@ -32,7 +35,7 @@ def draw_comparison(plan: Plan, found: StudyMetric, key: str, brief: bool = Fals
 
 def choose_baseline(variants: list[str], key: str) -> str:
     """Draw the choice of the variant to compare with."""
-    usual = comparison_tables.default_baseline(variants)
+    usual = comparison_results.baseline(variants)
     wanted = url_state.read().against
     against = st.selectbox(
         "Baseline",
