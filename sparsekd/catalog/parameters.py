@@ -46,7 +46,7 @@ class Params(BaseModel):
 
 
 class MethodParams(Params):
-    """The parameters of a distillation method, and what it costs beyond one training."""
+    """Parameters of a distillation method, and its cost beyond one training."""
 
     @property
     def training_episodes(self) -> int:
@@ -60,7 +60,9 @@ class MethodParams(Params):
 
 
 class TrainParams(Params):
-    """The parameters of a training; the defaults are those of the published scripts.
+    """Parameters of a training.
+
+    The defaults are those of the published scripts.
 
     Source: Yang, Zhang, Song, EMNLP 2022, arXiv 2210.03923 (reference scripts).
     """

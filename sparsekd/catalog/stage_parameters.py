@@ -1,4 +1,4 @@
-"""The parameters of each stage."""
+"""Parameters of each stage."""
 
 from typing import TYPE_CHECKING, Literal
 
@@ -18,7 +18,7 @@ else:
 
 
 class StudentParams(Params):
-    """The parameters of a student's initialisation.
+    """Parameters of a student's initialisation.
 
     Source: Yang, Zhang, Song, EMNLP 2022, arXiv 2210.03923 (layer-dropped, parameter-pruned).
     """
@@ -38,7 +38,7 @@ class StudentParams(Params):
 
 
 class ScoreParams(Params):
-    """The parameters of the scores: expressiveness and student-friendliness.
+    """Parameters of the scores: expressiveness and student-friendliness.
 
     Source: Yang, Zhang, Song, EMNLP 2022, arXiv 2210.03923 (reference code); the options are
     choices of this project.
@@ -69,7 +69,7 @@ class ScoreParams(Params):
 
 
 class MaskParams(Params):
-    """The parameters of a mask over heads and neurons.
+    """Parameters of a mask over heads and neurons.
 
     Source: Yang, Zhang, Song, EMNLP 2022, arXiv 2210.03923 (reference code).
     """
@@ -96,7 +96,7 @@ class MaskParams(Params):
 
 
 class ProbeParams(Params):
-    """The masked teachers to evaluate on the probe set (first rows of the selection split)."""
+    """Masked teachers to evaluate on the probe set (first rows of the selection split)."""
 
     lams: tuple[float, ...] = Field((0.5,), min_length=1, description="Values of λ to evaluate.")
     sparsities: tuple[float, ...] = Field(
@@ -127,7 +127,7 @@ class ProbeParams(Params):
 
 
 class ExportParams(Params):
-    """The file format of an exported model."""
+    """Format of an exported model."""
 
     format: Literal["pruned", "gated", "onnx"] = Field(
         "pruned",
@@ -137,7 +137,7 @@ class ExportParams(Params):
 
 
 class MeasureParams(Params):
-    """The batch sizes and lengths at which to measure a model's speed."""
+    """Batch sizes and lengths at which to measure a model's speed."""
 
     batch_sizes: tuple[int, ...] = Field(
         (1, 32), min_length=1, max_length=8, description="Texts per forward pass (1 to 1024)."
@@ -159,7 +159,7 @@ class MeasureParams(Params):
 
 
 class AblateParams(Params):
-    """The parameters of an ablation: units removed one at a time, and the examples."""
+    """Parameters of an ablation: units removed one at a time, and the examples."""
 
     split: str = Field(
         "selection",
@@ -193,7 +193,7 @@ class AblateParams(Params):
 
 
 class AttributeParams(Params):
-    """The parameters of captum's attributions of heads and neurons.
+    """Parameters of captum's attributions of heads and neurons.
 
     Source: Dhamdhere, Sundararajan, Yan, ICLR 2019, arXiv 1805.12233 (conductance).
     """

@@ -13,17 +13,16 @@ from sparsekd.catalog.methods.teacher_selection import TeacherSelectionParams
 from sparsekd.errors import Incompatible
 from sparsekd.knowledge.losses import task_loss
 from sparsekd.methods.base import BatchOutputs, Method, Setup, StepResult, TrainingProgress
-from sparsekd.methods.teacher_policy import MovingAverage, TeacherPolicy, uniform
+from sparsekd.methods.teacher_policy import uniform
 from sparsekd.methods.teacher_rewards import (
     Instances,
     concatenate,
-    look_ahead,
     loss_terms,
     mixture_weights,
-    reward,
     states_of,
     teacher_weights,
 )
+from sparsekd.methods.teacher_selector import TeacherSelector, uses_accuracy
 from sparsekd.models import architectures
 
 STEP_LOGS = 200  # logged values of one name, approximately
@@ -58,7 +57,7 @@ class TeacherSelection(Method):
     params: TeacherSelectionParams
 
     def prepare(self, setup: Setup) -> None:
-        """Request the student's [CLS] where a policy needs it; build the policy.
+        """Request the student's [CLS] where a policy needs it; build the selector.
 
         Raises:
             Incompatible: fewer than two teachers; for the third reward, fewer held-out examples
@@ -69,7 +68,6 @@ class TeacherSelection(Method):
         self.metric = setup.card.metrics[0]
         self.last_layer = len(architectures.blocks(student))
         self.student_needs = {"cls": (self.last_layer,)} if params.choose == "policy" else {}
-        self.uses_accuracy = params.choose == "policy" and params.reward == "r3"
         self.staged = params.choose in ("policy", "weights")
         pretrained = max(1, min(round(params.pretrain * setup.steps), setup.steps - 1))
         self.pretrained = pretrained if self.staged else 0
@@ -77,11 +75,8 @@ class TeacherSelection(Method):
         self.log_every = math.ceil(setup.steps / STEP_LOGS)
         self.key = int(torch.randint(2**62, (1,)))  # torch is seeded by the trainer
         width = int(student.config.hidden_size) + setup.card.classes + 1
-        self.policy = TeacherPolicy(self.teachers, width, params.selector_rate, self.device)
+        self.selector = TeacherSelector(params, self.teachers, width, self.device)
         self.weights = torch.full((self.teachers,), 1 / self.teachers, device=self.device)
-        self.gain = MovingAverage(params.baseline_decay, self.device)
-        self.accuracy = MovingAverage(params.baseline_decay, self.device)
-        self.window: list[tuple[Tensor, Tensor]] = []
 
     def check(self, setup: Setup) -> None:
         """Check the number of teachers and that the third reward can be computed.
@@ -94,7 +89,7 @@ class TeacherSelection(Method):
                 f"Selecting among teachers takes two or more, not {setup.teacher_count}.",
                 "Name each one: --teacher A --teacher B.",
             )
-        if not self.uses_accuracy:
+        if not uses_accuracy(self.params):
             return
         if setup.selection_rows < setup.batch_size:
             raise Incompatible(
@@ -130,7 +125,7 @@ class TeacherSelection(Method):
         match self.params.choose:
             case "policy" if step >= self.pretrained:
                 draws = uniform(self.key, (ON_POLICY, step), instances.rows, self.teachers)
-                return self.sample(instances, draws)
+                return self.selector.sample(instances, draws)
             case "weights":
                 weights = self.weights.expand(len(instances), -1)
                 return torch.ones_like(weights), weights
@@ -145,15 +140,6 @@ class TeacherSelection(Method):
                 return actions, actions / self.teachers
         actions = F.one_hot(best, self.teachers).float()
         return actions, actions
-
-    def sample(self, instances: Instances, draws: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the policy's actions for these uniform draws, and each teacher's weight.
-
-        Shapes: draws (B, N) -> (B, N), (B, N).
-        """
-        probabilities = self.policy.probabilities(instances.states)
-        actions = (draws.to(self.device) < probabilities).float()
-        return actions, teacher_weights(actions, probabilities)
 
     def instances(self, outputs: BatchOutputs) -> Instances:
         """Return a batch as the selector observes it."""
@@ -178,32 +164,11 @@ class TeacherSelection(Method):
         if self.staged and step + 1 == self.pretrained:
             self.pretrain_selector(result)
         elif self.params.choose == "policy" and step >= self.pretrained:
-            rewards = self.reinforce(instances, actions, weights)
+            rewards = self.selector.reinforce(instances, actions, weights)
             if step % self.log_every == 0:
                 self.log_rewards(progress, *rewards)
-            if self.uses_accuracy:
+            if uses_accuracy(self.params):
                 self.reinforce_by_accuracy(result, instances, actions)
-
-    def reinforce(
-        self, instances: Instances, actions: Tensor, weights: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        """Take one REINFORCE step; return the mean reward and baseline.
-
-        Shapes: actions, weights (B, N) -> (), ().
-        """
-        equal = torch.full_like(weights, 1 / self.teachers)
-        logits = look_ahead(instances, weights, self.params)
-        after = reward(logits, instances, weights, self.params)
-        before = reward(instances.student, instances, equal, self.params)
-        average = self.gain.value
-        advantage = after - before - average
-        if self.params.credit == "batch":
-            advantage = advantage.mean().expand(len(instances))
-        if self.uses_accuracy:
-            advantage = self.params.gamma * advantage
-        self.policy.update(instances.states, actions, advantage)
-        self.gain.add((after - before).mean())
-        return after.mean(), before.mean() + average
 
     def pretrain_selector(self, result: StepResult) -> None:
         """Train the selector on some training examples with the student frozen."""
@@ -218,7 +183,8 @@ class TeacherSelection(Method):
             for start in range(0, len(examples), batch):
                 rows = slice(start, start + batch)
                 part = examples.subset(rows)
-                rewards.append(self.reinforce(part, *self.sample(part, draws[rows])))
+                actions, weights = self.selector.sample(part, draws[rows])
+                rewards.append(self.selector.reinforce(part, actions, weights))
         last_pass = rewards[-math.ceil(len(examples) / batch) :]
         means = (torch.stack(each).mean() for each in zip(*last_pass, strict=True))
         self.log_rewards(result.progress, *means)
@@ -237,16 +203,10 @@ class TeacherSelection(Method):
         self, result: StepResult, instances: Instances, actions: Tensor
     ) -> None:
         """Apply the accuracy part of r3 every `reward_every` steps, to all actions since."""
-        self.window.append((instances.states, actions))
+        self.selector.window.append((instances.states, actions))
         if (result.progress.step + 1 - self.pretrained) % self.params.reward_every:
             return
-        states, actions = (torch.cat(part) for part in zip(*self.window, strict=True))
-        self.window = []
-        accuracy = torch.tensor(result.evaluate()[self.metric], device=self.device)
-        baseline = self.accuracy.value if self.accuracy.sums[1] else accuracy
-        advantage = (1 - self.params.gamma) * (accuracy - baseline)
-        self.policy.update(states, actions, advantage.expand(len(states)))
-        self.accuracy.add(accuracy)
+        accuracy, baseline = self.selector.reinforce_by_accuracy(result.evaluate()[self.metric])
         values = {"reward/held_out": float(accuracy), "reward/held_out baseline": float(baseline)}
         self.log(result.progress, values)
 
@@ -296,27 +256,15 @@ class TeacherSelection(Method):
         if self.params.choose != "policy":
             actions, weights = self.select(instances, self.pretrained)
             return weights if self.params.choose == "weights" else actions, actions
-        probabilities = self.policy.probabilities(instances.states)
+        probabilities = self.selector.policy.probabilities(instances.states)
         actions = (probabilities >= 0.5).float()
         return probabilities, teacher_weights(actions, probabilities).gt(0)
 
     def state_dict(self) -> dict[str, Tensor]:
-        """Return the policy, averages, weights, and the actions without an accuracy reward yet."""
-        state = {f"policy/{name}": tensor for name, tensor in self.policy.state_dict().items()}
-        state |= {"weights": self.weights, "gain": self.gain.sums, "quality": self.accuracy.sums}
-        for number, (states, actions) in enumerate(self.window):
-            state |= {f"window/{number}/states": states, f"window/{number}/actions": actions}
-        return state
+        """Return the fixed weights and the selector's state."""
+        return {"weights": self.weights} | self.selector.state_dict()
 
     def load_state_dict(self, state: dict[str, Tensor]) -> None:
         """Restore what `state_dict` returned."""
-        prefix, own = "policy/", {name: each.to(self.device) for name, each in state.items()}
-        policy = {key.removeprefix(prefix): t for key, t in state.items() if key.startswith(prefix)}
-        self.policy.load_state_dict(policy)
-        self.weights, self.gain.sums = own["weights"], own["gain"]
-        self.accuracy.sums = own["quality"]
-        steps = sum(name.startswith("window/") for name in own) // 2
-        self.window = [
-            (own[f"window/{number}/states"], own[f"window/{number}/actions"])
-            for number in range(steps)
-        ]
+        self.weights = state["weights"].to(self.device)
+        self.selector.load_state_dict(state)

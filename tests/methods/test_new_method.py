@@ -97,7 +97,7 @@ def test_its_parameters_are_fields_of_the_form(card):
 
 
 def test_comparisons_offer_it_and_its_variant(card):
-    assert {"hint", "hint:strong"} <= set(variants.menu())
+    assert {"hint", "hint:strong"} <= set(variants.all_names())
 
 
 TESTS = {name: test for name, test in vars(contract).items() if name.startswith("test_")}

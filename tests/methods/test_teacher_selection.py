@@ -63,8 +63,8 @@ def values(terms):
 
 def sure(method, *odds):
     """Set a policy that ignores its state."""
-    method.policy.weight.data.zero_()
-    method.policy.bias.data.copy_(torch.tensor(odds))
+    method.selector.policy.weight.data.zero_()
+    method.selector.policy.bias.data.copy_(torch.tensor(odds))
 
 
 def test_before_the_policy_all_teachers_have_equal_weights(tiny):
@@ -200,9 +200,9 @@ def picked(view, rows):
 def test_the_policy_is_updated_at_the_end_of_the_pre_training_and_then_at_every_step(tiny):
     method, moved = prepared(tiny, pretrain=0.1), []
     for step in range(13):
-        before = method.policy.bias.detach().clone()
+        before = method.selector.policy.bias.detach().clone()
         method.on_step_end(result(method, batch_outputs(), step))
-        moved.append(not torch.equal(before, method.policy.bias.detach()))
+        moved.append(not torch.equal(before, method.selector.policy.bias.detach()))
     assert moved == [False] * 9 + [True] * 4
     assert [method.ready(TrainingProgress(step, 100, 0)) for step in (5, 10, 11)] == [
         False,
@@ -247,9 +247,9 @@ def test_the_baseline_is_the_reward_without_the_step_plus_the_average_gain(tiny)
     found = method.instances(batch_outputs())
     one = torch.tensor([[1.0, 0.0]] * 3)
     before = sum(-cross_entropy(STUDENT[row], LABELS[row]) for row in range(3)) / 3
-    first, base = method.reinforce(found, one, one)
+    first, base = method.selector.reinforce(found, one, one)
     assert base.item() == pytest.approx(before, rel=1e-5)
-    second, base = method.reinforce(found, one, one)
+    second, base = method.selector.reinforce(found, one, one)
     assert second.item() == first.item()
     assert base.item() == pytest.approx(first.item(), rel=1e-5)
 
@@ -302,7 +302,7 @@ def test_accuracy_is_evaluated_at_intervals_and_updates_the_policy(tiny):
     for step in range(10, 20):
         found = result(method, batch_outputs(), step, lambda: {"accuracy": next(readings)})
         method.on_step_end(found)
-        biases.append(method.policy.bias.detach().clone())
+        biases.append(method.selector.policy.bias.detach().clone())
     assert next(readings, None) is None
     assert all(torch.equal(bias, torch.zeros(2)) for bias in biases[:9])
     assert not torch.equal(biases[9], torch.zeros(2))

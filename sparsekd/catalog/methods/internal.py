@@ -9,7 +9,7 @@ from sparsekd.catalog.parameters import MethodParams
 
 
 class InternalParams(MethodParams):
-    """The parameters of distillation from internal representations.
+    """Parameters of distillation from internal representations.
 
     Source: Aguilar et al., AAAI 2020, arXiv 1910.03723; weights and shares are choices of this
     project.

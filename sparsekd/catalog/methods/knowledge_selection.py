@@ -9,7 +9,7 @@ from sparsekd.catalog.parameters import MethodParams
 
 
 class KnowledgeSelectionParams(MethodParams):
-    """The parameters of knowledge selection and of its actor–critic selector.
+    """Parameters of knowledge selection and of its actor–critic selector.
 
     Source: Wang et al., Findings of EMNLP 2022, arXiv 2302.00444; the numbers are choices of
     this project.

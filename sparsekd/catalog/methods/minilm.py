@@ -7,7 +7,7 @@ from sparsekd.catalog.methods.vanilla import VanillaParams
 
 
 class MiniLMParams(VanillaParams):
-    """The parameters of MiniLM-style distillation.
+    """Parameters of MiniLM-style distillation.
 
     Source: Wang et al., NeurIPS 2020, arXiv 2002.10957; the mixture is a choice of this project.
     """

@@ -9,7 +9,7 @@ from sparsekd.catalog.methods.vanilla import VanillaParams
 
 
 class PKDParams(VanillaParams):
-    """The parameters of patient distillation.
+    """Parameters of patient distillation.
 
     Source: Sun et al., EMNLP 2019, arXiv 1908.09355.
     """

@@ -9,7 +9,7 @@ from sparsekd.catalog.parameters import MethodParams
 
 
 class TeacherSelectionParams(MethodParams):
-    """The parameters of reinforced teacher selection.
+    """Parameters of reinforced teacher selection.
 
     Source: Yuan et al., AAAI 2021, arXiv 2012.06048; there is no official code; most
     values are choices of this project.

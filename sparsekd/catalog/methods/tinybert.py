@@ -7,7 +7,7 @@ from sparsekd.catalog.parameters import MethodParams
 
 
 class TinyBERTParams(MethodParams):
-    """The parameters of TinyBERT's task stages.
+    """Parameters of TinyBERT's task stages.
 
     Source: Jiao et al., Findings of EMNLP 2020, arXiv 1909.10351; the default share is a choice of
     this project.

@@ -7,7 +7,7 @@ from sparsekd.catalog.parameters import MethodParams
 
 
 class VanillaParams(MethodParams):
-    """The parameters of vanilla distillation.
+    """Parameters of vanilla distillation.
 
     Source: Yang, Zhang, Song, EMNLP 2022, arXiv 2210.03923 (reference code); Hinton et al. 2015.
     """

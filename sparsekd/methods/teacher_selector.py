@@ -1,0 +1,95 @@
+"""The selector of teachers: its policy, its reward baselines, and their training by REINFORCE."""
+
+import torch
+from torch import Tensor
+
+from sparsekd.catalog.methods.teacher_selection import TeacherSelectionParams
+from sparsekd.methods.teacher_policy import MovingAverage, TeacherPolicy
+from sparsekd.methods.teacher_rewards import Instances, look_ahead, reward, teacher_weights
+
+
+def uses_accuracy(params: TeacherSelectionParams) -> bool:
+    """Return whether held-out accuracy is part of the reward (r3)."""
+    return params.choose == "policy" and params.reward == "r3"
+
+
+class TeacherSelector:
+    """A policy over N teachers with states of length `width`, trained by REINFORCE.
+
+    `window` holds the states and actions since the last reward from accuracy.
+
+    Source: Yuan et al., AAAI 2021, arXiv 2012.06048; the baselines are choices of this project.
+    """
+
+    def __init__(
+        self, params: TeacherSelectionParams, teachers: int, width: int, device: torch.device
+    ) -> None:
+        self.params, self.device = params, device
+        self.policy = TeacherPolicy(teachers, width, params.selector_rate, device)
+        self.gain = MovingAverage(params.baseline_decay, device)
+        self.accuracy = MovingAverage(params.baseline_decay, device)
+        self.window: list[tuple[Tensor, Tensor]] = []
+
+    def sample(self, instances: Instances, draws: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the policy's actions for these uniform draws, and each teacher's weight.
+
+        Shapes: draws (B, N) -> (B, N), (B, N).
+        """
+        probabilities = self.policy.probabilities(instances.states)
+        actions = (draws.to(self.device) < probabilities).float()
+        return actions, teacher_weights(actions, probabilities)
+
+    def reinforce(
+        self, instances: Instances, actions: Tensor, weights: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Take one REINFORCE step; return the mean reward and baseline.
+
+        Shapes: actions, weights (B, N) -> (), ().
+        """
+        equal = torch.full_like(weights, 1 / weights.shape[-1])
+        logits = look_ahead(instances, weights, self.params)
+        after = reward(logits, instances, weights, self.params)
+        before = reward(instances.student, instances, equal, self.params)
+        average = self.gain.value
+        advantage = after - before - average
+        if self.params.credit == "batch":
+            advantage = advantage.mean().expand(len(instances))
+        if uses_accuracy(self.params):
+            advantage = self.params.gamma * advantage
+        self.policy.update(instances.states, actions, advantage)
+        self.gain.add((after - before).mean())
+        return after.mean(), before.mean() + average
+
+    def reinforce_by_accuracy(self, accuracy: float) -> tuple[Tensor, Tensor]:
+        """Take one REINFORCE step on the window and empty it; return the accuracy and baseline.
+
+        Shapes: -> (), ().
+        """
+        states, actions = (torch.cat(part) for part in zip(*self.window, strict=True))
+        self.window = []
+        value = torch.tensor(accuracy, device=self.device)
+        baseline = self.accuracy.value if self.accuracy.sums[1] else value
+        advantage = (1 - self.params.gamma) * (value - baseline)
+        self.policy.update(states, actions, advantage.expand(len(states)))
+        self.accuracy.add(value)
+        return value, baseline
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """Return the policy, the baselines and the window."""
+        state = {f"policy/{name}": tensor for name, tensor in self.policy.state_dict().items()}
+        state |= {"gain": self.gain.sums, "quality": self.accuracy.sums}
+        for number, (states, actions) in enumerate(self.window):
+            state |= {f"window/{number}/states": states, f"window/{number}/actions": actions}
+        return state
+
+    def load_state_dict(self, state: dict[str, Tensor]) -> None:
+        """Restore what `state_dict` returned."""
+        prefix, own = "policy/", {name: each.to(self.device) for name, each in state.items()}
+        policy = {key.removeprefix(prefix): t for key, t in state.items() if key.startswith(prefix)}
+        self.policy.load_state_dict(policy)
+        self.gain.sums, self.accuracy.sums = own["gain"], own["quality"]
+        steps = sum(name.startswith("window/") for name in own) // 2
+        self.window = [
+            (own[f"window/{number}/states"], own[f"window/{number}/actions"])
+            for number in range(steps)
+        ]
