@@ -37,10 +37,14 @@ CASES = {
     "worse": [-0.02, -0.021, -0.022, -0.02, -0.021],
     "inconclusive: not significant": [0.02, -0.02, 0.03, -0.03, 0.01],
     "inconclusive: not significant after correction for 3 comparisons": [
-        0.01, 0.03, 0.05, 0.06, 0.09,
+        0.01,
+        0.03,
+        0.05,
+        0.06,
+        0.09,
     ],
     "inconclusive: the same difference in all 5 seeds, p = 0.062 by the sign test": [0.01] * 5,
-}  # fmt: skip
+}
 
 
 def finish(step: Step, gaps: list[float]) -> None:
@@ -99,9 +103,12 @@ def test_the_same_differences_have_the_same_verdict_everywhere(
 
     plan, facts = command("compare", gaps)
     frame = comparison_results.differences(
-        results.study_frame(plan), "validation", "accuracy", "vanilla",
+        results.study_frame(plan),
+        "validation",
+        "accuracy",
+        "vanilla",
         comparison_results.variants(plan),
-    )  # fmt: skip
+    )
     assert of(frame.to_dict("records"), role=OURS) == words
     assert of(facts["differences"]["vanilla"], role=OURS) == words
     rows = table(open_page("pages/student/compare.py", v="1", study=plan.id), "verdict")

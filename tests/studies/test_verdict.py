@@ -124,8 +124,9 @@ def test_without_effect_a_comparison_of_six_variants_errs_in_five_of_a_hundred()
 def test_a_table_has_a_row_per_comparison():
     found = verdict.table(judged({"a": GAPS, "b": NOISE}), "control", str.upper)
     assert found[["control", "what", "words"]].to_numpy().tolist() == [
-        ["a", "A", "better"], ["b", "B", "inconclusive: not significant"],
-    ]  # fmt: skip
+        ["a", "A", "better"],
+        ["b", "B", "inconclusive: not significant"],
+    ]
     assert list(verdict.table({}, "control", str)) == list(found)
 
 
