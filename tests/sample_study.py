@@ -45,7 +45,7 @@ def sample_plan(
 
 
 def fill_plan(plan: Plan, until: str = "") -> Plan:
-    """Enter a study whose runs are done, all of them or those before the role `until`."""
+    """Store a study whose runs are done, all of them or those before the role `until`."""
     store.save_plan(plan)
     done = True
     for step in plan.steps:
@@ -141,7 +141,7 @@ def _jacobian(folder: Path) -> None:
 
 
 def sample_outputs(skill: float, seed: int, split: str) -> tuple[np.ndarray, np.ndarray]:
-    """Logits that are right for about that share of the examples."""
+    """Return logits that are right for about a share `skill` of the examples."""
     gold = np.random.default_rng(len(split)).integers(0, 2, EXAMPLES)
     drawn = np.random.default_rng([seed, len(split), round(1000 * skill)])
     answers = np.where(drawn.random(EXAMPLES) < skill, gold, 1 - gold)

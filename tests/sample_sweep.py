@@ -27,7 +27,7 @@ def asked(**changes: Any) -> SweepSpec:
 
 
 def fill(plan: Plan, until: int | None = None) -> Plan:
-    """Enter a study of which the first `until` runs are done; all of them unless told."""
+    """Store a study of which the first `until` runs are done; all of them by default."""
     store.save_plan(plan)
     store.create_all([step.recipe for step in plan.steps])
     cells = sweep.cells(plan).set_index("run")
@@ -38,7 +38,7 @@ def fill(plan: Plan, until: int | None = None) -> Plan:
 
 
 def skill(cell: pd.Series) -> float:
-    """How good a student is: best at `BEST`, where it is above all controls; seeds apart."""
+    """Return a student's quality: best at `BEST`, above all controls, noisy over seeds."""
     place = {"none": 0.78, "dense": 0.82, "random": 0.8, "magnitude": 0.81, "scores": 0.87}
     value = place[cell["ranking"]] + 0.004 * (cell["seed"] % 5)
     sparsity = 0.0 if np.isnan(cell["sparsity"]) else cell["sparsity"]
@@ -51,7 +51,7 @@ def skill(cell: pd.Series) -> float:
 
 
 def write(step: Step, worth: float) -> None:
-    """What a finished run of this role leaves."""
+    """Write what a finished run of this role leaves."""
     recipe = step.recipe
     where = store.folder(recipe.run_id)
     where.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""The real dashboard in a real Chromium; every test fails on an exception box or a script error."""
+"""The dashboard in Chromium; every test fails on an exception box or a script error."""
 
 import os
 import shutil
@@ -39,7 +39,7 @@ class Server:
 
     @property
     def url(self) -> str:
-        """Where the dashboard answers."""
+        """Return the address of the dashboard."""
         return f"http://127.0.0.1:{self.port}"
 
     def start(self) -> None:

@@ -21,7 +21,7 @@ def table(app: AppTest, column: str) -> pd.DataFrame:
 
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty SPARSEKD_HOME of this test's own; nothing is started behind its back."""
+    """An empty SPARSEKD_HOME of this test's own; no queue process is started."""
     monkeypatch.setenv("SPARSEKD_HOME", str(tmp_path))
     monkeypatch.chdir(ROOT)
     monkeypatch.setattr("sparsekd.runs.jobs.wake", lambda: None)

@@ -13,8 +13,9 @@ from tests.sample_study import fill_plan, sample_plan
 
 def student(method: str, seed: int = 0, **values: object) -> Recipe:
     params = find(method).params.of(values)
-    return recipes.distil("demo/sentiment", method, "t", TrainParams(), params, StudentParams(),
-                          seed=seed)  # fmt: skip
+    return recipes.distil(
+        "demo/sentiment", method, "t", TrainParams(), params, StudentParams(), seed=seed
+    )
 
 
 def test_students_of_a_plain_method_are_one_training_each() -> None:

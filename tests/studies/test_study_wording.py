@@ -16,11 +16,20 @@ from sparsekd.studies.study_wording import (
 def study(metric: str = "accuracy", **values: list[float]) -> StudyMetric:
     """Models by role, with these values seed by seed."""
     rows = [
-        {"role": role, "method": "", "seed": seed, "split": "validation", "metric": metric,
-         "value": value, "parameters": 10, "seconds": 1.0, "run": f"{role}{seed}"}
+        {
+            "role": role,
+            "method": "",
+            "seed": seed,
+            "split": "validation",
+            "metric": metric,
+            "value": value,
+            "parameters": 10,
+            "seconds": 1.0,
+            "run": f"{role}{seed}",
+        }
         for role, own in values.items()
         for seed, value in enumerate(own)
-    ]  # fmt: skip
+    ]
     return StudyMetric(pd.DataFrame(rows), "validation", metric)
 
 

@@ -9,8 +9,10 @@ CLASSES, NUMBERS = TASKS["demo/sentiment"], TASKS["demo/similarity"]
 
 
 def test_labels_are_counted_by_name_in_each_split() -> None:
-    splits = {name: pd.DataFrame({"label": labels}) for name, labels in
-              {"train": [0, 1, 1], "validation": [1]}.items()}  # fmt: skip
+    splits = {
+        name: pd.DataFrame({"label": labels})
+        for name, labels in {"train": [0, 1, 1], "validation": [1]}.items()
+    }
 
     table = summary.label_table(CLASSES, splits)
 

@@ -21,7 +21,7 @@ def test_a_link_selects_a_run(open_page: Open, study: Plan) -> None:
     assert app.subheader[0].value == "Scores"
 
 
-def test_filters_narrow_the_table_and_stand_in_the_address(open_page: Open, study: Plan) -> None:
+def test_filters_narrow_the_table_and_are_in_the_address(open_page: Open, study: Plan) -> None:
     app = open_page(RUNS)
 
     app.selectbox(key="url.stage").select("prune").run()

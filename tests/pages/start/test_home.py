@@ -7,7 +7,7 @@ from streamlit.testing.v1 import AppTest
 
 from sparsekd.runs import store
 from sparsekd.runs.records import Outcome, Plan, State
-from sparsekd.studies import roles, stark
+from sparsekd.studies import stark
 from tests.pages.conftest import table
 from tests.sample_study import fill_plan, sample_plan
 
@@ -53,11 +53,18 @@ def test_a_cancelled_study_resumes(open_page: Open) -> None:
     assert states(demo()) == {State.QUEUED}
 
 
-def test_the_result_has_six_models_a_verdict_and_its_doubt(open_page: Open, study: Plan) -> None:
+def test_one_seed_shows_six_models_and_no_verdict(open_page: Open, study: Plan) -> None:
     app = open_page()
 
     assert "1 of at least 5 seeds" in app.info[0].value
-    assert list(table(app, "parameters")["what"]) == [roles.ROLES[role] for role in roles.REPORTED]
+    assert list(table(app, "parameters")["what"]) == [
+        "Teacher",
+        "Student without teacher",
+        "Trial student (dense teacher)",
+        "Sparse teacher",
+        "Student of the sparse teacher",
+        "Student of a teacher pruned at random",
+    ]
 
 
 def test_a_failed_run_says_why(open_page: Open, home: Path) -> None:
@@ -70,7 +77,7 @@ def test_a_failed_run_says_why(open_page: Open, home: Path) -> None:
     assert "The disk is full. Free it." in app.error[0].value.replace("\\", "")
 
 
-def test_a_broken_catalogue_is_told_in_words(open_page: Open, home: Path) -> None:
+def test_a_broken_catalogue_is_an_error_box(open_page: Open, home: Path) -> None:
     (home / "catalog.sqlite").write_text("this is no database, but long enough to look at " * 50)
 
     app = open_page()

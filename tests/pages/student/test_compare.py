@@ -12,11 +12,10 @@ from tests.pages.conftest import table
 from tests.sample_study import fill_plan, sample_plan
 
 Open = Callable[..., AppTest]
-FINETUNE, DISTIL = "pages/teacher/finetune.py", "pages/student/distil.py"
 COMPARE = "pages/student/compare.py"
 
 
-def test_wins_and_losses_are_counted_example_by_example(open_page: Open, study: Plan) -> None:
+def test_correct_answers_are_counted_example_by_example(open_page: Open, study: Plan) -> None:
     app = open_page(COMPARE)
 
     runs = {step.role: store.folder(step.recipe.run_id) for step in study.steps}
@@ -35,7 +34,7 @@ def test_wins_and_losses_are_counted_example_by_example(open_page: Open, study: 
     assert list(table(app, "row")["row"]) == list(np.flatnonzero(one & ~other))
 
 
-def test_the_metric_stands_in_the_address(open_page: Open, study: Plan) -> None:
+def test_the_metric_is_in_the_address(open_page: Open, study: Plan) -> None:
     app = open_page(COMPARE, metric="loss")
 
     assert app.button_group(key=f"compare.metric.{study.id}").value == "loss"

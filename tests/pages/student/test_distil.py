@@ -13,8 +13,7 @@ from sparsekd.studies import recipes
 from tests.sample_study import DEMO_TRAINING, fill_plan, sample_plan
 
 Open = Callable[..., AppTest]
-FINETUNE, DISTIL = "pages/teacher/finetune.py", "pages/student/distil.py"
-COMPARE = "pages/student/compare.py"
+DISTIL = "pages/student/distil.py"
 
 
 def test_one_student_starts_from_its_teachers_layers(open_page: Open, study: Plan) -> None:
@@ -29,6 +28,19 @@ def test_one_student_starts_from_its_teachers_layers(open_page: Open, study: Pla
         "demo/sentiment", "vanilla", teacher, train, VanillaParams(temperature=4.0), student
     )
     assert [run.recipe for run in store.queued()] == [expected]
+
+
+def test_a_student_of_a_dense_teacher_is_not_titled_one_of_a_sparse_teacher(
+    open_page: Open, study: Plan
+) -> None:
+    app = open_page(DISTIL)
+    app.number_input(key="distil.vanilla..temperature").set_value(4.0).run()
+
+    app.button(key="distil.go").click().run()
+
+    (run,) = store.queued()
+    option = next(text for text in app.selectbox(key="url.run").options if text.endswith(run.id))
+    assert option.startswith(f"Student of {study.steps[0].recipe.run_id}, ")
 
 
 def test_three_seeds_are_three_students(open_page: Open, study: Plan) -> None:
@@ -70,7 +82,7 @@ def test_the_whole_study_reuses_the_teacher(open_page: Open, study: Plan) -> Non
     assert masks == [0.6, 0.6]
 
 
-def test_a_method_of_several_teachers_asks_for_further_ones(open_page: Open, study: Plan) -> None:
+def test_a_method_of_several_teachers_offers_further_ones(open_page: Open, study: Plan) -> None:
     app = open_page(DISTIL)
     app.radio(key="distil.method.False.").set_value("teacher_selection").run()
     teacher, sparse = study.steps[0].recipe.run_id, study.steps[4].recipe.run_id
@@ -104,7 +116,7 @@ def test_a_clone_begins_with_the_runs_own_parameters(open_page: Open, study: Pla
     assert store.get(trial).state is State.DONE
 
 
-def test_a_teacher_that_is_not_ready_is_waited_for(open_page: Open, home: Path) -> None:
+def test_without_a_finished_teacher_the_page_links_to_it(open_page: Open, home: Path) -> None:
     fill_plan(sample_plan(), until="teacher")
 
     app = open_page(DISTIL)

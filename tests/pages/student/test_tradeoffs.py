@@ -60,7 +60,7 @@ def states(plan: Plan) -> set[State]:
 
 
 def said(app: AppTest) -> str:
-    """Everything that the page says in words."""
+    """Return all text of the page."""
     boxes = [*app.info, *app.success, *app.warning, *app.caption, *app.markdown]
     return " ".join(box.value for box in boxes).replace("\\", "")
 
@@ -74,7 +74,7 @@ def form_key(start: Plan | None = None) -> str:
     return f"sweep.{start.id if start else ''}.{run}"
 
 
-def test_with_nothing_there_it_says_what_to_do_and_shows_the_usual_study(open_page: Open) -> None:
+def test_an_empty_store_shows_the_form_of_the_default_study(open_page: Open) -> None:
     app = open_page(PAGE)
 
     assert "No trade-off study yet" in app.info[0].value
@@ -98,11 +98,15 @@ def test_the_form_queues_the_study_that_it_shows(open_page: Open) -> None:
     own, train, student = recipes.defaults("demo:")
     expected = sweep.plan(
         sweep_spec.SweepSpec(
-            "demo/sentiment", recipes.finetune("demo/sentiment", "demo:", own),
-            lams=(0.0, 0.5), sparsities=(0.0, 0.35), seeds=(0, 1),
-            train=train.changed({"epochs": 3}), student=student,
+            "demo/sentiment",
+            recipes.finetune("demo/sentiment", "demo:", own),
+            lams=(0.0, 0.5),
+            sparsities=(0.0, 0.35),
+            seeds=(0, 1),
+            train=train.changed({"epochs": 3}),
+            student=student,
         )
-    )  # fmt: skip
+    )
     assert store.plans() == [expected]
     assert {run.id for run in store.queued()} == {s.recipe.run_id for s in expected.steps}
     assert f"0 of {len(expected.steps)} runs done" in app.get("progress")[0].proto.text
@@ -115,9 +119,10 @@ def test_a_grid_that_is_too_large_is_refused_with_its_number(open_page: Open) ->
     app.number_input(key=f"{key}.seeds").set_value(100).run()
 
     asked = sample_sweep.asked(
-        lams=tuple(n / 100 for n in range(100)), sparsities=sweep_spec.DEFAULT_SPARSITIES,
+        lams=tuple(n / 100 for n in range(100)),
+        sparsities=sweep_spec.DEFAULT_SPARSITIES,
         seeds=tuple(range(100)),
-    )  # fmt: skip
+    )
     assert f"asks for {sweep_spec.run_count(asked):,} runs" in app.error[0].value.replace("\\", "")
     assert not [button for button in app.button if button.key == "sweep.go"]
 
@@ -137,9 +142,12 @@ def test_an_invalid_grid_is_refused(open_page: Open, values: list[str], words: s
 def test_the_form_of_a_study_begins_with_that_study(home: Path) -> None:
     teacher = sample_sweep.asked().teacher
     asked = sample_sweep.asked(
-        methods=("vanilla", "pkd"), seeds=(3, 5), controls=("plain", "random"),
-        train=TrainParams(epochs=7), changes={"vanilla": {"temperature": 4.0}},
-    )  # fmt: skip
+        methods=("vanilla", "pkd"),
+        seeds=(3, 5),
+        controls=("plain", "random"),
+        train=TrainParams(epochs=7),
+        changes={"vanilla": {"temperature": 4.0}},
+    )
 
     found = sweep.spec_of(sweep.plan(asked))
 
@@ -147,9 +155,7 @@ def test_the_form_of_a_study_begins_with_that_study(home: Path) -> None:
     assert found.teacher == teacher
 
 
-def test_more_seeds_are_asked_for_without_doing_anything_twice(
-    open_page: Open, finished: Plan
-) -> None:
+def test_more_seeds_queue_only_what_is_missing(open_page: Open, finished: Plan) -> None:
     app = open_page(PAGE)
     app.button_group(key=f"tradeoffs.form.{finished.id}").set_value("More seeds or cells").run()
     app.number_input(key=f"{form_key(finished)}.seeds").set_value(6).run()
@@ -164,7 +170,7 @@ def test_more_seeds_are_asked_for_without_doing_anything_twice(
 # --- watching --------------------------------------------------------------------------------
 
 
-def test_a_study_half_done_says_how_far_it_is_and_gives_no_verdict(open_page: Open) -> None:
+def test_a_half_finished_study_shows_its_progress_and_no_verdict(open_page: Open) -> None:
     plan = small(until=18)
 
     app = open_page(PAGE)
@@ -174,7 +180,7 @@ def test_a_study_half_done_says_how_far_it_is_and_gives_no_verdict(open_page: Op
     assert table(app, "stopped").set_index("step").loc["Fine-tune", "done"] == 1
 
 
-def test_stop_all_keeps_what_is_finished_and_go_on_does_the_rest(open_page: Open) -> None:
+def test_stop_all_keeps_finished_runs_and_resume_queues_the_rest(open_page: Open) -> None:
     plan = small(until=10)
     app = open_page(PAGE)
 
@@ -186,7 +192,7 @@ def test_stop_all_keeps_what_is_finished_and_go_on_does_the_rest(open_page: Open
     assert len(store.queued()) == len(plan.steps) - 10
 
 
-def test_what_failed_is_named_with_its_reason(open_page: Open) -> None:
+def test_failed_runs_are_listed_with_their_reason(open_page: Open) -> None:
     plan = small(until=10)
     run = plan.steps[10].recipe.run_id
     store.finish(run, State.FAILED, Outcome(message="The disk is full.", hint="Free it."), 1)
@@ -240,7 +246,7 @@ def test_a_cell_shows_its_seeds_with_links_to_run_and_mask(open_page: Open, fini
     assert all("lam=1" in link and "sparsity=0.3" in link for link in seeds["mask"])
 
 
-def test_another_cell_is_chosen_by_keyboard_and_stands_in_the_address(
+def test_another_cell_is_chosen_by_keyboard_and_is_in_the_address(
     open_page: Open, finished: Plan
 ) -> None:
     app = open_page(PAGE, v="1", picture="map")
@@ -250,7 +256,7 @@ def test_another_cell_is_chosen_by_keyboard_and_stands_in_the_address(
     assert app.query_params["lam"] == "0"
 
 
-def test_every_picture_of_a_study_is_drawn_and_tabled(open_page: Open, finished: Plan) -> None:
+def test_every_chart_of_a_study_is_drawn_with_its_table(open_page: Open, finished: Plan) -> None:
     app = open_page(PAGE)
 
     for name, column in COLUMNS.items():
@@ -260,7 +266,7 @@ def test_every_picture_of_a_study_is_drawn_and_tabled(open_page: Open, finished:
         assert not table(app, column).empty
 
 
-def test_every_picture_of_a_half_finished_study_is_drawn(open_page: Open) -> None:
+def test_every_chart_of_a_half_finished_study_is_drawn(open_page: Open) -> None:
     small(until=18)
     app = open_page(PAGE)
 
@@ -269,14 +275,14 @@ def test_every_picture_of_a_half_finished_study_is_drawn(open_page: Open) -> Non
         assert not (app.exception or app.error), name
 
 
-def test_its_command_line_stands_at_the_end(open_page: Open, finished: Plan) -> None:
+def test_the_command_is_at_the_end(open_page: Open, finished: Plan) -> None:
     command = open_page(PAGE).code[-1].value
 
     assert command.startswith("python -m sparsekd sweep --task demo/sentiment")
     assert "--lam 0,0.5,1" in command
 
 
-def test_the_report_is_one_page_with_the_same_answer(finished: Plan) -> None:
+def test_the_report_is_one_file_with_the_same_conclusion(finished: Plan) -> None:
     snapshot = sweep_frames.take_snapshot(finished)
     metric = default_sweep_metric(finished, snapshot.frame("students"))
     assert metric is not None
@@ -290,7 +296,7 @@ def test_the_report_is_one_page_with_the_same_answer(finished: Plan) -> None:
 # --- elsewhere -------------------------------------------------------------------------------
 
 
-def test_compare_sends_a_trade_off_study_to_its_page(open_page: Open, finished: Plan) -> None:
+def test_compare_links_a_trade_off_study_to_its_page(open_page: Open, finished: Plan) -> None:
     app = open_page("pages/student/compare.py")
 
     assert "trade-off study" in app.info[0].value
@@ -304,7 +310,7 @@ def test_every_page_opens_with_a_trade_off_study(open_page: Open, finished: Plan
         assert not app.error, path
 
 
-def test_home_tells_the_answer_and_the_chooser_names_the_study(
+def test_home_shows_the_conclusion_and_the_sidebar_names_the_study(
     open_page: Open, finished: Plan
 ) -> None:
     app = open_page()

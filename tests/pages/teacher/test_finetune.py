@@ -12,8 +12,7 @@ from sparsekd.studies import recipes
 from tests.pages.conftest import table
 
 Open = Callable[..., AppTest]
-FINETUNE, DISTIL = "pages/teacher/finetune.py", "pages/student/distil.py"
-COMPARE = "pages/student/compare.py"
+FINETUNE = "pages/teacher/finetune.py"
 
 
 @pytest.fixture
@@ -21,8 +20,10 @@ def folder(tmp_path: Path) -> Path:
     """A local task of one text column with two classes, one row in both files."""
     place = tmp_path / "my task"
     place.mkdir()
-    rows = [f"film number {n} is {'good' if n % 2 else 'bad'},{'yes' if n % 2 else 'no'}"
-            for n in range(40)]  # fmt: skip
+    rows = [
+        f"film number {n} is {'good' if n % 2 else 'bad'},{'yes' if n % 2 else 'no'}"
+        for n in range(40)
+    ]
     (place / "train.csv").write_text("\n".join(["review,liked", *rows]))
     (place / "validation.csv").write_text("\n".join(["review,liked", "a fine film,yes", *rows[:1]]))
     return place
@@ -50,7 +51,7 @@ def test_changed_parameters_are_in_the_recipe(open_page: Open) -> None:
     assert (recipe.params["train"]["epochs"], recipe.seed) == (2, 7)
 
 
-def test_a_value_out_of_range_is_refused_in_words_and_nothing_starts(open_page: Open) -> None:
+def test_a_value_out_of_range_is_refused_and_nothing_starts(open_page: Open) -> None:
     app = open_page(FINETUNE)
 
     app.number_input(key="finetune.True.learning_rate").set_value(0.0).run()
@@ -65,7 +66,7 @@ def typed(app: AppTest, folder: Path) -> AppTest:
 
 
 def named(app: AppTest) -> AppTest:
-    """The columns of the folder above, said by the visitor."""
+    """Choose the columns of the folder above."""
     next(box for box in app.multiselect if box.label == "Text columns").set_value(["review"])
     return next(box for box in app.selectbox if box.label == "Label column").select("liked").run()
 
@@ -80,7 +81,7 @@ def test_a_local_folder_is_shown_before_anything_trains(open_page: Open, folder:
     assert len(store.tasks()) == 1
 
 
-def test_columns_that_cannot_be_guessed_are_asked_for(open_page: Open, folder: Path) -> None:
+def test_columns_that_cannot_be_inferred_can_be_chosen(open_page: Open, folder: Path) -> None:
     app = typed(open_page(FINETUNE), folder)
     assert "No label column among" in app.error[0].value
 
@@ -91,7 +92,7 @@ def test_columns_that_cannot_be_guessed_are_asked_for(open_page: Open, folder: P
     assert list(table(app, "validation")["train"]) == [20, 20]
 
 
-def test_a_folder_without_files_is_told_in_words(open_page: Open, tmp_path: Path) -> None:
+def test_a_folder_without_files_is_an_error_with_a_hint(open_page: Open, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
 
     app = typed(open_page(FINETUNE), tmp_path / "empty")
@@ -110,7 +111,7 @@ def test_another_metric_makes_another_task(open_page: Open, folder: Path) -> Non
     assert len(store.tasks()) == 2
 
 
-def test_visitors_from_elsewhere_are_not_asked_for_paths(
+def test_visitors_from_other_machines_are_not_offered_paths(
     open_page: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("pages.parts.shell.frame.is_local_only", lambda: False)

@@ -34,10 +34,14 @@ def test_the_form_queues_the_comparison_that_it_shows(open_page: Open, study: Pl
     train, student = comparison_spec.defaults("demo:")
     expected = comparison.plan(
         comparison_spec.ComparisonSpec(
-            "demo/sentiment", ("vanilla", "vanilla:random_mask"), (study.steps[0].recipe,),
-            train, student, seeds=(0, 1),
+            "demo/sentiment",
+            ("vanilla", "vanilla:random_mask"),
+            (study.steps[0].recipe,),
+            train,
+            student,
+            seeds=(0, 1),
         )
-    )  # fmt: skip
+    )
     assert store.plans()[0] == expected
     assert {run.recipe.stage for run in store.queued()} == {"distil", "prune"}
 
@@ -59,7 +63,7 @@ def test_the_cost_is_known_before_the_launch(open_page: Open, study: Plan) -> No
     assert selection["extra steps"] == 3 * selection["steps"]
 
 
-def test_what_does_not_fit_is_told_and_not_launched(open_page: Open, study: Plan) -> None:
+def test_a_variant_that_does_not_fit_is_refused(open_page: Open, study: Plan) -> None:
     app = opened(open_page)
     key = form_key(study)
     app.multiselect(key=f"{key}.methods.1").set_value(["vanilla", "teacher_selection"]).run()

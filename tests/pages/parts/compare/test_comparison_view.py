@@ -38,7 +38,7 @@ def variants_of(seeds: int = 2, methods: tuple[str, ...] = NAMES) -> Plan:
 
 @pytest.fixture
 def skills(monkeypatch: pytest.MonkeyPatch) -> None:
-    """How good the hand-written models of a comparison are."""
+    """Set the quality of the written models of a comparison."""
     for role, skill in SKILLS.items():
         monkeypatch.setitem(SKILL, role, skill)
 
@@ -102,7 +102,7 @@ def test_hiding_some_leaves_the_verdicts_of_the_others(open_page: Open, compared
     assert shown.loc[name, "gap"] == whole.loc[name, "gap"]
 
 
-def test_five_seeds_make_a_verdict_and_say_how_wide(open_page: Open, skills: None) -> None:
+def test_five_seeds_give_a_verdict_at_holm_s_confidence(open_page: Open, skills: None) -> None:
     fill_plan(variants_of(seeds=5))
 
     app = open_page(COMPARE)
@@ -137,7 +137,7 @@ def test_home_runs_and_distil_show_a_comparison(open_page: Open, compared: Plan)
     open_page(DISTIL)
 
 
-def test_its_command_line_stands_at_the_end(open_page: Open, compared: Plan) -> None:
+def test_the_command_is_at_the_end(open_page: Open, compared: Plan) -> None:
     said = open_page(COMPARE).code[-1].value
 
     assert said.startswith("python -m sparsekd compare --task demo/sentiment --methods fine_tuning")

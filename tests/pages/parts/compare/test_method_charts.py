@@ -75,10 +75,18 @@ def test_text_of_instances_is_shown_as_text(open_page: Open) -> None:
     run = student(0, ["share/teacher_1", "share/teacher_2"])
     text = "<b>bold</b> [link](http://x) $x$"
     rows: list[dict[str, object]] = [
-        {"row": 3, "teacher": teacher, "probability": 0.9, "chosen": teacher == 1, "label": "yes",
-         "teacher_loss": 0.1, "student_loss": 0.2, "text": text}
+        {
+            "row": 3,
+            "teacher": teacher,
+            "probability": 0.9,
+            "chosen": teacher == 1,
+            "label": "yes",
+            "teacher_loss": 0.1,
+            "student_loss": 0.2,
+            "text": text,
+        }
         for teacher in (1, 2)
-    ]  # fmt: skip
+    ]
     findings(run, rows)
     app = open_page(DISTIL, run=run.id)
     assert not app.exception

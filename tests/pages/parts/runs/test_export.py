@@ -55,11 +55,23 @@ def measured(task: str, model: str, mask: str = "") -> Run:
     facts = {"device_words": "test processor", "threads": 2, "torch": "2.13", "rounds": 15}
     run = ended(recipes.measure(task, model, MeasureParams(), "cpu", mask), facts | {"load": 0.5})
     rows = [
-        {"variant": name, "batch": 1, "tokens": 32, "milliseconds": 14 / speed, "low": 9.0,
-         "high": 15.0, "examples_per_second": 100.0, "speedup": speed, "speedup_low": speed,
-         "speedup_high": speed, "flops": 10**9, "parameters": 10**6, "bytes": 4 * 10**6}
+        {
+            "variant": name,
+            "batch": 1,
+            "tokens": 32,
+            "milliseconds": 14 / speed,
+            "low": 9.0,
+            "high": 15.0,
+            "examples_per_second": 100.0,
+            "speedup": speed,
+            "speedup_low": speed,
+            "speedup_high": speed,
+            "flops": 10**9,
+            "parameters": 10**6,
+            "bytes": 4 * 10**6,
+        }
         for name, speed in (("dense", 1.0), ("masked", 1.0), ("pruned", 1.4))
-    ]  # fmt: skip
+    ]
     measurements.save(run.folder, pd.DataFrame(rows))
     return run
 

@@ -1,4 +1,4 @@
-"""A queue process that was killed while somebody looks on."""
+"""Polling while runs are active."""
 
 from collections.abc import Callable
 
@@ -10,7 +10,7 @@ from sparsekd.runs import jobs
 from tests.sample_study import fill_plan, sample_plan
 
 
-def test_watching_a_study_wakes_a_queue_that_died(
+def test_polling_restarts_a_queue_that_was_killed(
     open_page: Callable[..., AppTest], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     woken: list[str] = []

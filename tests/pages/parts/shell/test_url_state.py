@@ -11,7 +11,7 @@ def test_what_is_written_reads_back_the_same() -> None:
     assert parsed(written(state)) == state
 
 
-def test_defaults_leave_the_address() -> None:
+def test_defaults_are_not_in_the_address() -> None:
     assert written(UrlState()) == {}
     assert written(UrlState(lam=0.7)) == {"v": "1", "lam": "0.7"}
 

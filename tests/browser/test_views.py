@@ -1,4 +1,4 @@
-"""Looking at what there is: links, sliders, clicks, dark and narrow screens."""
+"""Links, sliders, clicks, dark and narrow screens."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -73,7 +73,7 @@ def test_a_head_that_is_clicked_shows_its_card(visit: Visit, filled: Server) -> 
     assert "index=1" in page.url
 
 
-def test_a_copied_link_shows_the_same_view_to_somebody_else(visit: Visit, filled: Server) -> None:
+def test_a_copied_link_shows_the_same_view_to_another_visitor(visit: Visit, filled: Server) -> None:
     first = visit(f"{filled.url}/mask?v=1&lam=0.9&sparsity=0.5")
     first.locator(SLIDER).nth(1).wait_for()
     second = visit(first.url)

@@ -1,4 +1,4 @@
-"""Work under the visitor's eyes: the demo study to its end; a run stopped, resumed, left alone."""
+"""Runs while the page is open: the demo study; a run cancelled, resumed, left alone."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -25,7 +25,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 
 def until(condition: Callable[[], bool], seconds: float, what: str) -> None:
-    """Wait for something that the store will say."""
+    """Wait until a condition on the store holds."""
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, f"{what}: not within {seconds} s"
@@ -57,9 +57,7 @@ def test_a_run_is_cancelled_resumed_and_outlives_the_server(visit: Visit, server
     assert store.get(run.id).outcome.metrics["validation"]["accuracy"] > 0.4
 
 
-def test_the_demo_study_is_pressed_reloaded_and_watched_to_its_end(
-    visit: Visit, server: Server
-) -> None:
+def test_the_demo_study_runs_to_its_end_across_a_reload(visit: Visit, server: Server) -> None:
     page = visit(server.url)
     page.get_by_role("button", name="Run the demo study").click()
     page.get_by_text("runs done").wait_for()
