@@ -28,7 +28,7 @@ from sparsekd.inspector.protocol import (
 )
 from sparsekd.inspector.server import inputs
 from sparsekd.inspector.server.model_cache import LoadedModel, ModelCache
-from sparsekd.knowledge import attending, attribution
+from sparsekd.knowledge import activations, attribution
 from sparsekd.knowledge.evaluation import predict
 from sparsekd.models import architectures
 from sparsekd.models.gates import gated
@@ -48,11 +48,11 @@ def _attention(request: AttentionRequest, cache: ModelCache) -> AttentionRespons
     loaded = cache.model(request.model, request.task)
     example = inputs.tokenise(loaded, request.texts, request.max_length)
     with _masked(loaded, request.mask):
-        found, logits = attending.attention(loaded.model, example.batch)
+        found, logits = activations.attention(loaded.model, example.batch)
     indices, heads = loaded.head_indices()
     return AttentionResponse(
         **example.facts(),
-        attention=attending.by_unit(found, indices, heads),
+        attention=activations.attention_by_head(found, indices, heads),
         logits=logits[0].cpu().numpy(),
     )
 
@@ -62,7 +62,7 @@ def _attribution(request: AttributionRequest, cache: ModelCache) -> AttributionR
     example = inputs.tokenise(loaded, request.texts, request.max_length)
     baseline = attribution.masked_words(example.batch.input_ids, loaded.tokenizer)
     with _masked(loaded, request.mask):
-        _, found = attending.attention(loaded.model, example.batch)
+        _, found = activations.attention(loaded.model, example.batch)
         logits = found[0].cpu().numpy()
         target = int(logits.argmax()) if request.target is None else request.target
         if target >= len(logits):
@@ -75,7 +75,7 @@ def _top_tokens(request: TopTokensRequest, cache: ModelCache) -> TopTokensRespon
     loaded = cache.model(request.model, request.task)
     _check_unit(loaded, "neuron", request.layer, 0)
     data = _first_examples(loaded, cache, request.split, request.examples, request.max_length)
-    values, flat = attending.strongest(loaded.model, data, request.layer, request.top)
+    values, flat = activations.top_tokens(loaded.model, data, request.layer, request.top)
     rows = np.searchsorted(data.offsets, flat, side="right") - 1
     tokens = {
         str(row): readable_tokens(

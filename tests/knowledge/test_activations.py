@@ -1,4 +1,4 @@
-"""Attention equals the library's own; a neuron's top tokens equal a search by hand."""
+"""Attention of heads and tokens of the highest activation, against transformers and slow loops."""
 
 from collections.abc import Callable
 
@@ -8,7 +8,7 @@ import torch
 from transformers import PreTrainedModel
 
 from sparsekd.errors import BadInput
-from sparsekd.knowledge.attending import attention, by_unit, strongest
+from sparsekd.knowledge.activations import attention, attention_by_head, top_tokens
 from sparsekd.models import architectures
 from sparsekd.models.gates import gated, tapped
 from sparsekd.models.pruning import prune
@@ -32,13 +32,13 @@ def test_attention_is_what_eager_transformers_says(tiny: Tiny, architecture: str
     torch.testing.assert_close(logits, seen.logits)
 
 
-def test_attention_of_a_pruned_model_stands_where_the_whole_model_has_it(tiny: Tiny):
+def test_attention_of_a_pruned_model_is_at_the_heads_of_the_dense_one(tiny: Tiny):
     model, batch = tiny(), tiny_data(1).batch(np.arange(1))
     mask = Mask.full((2, 3, 20))
     mask.heads[0, 1] = False
     mask.heads[1] = False
     found, _ = attention(prune(model, mask), batch)
-    whole = by_unit(found, [np.flatnonzero(row) for row in mask.heads], 3)
+    whole = attention_by_head(found, [np.flatnonzero(row) for row in mask.heads], 3)
 
     with gated(model, mask):
         expected, _ = attention(model, batch)
@@ -47,9 +47,9 @@ def test_attention_of_a_pruned_model_stands_where_the_whole_model_has_it(tiny: T
     assert np.isnan(whole[1]).all()
 
 
-def test_the_strongest_tokens_are_found_among_all(tiny: Tiny, architecture: str):
+def test_the_tokens_of_highest_activation_are_found_among_all(tiny: Tiny, architecture: str):
     model, data = tiny(architecture), tiny_data(9)
-    values, places = strongest(model, data, layer=1, most=4)
+    values, places = top_tokens(model, data, layer=1, most=4)
 
     everywhere = []
     for row in range(len(data)):
@@ -63,9 +63,9 @@ def test_the_strongest_tokens_are_found_among_all(tiny: Tiny, architecture: str)
     np.testing.assert_array_equal(places, chosen.T)
 
 
-def test_fewer_tokens_than_asked_for_are_all_of_them(tiny: Tiny):
+def test_all_tokens_are_returned_where_there_are_fewer(tiny: Tiny):
     data = tiny_data(1)
-    values, places = strongest(tiny(), data, layer=0, most=500)
+    values, places = top_tokens(tiny(), data, layer=0, most=500)
 
     assert values.shape == (20, data.lengths.sum())
     assert set(places[0]) == set(range(data.lengths.sum()))
@@ -73,13 +73,13 @@ def test_fewer_tokens_than_asked_for_are_all_of_them(tiny: Tiny):
 
 def test_a_layer_that_is_not_there_is_refused(tiny: Tiny):
     with pytest.raises(BadInput, match="no layer 2"):
-        strongest(tiny(), tiny_data(2), layer=2, most=1)
+        top_tokens(tiny(), tiny_data(2), layer=2, most=1)
 
 
-def test_looking_leaves_no_hook_behind(tiny: Tiny):
+def test_no_hook_is_left_on_the_model(tiny: Tiny):
     model, batch = tiny(), tiny_data(2).batch(np.arange(2))
     attention(model, batch)
-    strongest(model, tiny_data(2), 0, 1)
+    top_tokens(model, tiny_data(2), 0, 1)
 
     assert all(not m._forward_hooks and not m._forward_pre_hooks for m in model.modules())
     assert architectures.layers(model)[0].heads == 3

@@ -34,7 +34,9 @@ def attention(model: PreTrainedModel, batch: Batch) -> tuple[list[Tensor], Tenso
     return found, seen.logits
 
 
-def by_unit(found: list[Tensor], places: list[NDArray[np.int64]], heads: int) -> NDArray[Any]:
+def attention_by_head(
+    found: list[Tensor], places: list[NDArray[np.int64]], heads: int
+) -> NDArray[Any]:
     """Return one example's attention as one array, NaN for removed heads.
 
     Args:
@@ -49,7 +51,7 @@ def by_unit(found: list[Tensor], places: list[NDArray[np.int64]], heads: int) ->
     return by_layer
 
 
-def strongest(
+def top_tokens(
     model: PreTrainedModel, data: Encoded, layer: int, most: int, options: PassOptions | None = None
 ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
     """Find the tokens at which each neuron of a layer (0 = bottom) is most active.
