@@ -14,7 +14,7 @@ from typing import Any, TypeVar, cast
 
 from sparsekd import errors
 from sparsekd.errors import NotFound, SparseKDError, Unavailable
-from sparsekd.inspector.protocol import RESPONSES, Request, Response
+from sparsekd.inspector.protocol import Request, Response
 from sparsekd.runs import store
 from sparsekd.system import locks
 from sparsekd.system.files import disk_trouble
@@ -46,17 +46,12 @@ def send(request: Request, response_type: type[R], on_wait: OnWait | None = None
         NotFound: the model or its files are gone.
         Unavailable: the inspector does not start, has died twice, or takes too long.
     """
-    check_type(request, response_type)
+    if request.response is not response_type:
+        raise TypeError(f"The response to a {request.kind} request is {request.response.__name__}.")
     path = cached_path(request)
     if not path.exists():
         _request(request, on_wait or (lambda status: None))
     return response_type.load(path)
-
-
-def check_type(request: Request, response_type: type[Response]) -> None:
-    """Refuse a response type that does not belong to the request."""
-    if RESPONSES[request.kind] is not response_type:
-        raise TypeError(f"A {request.kind} request has no {response_type.__name__}.")
 
 
 def cached_path(request: Request) -> Path:

@@ -68,126 +68,6 @@ def _bits(text: str, layers: int, units: int) -> NDArray[np.bool_]:
     return flat.astype(bool).reshape(layers, units)
 
 
-# --- requests --------------------------------------------------------------------------------
-
-
-class Request(Params):
-    """A computation that needs a model; equal requests have the same response."""
-
-    kind: ClassVar[str]
-    task: Name
-
-    def to_json(self) -> str:
-        """Return the canonical JSON text."""
-        return json.dumps({"kind": self.kind} | self.values(), sort_keys=True)
-
-    def key(self, fingerprints: tuple[str, ...] = ()) -> str:
-        """Return the cache key of the response.
-
-        Args:
-            fingerprints: One of each model's weights, so that new weights mean a new key.
-        """
-        parts = [str(VERSION), self.to_json(), *fingerprints]
-        return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:24]
-
-    @property
-    def models(self) -> tuple[str, ...]:
-        """References of the models that the request needs."""
-        model = getattr(self, "model", "")
-        return (model,) if model else ()
-
-
-class TextRequest(Request):
-    """A request on one example, of one text or two, through one model, masked or not."""
-
-    model: Name
-    texts: tuple[Text, ...] = Field(min_length=1, max_length=2)
-    mask: PackedMask | None = None
-    max_length: Length = 128
-
-
-class AttentionRequest(TextRequest):
-    """A request for the attention probabilities of every head."""
-
-    kind = "attention"
-
-
-class AttributionRequest(TextRequest):
-    """A request for each token's contribution to the log-odds of a class.
-
-    A `target` of None means the predicted class.
-    """
-
-    kind = "attribution"
-    target: Index | None = None
-
-
-class TopTokensRequest(Request):
-    """A request for the tokens at which each neuron of a layer is most active."""
-
-    kind = "top_tokens"
-    model: Name
-    split: Name = "selection"
-    layer: Index
-    examples: int = Field(256, ge=1, le=4096)
-    top: int = Field(20, ge=1, le=100)
-    max_length: Length = 128
-
-
-class TopExamplesRequest(Request):
-    """A request for the examples whose prediction changes most when one unit is masked."""
-
-    kind = "top_examples"
-    model: Name
-    split: Name = "selection"
-    unit: Literal["head", "neuron"]
-    layer: Index
-    index: Index
-    examples: int = Field(256, ge=1, le=4096)
-    top: int = Field(10, ge=1, le=100)
-    max_length: Length = 128
-
-
-class SampleRequest(Request):
-    """A request for random examples of a split."""
-
-    kind = "sample"
-    split: Name = "selection"
-    examples: int = Field(10, ge=1, le=100)
-    seed: int = Field(0, ge=0, le=2**31)
-
-
-REQUESTS: dict[str, type[Request]] = {
-    request.kind: request
-    for request in (
-        AttentionRequest,
-        AttributionRequest,
-        TopTokensRequest,
-        TopExamplesRequest,
-        SampleRequest,
-    )
-}
-
-
-def parse(text: str) -> Request:
-    """Read a request from its JSON text.
-
-    Raises:
-        BadInput: not a JSON object, or values out of range.
-        NotFound: an unknown kind of request.
-    """
-    try:
-        values = json.loads(text)
-    except ValueError as error:
-        raise BadInput("The request is not valid JSON.") from error
-    if not isinstance(values, dict):
-        raise BadInput("The request is not a JSON object.")
-    kind = str(values.pop("kind", ""))
-    if kind not in REQUESTS:
-        raise unknown("kind of request", kind, REQUESTS)
-    return REQUESTS[kind].of(values)
-
-
 # --- responses -------------------------------------------------------------------------------
 
 
@@ -309,10 +189,127 @@ class SampleResponse(Response):
     texts: list[list[str]]
 
 
-RESPONSES: dict[str, type[Response]] = {
-    "attention": AttentionResponse,
-    "attribution": AttributionResponse,
-    "top_tokens": TopTokensResponse,
-    "top_examples": TopExamplesResponse,
-    "sample": SampleResponse,
+# --- requests --------------------------------------------------------------------------------
+
+
+class Request(Params):
+    """A computation that needs a model; equal requests have the same response."""
+
+    kind: ClassVar[str]
+    response: ClassVar[type[Response]]
+    task: Name
+
+    def to_json(self) -> str:
+        """Return the canonical JSON text."""
+        return json.dumps({"kind": self.kind} | self.values(), sort_keys=True)
+
+    def key(self, fingerprints: tuple[str, ...] = ()) -> str:
+        """Return the cache key of the response.
+
+        Args:
+            fingerprints: One of each model's weights, so that new weights mean a new key.
+        """
+        parts = [str(VERSION), self.to_json(), *fingerprints]
+        return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:24]
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """References of the models that the request needs."""
+        model = getattr(self, "model", "")
+        return (model,) if model else ()
+
+
+class TextRequest(Request):
+    """A request on one example, of one text or two, through one model, masked or not."""
+
+    model: Name
+    texts: tuple[Text, ...] = Field(min_length=1, max_length=2)
+    mask: PackedMask | None = None
+    max_length: Length = 128
+
+
+class AttentionRequest(TextRequest):
+    """A request for the attention probabilities of every head."""
+
+    kind = "attention"
+    response = AttentionResponse
+
+
+class AttributionRequest(TextRequest):
+    """A request for each token's contribution to the log-odds of a class.
+
+    A `target` of None means the predicted class.
+    """
+
+    kind = "attribution"
+    response = AttributionResponse
+    target: Index | None = None
+
+
+class TopTokensRequest(Request):
+    """A request for the tokens at which each neuron of a layer is most active."""
+
+    kind = "top_tokens"
+    response = TopTokensResponse
+    model: Name
+    split: Name = "selection"
+    layer: Index
+    examples: int = Field(256, ge=1, le=4096)
+    top: int = Field(20, ge=1, le=100)
+    max_length: Length = 128
+
+
+class TopExamplesRequest(Request):
+    """A request for the examples whose prediction changes most when one unit is masked."""
+
+    kind = "top_examples"
+    response = TopExamplesResponse
+    model: Name
+    split: Name = "selection"
+    unit: Literal["head", "neuron"]
+    layer: Index
+    index: Index
+    examples: int = Field(256, ge=1, le=4096)
+    top: int = Field(10, ge=1, le=100)
+    max_length: Length = 128
+
+
+class SampleRequest(Request):
+    """A request for random examples of a split."""
+
+    kind = "sample"
+    response = SampleResponse
+    split: Name = "selection"
+    examples: int = Field(10, ge=1, le=100)
+    seed: int = Field(0, ge=0, le=2**31)
+
+
+REQUESTS: dict[str, type[Request]] = {
+    request.kind: request
+    for request in (
+        AttentionRequest,
+        AttributionRequest,
+        TopTokensRequest,
+        TopExamplesRequest,
+        SampleRequest,
+    )
 }
+
+
+def parse(text: str) -> Request:
+    """Read a request from its JSON text.
+
+    Raises:
+        BadInput: not a JSON object, or values out of range.
+        NotFound: an unknown kind of request.
+    """
+    try:
+        values = json.loads(text)
+    except ValueError as error:
+        raise BadInput("The request is not valid JSON.") from error
+    if not isinstance(values, dict):
+        raise BadInput("The request is not a JSON object.")
+    kind = str(values.pop("kind", ""))
+    if kind not in REQUESTS:
+        raise unknown("kind of request", kind, REQUESTS)
+    return REQUESTS[kind].of(values)

@@ -23,7 +23,7 @@ PAIRS = pd.DataFrame(
 ENCODED = encode(PAIRS, TOKENIZER, 64)
 
 
-def test_each_row_is_what_the_tokenizer_says_of_it_alone():
+def test_each_row_equals_the_tokenizers_output_on_it_alone():
     for row, (text, pair) in enumerate(zip(PAIRS["text"], PAIRS["pair"], strict=True)):
         alone = TOKENIZER(text, pair)
         here = slice(ENCODED.offsets[row], ENCODED.offsets[row + 1])
@@ -77,7 +77,7 @@ def test_saved_tokens_are_read_back(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["tokens.npz"]
 
 
-def test_a_missing_broken_or_unwritable_token_file_is_said_so(tmp_path):
+def test_a_missing_broken_or_unwritable_token_file_is_an_error(tmp_path):
     with pytest.raises(NotFound):
         Encoded.load(tmp_path / "tokens.npz")
     (tmp_path / "tokens.npz").write_bytes(b"PK\x03\x04 broken")

@@ -364,6 +364,6 @@ def test_deleted_model_files_are_an_error_even_where_the_response_is_cached(
     assert attention(names, model="student").attention.shape[0] == 1
 
 
-def test_asking_for_the_wrong_kind_of_answer_is_a_bug(names: Names):
+def test_a_response_type_of_another_request_is_a_bug(names: Names):
     with pytest.raises(TypeError):
         client.send(SampleRequest(task=names["task"]), AttentionResponse)

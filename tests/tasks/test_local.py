@@ -44,11 +44,11 @@ def test_every_format_gives_the_same_texts_and_labels(tmp_path, kind):
     assert frames["train"]["label"].dtype == "int64"
 
 
-def test_the_card_says_what_was_inferred(tmp_path):
+def test_the_card_has_what_was_inferred(tmp_path):
     card = local.inspect(folder_of(tmp_path, table()))
     assert (card.text, card.label, card.labels) == (("sentence",), "label", ("0", "1"))
     assert (card.metrics, card.origin, card.location) == (("accuracy",), "folder", str(tmp_path))
-    assert card.name.startswith("local/test-the-card-says")
+    assert card.name.startswith("local/test-the-card-has")
     assert TaskCard.from_json(json.loads(json.dumps(card.to_json()))) == card
 
 
@@ -217,7 +217,7 @@ def test_a_file_that_cannot_be_read_is_refused_with_place_and_hint(tmp_path, nam
     assert caught.value.hint
 
 
-def test_missing_folders_and_files_say_what_is_needed(tmp_path):
+def test_errors_on_missing_folders_and_files_name_what_is_needed(tmp_path):
     with pytest.raises(NotFound, match="There is no folder"):
         local.inspect(tmp_path / "nowhere")
     with pytest.raises(NotFound, match="has no train file"):
@@ -276,6 +276,6 @@ def test_every_refusal_is_one_of_ours(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["x" * 5000, "\0", "~nobody-at-all/data"])
-def test_odd_folder_names_are_refused_in_words(name):
+def test_odd_folder_names_are_refused(name):
     with pytest.raises(SparseKDError):
         local.inspect(name)
