@@ -20,7 +20,7 @@ from sparsekd.data import Batch
 from sparsekd.errors import Incompatible
 from sparsekd.models.gates import cls_only
 
-ALONE = "Train these students one by one."
+HINT = "Train these students one by one."
 
 
 class Stack:
@@ -31,7 +31,7 @@ class Stack:
 
     Raises:
         Incompatible: the models differ in shape, share weights between layers, or have weights
-            in a type of layer that is not in `KINDS`.
+            in a type of layer that is not in `STACKED_LAYERS`.
     """
 
     def __init__(self, models: Sequence[PreTrainedModel]) -> None:
@@ -41,10 +41,9 @@ class Stack:
         self.model: PreTrainedModel = copy.deepcopy(models[0], memo=dict(shared))
         self.embeddings: list[_Embedding] = []
         for name, module in list(self.model.named_modules()):
-            if type(module) in KINDS:
-                self._replace(
-                    name, KINDS[type(module)]([model.get_submodule(name) for model in models])
-                )
+            if type(module) in STACKED_LAYERS:
+                layers = [model.get_submodule(name) for model in models]
+                self._replace(name, STACKED_LAYERS[type(module)](layers))
         self.weights = dict(self.model.named_parameters())
         for place, model in enumerate(models):
             for name, weight in model.named_parameters():
@@ -90,21 +89,21 @@ def check(models: Sequence[PreTrainedModel]) -> None:
     """
     shapes = [{name: each.shape for name, each in model.named_parameters()} for model in models]
     if any(each != shapes[0] for each in shapes):
-        raise Incompatible("The students differ in their shape.", ALONE)
+        raise Incompatible("The students differ in their shape.", HINT)
     if len(list(models[0].named_parameters(remove_duplicate=False))) != len(shapes[0]):
-        raise Incompatible("Layers of the students share weights.", ALONE)
+        raise Incompatible("Layers of the students share weights.", HINT)
     for name, module in models[0].named_modules():
-        if type(module) not in KINDS and list(module.parameters(recurse=False)):
+        if type(module) not in STACKED_LAYERS and list(module.parameters(recurse=False)):
             kind = type(module).__name__
-            raise Incompatible(f"The layer {name!r} ({kind}) cannot be stacked.", ALONE)
+            raise Incompatible(f"The layer {name!r} ({kind}) cannot be stacked.", HINT)
 
 
 class _Linear(nn.Linear):
-    def __init__(self, ones: Sequence[nn.Linear]) -> None:
+    def __init__(self, layers: Sequence[nn.Linear]) -> None:
         nn.Module.__init__(self)
-        self.in_features, self.out_features = ones[0].in_features, ones[0].out_features
-        self.weight = _stacked([one.weight for one in ones])
-        self.register_parameter("bias", _stacked_bias(ones))
+        self.in_features, self.out_features = layers[0].in_features, layers[0].out_features
+        self.weight = _stacked([layer.weight for layer in layers])
+        self.register_parameter("bias", _stacked_bias(layers))
 
     def forward(self, inputs: Tensor) -> Tensor:
         models, wide, deep = self.weight.shape
@@ -118,11 +117,11 @@ class _Linear(nn.Linear):
 
 
 class _Norm(nn.Module):
-    def __init__(self, ones: Sequence[nn.LayerNorm]) -> None:
+    def __init__(self, layers: Sequence[nn.LayerNorm]) -> None:
         super().__init__()
-        self.shape, self.eps = ones[0].normalized_shape, ones[0].eps
-        self.weight = _stacked([one.weight for one in ones])
-        self.register_parameter("bias", _stacked_bias(ones))
+        self.shape, self.eps = layers[0].normalized_shape, layers[0].eps
+        self.weight = _stacked([layer.weight for layer in layers])
+        self.register_parameter("bias", _stacked_bias(layers))
 
     def forward(self, inputs: Tensor) -> Tensor:
         normal = F.layer_norm(inputs, self.shape, None, None, self.eps)
@@ -137,10 +136,10 @@ class _Embedding(nn.Module):
     examples: int
     """Examples in the current batch, of all models together."""
 
-    def __init__(self, ones: Sequence[nn.Embedding]) -> None:
+    def __init__(self, layers: Sequence[nn.Embedding]) -> None:
         super().__init__()
-        self.weight = _stacked([one.weight for one in ones])
-        self.padding = ones[0].padding_idx
+        self.weight = _stacked([layer.weight for layer in layers])
+        self.padding = layers[0].padding_idx
 
     def forward(self, ids: Tensor) -> Tensor:
         models, words, deep = self.weight.shape
@@ -152,15 +151,15 @@ class _Embedding(nn.Module):
         return found.view(*each.shape, deep)
 
 
-KINDS: dict[type[nn.Module], Callable[[Sequence[Any]], nn.Module]] = {
+STACKED_LAYERS: dict[type[nn.Module], Callable[[Sequence[Any]], nn.Module]] = {
     nn.Linear: _Linear,
     nn.LayerNorm: _Norm,
     nn.Embedding: _Embedding,
 }
 
 
-def _stacked_bias(ones: Sequence[Any]) -> nn.Parameter | None:
-    return None if ones[0].bias is None else _stacked([one.bias for one in ones])
+def _stacked_bias(layers: Sequence[Any]) -> nn.Parameter | None:
+    return None if layers[0].bias is None else _stacked([layer.bias for layer in layers])
 
 
 def _bias(layer: Any) -> Tensor | None:
@@ -168,6 +167,6 @@ def _bias(layer: Any) -> Tensor | None:
     return None if layer.bias is None else layer.bias.unsqueeze(1)
 
 
-def _stacked(ones: Sequence[Tensor]) -> nn.Parameter:
-    whole = torch.stack([one.detach() for one in ones])
-    return nn.Parameter(whole, requires_grad=ones[0].requires_grad)
+def _stacked(weights: Sequence[Tensor]) -> nn.Parameter:
+    whole = torch.stack([weight.detach() for weight in weights])
+    return nn.Parameter(whole, requires_grad=weights[0].requires_grad)

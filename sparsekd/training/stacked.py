@@ -76,10 +76,10 @@ def check_stackable(jobs: Sequence[TrainingJob]) -> None:
     first = jobs[0]
     for job in jobs:
         if job.data is not first.data or job.selection is not first.selection:
-            raise Incompatible("The students are trained on different data.", stacked.ALONE)
+            raise Incompatible("The students are trained on different data.", stacked.HINT)
         if (job.card, job.params, job.device) != (first.card, first.params, first.device):
             raise Incompatible(
-                "The students differ in task, training parameters or device.", stacked.ALONE
+                "The students differ in task, training parameters or device.", stacked.HINT
             )
         method = job.method
         if method.reads_layers or method.inspects_examples or method.training_episodes:
@@ -88,7 +88,7 @@ def check_stackable(jobs: Sequence[TrainingJob]) -> None:
 
 def _needs_more_than_logits(method: Method) -> Incompatible:
     name = type(method).__name__
-    return Incompatible(f"{name} reads more than logits and labels.", stacked.ALONE)
+    return Incompatible(f"{name} reads more than logits and labels.", stacked.HINT)
 
 
 def _trainer(job: TrainingJob) -> Trainer:

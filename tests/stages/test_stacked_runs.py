@@ -180,7 +180,7 @@ def test_a_missing_common_input_fails_all_runs(recipe):
 def test_students_that_cannot_be_stacked_are_trained_one_by_one_with_the_reason(
     recipe, monkeypatch, capfd
 ):
-    monkeypatch.delitem(stacked.KINDS, nn.LayerNorm)
+    monkeypatch.delitem(stacked.STACKED_LAYERS, nn.LayerNorm)
     names = submitted(recipe(40), recipe(41))
     work(names, "cpu")
     for name in names:
