@@ -7,6 +7,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from scipy import special
+from statsmodels.stats.multitest import multipletests
 
 from sparsekd.studies import stats
 
@@ -106,6 +107,14 @@ def test_holm_is_as_by_hand():
     assert stats.holm([0.04, 0.01, 0.03]) == pytest.approx([0.06, 0.03, 0.06])
     assert stats.holm([0.5, 0.9]) == pytest.approx([1, 1])
     assert len(stats.holm([])) == 0
+
+
+def test_holm_is_that_of_statsmodels():
+    rng = np.random.default_rng(0)
+    for comparisons in (1, 2, 7, 46):
+        p = rng.beta(0.3, 1, comparisons)
+        expected = multipletests(p, alpha=0.05, method="holm")[1]
+        assert stats.holm(p) == pytest.approx(expected)
 
 
 def test_what_is_not_there_yet_counts():
