@@ -18,7 +18,7 @@ import transformers.models.bert.modeling_bert  # noqa: F401 (loaded before the f
 from sparsekd.errors import BadInput, Cancelled, SparseKDError, Unavailable
 from sparsekd.runs import store
 from sparsekd.runs.records import Outcome, State
-from sparsekd.runs.stacking import alike
+from sparsekd.runs.stacking import stack_key
 from sparsekd.stages import STAGES, StageContext
 from sparsekd.stages.distil import run_stacked
 
@@ -43,7 +43,7 @@ def work(
     if share < 1 and device.startswith("cuda"):
         torch.cuda.set_per_process_memory_fraction(share, device)
     run_ids = [run_ids] if isinstance(run_ids, str) else list(run_ids)
-    keys = {alike(run.recipe) for run in store.several(run_ids).values()}
+    keys = {stack_key(run.recipe) for run in store.get_many(run_ids).values()}
     if len(run_ids) > 1 and len(keys) == 1 and None not in keys:
         StackedRuns(run_ids, device).work()
         return
@@ -52,7 +52,7 @@ def work(
 
 
 def _work(run_id: str, device: str) -> None:
-    with store.held(run_id):
+    with store.hold_lock(run_id):
         run = store.get(run_id)
         if run.state is not State.QUEUED:
             return
@@ -96,7 +96,7 @@ class StackedRuns:
         for run_id in self.run_ids:
             lock = ExitStack()
             try:
-                lock.enter_context(store.held(run_id))
+                lock.enter_context(store.hold_lock(run_id))
             except BadInput as taken:
                 sys.stderr.write(f"{taken.message}\n")
                 continue
@@ -118,7 +118,7 @@ class StackedRuns:
         if not self.signalled:
             return
         self.signalled = False
-        marked = set(store.cancelled(self.run_ids))
+        marked = set(store.cancel_requests(self.run_ids))
         for context in self.contexts:
             if not marked or context.recipe.run_id in marked:
                 context.cancelled = True

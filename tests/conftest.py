@@ -149,5 +149,5 @@ def tokenizer() -> PreTrainedTokenizerFast:
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty SPARSEKD_HOME of this test's own; no queue process is started."""
     monkeypatch.setenv("SPARSEKD_HOME", str(tmp_path))
-    monkeypatch.setattr("sparsekd.runs.jobs.wake", lambda: None)
+    monkeypatch.setattr("sparsekd.runs.jobs.start_queue", lambda: None)
     return tmp_path

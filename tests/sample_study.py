@@ -61,7 +61,7 @@ def finish(step: Step) -> Run:
     recipe = step.recipe
     where = store.folder(recipe.run_id)
     where.mkdir(parents=True, exist_ok=True)
-    with store.held(recipe.run_id):
+    with store.hold_lock(recipe.run_id):
         store.start(recipe.run_id, "cpu", 1)
         outcome = _outcome(step, where)
         if recipe.stage in ("finetune", "distil"):

@@ -137,7 +137,7 @@ def draw_study_form(card: Card, method: dict[str, Any], teacher: Run, cloned: Ru
 def choose_clone() -> Run | None:
     """Draw which run's parameters fill the form, and return that run."""
     name = st.session_state.get("distil.clone", "")
-    run = store.several([name]).get(name)
+    run = store.get_many([name]).get(name)
     if run:
         with st.container(horizontal=True, vertical_alignment="center"):
             st.caption(f"Filled with the parameters of run {run.id}.")

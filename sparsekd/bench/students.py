@@ -14,7 +14,7 @@ from sparsekd.bench import Row
 from sparsekd.bench.student_benchmark import Setting, Sizes, serve
 from sparsekd.errors import Unavailable
 from sparsekd.runs import stacking
-from sparsekd.runs.stacking import Fastest
+from sparsekd.runs.stacking import StackSetting
 from sparsekd.stages.context import SMALL
 
 NEAR = 0.95
@@ -49,7 +49,7 @@ def measure(setting: Setting, tried: Sequence[Layout], rounds: int = 3) -> list[
     best = fastest(hourly)
     words = sizes.words + _load_warning()
     by_name = {_name(layout): round(value, 1) for layout, value in hourly.items()}
-    stacking.remember(setting.device, Fastest(*best, by_name, sizes.width))
+    stacking.save_setting(setting.device, StackSetting(*best, by_name, sizes.width))
     return [
         {
             "what": f"students: {_name(layout)} / {_name(tried[0])} (processes × together)",

@@ -64,7 +64,7 @@ def latency(request: LatencyRequest) -> None:
     jobs.check_device(request.device)
     device = jobs.devices()[0].name if request.device == "auto" else request.device
     model, mask = references.model(request.model), request.chosen_mask()
-    kept = masks.keep(mask) if mask else ""
+    kept = masks.save(mask) if mask else ""
     params = MeasureParams.of(dict(request.params))
     task = "" if ":" in model else store.get(model).recipe.task
     run = run_one(recipes.measure(task, model, params, device, kept, request.repeat), device)

@@ -8,7 +8,7 @@ from typing import Any
 from sparsekd.errors import BadInput, NotFound
 from sparsekd.runs import references, store
 from sparsekd.runs.records import Run, Stage
-from sparsekd.system.files import disk_trouble
+from sparsekd.system.files import disk_error
 from sparsekd.tasks import TaskCard
 from sparsekd.tasks.demo import DEMO_CHECKPOINT
 
@@ -88,4 +88,4 @@ def copy_out(source: Path, target: Path) -> None:
         else:
             shutil.copyfile(source, target)
     except OSError as error:
-        raise disk_trouble(target, error) from error
+        raise disk_error(target, error) from error

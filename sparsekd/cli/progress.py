@@ -41,7 +41,7 @@ def wait_for(steps: Sequence[Step], keep_going: bool = False) -> dict[str, Run]:
 def _wait_for(steps: Sequence[Step], keep_going: bool) -> dict[str, Run]:
     display = _Display(steps, keep_going)
     while True:
-        runs = store.several(step.recipe.run_id for step in steps)
+        runs = store.get_many(step.recipe.run_id for step in steps)
         display.update(runs)
         for run in runs.values():
             if run.state in RESUMABLE and not keep_going:
@@ -50,17 +50,17 @@ def _wait_for(steps: Sequence[Step], keep_going: bool) -> dict[str, Run]:
         if all(_is_over(run) for run in runs.values()):
             display.close()
             return runs
-        if trouble := jobs.trouble():
+        if trouble := jobs.queue_error():
             display.close()
             raise trouble
-        jobs.wake_if_asleep()
+        jobs.start_queue_if_idle()
         time.sleep(PAUSE)
 
 
 def _is_over(run: Run) -> bool:
     """Return whether a run has ended or can never start."""
     if run.state is State.QUEUED:
-        return jobs.blocker(run) is not None
+        return jobs.blocking_run(run) is not None
     return run.state is not State.RUNNING
 
 

@@ -17,8 +17,8 @@ from sparsekd.errors import NotFound, SparseKDError, Unavailable
 from sparsekd.inspector.protocol import Request, Response
 from sparsekd.runs import store
 from sparsekd.system import locks
-from sparsekd.system.files import disk_trouble
-from sparsekd.system.processes import detached
+from sparsekd.system.files import disk_error
+from sparsekd.system.processes import spawn_detached
 
 START_TIMEOUT = 90.0  # seconds; importing torch on a busy machine takes long
 TIMEOUT = 180.0  # seconds until a request is given up
@@ -86,7 +86,7 @@ def fingerprint(reference: str) -> str:
     try:
         facts = [file.stat() for file in weights]
     except OSError as error:
-        raise disk_trouble(folder, error) from error
+        raise disk_error(folder, error) from error
     return " ".join(f"{each.st_mtime_ns}-{each.st_size}" for each in facts)
 
 
@@ -174,7 +174,7 @@ def _connect_or_start(on_wait: OnWait) -> Connection:
     connection = _connect()
     if connection is not None:
         return connection
-    process = detached("sparsekd.inspector", log_path())
+    process = spawn_detached("sparsekd.inspector", log_path())
     deadline = time.monotonic() + START_TIMEOUT
     while time.monotonic() < deadline:
         on_wait("Starting the inspector")

@@ -15,7 +15,7 @@ from safetensors import SafetensorError, safe_open
 
 from sparsekd.catalog import families
 from sparsekd.errors import BadInput, NotFound, Unavailable
-from sparsekd.system.files import disk_trouble
+from sparsekd.system.files import disk_error
 
 CONFIG = "config.json"
 WEIGHTS = "model.safetensors"
@@ -107,7 +107,7 @@ def sizes(folder: Path) -> dict[str, tuple[int, ...]]:
         except SafetensorError as error:
             raise damaged(file) from error
         except OSError as error:
-            raise disk_trouble(file, error) from error
+            raise disk_error(file, error) from error
     return found
 
 
@@ -169,7 +169,7 @@ def _json(file: Path) -> dict[str, Any]:
     try:
         found = json.loads(file.read_text(encoding="utf-8"))
     except OSError as error:
-        raise disk_trouble(file, error) from error
+        raise disk_error(file, error) from error
     except ValueError as error:
         raise BadInput(f"{file} is not valid JSON.", "Download the checkpoint again.") from error
     if not isinstance(found, dict):

@@ -2,7 +2,7 @@
 
 import torch
 
-from sparsekd.runs.jobs import Device, processor
+from sparsekd.runs.jobs import Device, describe_processor
 
 
 def available() -> list[Device]:
@@ -14,4 +14,4 @@ def available() -> list[Device]:
         found.append(Device(f"cuda:{index}", f"{facts.name}, {memory:.0f} GiB"))
     if torch.backends.mps.is_available():
         found.append(Device("mps", "Apple GPU, memory shared with the processor"))
-    return [*found, Device("cpu", processor())]
+    return [*found, Device("cpu", describe_processor())]

@@ -29,7 +29,7 @@ from sparsekd.models import architectures, checkpoints
 from sparsekd.models.checkpoints import damaged
 from sparsekd.models.classifiers import fit_classifier
 from sparsekd.models.pruning import resize, spare_empty_attention
-from sparsekd.system.files import disk_trouble
+from sparsekd.system.files import disk_error
 
 Loaded = tuple[PreTrainedModel, PreTrainedTokenizerBase]
 Sizes = dict[str, tuple[int, ...]]
@@ -101,9 +101,9 @@ def save(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder: Pat
         finally:
             shutil.rmtree(beside, ignore_errors=True)
     except OSError as error:
-        raise disk_trouble(folder, error) from error
+        raise disk_error(folder, error) from error
     except SafetensorError as error:
-        raise disk_trouble(folder, _system_error(error)) from error
+        raise disk_error(folder, _system_error(error)) from error
 
 
 def _write(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:

@@ -14,7 +14,7 @@ def unfinished() -> list[Run]:
 def is_active(run: Run) -> bool:
     """Return whether a run works, or waits for nothing that has stopped."""
     if run.state is State.QUEUED:
-        return jobs.blocker(run) is None
+        return jobs.blocking_run(run) is None
     return run.state is State.RUNNING
 
 
@@ -26,7 +26,7 @@ def any_active(runs: Iterable[Run]) -> bool:
             return True
         if run.state is State.QUEUED:
             waiting.append(run)
-    inputs = store.several({name for run in waiting for name in run.recipe.needs})
+    inputs = store.get_many({name for run in waiting for name in run.recipe.needs})
     held = {name for name, run in inputs.items() if run.state is not State.DONE}
     if any(held.isdisjoint(run.recipe.needs) for run in waiting):
         return True
@@ -36,7 +36,7 @@ def any_active(runs: Iterable[Run]) -> bool:
 
 def waiting_reason(run: Run) -> str:
     """Return why a queued run has not started, as a sentence."""
-    stopped = jobs.blocker(run)
+    stopped = jobs.blocking_run(run)
     if stopped:
         return (
             f"Waits for run {stopped.id}, which is {stopped.state.value}: "

@@ -1,4 +1,4 @@
-"""The catalogue's database: its format, and one short transaction at a time."""
+"""Transactions on the catalogue's database, which is brought up to date before the first."""
 
 import sqlite3
 from collections.abc import Iterator
@@ -8,12 +8,12 @@ from pathlib import Path
 from sparsekd.errors import Unavailable
 from sparsekd.runs import migration
 from sparsekd.runs.schema import CATALOGUE, TABLES, VERSION
-from sparsekd.system.files import disk_trouble
+from sparsekd.system.files import disk_error
 
 
 @contextmanager
 def database(home: Path) -> Iterator[sqlite3.Connection]:
-    """One short transaction on the catalogue in a folder, which is made where there is none.
+    """Open one short transaction on the catalogue in a folder; it is made where there is none.
 
     Raises:
         Unavailable: the folder cannot be written, the database is in use for long, or is newer.
@@ -23,16 +23,16 @@ def database(home: Path) -> Iterator[sqlite3.Connection]:
         home.mkdir(parents=True, exist_ok=True)
         connection = sqlite3.connect(path, timeout=20.0)
     except OSError as error:
-        raise disk_trouble(home, error) from error
+        raise disk_error(home, error) from error
     except sqlite3.Error as error:
-        raise _trouble(path, error) from error
+        raise _error(path, error) from error
     try:
         connection.row_factory = sqlite3.Row
         _prepare(connection, path)
         with connection:
             yield connection
     except sqlite3.Error as error:
-        raise _trouble(path, error) from error
+        raise _error(path, error) from error
     finally:
         connection.close()
 
@@ -54,7 +54,7 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
     connection.execute("PRAGMA synchronous=NORMAL")
 
 
-def _trouble(path: Path, error: sqlite3.Error) -> Unavailable:
+def _error(path: Path, error: sqlite3.Error) -> Unavailable:
     text = str(error)
     if "locked" in text:
         hint = "Another program holds it; close that program and try again."

@@ -1,4 +1,4 @@
-"""How deep models are, read off their configurations without loading them."""
+"""The number of layers of models, read from their configurations without loading them."""
 
 import json
 
@@ -9,7 +9,7 @@ from sparsekd.tasks.demo import DEMO_CHECKPOINTS, DEMO_TEACHERS
 
 
 def depth(model: Recipe) -> int | None:
-    """How many layers a model has or will have; None where only the hub knows."""
+    """Return how many layers a model has or will have; None where only the hub knows."""
     if model.stage == "finetune":
         made = layers_of(model.run_id)
         return layers_of(model.inputs["checkpoint"]) if made is None else made
@@ -19,7 +19,7 @@ def depth(model: Recipe) -> int | None:
 
 
 def layers_of(reference: str) -> int | None:
-    """The layers of the model behind a stored reference; None where it is not on this machine."""
+    """Return the layers of the model behind a reference; None where it is not on this machine."""
     if reference in DEMO_CHECKPOINTS:
         return int(DEMO_TEACHERS[reference]["layers"])
     if reference.startswith("hub:"):
@@ -27,5 +27,5 @@ def layers_of(reference: str) -> int | None:
     path = references.folder(reference) / "config.json"
     if path.exists():
         return families.depth(json.loads(path.read_text(encoding="utf-8")))
-    known = store.several([reference]).get(reference)
+    known = store.get_many([reference]).get(reference)
     return depth(known.recipe) if known and known.recipe.stage == "prune" else None

@@ -18,11 +18,6 @@ def mask_file(mask: Mask) -> bytes:
         return path.read_bytes()
 
 
-def size(folder: Path) -> int:
-    """Return the bytes of all files in a folder."""
-    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
-
-
 def zipped(folder: Path) -> bytes:
     """Return a folder's files as one zip; weights do not compress, so they are stored."""
     content = io.BytesIO()

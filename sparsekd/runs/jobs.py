@@ -17,44 +17,43 @@ from sparsekd.runs import store
 from sparsekd.runs.records import RESUMABLE, UNFINISHED, Plan, Recipe, Run, State
 from sparsekd.runs.schema import QUEUE_LOCK
 from sparsekd.system import locks
-from sparsekd.system.files import replace
-from sparsekd.system.processes import detached
+from sparsekd.system.files import atomic_write
+from sparsekd.system.processes import spawn_detached
 
 GRACE = 15.0  # seconds that a queue process may take to begin
 
 
 @dataclass(frozen=True)
 class Device:
-    """A place to compute: torch's name for it, and what it is in words."""
+    """A device: torch's name for it, and a description."""
 
     name: str
     words: str
 
 
-# --- asking ----------------------------------------------------------------------------------
+# --- submit, cancel, resume ------------------------------------------------------------------
 
 
 def submit(recipes: Iterable[Recipe], device: str = "auto", retries: int = 0) -> list[Run]:
     """Queue recipes and return their runs at once.
 
-    Finished runs are found, running ones left alone, and those that failed or stopped are
-    queued again; submitting twice is harmless. `retries` says how often each is tried again
-    after a failure that may pass.
+    Finished and running runs stay as they are; those that failed or stopped are queued again.
+    `retries` is how often each is retried after a failure that is not lasting.
     """
     check_device(device)
     wanted = {recipe.run_id: recipe for recipe in recipes}
     store.create_all(wanted.values(), device, retries)
-    runs = store.several(wanted)
+    runs = store.get_many(wanted)
     stopped = [name for name in wanted if runs[name].state in RESUMABLE]
     store.requeue_all(stopped, device, retries)
-    forget_trouble()
-    wake()
-    found = store.several(wanted)
+    clear_queue_error()
+    start_queue()
+    found = store.get_many(wanted)
     return [found[name] for name in wanted]
 
 
 def submit_plan(plan: Plan, device: str = "auto") -> list[Run]:
-    """Remember a plan and queue its runs; those of a sweep are retried once."""
+    """Save a plan and queue its runs; those of a sweep are retried once."""
     check_device(device)
     store.save_plan(plan)
     recipes = [step.recipe for step in plan.steps]
@@ -62,7 +61,7 @@ def submit_plan(plan: Plan, device: str = "auto") -> list[Run]:
 
 
 def cancel(run_id: str) -> Run:
-    """Ask a run to stop; it keeps its checkpoint and can be resumed."""
+    """Stop a run; it keeps its checkpoint and can be resumed."""
     run = store.get(run_id)
     if run.state is State.DONE:
         raise BadInput(f"Run {run.id} is done.", "There is nothing to cancel.")
@@ -71,108 +70,109 @@ def cancel(run_id: str) -> Run:
 
 
 def cancel_plan(plan: Plan) -> None:
-    """Ask every unfinished run of a plan to stop."""
-    runs = store.several(step.recipe.run_id for step in plan.steps)
+    """Stop every unfinished run of a plan."""
+    runs = store.get_many(step.recipe.run_id for step in plan.steps)
     cancel_all(run for run in runs.values() if run.state in UNFINISHED)
 
 
 def cancel_all(runs: Iterable[Run]) -> None:
-    """Ask runs to stop, all at once: none begins because another one ends."""
-    asked = list(runs)
-    store.ask_to_cancel(*(run.id for run in asked))
-    for run in asked:
+    """Stop runs, all at once: none begins because another one ends."""
+    stopping = list(runs)
+    store.request_cancel(*(run.id for run in stopping))
+    for run in stopping:
         if run.state is State.RUNNING and run.pid:
-            with suppress(ProcessLookupError):  # it may end between the look and the signal
+            with suppress(ProcessLookupError):  # it may have ended since it was read
                 os.kill(run.pid, signal.SIGTERM)
 
 
 def resume(run_id: str, device: str | None = None) -> Run:
-    """Queue a stopped run again, after whatever unfinished runs it starts from."""
+    """Queue a stopped run again, after the stopped runs that it needs."""
     run = store.get(run_id)
     if run.state is State.DONE:
         raise BadInput(f"Run {run.id} is done.", "There is nothing to resume.")
-    for needed in store.several(run.recipe.needs).values():
+    for needed in store.get_many(run.recipe.needs).values():
         if needed.state in RESUMABLE:
             resume(needed.id, device)
     if run.state in RESUMABLE:
         store.requeue(run.id, device)
-    forget_trouble()
-    wake()
+    clear_queue_error()
+    start_queue()
     return store.get(run.id)
 
 
-def blocker(run: Run) -> Run | None:
-    """The run that keeps a queued one from starting because it stopped, if there is one."""
-    for needed in store.several(run.recipe.needs).values():
+def blocking_run(run: Run) -> Run | None:
+    """Return the stopped run that a queued one waits for, if there is one."""
+    for needed in store.get_many(run.recipe.needs).values():
         if needed.state in RESUMABLE:
             return needed
-        deeper = blocker(needed) if needed.state is State.QUEUED else None
+        deeper = blocking_run(needed) if needed.state is State.QUEUED else None
         if deeper:
             return deeper
     return None
 
 
-def wake() -> None:
-    """Start a queue process; it leaves at once where another one is at work."""
-    detached("sparsekd.scheduler.run_queue", store.home() / "queue.log")
+def start_queue() -> None:
+    """Start a queue process; it ends at once where another one is running."""
+    spawn_detached("sparsekd.scheduler.run_queue", store.home() / "queue.log")
 
 
-def wake_if_asleep() -> None:
-    """Start a queue process where runs wait and none is at work, as after a crash."""
+def start_queue_if_idle() -> None:
+    """Start a queue process where runs wait and none is running, as after a crash."""
     if not store.queued() or locks.is_locked(queue_lock()):
         return
     log = store.home() / "queue.log"
-    woken = log.stat().st_mtime if log.exists() else 0.0
-    if abs(time.time() - woken) > GRACE:  # one that was woken just now is still loading
-        wake()
+    started = log.stat().st_mtime if log.exists() else 0.0
+    if abs(time.time() - started) > GRACE:  # one that was started just now is still loading
+        start_queue()
 
 
-def trouble() -> Unavailable | None:
-    """Why the queue cannot start anything, as where a cluster does not answer; None if it can."""
+def queue_error() -> Unavailable | None:
+    """Return why the queue cannot start runs: no cluster answers, for example; None if it can."""
     try:
-        return Unavailable(**json.loads(_trouble().read_text(encoding="utf-8")))
+        return Unavailable(**json.loads(_error_file().read_text(encoding="utf-8")))
     except FileNotFoundError:
         return None
 
 
-def note_trouble(error: SparseKDError) -> None:
-    """Leave word for those who wait, until something is submitted or the queue starts again."""
+def save_queue_error(error: SparseKDError) -> None:
+    """Save an error of the queue until a run is submitted or the queue starts again."""
     text = json.dumps({"message": error.message, "hint": error.hint})
-    replace(_trouble(), lambda path: path.write_text(text, encoding="utf-8"))
+    atomic_write(_error_file(), lambda path: path.write_text(text, encoding="utf-8"))
 
 
-def forget_trouble() -> None:
-    """It is tried anew."""
-    _trouble().unlink(missing_ok=True)
+def clear_queue_error() -> None:
+    """Delete the saved error of the queue."""
+    _error_file().unlink(missing_ok=True)
 
 
-def _trouble() -> Path:
+def _error_file() -> Path:
     return store.home() / "queue.trouble.json"
 
 
 def queue_lock() -> Path:
-    """Held by the one queue process of this store."""
+    """Return the lock file that the one queue process of this store holds."""
     return store.home() / QUEUE_LOCK
 
 
 # --- devices ---------------------------------------------------------------------------------
 
 
-def devices(look: bool = True) -> list[Device]:
-    """The devices of this machine, the fastest first; found once by a process that loads torch.
+def devices(detect: bool = True) -> list[Device]:
+    """Return the devices of this machine, the fastest first.
 
-    With `look` false, an answer at once: where nobody has looked yet, the processor alone.
+    They are detected once, by a process that loads torch. Without `detect` this takes no time:
+    before the first detection the processor alone is returned.
     """
     path = store.home() / "devices.json"
-    if look and not path.exists():
-        look_for_devices()
+    if detect and not path.exists():
+        detect_devices()
     if not path.exists():
-        return [Device("cpu", processor())]
+        return [Device("cpu", describe_processor())]
     return [Device(**entry) for entry in json.loads(path.read_text(encoding="utf-8"))]
 
 
-def look_for_devices() -> list[Device]:
-    """Ask torch, in a process of its own, what this machine has, and remember it.
+def detect_devices() -> list[Device]:
+    """Detect the devices of this machine in a process that loads torch, and save them.
 
     Raises:
         Unavailable: torch does not load here.
@@ -188,12 +188,18 @@ def look_for_devices() -> list[Device]:
         )
     found = [Device(**entry) for entry in json.loads(answer.stdout)]
     text = json.dumps([asdict(device) for device in found])
-    replace(store.home() / "devices.json", lambda path: path.write_text(text, encoding="utf-8"))
+    atomic_write(
+        store.home() / "devices.json", lambda path: path.write_text(text, encoding="utf-8")
+    )
     return found
 
 
 def check_device(name: str) -> None:
-    """Refuse a device that this machine does not have."""
+    """Check that this machine has a device.
+
+    Raises:
+        NotFound: it has not.
+    """
     if name == "auto":
         return
     names = [device.name for device in devices()]
@@ -201,8 +207,8 @@ def check_device(name: str) -> None:
         raise unknown("device", name, [*names, "auto"])
 
 
-def processor() -> str:
-    """This machine's processor in words."""
+def describe_processor() -> str:
+    """Return this machine's processor in words."""
     cores = os.cpu_count() or 1
     model = platform.processor() or platform.machine()
     info = Path("/proc/cpuinfo")

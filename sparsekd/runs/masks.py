@@ -1,4 +1,4 @@
-"""Masks kept by their content, so that a recipe can name one that no run has made."""
+"""Masks stored by their content, so that a recipe can name one that no run has made."""
 
 import hashlib
 import io
@@ -7,7 +7,7 @@ from pathlib import Path
 
 from sparsekd.errors import BadInput, NotFound
 from sparsekd.runs import store
-from sparsekd.system.files import replace
+from sparsekd.system.files import atomic_write
 from sparsekd.units.masking import Mask
 
 LARGEST = 32 * 2**20  # bytes of a mask's arrays: 96 layers of 300,000 units each
@@ -15,15 +15,15 @@ SCHEME = "mask:"
 
 
 def reference(mask: Mask) -> str:
-    """What a recipe calls this mask: the same units, the same name, whoever made it."""
+    """Return the name of a mask in recipes: a hash of its units."""
     digest = hashlib.sha256(repr(mask.shape).encode())
     digest.update(mask.heads.tobytes())
     digest.update(mask.neurons.tobytes())
     return f"{SCHEME}{digest.hexdigest()[:16]}"
 
 
-def keep(mask: Mask) -> str:
-    """Put a mask into the store; returns its reference."""
+def save(mask: Mask) -> str:
+    """Store a mask, and return its reference."""
     name = reference(mask)
     path = _path(name)
     if not path.exists():
@@ -31,8 +31,8 @@ def keep(mask: Mask) -> str:
     return name
 
 
-def kept(name: str) -> Mask:
-    """The mask behind a reference.
+def load(name: str) -> Mask:
+    """Return the mask behind a reference.
 
     Raises:
         NotFound: its file is gone; BadInput: the file is damaged.
@@ -43,8 +43,8 @@ def kept(name: str) -> Mask:
     return Mask.load(path)
 
 
-def uploaded(content: bytes) -> Mask:
-    """A mask.npz that somebody brought.
+def from_upload(content: bytes) -> Mask:
+    """Return the mask of an uploaded mask.npz.
 
     Raises:
         BadInput: too large, no npz file, or no mask in it.
@@ -61,7 +61,7 @@ def uploaded(content: bytes) -> Mask:
         )
     path = store.home() / "masks" / f"upload-{hashlib.sha256(content).hexdigest()[:16]}.npz"
     try:
-        replace(path, lambda beside: beside.write_bytes(content))
+        atomic_write(path, lambda beside: beside.write_bytes(content))
         return Mask.load(path)
     finally:
         path.unlink(missing_ok=True)

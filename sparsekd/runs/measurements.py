@@ -1,4 +1,4 @@
-"""What was measured of a model's speed and size: a table, and its sentence."""
+"""Measurements of a model's speed and size: a table, and its conclusion in words."""
 
 from pathlib import Path
 from typing import Any
@@ -7,7 +7,7 @@ import pandas as pd
 
 from sparsekd.errors import BadInput, NotFound
 from sparsekd.runs.records import Run
-from sparsekd.system.files import replace
+from sparsekd.system.files import atomic_write
 
 FILE = "measure.parquet"
 COLUMNS = (
@@ -20,12 +20,12 @@ middle half; `flops` are one text's; `bytes` those of the weights file."""
 
 
 def save(folder: Path, rows: pd.DataFrame) -> None:
-    """Write a measuring run's table, whole or not at all."""
-    replace(folder / FILE, lambda path: rows[list(COLUMNS)].to_parquet(path))
+    """Write a measuring run's table atomically."""
+    atomic_write(folder / FILE, lambda path: rows[list(COLUMNS)].to_parquet(path))
 
 
 def table(run: Run) -> pd.DataFrame:
-    """One row per variant, batch and length: the columns of `COLUMNS`.
+    """Return one row per variant, batch and length: the columns of `COLUMNS`.
 
     Raises:
         NotFound: the run has left no table; BadInput: the table is damaged.
@@ -40,7 +40,7 @@ def table(run: Run) -> pd.DataFrame:
 
 
 def sentences(rows: pd.DataFrame) -> list[str]:
-    """Per batch and length, how fast the last variant is against the first; no claim without one.
+    """Return how fast the last variant is against the first, for each batch and length.
 
     A speed-up whose middle half contains 1 is called unclear, not equal.
     """

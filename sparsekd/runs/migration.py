@@ -24,7 +24,7 @@ from filelock import FileLock, Timeout
 
 from sparsekd.errors import Unavailable
 from sparsekd.runs.schema import CATALOGUE, QUEUE_LOCK, RUN_LOCK, TABLES
-from sparsekd.system.files import disk_trouble, replace
+from sparsekd.system.files import atomic_write, disk_error
 from sparsekd.system.locks import is_locked
 
 RENAMED, DONE = 3, 4  # formats
@@ -52,7 +52,7 @@ def migrate(connection: sqlite3.Connection, home: Path) -> None:
             f"{home} is being brought up to date by another process.", "Try again in a minute."
         ) from error
     except OSError as error:
-        raise disk_trouble(home, error) from error
+        raise disk_error(home, error) from error
 
 
 def version(connection: sqlite3.Connection) -> int:
@@ -101,7 +101,7 @@ def _copy(connection: sqlite3.Connection, path: Path) -> None:
         with closing(sqlite3.connect(beside)) as copy:
             connection.backup(copy)
 
-    replace(path, write)
+    atomic_write(path, write)
 
 
 def _add_columns(connection: sqlite3.Connection) -> None:

@@ -1,4 +1,4 @@
-"""Plain data about runs: what is asked for, how far it is, how it ended. JSON in and out."""
+"""Plain data about runs: recipe, progress, outcome, plan. JSON in and out."""
 
 import hashlib
 import json
@@ -14,7 +14,7 @@ Stage = Literal[
 
 
 class State(StrEnum):
-    """Where a run stands; `interrupted` is read off a released lock, never stored."""
+    """The state of a run; `interrupted` is read off a released lock, never stored."""
 
     QUEUED = "queued"
     RUNNING = "running"
@@ -58,22 +58,22 @@ class Recipe:
 
     @cached_property
     def run_id(self) -> str:
-        """Same recipe, same id: a finished run is found again, not repeated."""
+        """Return a hash of the recipe: a finished run is found again, not repeated."""
         return hashlib.sha256(self.to_json().encode()).hexdigest()[:12]
 
     @property
     def random_seed(self) -> int:
-        """The seed of every random draw of the run."""
+        """Return the seed of every random draw of the run."""
         return self.seed + ATTEMPT_STRIDE * self.attempt
 
     @property
     def needs(self) -> list[str]:
-        """The ids of the runs whose results this one starts from."""
+        """Return the ids of the runs that this one needs."""
         return [name for name in self.inputs.values() if ":" not in name]
 
     @property
     def teachers(self) -> list[str]:
-        """The references of all teachers, the first one first."""
+        """Return the references of all teachers, the first one first."""
         roles = ["teacher", *(f"teacher_{number}" for number in range(2, len(self.inputs) + 1))]
         return [self.inputs[role] for role in roles if role in self.inputs]
 
@@ -95,7 +95,7 @@ class Recipe:
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a run is: `done` of `total` in this phase; `eta` and rates in seconds."""
+    """The progress of a run: `done` of `total` in this phase; `eta` and rates in seconds."""
 
     phase: str = ""
     done: int = 0
@@ -106,16 +106,16 @@ class Progress:
 
     @property
     def share(self) -> float:
-        """0 to 1."""
+        """Return the share that is done, 0–1."""
         return min(1.0, self.done / self.total) if self.total else 0.0
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a run ended.
+    """The end of a run.
 
     `metrics` maps split to metric to value; `facts` holds small plain facts (parameters, units).
-    `lasting` marks a failure that the same recipe would meet again.
+    `lasting` marks a failure that the same recipe would repeat.
     """
 
     metrics: dict[str, dict[str, float]] = field(default_factory=dict)
@@ -144,7 +144,7 @@ class Event:
 class Run:
     """A recipe with its history; times are seconds since the epoch.
 
-    `retries` are left, where the run fails by what may pass; `failures` have been so far.
+    `retries` are left after failures that are not lasting; `failures` counts those so far.
     """
 
     recipe: Recipe
@@ -163,28 +163,28 @@ class Run:
 
     @property
     def id(self) -> str:
-        """The recipe's hash."""
+        """Return the recipe's id."""
         return self.recipe.run_id
 
 
 @dataclass(frozen=True)
 class Step:
-    """One run of a plan and the part it plays there."""
+    """One run of a plan, and its role there."""
 
     role: str
     recipe: Recipe
 
     @property
     def seed(self) -> int:
-        """The recipe's seed."""
+        """Return the recipe's seed."""
         return self.recipe.seed
 
 
 @dataclass(frozen=True)
 class Plan:
-    """The runs that one request needs, in an order in which each finds its inputs.
+    """The runs of one request, each after its inputs.
 
-    `command` repeats it where that cannot be read off the runs, as of a search.
+    `command` is the command line that repeats it, where the runs do not determine it: a search.
     """
 
     title: str
@@ -195,12 +195,12 @@ class Plan:
 
     @cached_property
     def id(self) -> str:
-        """Same runs in the same roles: the same plan."""
+        """Return a hash of the runs and their roles."""
         text = json.dumps([(step.role, step.recipe.run_id) for step in self.steps])
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
     def to_json(self) -> str:
-        """Plain text for the catalogue."""
+        """Return the text that the catalogue stores."""
         return json.dumps(asdict(self), sort_keys=True, ensure_ascii=False)
 
     @classmethod

@@ -1,4 +1,4 @@
-"""Names of tasks and models as people type them, turned into what a recipe stores."""
+"""Names of tasks and models as users type them, resolved to what a recipe stores."""
 
 import hashlib
 import json
@@ -8,7 +8,7 @@ from pathlib import Path
 from sparsekd.errors import BadInput, NotFound, unknown
 from sparsekd.runs import store
 from sparsekd.runs.records import Recipe, Run
-from sparsekd.system.files import disk_trouble
+from sparsekd.system.files import disk_error
 from sparsekd.tasks import TASKS, TaskCard, local
 from sparsekd.tasks.demo import DEMO_CHECKPOINTS
 
@@ -17,13 +17,13 @@ MODEL_STAGES = ("finetune", "distil", "prune")
 
 
 def cards() -> dict[str, TaskCard]:
-    """Every task on the menu: demo tasks, GLUE, and the local folders registered so far."""
+    """Return every known task: demo tasks, GLUE, and the local folders registered so far."""
     registered = {name: TaskCard.from_json(json.loads(c)) for name, c in store.tasks().items()}
     return TASKS | registered
 
 
 def card(name: str) -> TaskCard:
-    """The card of a recipe's task."""
+    """Return the card of a recipe's task."""
     if name in TASKS:
         return TASKS[name]
     menu = cards()
@@ -38,7 +38,7 @@ def task(
     label: str | None = None,
     metric: str | None = None,
 ) -> TaskCard:
-    """A task by its name, or by a folder of train and validation files, which is registered.
+    """Return a task by its name, or by a folder of train and validation files, which is registered.
 
     Raises:
         NotFound: neither a name nor a folder; BadInput: files that are not usable.
@@ -67,7 +67,7 @@ def task(
 
 
 def model(text: str) -> str:
-    """A model by run id, demo checkpoint, local folder or hub id, as a recipe stores it.
+    """Return the reference of a model: a run id, demo checkpoint, local folder or hub id.
 
     Raises:
         NotFound: no such run, demo checkpoint or folder; BadInput: a run without a model, or no
@@ -109,25 +109,25 @@ def hub_model(text: str) -> str:
 
 
 def finetuned(text: str) -> Recipe | None:
-    """The recipe behind the id of a fine-tuning run; None where `text` names something else."""
+    """Return the recipe of a fine-tuning run by its id; None where `text` is no such id."""
     run = None if text in DEMO_CHECKPOINTS or _directory(text) else _run(text)
     return run.recipe if run is not None and run.recipe.stage == "finetune" else None
 
 
 def made(text: str) -> Recipe | None:
-    """The recipe behind a run id that left a model; None where `text` names something else."""
+    """Return the recipe of a run with a model by its id; None where `text` is no such id."""
     run = None if text in DEMO_CHECKPOINTS or _directory(text) else _run(text)
     return run.recipe if run is not None and run.recipe.stage in MODEL_STAGES else None
 
 
 def dense(reference: str) -> str:
-    """The model that a sparse teacher was pruned from; any other is its own."""
+    """Return the model that a sparse teacher was pruned from; any other reference unchanged."""
     recipe = store.get(reference).recipe if ":" not in reference else None
     return recipe.inputs["teacher"] if recipe and recipe.stage == "prune" else reference
 
 
 def origin(reference: str) -> str:
-    """The checkpoint from outside that a model descends from."""
+    """Return the checkpoint from outside that a model descends from."""
     while ":" not in reference:
         inputs = store.get(reference).recipe.inputs
         reference = inputs.get("checkpoint") or inputs.get("init") or inputs["teacher"]
@@ -135,7 +135,7 @@ def origin(reference: str) -> str:
 
 
 def folder(reference: str) -> Path:
-    """Where the model behind a stored reference lies.
+    """Return the folder of the model behind a reference.
 
     Raises:
         NotFound: the files are gone; BadInput: they have changed, or the model is not local.
@@ -160,7 +160,7 @@ def folder(reference: str) -> Path:
 
 
 def fingerprint(path: Path) -> str:
-    """Eight letters that change with a checkpoint's configuration, tokenizer or weights.
+    """Return eight letters that change with a checkpoint's configuration, tokenizer or weights.
 
     Raises:
         BadInput: the folder is not a checkpoint; Unavailable: it cannot be read.
@@ -178,13 +178,13 @@ def fingerprint(path: Path) -> str:
             with file.open("rb") as stream:
                 content = hashlib.file_digest(stream, "sha256").hexdigest()
         except OSError as error:
-            raise disk_trouble(file, error) from error
+            raise disk_error(file, error) from error
         digest.update(f"{file.name} {content}\n".encode())
     return digest.hexdigest()[:8]
 
 
 def _directory(text: str) -> Path | None:
-    """The folder that a text names; None where it names none, however odd the text."""
+    """Return the folder that a text names; None where it names none, whatever the text."""
     try:
         path = Path(text).expanduser()
         return path if path.is_dir() else None

@@ -1,4 +1,4 @@
-"""Which students may train together, and what the bench found to be the fastest way."""
+"""Which students can be trained in one stack, and the fastest measured setting of a device."""
 
 import hashlib
 import json
@@ -10,17 +10,17 @@ from sparsekd.catalog.methods import METHODS
 from sparsekd.errors import BadInput
 from sparsekd.runs import store
 from sparsekd.runs.records import Recipe
-from sparsekd.system.files import replace
+from sparsekd.system.files import atomic_write
 
 FILE = "together.json"
 
 
 @dataclass(frozen=True)
-class Fastest:
-    """What made the most students per hour on one device, of students `width` columns wide.
+class StackSetting:
+    """The setting that trained the most students per hour on one device, at hidden size `width`.
 
     `slots` processes side by side, each with `together` students in one stack;
-    `students_per_hour` has every way that was tried, as "slots × together".
+    `students_per_hour` has every setting that was measured, as "slots × together".
     """
 
     slots: int
@@ -29,10 +29,10 @@ class Fastest:
     width: int
 
 
-def alike(recipe: Recipe) -> str | None:
-    """What is the same for students that may train together; None where one must train alone.
+def stack_key(recipe: Recipe) -> str | None:
+    """Return what students of one stack have in common; None where one cannot be stacked.
 
-    They may differ in seed, teacher, and in what their method is and weighs.
+    They may differ in seed, teacher, method and its parameters.
     """
     card = METHODS.get(recipe.method)
     if recipe.stage != "distil" or card is None or not card.stacks:
@@ -41,8 +41,8 @@ def alike(recipe: Recipe) -> str | None:
     return hashlib.sha256(json.dumps(same, sort_keys=True).encode()).hexdigest()[:12]
 
 
-def remembered() -> dict[str, dict[str, Any]]:
-    """Per device, what the bench found fastest last, and under "widths" for each width.
+def load_settings() -> dict[str, dict[str, Any]]:
+    """Return the last measured setting of each device, and under "widths" that of each width.
 
     Raises:
         BadInput: the file is damaged.
@@ -58,33 +58,33 @@ def remembered() -> dict[str, dict[str, Any]]:
     return found
 
 
-def remember(device: str, found: Fastest) -> None:
-    """Keep what the bench found, beside what it found for students of other widths."""
-    known = remembered()
+def save_setting(device: str, found: StackSetting) -> None:
+    """Save a measured setting beside those of other widths."""
+    known = load_settings()
     values = asdict(found)
     widths = known.get(device, {}).get("widths", {}) | {str(found.width): values}
     known[device] = values | {"widths": widths}
     text = json.dumps(known, indent=1)
-    replace(_path(), lambda beside: beside.write_text(text, encoding="utf-8"))
+    atomic_write(_path(), lambda beside: beside.write_text(text, encoding="utf-8"))
 
 
-def most(device: str, recipe: Recipe) -> int:
-    """How many students like this one are trained together on a device.
+def stack_size(device: str, recipe: Recipe) -> int:
+    """Return how many students like this one are trained in one stack on a device.
 
-    That of the narrowest students measured there that are at least as wide; 1 where nothing is
-    known, since a stack of wide students can be slower than one after another.
+    It is that of the narrowest students measured there that are at least as wide; 1 where nothing
+    was measured, since a stack of wide students can be slower than one after another.
     """
     width = _width(recipe)
-    if alike(recipe) is None or width is None:
+    if stack_key(recipe) is None or width is None:
         return 1
-    widths = remembered().get(device, {}).get("widths", {})
+    widths = load_settings().get(device, {}).get("widths", {})
     fitting = [entry for entry in widths.values() if entry["width"] >= width]
     chosen = min(fitting, key=lambda entry: int(entry["width"]), default={"together": 1})
     return int(chosen["together"])
 
 
 def _width(recipe: Recipe) -> int | None:
-    """Columns of the model that a student is made of, where that is a finished run's."""
+    """Return the hidden size of the model that a student is made of; None where unknown."""
     init = recipe.inputs.get("init", "")
     if not init or ":" in init or recipe.params["student"].get("choice") == "checkpoint":
         return None

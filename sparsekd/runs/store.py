@@ -20,7 +20,7 @@ from sparsekd.errors import BadInput, unknown
 from sparsekd.runs.database import database
 from sparsekd.runs.records import Event, Outcome, Plan, Progress, Recipe, Run, State
 from sparsekd.runs.schema import RUN_LOCK
-from sparsekd.system.locks import holding, is_locked
+from sparsekd.system import locks
 
 BEGINNING = "(id = :id OR (LENGTH(:id) >= 4 AND SUBSTR(id, 1, LENGTH(:id)) = :id))"
 KILLED = "Its worker ended without a word: killed, out of memory, or the machine went down."
@@ -28,12 +28,12 @@ RESUME = "Resume it; where memory ran out, lower batch_size or max_length first.
 
 
 def home() -> Path:
-    """The folder of runs and catalogue: SPARSEKD_HOME, or a dot folder in the user's home."""
+    """Return the folder of the store: SPARSEKD_HOME, or .sparsekd in the user's home."""
     return Path(os.environ.get("SPARSEKD_HOME") or Path.home() / ".sparsekd").expanduser()
 
 
 def folder(run_id: str) -> Path:
-    """The folder of one run's files."""
+    """Return the folder of one run's files."""
     return home() / "runs" / run_id
 
 
@@ -55,15 +55,15 @@ def _database() -> AbstractContextManager[sqlite3.Connection]:
 
 
 def create(recipe: Recipe, device: str = "auto") -> Run:
-    """Enter a recipe as queued; one that is there already is left as it is."""
+    """Add a recipe as a queued run; one that exists is left as it is."""
     create_all([recipe], device)
     return get(recipe.run_id)
 
 
 def create_all(recipes: Iterable[Recipe], device: str = "auto", retries: int = 0) -> None:
-    """Enter recipes as queued, in this order and at once; those that are there stay as they are.
+    """Add recipes as queued runs, in this order and at once; those that exist stay as they are.
 
-    `retries` says how often each may be tried again after a failure that may pass.
+    `retries` is how often each is retried after a failure that is not lasting.
     """
     now = time.time()
     rows = [
@@ -110,7 +110,10 @@ def retry(run_id: str) -> None:
 
 
 def get(run_id: str) -> Run:
-    """One run, by its whole id or by an unambiguous beginning of four letters or more."""
+    """Return one run, by its id or by an unambiguous beginning of four letters or more.
+
+    Ids of an earlier format of the catalogue are known too.
+    """
     with _database() as catalogue:
         rows = catalogue.execute(f"SELECT * FROM runs WHERE {BEGINNING}", {"id": run_id}).fetchall()
         rows = (
@@ -139,7 +142,7 @@ def current_id(name: str) -> str:
 def runs(
     stage: str | None = None, states: Iterable[State] | None = None, task: str | None = None
 ) -> list[Run]:
-    """All runs, the newest first."""
+    """Return all runs, the newest first."""
     wanted = set(State if states is None else states)
     # What the database calls running may have been interrupted.
     stored = wanted | ({State.RUNNING} if State.INTERRUPTED in wanted else set())
@@ -153,8 +156,8 @@ def runs(
     return [run for run in map(_run, rows) if run.state in wanted]
 
 
-def several(run_ids: Iterable[str]) -> dict[str, Run]:
-    """Those of the named runs that exist, by id, in one read."""
+def get_many(run_ids: Iterable[str]) -> dict[str, Run]:
+    """Return those of the named runs that exist, by id, in one read."""
     with _database() as catalogue:
         rows = catalogue.execute(
             "SELECT * FROM runs WHERE id IN (SELECT value FROM json_each(?))",
@@ -164,7 +167,7 @@ def several(run_ids: Iterable[str]) -> dict[str, Run]:
 
 
 def queued() -> list[Run]:
-    """Queued runs, the longest waiting first."""
+    """Return queued runs, the longest waiting first."""
     with _database() as catalogue:
         rows = catalogue.execute(
             "SELECT * FROM runs WHERE state = ? ORDER BY place, rowid", (State.QUEUED,)
@@ -173,7 +176,7 @@ def queued() -> list[Run]:
 
 
 def running() -> list[Run]:
-    """Runs at which a living worker is."""
+    """Return runs whose worker is alive."""
     with _database() as catalogue:
         rows = catalogue.execute("SELECT * FROM runs WHERE state = ?", (State.RUNNING,)).fetchall()
     return [run for run in map(_run, rows) if run.state is State.RUNNING]
@@ -182,7 +185,7 @@ def running() -> list[Run]:
 def _run(row: sqlite3.Row) -> Run:
     state = State(row["state"])
     outcome = Outcome(**json.loads(row["outcome"]))
-    if state is State.RUNNING and not is_held(row["id"]):
+    if state is State.RUNNING and not is_locked(row["id"]):
         state, outcome = State.INTERRUPTED, Outcome(message=KILLED, hint=RESUME)
     return Run(
         recipe=Recipe.from_json(row["recipe"]),
@@ -208,21 +211,21 @@ def _set(run_id: str, **columns: Any) -> None:
 
 
 def start(run_id: str, device: str, pid: int) -> None:
-    """Note that a worker, which holds the lock, has begun."""
+    """Mark a run as running; its worker holds the lock."""
     now = time.time()
     _set(run_id, state=State.RUNNING, device=device, pid=pid, started=now, finished=None)
 
 
 def report(run_id: str, progress: Progress, events: Iterable[Event] = ()) -> None:
-    """Write how far a run is, and the numbers logged since the last report."""
+    """Write a run's progress, and the numbers logged since the last report."""
     report_all([(run_id, progress, events)])
 
 
-def report_all(told: Iterable[tuple[str, Progress, Iterable[Event]]]) -> None:
-    """Write what several runs report, at once: a hundred reports cost hardly more than one."""
+def report_all(reports: Iterable[tuple[str, Progress, Iterable[Event]]]) -> None:
+    """Write the reports of several runs in one transaction."""
     progress: list[tuple[str, str]] = []
     rows: list[tuple[str, int, str, float]] = []
-    for run_id, now, events in told:
+    for run_id, now, events in reports:
         progress.append((json.dumps(asdict(now)), run_id))
         rows += [(run_id, event.step, event.name, event.value) for event in events]
     with _database() as catalogue:
@@ -231,7 +234,7 @@ def report_all(told: Iterable[tuple[str, Progress, Iterable[Event]]]) -> None:
 
 
 def finish(run_id: str, state: State, outcome: Outcome, seconds: float) -> None:
-    """Write how a run ended; `seconds` of this attempt are added to those of earlier ones."""
+    """Write the end of a run; its `seconds` are added to those before it was interrupted."""
     with _database() as catalogue:
         catalogue.execute(
             "UPDATE runs SET state = ?, outcome = ?, finished = ?, seconds = seconds + ?, "
@@ -241,7 +244,7 @@ def finish(run_id: str, state: State, outcome: Outcome, seconds: float) -> None:
 
 
 def events(run_id: str) -> list[Event]:
-    """Every number a run has logged, by name and step."""
+    """Return every number that a run has logged, by name and step."""
     with _database() as catalogue:
         rows = catalogue.execute(
             "SELECT step, name, value FROM events WHERE run = ? ORDER BY name, step", (run_id,)
@@ -249,14 +252,14 @@ def events(run_id: str) -> list[Event]:
     return [Event(*row) for row in rows]
 
 
-def forget_events(run_id: str, after: int) -> None:
-    """Drop numbers logged past a step: a resumed run writes them again."""
+def delete_events_after(run_id: str, step: int) -> None:
+    """Delete numbers logged after a step: a resumed run logs them again."""
     with _database() as catalogue:
-        catalogue.execute("DELETE FROM events WHERE run = ? AND step > ?", (run_id, after))
+        catalogue.execute("DELETE FROM events WHERE run = ? AND step > ?", (run_id, step))
 
 
-def ask_to_cancel(*run_ids: str) -> None:
-    """Mark that runs should stop; those that have not begun are cancelled at once."""
+def request_cancel(*run_ids: str) -> None:
+    """Request that runs stop; those that have not begun are cancelled at once."""
     now = time.time()
     with _database() as catalogue:
         catalogue.executemany("UPDATE runs SET cancel = 1 WHERE id = ?", [(n,) for n in run_ids])
@@ -266,15 +269,15 @@ def ask_to_cancel(*run_ids: str) -> None:
         )
 
 
-def should_cancel(run_id: str) -> bool:
-    """Whether somebody asked the run to stop."""
+def cancel_requested(run_id: str) -> bool:
+    """Return whether the run was requested to stop, or deleted."""
     with _database() as catalogue:
         row = catalogue.execute("SELECT cancel FROM runs WHERE id = ?", (run_id,)).fetchone()
     return row is None or bool(row["cancel"])
 
 
-def cancelled(run_ids: Iterable[str]) -> list[str]:
-    """Those of the named runs that somebody asked to stop."""
+def cancel_requests(run_ids: Iterable[str]) -> list[str]:
+    """Return those of the named runs that were requested to stop."""
     with _database() as catalogue:
         rows = catalogue.execute(
             "SELECT id FROM runs WHERE cancel = 1 AND id IN (SELECT value FROM json_each(?))",
@@ -307,26 +310,28 @@ def delete(run_id: str) -> None:
 
 
 @contextmanager
-def held(run_id: str) -> Iterator[None]:
-    """Hold the run's lock, as its one worker does.
+def hold_lock(run_id: str) -> Iterator[None]:
+    """Hold the run's lock: each run has at most one worker.
 
     Raises:
-        BadInput: another worker holds it.
+        BadInput: another process holds it.
     """
-    with holding(folder(run_id) / RUN_LOCK, f"Run {run_id} is worked on by another process."):
+    with locks.hold_lock(
+        folder(run_id) / RUN_LOCK, f"Run {run_id} is worked on by another process."
+    ):
         yield
 
 
-def is_held(run_id: str) -> bool:
-    """Whether a living worker holds the run's lock."""
-    return is_locked(folder(run_id) / RUN_LOCK)
+def is_locked(run_id: str) -> bool:
+    """Return whether a living process holds the run's lock."""
+    return locks.is_locked(folder(run_id) / RUN_LOCK)
 
 
 # --- plans and tasks --------------------------------------------------------------------------
 
 
 def save_plan(plan: Plan) -> None:
-    """Remember a plan, so that its runs can be shown together."""
+    """Save a plan, so that its runs can be shown together."""
     with _database() as catalogue:
         catalogue.execute(
             "INSERT OR REPLACE INTO plans VALUES (?, ?, ?)", (plan.id, plan.to_json(), time.time())
@@ -334,7 +339,7 @@ def save_plan(plan: Plan) -> None:
 
 
 def plans() -> list[Plan]:
-    """All plans, the one asked for last first."""
+    """Return all plans, the latest first."""
     with _database() as catalogue:
         rows = catalogue.execute("SELECT plan FROM plans ORDER BY created DESC").fetchall()
     return [_read_plan(row["plan"]) for row in rows]
@@ -344,7 +349,7 @@ _read_plan = lru_cache(maxsize=64)(Plan.from_json)  # a thousand runs take a whi
 
 
 def plan(plan_id: str) -> Plan:
-    """One plan by its id."""
+    """Return one plan by its id."""
     found, current = {known.id: known for known in plans()}, current_id(plan_id)
     if current not in found:
         raise unknown("study", plan_id, found)
@@ -353,7 +358,7 @@ def plan(plan_id: str) -> Plan:
 
 def plan_runs(plan: Plan) -> dict[str, Run]:
     """Return the runs of a plan that exist, by id, in one read."""
-    return several(step.recipe.run_id for step in plan.steps)
+    return get_many(step.recipe.run_id for step in plan.steps)
 
 
 def save_task(name: str, card: str) -> None:
@@ -365,7 +370,7 @@ def save_task(name: str, card: str) -> None:
 
 
 def tasks() -> dict[str, str]:
-    """Registered local tasks: name to card (JSON), the newest first."""
+    """Return registered local tasks: name to card (JSON), the newest first."""
     with _database() as catalogue:
         rows = catalogue.execute("SELECT name, card FROM tasks ORDER BY created DESC").fetchall()
     return {row["name"]: row["card"] for row in rows}

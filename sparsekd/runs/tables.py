@@ -1,4 +1,4 @@
-"""Runs turned into frames: what pages draw and the command line prints."""
+"""Runs as frames, which pages draw and the command line prints."""
 
 from collections.abc import Iterable
 
@@ -24,7 +24,7 @@ STAGES = {
 
 
 def title(recipe: Recipe) -> str:
-    """One run in a few words."""
+    """Return a run in a few words."""
     params = recipe.params
     match recipe.stage:
         case "finetune":
@@ -71,7 +71,7 @@ LAYERED = {"bottom", "every", "top", "random"}
 
 
 def runs_table(runs: Iterable[Run]) -> pd.DataFrame:
-    """One row per run, by id."""
+    """Return one row per run, by id."""
     rows = [
         {
             "id": run.id,
@@ -98,7 +98,7 @@ def runs_table(runs: Iterable[Run]) -> pd.DataFrame:
 
 
 def curves(run_id: str) -> pd.DataFrame:
-    """Logged numbers: columns step, name, value; names like ``loss/soft`` and ``selection/mcc``."""
+    """Return logged numbers: columns step, name (``loss/soft``, ``selection/mcc``), value."""
     rows = [(event.step, event.name, event.value) for event in store.events(run_id)]
     return pd.DataFrame(rows, columns=["step", "name", "value"])
 
@@ -111,7 +111,7 @@ def method_values(logged: pd.DataFrame) -> pd.DataFrame:
 
 
 def last_step(run: Run, logged: pd.DataFrame) -> int:
-    """The last optimiser step that a run has logged, or will take as far as it has said."""
+    """Return the last optimiser step that a run has logged, or will take as far as is known."""
     facts = run.outcome.facts
     if "steps" in facts:
         return int(facts["steps"] + run.outcome.episode_steps)
@@ -121,14 +121,14 @@ def last_step(run: Run, logged: pd.DataFrame) -> int:
 
 
 def stages(noted: pd.DataFrame, last: int) -> pd.DataFrame:
-    """Stages from the notes of their beginnings: columns name, from, to, in optimiser steps."""
+    """Return stages from the values logged at their beginnings: name, from, to, in steps."""
     begins = noted.sort_values("step").drop_duplicates("step", keep="last")
     ends = [*begins["step"].iloc[1:], max(last, int(begins["step"].max()) + 1)]
     return pd.DataFrame({"name": begins["name"], "from": begins["step"], "to": ends})
 
 
 def agreement(found: pd.DataFrame) -> pd.DataFrame:
-    """Means of a method's findings by layer: columns measure, layer, when, value."""
+    """Return means of a method's findings by layer: columns measure, layer, when, value."""
     measures = [name for name in found if name not in ("when", "row", "layer", "text")]
     long = found.melt(["when", "layer"], measures, "measure", "value").dropna(subset="value")
     means = long.groupby(["measure", "layer", "when"], sort=False)["value"].mean().reset_index()
@@ -136,7 +136,7 @@ def agreement(found: pd.DataFrame) -> pd.DataFrame:
 
 
 def instances(found: pd.DataFrame) -> pd.DataFrame:
-    """One row per example: its text, who teaches it, and each teacher's probability and loss."""
+    """Return one row per example: text, chosen teachers, each teacher's probability and loss."""
     wide = found.pivot(index="row", columns="teacher", values=["probability", "teacher_loss"])
     wide.columns = [f"{_COLUMN[kind]} {teacher}" for kind, teacher in wide.columns]
     firsts = found.groupby("row")[["text", "label", "student_loss"]].first()
@@ -149,13 +149,13 @@ _COLUMN = {"probability": "probability of teacher", "teacher_loss": "loss of tea
 
 
 def findings(run: Run) -> pd.DataFrame:
-    """What a method found out about some training examples, before and after; empty if nothing."""
+    """Return a method's findings on some training examples, before and after; may be empty."""
     path = run.folder / "findings.parquet"
     return pd.read_parquet(path) if path.exists() else pd.DataFrame({"when": []})
 
 
 def probe_table(run: Run) -> pd.DataFrame:
-    """What a probing run measured: ranking, lam, sparsity, metrics, distance, heads, neurons."""
+    """Return a probing run's table: ranking, lam, sparsity, metrics, distance, heads, neurons."""
     path = run.folder / "probe.parquet"
     if not path.exists():
         raise NotFound(f"Run {run.id} has left no {path.name}.", "Delete the run and probe again.")

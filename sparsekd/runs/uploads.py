@@ -7,7 +7,7 @@ from pathlib import Path
 
 from sparsekd.errors import BadInput
 from sparsekd.runs import store
-from sparsekd.system.files import replace
+from sparsekd.system.files import atomic_write
 from sparsekd.tasks import files
 
 MAX_BYTES = 32 << 20
@@ -31,7 +31,7 @@ def keep_uploads(uploads: Mapping[str, tuple[str, bytes]]) -> str:
     for split, (original, content) in uploads.items():
         path = folder / f"{split}.{_suffix(original)}"
         if not path.exists():
-            replace(path, partial(Path.write_bytes, data=content))
+            atomic_write(path, partial(Path.write_bytes, data=content))
     return str(folder)
 
 

@@ -34,17 +34,17 @@ class Start:
 def serve() -> None:
     """Start queued runs as their inputs and a device are ready; leave when none can start."""
     store.prepare()  # an earlier format is brought up to date only while no queue is at work
-    with locks.holding(jobs.queue_lock(), "Another queue process is at work."):
+    with locks.hold_lock(jobs.queue_lock(), "Another queue process is at work."):
         try:
             executor = executors.chosen()
             try:
                 queue = Queue(executor)
-                jobs.forget_trouble()
+                jobs.clear_queue_error()
                 queue.serve()
             finally:
                 executor.close()
         except SparseKDError as error:
-            jobs.note_trouble(error)
+            jobs.save_queue_error(error)
             raise
 
 
@@ -69,7 +69,7 @@ class Queue:
                     self.start(others)
                 if not self.working and not others:
                     return
-                for run in store.cancelled(self.working):
+                for run in store.cancel_requests(self.working):
                     self.executor.cancel(run)
             time.sleep(PAUSE)
 
@@ -97,7 +97,7 @@ class Queue:
         gone = self.executor.ended()
         for run_id, how in gone.items():
             self.working.pop(run_id, None)
-            run = store.several([run_id]).get(run_id)
+            run = store.get_many([run_id]).get(run_id)
             if run is None:
                 continue
             if run.state is State.QUEUED:
@@ -127,7 +127,7 @@ def startable(
     free = {place.name: place.slots - busy.get(place.name, 0) for place in places}
     whole = {place.name: place.slots for place in places}
     automatic = [name for name in whole if name != "cpu"] or list(whole)
-    inputs = store.several({needed for run in queued for needed in run.recipe.needs})
+    inputs = store.get_many({needed for run in queued for needed in run.recipe.needs})
     ready = {name for name, run in inputs.items() if run.state is State.DONE}
     chosen: dict[str, list[tuple[Run, ...]]] = {name: [] for name in whole}
     able = [run for run in queued if ready.issuperset(run.recipe.needs)]
@@ -154,17 +154,17 @@ def startable(
 
 def _stack(run: Run, place: str, others: Sequence[Run]) -> tuple[Run, ...]:
     """A run with those that may train together with it, as many as was found to be fastest."""
-    most = 1 if run.failures else stacking.most(place, run.recipe)
+    most = 1 if run.failures else stacking.stack_size(place, run.recipe)
     if most == 1:
         return (run,)
-    key = stacking.alike(run.recipe)
+    key = stacking.stack_key(run.recipe)
     fit = [
         other
         for other in others
         if other.id != run.id
         and not other.failures
         and other.device == run.device
-        and stacking.alike(other.recipe) == key
+        and stacking.stack_key(other.recipe) == key
     ]
     return (run, *fit[: most - 1])
 

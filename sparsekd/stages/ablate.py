@@ -21,7 +21,7 @@ from sparsekd.stages import inputs
 from sparsekd.stages.context import StageContext
 from sparsekd.stages.results import save_shape
 from sparsekd.system.arrays import load_arrays, save_arrays
-from sparsekd.system.files import disk_trouble
+from sparsekd.system.files import disk_error
 from sparsekd.tasks import TaskCard, metrics
 from sparsekd.units import masking
 from sparsekd.units.ablation import GROUPS, HEADS, MEASURES, NEURONS, Ablation, ranked_groups
@@ -98,7 +98,7 @@ class BatchFiles:
             if self.folder.exists():
                 shutil.rmtree(self.folder)
         except OSError as error:
-            raise disk_trouble(self.folder, error) from error
+            raise disk_error(self.folder, error) from error
 
     def _path(self, rows: NDArray[np.int64]) -> Path:
         return self.folder / f"{int(rows[0])}.npz"

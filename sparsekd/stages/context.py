@@ -60,7 +60,7 @@ class StageContext:
         progress = Progress(phase, done, total, examples_per_second, eta, self.memory())
         store.report(self.recipe.run_id, progress, self.pending_events)
         self.pending_events = []
-        if store.should_cancel(self.recipe.run_id):
+        if store.cancel_requested(self.recipe.run_id):
             self.cancelled = True
 
     def should_stop(self) -> bool:

@@ -19,7 +19,7 @@ from sparsekd.runs.records import Outcome
 from sparsekd.stages import modelcard
 from sparsekd.stages.context import StageContext
 from sparsekd.stages.inputs import model_folder
-from sparsekd.system.files import disk_trouble
+from sparsekd.system.files import disk_error
 from sparsekd.units.masking import Mask
 
 OnPhase = Callable[[str], None]
@@ -74,7 +74,7 @@ def run(context: StageContext) -> Outcome:
     """Export the recipe's model in the recipe's form to the run's folder `export`."""
     recipe = context.recipe
     mask_reference = recipe.inputs.get("mask")
-    mask = masks.kept(mask_reference) if mask_reference else None
+    mask = masks.load(mask_reference) if mask_reference else None
     params = ExportParams.of(recipe.params["export"])
     out = context.folder / "export"
     for earlier in (out, *context.folder.glob(".*.export")):  # of an interrupted attempt
@@ -110,7 +110,7 @@ def export_model(
         modelcard.write(beside, facts, source.evaluated)
         _publish(beside, out)
     except OSError as error:
-        raise disk_trouble(out, error) from error
+        raise disk_error(out, error) from error
     finally:
         shutil.rmtree(beside, ignore_errors=True)
     return _summary(out, facts)

@@ -18,7 +18,7 @@ from sparsekd.models import checkpoints, loading, students
 from sparsekd.models.classifiers import fit_classifier, labels_of, output_order
 from sparsekd.runs import references, store
 from sparsekd.stages.context import StageContext, limit_threads
-from sparsekd.system.files import replace
+from sparsekd.system.files import atomic_write
 from sparsekd.tasks import TaskCard
 from sparsekd.tasks.demo import DEMO_CHECKPOINTS, DEMO_TEACHERS
 
@@ -204,7 +204,7 @@ def save_array(path: Path, values: np.ndarray) -> None:
         with beside.open("wb") as stream:
             np.save(stream, values, allow_pickle=False)
 
-    replace(path, write)
+    atomic_write(path, write)
 
 
 def load_array(path: Path) -> np.ndarray:

@@ -34,7 +34,7 @@ def run(context: StageContext) -> Outcome:
     context.report("loading", 0, 1, now=True)
     params = MeasureParams.of(recipe.params["measure"])
     mask = recipe.inputs.get("mask")
-    source = load_source(recipe.inputs["model"], masks.kept(mask) if mask else None)
+    source = load_source(recipe.inputs["model"], masks.load(mask) if mask else None)
     limit_threads(source.pruned)
     models = variants(source)
     check = _check(models, source.mask)
@@ -136,7 +136,7 @@ def _facts(model: PreTrainedModel) -> dict[str, int]:
 
 
 def _conditions(device: str, params: MeasureParams) -> dict[str, Any]:
-    words = {each.name: each.words for each in jobs.devices(look=False)}
+    words = {each.name: each.words for each in jobs.devices(detect=False)}
     return {
         "device": device,
         "device_words": words.get(device, device),

@@ -14,7 +14,7 @@ from sparsekd.models import architectures
 from sparsekd.models.classifiers import labels_of
 from sparsekd.models.exporting import full_shape
 from sparsekd.runs import store
-from sparsekd.system.files import replace
+from sparsekd.system.files import atomic_write
 from sparsekd.units import shape
 from sparsekd.units.masking import Mask
 
@@ -81,7 +81,7 @@ def lineage(reference: str) -> dict[str, Any]:
     pending = [] if ":" in reference else [reference]
     while pending:
         run_id = pending.pop()
-        run = store.several([run_id]).get(run_id)
+        run = store.get_many([run_id]).get(run_id)
         recipes[run_id] = shortened(json.loads(run.recipe.to_json())) if run else None
         pending += [each for each in run.recipe.needs if each not in recipes] if run else []
     return recipes
@@ -106,9 +106,9 @@ def write(folder: Path, known: dict[str, Any], evaluated: bool) -> None:
         evaluated: Whether the metrics are those of the exported model, not of the one before it.
     """
     recipe = json.dumps(known, indent=2, ensure_ascii=False)
-    replace(folder / "recipe.json", lambda path: path.write_text(recipe, encoding="utf-8"))
+    atomic_write(folder / "recipe.json", lambda path: path.write_text(recipe, encoding="utf-8"))
     words = card(known, evaluated)
-    replace(folder / "README.md", lambda path: path.write_text(words, encoding="utf-8"))
+    atomic_write(folder / "README.md", lambda path: path.write_text(words, encoding="utf-8"))
 
 
 def card(known: dict[str, Any], evaluated: bool) -> str:

@@ -14,7 +14,7 @@ from sparsekd.runs import store
 from sparsekd.runs.records import Outcome
 from sparsekd.stages import inputs
 from sparsekd.stages.context import StageContext
-from sparsekd.system.files import replace
+from sparsekd.system.files import atomic_write
 from sparsekd.tasks import metrics
 from sparsekd.units import masking
 from sparsekd.units.divergence import distance
@@ -47,7 +47,7 @@ def run(context: StageContext) -> Outcome:
         for (ranking, lam, sparsity, mask), answers in zip(points, logits, strict=True)
     ]
     table = pd.DataFrame(rows)
-    replace(context.folder / "probe.parquet", lambda path: table.to_parquet(path))
+    atomic_write(context.folder / "probe.parquet", lambda path: table.to_parquet(path))
     different = len(set(masked.Tree.of(masks).ends))
     return Outcome({}, {"masks": len(masks), "different": different, "examples": len(data)})
 

@@ -11,7 +11,7 @@ from sparsekd.models import architectures, loading
 from sparsekd.runs.records import Outcome
 from sparsekd.stages.context import StageContext
 from sparsekd.stages.inputs import Splits, save_array, subsampled_rows
-from sparsekd.system.files import replace
+from sparsekd.system.files import atomic_write
 
 
 def save_model(
@@ -35,7 +35,9 @@ def save_model(
 def save_shape(context: StageContext, model: PreTrainedModel) -> None:
     """Write the sizes of a model, from which pages count parameters and FLOPs."""
     sizes = json.dumps(architectures.shape(model).to_json())
-    replace(context.folder / "shape.json", lambda path: path.write_text(sizes, encoding="utf-8"))
+    atomic_write(
+        context.folder / "shape.json", lambda path: path.write_text(sizes, encoding="utf-8")
+    )
 
 
 def save_inspected_examples(
@@ -50,4 +52,4 @@ def save_inspected_examples(
     if "label" in table and splits.card.labels:
         table["label"] = [splits.card.labels[int(label)] for label in table["label"]]
     table["text"] = texts[subsampled_rows(len(frame), train_examples)][table["row"]]
-    replace(context.folder / "findings.parquet", lambda path: table.to_parquet(path))
+    atomic_write(context.folder / "findings.parquet", lambda path: table.to_parquet(path))

@@ -122,7 +122,7 @@ def _earlier_checkpoint(context: StageContext) -> Checkpoint | None:
     if not path.exists():
         return None
     checkpoint = Checkpoint.load(path)
-    store.forget_events(context.recipe.run_id, int(checkpoint.facts["step"]))
+    store.delete_events_after(context.recipe.run_id, int(checkpoint.facts["step"]))
     return checkpoint
 
 

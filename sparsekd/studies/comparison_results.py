@@ -19,7 +19,7 @@ def rows(plan: Plan) -> list[dict[str, Any]]:
     and of the students that it needs (a trial student, an assistant), `extra_seconds` likewise.
     The cost of teachers that all variants share is not in them.
     """
-    runs = store.several(step.recipe.run_id for step in plan.steps)
+    runs = store.get_many(step.recipe.run_id for step in plan.steps)
     part = {step.recipe.run_id: step.role for step in plan.steps}
     return [
         {
@@ -90,7 +90,7 @@ def costs(plan: Plan) -> pd.DataFrame:
 
 def teachers(plan: Plan) -> list[dict[str, Any]]:
     """Return the fine-tuned teachers: role, run, checkpoint, metrics by split, seconds."""
-    runs = store.several(step.recipe.run_id for step in plan.steps)
+    runs = store.get_many(step.recipe.run_id for step in plan.steps)
     return [
         {
             "role": step.role,
@@ -106,7 +106,7 @@ def teachers(plan: Plan) -> list[dict[str, Any]]:
 
 def unfinished(plan: Plan) -> list[dict[str, Any]]:
     """Return the compared students that are not finished, and why."""
-    runs = store.several(step.recipe.run_id for step in plan.steps)
+    runs = store.get_many(step.recipe.run_id for step in plan.steps)
     planned = {step.recipe.run_id for step in plan.steps}
     return [
         {

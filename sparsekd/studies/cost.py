@@ -5,12 +5,12 @@ import math
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 from statistics import median
 from typing import Any
 
 from sparsekd.runs import store
 from sparsekd.runs.records import Plan, Recipe, Run, State
+from sparsekd.system.files import folder_size
 
 SAMPLE = 8  # folders measured for the size of a kind of run
 
@@ -39,7 +39,7 @@ def estimate(plan: Plan) -> CostEstimate:
 
     Runs are of one kind where stage, task, method, training and student are the same.
     """
-    runs = store.several(step.recipe.run_id for step in plan.steps)
+    runs = store.get_many(step.recipe.run_id for step in plan.steps)
     done = {name for name, run in runs.items() if run.state is State.DONE}
     missing = [step.recipe for step in plan.steps if step.recipe.run_id not in done]
     known = _measured(missing)
@@ -74,21 +74,10 @@ def _measured(missing: Iterable[Recipe]) -> dict[str, tuple[float, float]]:
     return {
         name: (
             median(run.seconds for run in runs),
-            median(size(run.folder) for run in runs[:SAMPLE]),
+            median(folder_size(run.folder) for run in runs[:SAMPLE]),
         )
         for name, runs in alike.items()
     }
-
-
-def size(folder: Path) -> int:
-    """Return the bytes of the files in a folder; files that vanish meanwhile count nothing."""
-    total = 0
-    for path in folder.rglob("*"):
-        try:
-            total += path.stat().st_size if path.is_file() else 0
-        except FileNotFoundError:
-            continue
-    return total
 
 
 def in_words(estimate: CostEstimate, slots: int) -> str:

@@ -12,7 +12,7 @@ MASK = "mask.npz"
 
 def mask_name(pruning: Recipe) -> str:
     """Return a mask as commands name it: the id of the run that pruned by it, or its file."""
-    run = store.several([pruning.run_id]).get(pruning.run_id)
+    run = store.get_many([pruning.run_id]).get(pruning.run_id)
     return run.id if run is not None and run.state is State.DONE else MASK
 
 

@@ -36,7 +36,7 @@ def of_run(run: Run, mask: Mask | None = None) -> MaskedModel:
 def prune_recipe(scores: Run, params: MaskParams) -> Recipe:
     """Return the pruning of the scored teacher, with the trial student's seed as in a study."""
     inputs = scores.recipe.inputs
-    student = store.several([inputs["student"]]).get(inputs["student"])
+    student = store.get_many([inputs["student"]]).get(inputs["student"])
     return recipes.prune(
         scores.recipe.task,
         inputs["teacher"],
@@ -67,7 +67,7 @@ def measurements(model: MaskedModel, device: str) -> list[Run]:
     found: list[Run] = []
     while True:
         name = measure_recipe(model, device, len(found)).run_id
-        run = store.several([name]).get(name)
+        run = store.get_many([name]).get(name)
         if run is None:
             return found
         found.append(run)

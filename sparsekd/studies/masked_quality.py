@@ -105,7 +105,7 @@ def complete(known: pd.DataFrame, lams: tuple[float, ...]) -> bool:
 
 def under_way(recipe: Recipe) -> bool:
     """Return whether a run of this recipe exists and has not failed."""
-    run = store.several([recipe.run_id]).get(recipe.run_id)
+    run = store.get_many([recipe.run_id]).get(recipe.run_id)
     return run is not None and run.state is not State.FAILED
 
 

@@ -17,7 +17,7 @@ SUMMARY = ["role", "what", "mean", "low", "high", "seeds", "parameters", "second
 
 def plan_progress(plan: Plan, runs: dict[str, Run] | None = None) -> Progress:
     """Return how many steps of a study are done; `eta` is that of the running step."""
-    runs = store.several(step.recipe.run_id for step in plan.steps) if runs is None else runs
+    runs = store.get_many(step.recipe.run_id for step in plan.steps) if runs is None else runs
     states = [runs[s.recipe.run_id] for s in plan.steps if s.recipe.run_id in runs]
     done = sum(run.state is State.DONE for run in states)
     active = next((run for run in states if run.state is State.RUNNING), None)
@@ -61,7 +61,7 @@ def reason(run: Run | None) -> str:
 
 def study_rows(plan: Plan) -> list[dict[str, Any]]:
     """Return one row per finished model and reported split, in the order of the plan."""
-    runs = store.several(step.recipe.run_id for step in plan.steps)
+    runs = store.get_many(step.recipe.run_id for step in plan.steps)
     return [
         {
             "role": step.role,

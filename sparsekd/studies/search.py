@@ -21,7 +21,7 @@ from sparsekd.studies import search_plan, sweep
 from sparsekd.studies.search_plan import SHARED_ROLES, SearchTrial, check, ranges
 from sparsekd.studies.sweep_spec import SweepSpec
 from sparsekd.system import locks
-from sparsekd.system.files import disk_trouble
+from sparsekd.system.files import disk_error
 
 if TYPE_CHECKING:
     import optuna
@@ -72,7 +72,7 @@ def search(
     check(spec, trials)
     path = journal(spec)
     refusal = f"This search is being made by another process ({path.name})."
-    with locks.holding(path.with_suffix(".lock"), refusal):
+    with locks.hold_lock(path.with_suffix(".lock"), refusal):
         study = _study(path)
         while (trial := _next(study, trials)) is not None:
             on_trial(_run_trial(study, trial, spec, run_steps))
@@ -179,7 +179,7 @@ def _study(path: Path) -> "optuna.Study":
             storage=storage, study_name=path.stem, direction="maximize", load_if_exists=True
         )
     except OSError as error:
-        raise disk_trouble(path, error) from error
+        raise disk_error(path, error) from error
     except (ValueError, KeyError) as error:  # a line that is no JSON, or no log of Optuna's
         raise BadInput(
             f"The journal {path} is broken: {error}.",

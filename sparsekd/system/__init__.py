@@ -1,1 +1,1 @@
-"""What the operating system gives: files written in one step, arrays in them, locks, processes."""
+"""Files written atomically, arrays in them, locks, processes, counts in words."""

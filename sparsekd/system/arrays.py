@@ -1,4 +1,4 @@
-"""Named arrays in npz files, written in one step and read without trust."""
+"""Named arrays in npz files, written atomically and checked when read."""
 
 import zipfile
 import zlib
@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from sparsekd.errors import BadInput, NotFound
-from sparsekd.system.files import disk_trouble, replace
+from sparsekd.system.files import atomic_write, disk_error
 
 Arrays = dict[str, np.ndarray[Any, Any]]
 
@@ -16,12 +16,12 @@ BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, ValueError, NotImplementedEr
 
 
 def save_arrays(path: Path, arrays: Arrays) -> None:
-    """Write named arrays to one npz file: the whole file, or none.
+    """Write named arrays to one npz file atomically.
 
     Raises:
         Unavailable: the disk is full or read-only, or the folder may not be written.
     """
-    replace(path, lambda beside: _write(beside, arrays))
+    atomic_write(path, lambda beside: _write(beside, arrays))
 
 
 def _write(path: Path, arrays: Arrays) -> None:
@@ -34,7 +34,7 @@ def load_arrays(
 ) -> Arrays:
     """Read the arrays called `names` from an npz file, and those of `optional` that are there.
 
-    `expected` says, for the error, what the file should be.
+    `expected` describes the file in errors.
 
     Raises:
         NotFound: there is no such file.
@@ -55,4 +55,4 @@ def load_arrays(
     except BROKEN as error:
         raise broken from error
     except OSError as error:
-        raise disk_trouble(path, error) from error
+        raise disk_error(path, error) from error

@@ -1,4 +1,4 @@
-"""Files that are either whole or not there: written beside, then renamed."""
+"""Files written atomically: beside their place, then renamed."""
 
 import errno
 import os
@@ -16,8 +16,8 @@ HINTS = {
 }
 
 
-def replace(path: Path, write: Callable[[Path], object]) -> None:
-    """Let `write` fill a file beside `path`, then rename it: `path` is whole, or as it was.
+def atomic_write(path: Path, write: Callable[[Path], object]) -> None:
+    """Write a file beside `path` with `write`, then rename it: `path` is whole, or as it was.
 
     Raises:
         Unavailable: the disk is full or read-only, or the folder may not be written.
@@ -31,11 +31,22 @@ def replace(path: Path, write: Callable[[Path], object]) -> None:
         finally:
             beside.unlink(missing_ok=True)
     except OSError as error:
-        raise disk_trouble(path, error) from error
+        raise disk_error(path, error) from error
 
 
-def disk_trouble(path: Path, error: OSError) -> Unavailable:
-    """The error for a file or folder that cannot be used."""
+def disk_error(path: Path, error: OSError) -> Unavailable:
+    """Return the error for a file or folder that cannot be used."""
     reason = error.strerror or type(error).__name__
     hint = HINTS.get(error.errno or 0, "Check the disk and the folder's rights.")
     return Unavailable(f"{path} cannot be used: {reason}.", hint)
+
+
+def folder_size(folder: Path) -> int:
+    """Return the bytes of all files in a folder; files that vanish meanwhile count nothing."""
+    total = 0
+    for path in folder.rglob("*"):
+        try:
+            total += path.stat().st_size if path.is_file() else 0
+        except FileNotFoundError:
+            continue
+    return total

@@ -1,15 +1,15 @@
-"""Processes that outlive whoever starts them: the queue, the inspector."""
+"""Processes that outlive their parent: the queue, the inspector."""
 
 import os
 import subprocess
 import sys
 from pathlib import Path
 
-from sparsekd.system.files import disk_trouble
+from sparsekd.system.files import disk_error
 
 
-def detached(module: str, log: Path) -> subprocess.Popen[bytes]:
-    """Run `python -m module` in a session of its own; what it says goes to the end of `log`.
+def spawn_detached(module: str, log: Path) -> subprocess.Popen[bytes]:
+    """Run `python -m module` in a session of its own; its output is appended to `log`.
 
     Raises:
         Unavailable: the log cannot be written.
@@ -17,7 +17,7 @@ def detached(module: str, log: Path) -> subprocess.Popen[bytes]:
     try:
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("ab") as out:
-            out.write(b"woken\n")
+            out.write(b"started\n")
             out.flush()
             return subprocess.Popen(
                 [sys.executable, "-m", module],
@@ -30,4 +30,4 @@ def detached(module: str, log: Path) -> subprocess.Popen[bytes]:
                 env={"OMP_WAIT_POLICY": "PASSIVE"} | os.environ,
             )
     except OSError as error:
-        raise disk_trouble(log, error) from error
+        raise disk_error(log, error) from error

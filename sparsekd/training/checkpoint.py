@@ -40,7 +40,7 @@ class Checkpoint:
         """
         tensors = {key: tensor.detach().contiguous() for key, tensor in self.tensors.items()}
         content = to_bytes(tensors, metadata={_FACTS: json.dumps(self.facts)})
-        files.replace(path, lambda beside: _write(beside, content))
+        files.atomic_write(path, lambda beside: _write(beside, content))
 
     @classmethod
     def load(cls, path: Path) -> Self:

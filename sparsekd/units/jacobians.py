@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from sparsekd.errors import BadInput, Incompatible, NotFound, Unavailable
 from sparsekd.system.arrays import load_arrays, save_arrays
-from sparsekd.system.files import disk_trouble, replace
+from sparsekd.system.files import atomic_write, disk_error
 
 Array = NDArray[Any]
 Precision = Literal["float32", "float16"]
@@ -113,10 +113,12 @@ def build(
         with (folder / "jacobian.npy").open("wb") as stream:
             logits = fill(_FileRows(stream, size, np.dtype(precision)))
     except OSError as error:
-        raise disk_trouble(folder, error) from error
+        raise disk_error(folder, error) from error
     save_arrays(folder / "examples.npz", {"logits": logits, "labels": labels})
     meta = {"version": VERSION, "shape": shape, "provenance": provenance or {}}
-    replace(folder / "meta.json", lambda path: path.write_text(json.dumps(meta), encoding="utf-8"))
+    atomic_write(
+        folder / "meta.json", lambda path: path.write_text(json.dumps(meta), encoding="utf-8")
+    )
     return Jacobian.open(folder)
 
 

@@ -25,7 +25,7 @@ def test_every_layout_is_measured_in_a_process_and_the_fastest_stored(setting):
         "students: 1 × 3 / 1 × 1",
     ]
     assert rows[0]["ratio"] == 1 and rows[1]["ratio"] > 0
-    found = stacking.remembered()["cpu"]
+    found = stacking.load_settings()["cpu"]
     assert found["width"] == 16 and set(found["students_per_hour"]) == {"1 × 1", "1 × 3"}
     steps = 2 * -(-StudentBenchmark(setting).data.labels.size // 16)
     assert all(f"1 layers of 16 columns, {steps} steps of 16 texts" in row["note"] for row in rows)

@@ -16,7 +16,7 @@ GRID = ["--lam", "0.5", "--sparsity", "0.3", "--seeds", "2", "--controls", "rand
 @pytest.fixture(autouse=True)
 def home(tmp_path, monkeypatch):
     monkeypatch.setenv("SPARSEKD_HOME", str(tmp_path))
-    monkeypatch.setattr(jobs, "wake", lambda: None)
+    monkeypatch.setattr(jobs, "start_queue", lambda: None)
 
 
 def test_a_dry_run_tells_the_number_of_runs_and_starts_none(capsys):

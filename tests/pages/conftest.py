@@ -24,7 +24,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty SPARSEKD_HOME of this test's own; no queue process is started."""
     monkeypatch.setenv("SPARSEKD_HOME", str(tmp_path))
     monkeypatch.chdir(ROOT)
-    monkeypatch.setattr("sparsekd.runs.jobs.wake", lambda: None)
+    monkeypatch.setattr("sparsekd.runs.jobs.start_queue", lambda: None)
     (tmp_path / "devices.json").write_text('[{"name": "cpu", "words": "test processor"}]')
     st.cache_data.clear()
     st.cache_resource.clear()

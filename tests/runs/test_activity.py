@@ -15,11 +15,11 @@ def test_a_study_is_active_until_the_run_that_all_others_need_has_stopped(home: 
     plan = sweep.plan(sample_sweep.asked(**SMALL))
     jobs.submit_plan(plan)
     runs = [step.recipe.run_id for step in plan.steps]
-    assert activity.any_active(store.several(runs).values())
+    assert activity.any_active(store.get_many(runs).values())
 
     store.finish(runs[0], State.FAILED, Outcome(), 1.0)
 
-    assert not activity.any_active(store.several(runs).values())
+    assert not activity.any_active(store.get_many(runs).values())
     assert not activity.is_active(store.get(runs[1]))
 
 
@@ -28,6 +28,6 @@ def test_a_queued_run_names_its_place_or_the_run_that_stopped(home: Path) -> Non
     scores, mask = (step.recipe.run_id for step in plan.steps[3:5])
     assert activity.waiting_reason(store.get(scores)) == "Number 1 of 5 in the queue."
 
-    store.ask_to_cancel(scores)
+    store.request_cancel(scores)
 
     assert f"run {scores}, which is cancelled" in activity.waiting_reason(store.get(mask))

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from sparsekd.runs import downloads
+from sparsekd.system.files import folder_size
 from sparsekd.units.masking import Mask
 
 
@@ -31,4 +32,4 @@ def test_a_folder_is_measured_and_zipped_whole(tmp_path: Path):
 
     assert content.namelist() == ["model/config.json", "model/inner/weights"]
     assert content.read("model/inner/weights") == b"1234"
-    assert downloads.size(tmp_path / "model") == 6
+    assert folder_size(tmp_path / "model") == 6

@@ -22,7 +22,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """A store whose queue is never woken: these tests look at what it would do."""
     monkeypatch.setenv("SPARSEKD_HOME", str(tmp_path))
     woken: list[str] = []
-    monkeypatch.setattr(jobs, "wake", lambda: woken.append("woken"))
+    monkeypatch.setattr(jobs, "start_queue", lambda: woken.append("woken"))
     return woken
 
 
@@ -112,7 +112,7 @@ def stacked(tmp_path) -> None:
     store.create_all([Recipe("finetune", "demo/sentiment")])
     with database(tmp_path) as catalogue:
         catalogue.execute("UPDATE runs SET id = ?, state = 'done'", ("a" * 12,))
-    stacking.remember("cuda:0", stacking.Fastest(1, 3, {}, 128))
+    stacking.save_setting("cuda:0", stacking.StackSetting(1, 3, {}, 128))
 
 
 @pytest.mark.usefixtures("stacked")
@@ -229,9 +229,9 @@ def test_the_stopped_run_behind_a_waiting_one_is_named_however_deep():
     teacher = store.create(recipe(0))
     trial = store.create(recipe(1, teacher.id))
     student = store.create(recipe(2, trial.id))
-    assert jobs.blocker(student) is None
+    assert jobs.blocking_run(student) is None
     store.finish(teacher.id, State.FAILED, Outcome(message="no"), 1.0)
-    blocked = jobs.blocker(student)
+    blocked = jobs.blocking_run(student)
     assert blocked is not None
     assert blocked.id == teacher.id
 
@@ -279,10 +279,10 @@ def test_an_unknown_device_is_refused_before_anything_is_queued():
 
 
 def test_a_sleeping_queue_is_woken_only_when_something_waits(home: list[str]):
-    jobs.wake_if_asleep()
+    jobs.start_queue_if_idle()
     assert home == []
     store.create(recipe(0))
-    jobs.wake_if_asleep()
+    jobs.start_queue_if_idle()
     assert home == ["woken"]
 
 
@@ -303,16 +303,16 @@ def test_who_waits_hears_why_nothing_can_start(monkeypatch):
     monkeypatch.setenv("SPARSEKD_EXECUTOR", "rays")
     (run,) = jobs.submit([recipe(0)])
     assert run_queue.main() == 2
-    trouble = jobs.trouble()
+    trouble = jobs.queue_error()
     assert trouble is not None
     assert "no executor 'rays'" in trouble.message
     with pytest.raises(Unavailable, match="rays"):
         wait_for([Step("student", run.recipe)])
     jobs.submit([recipe(0)])
-    assert jobs.trouble() is None
+    assert jobs.queue_error() is None
 
 
 def test_a_second_queue_process_troubles_nobody():
-    with locks.holding(jobs.queue_lock(), "taken"):
+    with locks.hold_lock(jobs.queue_lock(), "taken"):
         assert run_queue.main() == 2
-    assert jobs.trouble() is None
+    assert jobs.queue_error() is None

@@ -24,7 +24,7 @@ def sample(share: float = 0.5) -> Mask:
 
 
 def test_a_kept_mask_comes_back_with_its_provenance() -> None:
-    found = masks.kept(masks.keep(sample()))
+    found = masks.load(masks.save(sample()))
     np.testing.assert_array_equal(found.heads, sample().heads)
     np.testing.assert_array_equal(found.neurons, sample().neurons)
     assert found.provenance == {"lam": 0.5}
@@ -40,12 +40,12 @@ def test_the_name_follows_the_units_and_nothing_else() -> None:
 
 def test_a_mask_whose_file_is_gone_is_told() -> None:
     with pytest.raises(NotFound, match="mask:00"):
-        masks.kept("mask:00")
+        masks.load("mask:00")
 
 
 def test_a_brought_mask_is_read_and_its_upload_forgotten(tmp_path: Path) -> None:
     sample().save(tmp_path / "mask.npz")
-    found = masks.uploaded((tmp_path / "mask.npz").read_bytes())
+    found = masks.from_upload((tmp_path / "mask.npz").read_bytes())
     np.testing.assert_array_equal(found.heads, sample().heads)
     assert list((tmp_path / "masks").iterdir()) == []
 
@@ -68,7 +68,7 @@ def npz(**arrays: np.ndarray) -> bytes:
 )
 def test_what_is_no_mask_is_refused(content: bytes, message: str) -> None:
     with pytest.raises(BadInput, match=message):
-        masks.uploaded(content)
+        masks.from_upload(content)
 
 
 def test_pickles_in_an_upload_are_not_run(tmp_path: Path) -> None:
@@ -76,4 +76,4 @@ def test_pickles_in_an_upload_are_not_run(tmp_path: Path) -> None:
     np.savez(content, heads=np.array([print], dtype=object), neurons=np.ones((1, 5), bool))
     assert zipfile.is_zipfile(io.BytesIO(content.getvalue()))
     with pytest.raises(BadInput):
-        masks.uploaded(content.getvalue())
+        masks.from_upload(content.getvalue())

@@ -10,7 +10,7 @@ import pytest
 from sparsekd.errors import Unavailable
 from sparsekd.runs import migration, store
 from sparsekd.runs.records import Plan, Recipe, Step
-from sparsekd.system.locks import holding
+from sparsekd.system.locks import hold_lock
 from tests.runs import old_catalogue as old
 
 TASK = "demo/sentiment"
@@ -173,7 +173,7 @@ def test_nothing_changes_while_a_worker_or_a_queue_is_at_work(
         (home / "runs" / old.id_of(STUDENT) / "lock", old.id_of(STUDENT)),
         (home / "queue.lock", "queue is at work"),
     ):
-        with holding(lock, ""), pytest.raises(Unavailable, match=words):
+        with hold_lock(lock, ""), pytest.raises(Unavailable, match=words):
             store.runs()
         assert (version(home), contents(home)) == (2, before)
     check_all_found()

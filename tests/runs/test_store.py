@@ -54,7 +54,7 @@ def test_an_id_depends_on_every_part_of_a_recipe_and_on_no_order():
 
 def test_running_means_that_a_lock_is_held():
     run = store.create(recipe())
-    with store.held(run.id):
+    with store.hold_lock(run.id):
         store.start(run.id, "cpu", os.getpid())
         assert store.get(run.id).state is State.RUNNING
     found = store.get(run.id)
@@ -65,7 +65,7 @@ def test_running_means_that_a_lock_is_held():
 HOLDER = """
 import sys, time
 from sparsekd.runs import store
-with store.held(sys.argv[1]):
+with store.hold_lock(sys.argv[1]):
     store.start(sys.argv[1], "cpu", 1)
     print("held", flush=True)
     time.sleep(60)
@@ -80,13 +80,13 @@ def test_a_killed_worker_reads_as_interrupted_and_another_may_begin():
     assert worker.stdout is not None
     assert worker.stdout.readline() == "held\n"
     assert store.get(run.id).state is State.RUNNING
-    with pytest.raises(BadInput, match="another process"), store.held(run.id):
+    with pytest.raises(BadInput, match="another process"), store.hold_lock(run.id):
         pass
     worker.send_signal(signal.SIGKILL)
     worker.wait()
     assert store.get(run.id).state is State.INTERRUPTED
-    with store.held(run.id):
-        assert store.is_held(run.id)
+    with store.hold_lock(run.id):
+        assert store.is_locked(run.id)
 
 
 def test_runs_are_found_by_the_beginning_of_their_id():
@@ -103,7 +103,7 @@ def test_numbers_survive_and_those_of_a_lost_step_are_forgotten():
     store.report(run.id, progress, [Event(3, "loss/hard", 0.25)])
     assert store.get(run.id).progress == progress
     assert [(e.step, e.value) for e in store.events(run.id)] == [(1, 1.0), (2, 0.5), (3, 0.25)]
-    store.forget_events(run.id, 1)
+    store.delete_events_after(run.id, 1)
     assert [event.step for event in store.events(run.id)] == [1]
 
 
@@ -120,14 +120,14 @@ def test_the_seconds_of_all_attempts_add_up():
 
 def test_a_queued_run_is_cancelled_at_once_a_running_one_is_asked():
     waiting, working = store.create(recipe(0)), store.create(recipe(1))
-    with store.held(working.id):
+    with store.hold_lock(working.id):
         store.start(working.id, "cpu", os.getpid())
         for run in (waiting, working):
-            assert not store.should_cancel(run.id)
-            store.ask_to_cancel(run.id)
+            assert not store.cancel_requested(run.id)
+            store.request_cancel(run.id)
         assert store.get(waiting.id).state is State.CANCELLED
         assert store.get(working.id).state is State.RUNNING
-        assert store.should_cancel(working.id)
+        assert store.cancel_requested(working.id)
 
 
 def test_what_others_start_from_or_what_runs_is_not_deleted():
@@ -136,7 +136,7 @@ def test_what_others_start_from_or_what_runs_is_not_deleted():
     (teacher.folder / "model").mkdir(parents=True)
     with pytest.raises(BadInput, match=student.id):
         store.delete(teacher.id)
-    with store.held(student.id):
+    with store.hold_lock(student.id):
         store.start(student.id, "cpu", os.getpid())
         with pytest.raises(BadInput, match="running"):
             store.delete(student.id)

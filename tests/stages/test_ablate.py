@@ -151,7 +151,7 @@ def test_cancelled_halfway_and_resumed_equals_uninterrupted(
 ) -> None:
     monkeypatch.setattr(ablation, "TOKENS", 40)  # many batches
     monkeypatch.setattr(context, "REPORT_INTERVAL", 0.0)  # so that each report reads the request
-    monkeypatch.setattr(jobs, "wake", lambda: None)
+    monkeypatch.setattr(jobs, "start_queue", lambda: None)
     recipe, computed = recipe_of(names, names["student"]), []
     original = ablation._batch
     monkeypatch.setattr(ablation, "_batch", lambda *a: computed.append(1) or original(*a))
@@ -196,7 +196,7 @@ def _cancelling(run_id: str, reports: list[int], after: int) -> Callable[..., No
     def report(self: StageContext, *values: object, **named: object) -> None:
         reports.append(1)
         if len(reports) == after:
-            store.ask_to_cancel(run_id)
+            store.request_cancel(run_id)
         original(self, *values, **named)
 
     return report

@@ -44,7 +44,7 @@ def test_a_request_to_cancel_is_read_with_the_next_report(context):
     context.report("phase", 0, 2, now=True)
     assert not context.should_stop()
     context.raise_if_cancelled()
-    store.ask_to_cancel(context.recipe.run_id)
+    store.request_cancel(context.recipe.run_id)
     assert not context.should_stop()
     with pytest.raises(Cancelled, match="on request"):
         context.progress_callback("phase")(

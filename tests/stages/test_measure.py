@@ -59,7 +59,7 @@ def test_operations_in_the_table_are_those_of_the_model(pruned: Run) -> None:
 def test_a_kept_mask_is_applied_and_measured(tmp_path: Path) -> None:
     reference, mask = saved(tmp_path / "model"), mask_with_gaps()
     params = MeasureParams(batch_sizes=(1,), tokens=(4,), rounds=3)
-    run = done(recipes.measure("", reference, params, "cpu", masks.keep(mask)))
+    run = done(recipes.measure("", reference, params, "cpu", masks.save(mask)))
     dense, _ = loading.load_saved(tmp_path / "model")
     smaller = sum(each.numel() for each in prune(dense, mask).parameters())
     rows = measurements.table(run).set_index("variant")

@@ -92,7 +92,7 @@ def test_runs_trained_together_have_the_metrics_of_runs_trained_alone(recipe):
         assert run.outcome.facts["best_epoch"] == before.outcome.facts["best_epoch"]
         assert {event.name for event in store.events(run.id)} >= {"selection/accuracy"}
         assert not (run.folder / "checkpoint.safetensors").exists()
-        assert not store.is_held(run.id)
+        assert not store.is_locked(run.id)
     log = (store.folder(names[1]) / "log.txt").read_text()
     assert f"Trains together with run {names[0]}" in log
 
@@ -145,8 +145,8 @@ def resumed_and_shut_down(names: list[str]) -> None:
 
 def test_a_run_that_is_locked_elsewhere_or_cancelled_is_left_out(recipe):
     names = submitted(recipe(10), recipe(11), recipe(12))
-    store.ask_to_cancel(names[2])
-    with store.held(names[0]):
+    store.request_cancel(names[2])
+    with store.hold_lock(names[0]):
         work(names, "cpu")
     states = [store.get(name).state for name in names]
     assert states == [State.QUEUED, State.DONE, State.CANCELLED]
@@ -174,7 +174,7 @@ def test_a_missing_common_input_fails_all_runs(recipe):
     for name in names:
         run = store.get(name)
         assert run.state is State.FAILED and "no/task" in run.outcome.message
-        assert not store.is_held(name)
+        assert not store.is_locked(name)
 
 
 def test_students_that_cannot_be_stacked_are_trained_one_by_one_with_the_reason(
@@ -202,26 +202,26 @@ def test_runs_with_other_parameters_are_executed_one_after_another(recipe):
 def test_students_are_alike_whatever_their_seed_weights_and_teacher(recipe):
     one = recipe(0)
     other_teacher = Recipe(**{**vars_of(one), "inputs": one.inputs | {"teacher": "0123456789ab"}})
-    key = stacking.alike(one)
-    assert key and key == stacking.alike(other_teacher)
-    assert key == stacking.alike(recipe(1, 0.9)) == stacking.alike(recipe(2, 0))
-    assert key != stacking.alike(recipe(0, train=ENDLESS))
-    assert stacking.alike(Recipe(**{**vars_of(one), "method": "pkd"})) is None
-    assert stacking.alike(Recipe(**{**vars_of(one), "stage": "finetune"})) is None
+    key = stacking.stack_key(one)
+    assert key and key == stacking.stack_key(other_teacher)
+    assert key == stacking.stack_key(recipe(1, 0.9)) == stacking.stack_key(recipe(2, 0))
+    assert key != stacking.stack_key(recipe(0, train=ENDLESS))
+    assert stacking.stack_key(Recipe(**{**vars_of(one), "method": "pkd"})) is None
+    assert stacking.stack_key(Recipe(**{**vars_of(one), "stage": "finetune"})) is None
 
 
 def test_what_the_bench_found_decides_for_students_no_wider_than_those_measured(recipe):
-    assert stacking.most("cpu", recipe(0)) == 1, "nothing is known yet"
-    stacking.remember("cpu", stacking.Fastest(2, 8, {"2 × 8": 900.0, "1 × 1": 300.0}, 128))
-    stacking.remember("cpu", stacking.Fastest(2, 1, {"2 × 1": 30.0, "1 × 4": 20.0}, 384))
-    assert stacking.remembered()["cpu"]["together"] == 1, "the last one measured"
-    assert stacking.most("cpu", recipe(0)) == 8
-    assert stacking.most("cuda:0", recipe(0)) == 1
+    assert stacking.stack_size("cpu", recipe(0)) == 1, "nothing is known yet"
+    stacking.save_setting("cpu", stacking.StackSetting(2, 8, {"2 × 8": 900.0, "1 × 1": 300.0}, 128))
+    stacking.save_setting("cpu", stacking.StackSetting(2, 1, {"2 × 1": 30.0, "1 × 4": 20.0}, 384))
+    assert stacking.load_settings()["cpu"]["together"] == 1, "the last one measured"
+    assert stacking.stack_size("cpu", recipe(0)) == 8
+    assert stacking.stack_size("cuda:0", recipe(0)) == 1
     shape = store.folder(recipe(0).inputs["init"]) / "shape.json"
     sizes = shape.read_text()
     shape.write_text(json.dumps(json.loads(sizes) | {"hidden": 200}))
-    assert stacking.most("cpu", recipe(0)) == 1
+    assert stacking.stack_size("cpu", recipe(0)) == 1
     shape.write_text(json.dumps(json.loads(sizes) | {"hidden": 1024}))
-    assert stacking.most("cpu", recipe(0)) == 1
+    assert stacking.stack_size("cpu", recipe(0)) == 1
     shape.write_text(sizes)
     (store.home() / stacking.FILE).unlink()

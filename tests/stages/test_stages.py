@@ -286,7 +286,7 @@ def test_a_stopped_probe_begins_again_to_the_same_numbers(
     predict = probe.masked.predict
 
     def stopped(*words, **named):
-        store.ask_to_cancel(recipe.run_id)
+        store.request_cancel(recipe.run_id)
         return predict(*words, **named)
 
     with monkeypatch.context() as patch:

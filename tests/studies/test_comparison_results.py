@@ -39,7 +39,7 @@ def finish(plan: Plan, but: str = "") -> Plan:
 @pytest.fixture(autouse=True)
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("SPARSEKD_HOME", str(tmp_path))
-    monkeypatch.setattr("sparsekd.runs.jobs.wake", lambda: None)
+    monkeypatch.setattr("sparsekd.runs.jobs.start_queue", lambda: None)
     return tmp_path
 
 

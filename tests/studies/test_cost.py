@@ -13,7 +13,7 @@ from tests.studies.test_sweep import SMALL
 @pytest.fixture(autouse=True)
 def home(tmp_path, monkeypatch):
     monkeypatch.setenv("SPARSEKD_HOME", str(tmp_path))
-    monkeypatch.setattr(jobs, "wake", lambda: None)
+    monkeypatch.setattr(jobs, "start_queue", lambda: None)
 
 
 def finish(step, seconds, size):

@@ -217,7 +217,7 @@ def test_a_broken_journal_and_a_search_elsewhere_are_told() -> None:
     with pytest.raises(BadInput, match="broken"):
         search(ASKED, 1, Workshop())
     path.unlink()
-    with locks.holding(path.with_suffix(".lock"), ""), pytest.raises(BadInput, match="another"):
+    with locks.hold_lock(path.with_suffix(".lock"), ""), pytest.raises(BadInput, match="another"):
         search(ASKED, 1, Workshop())
 
 

@@ -58,7 +58,7 @@ def test_every_run_of_a_sweep_belongs_to_one_of_a_few_steps(home: Path) -> None:
 def test_a_running_run_counts_in_part(home: Path) -> None:
     plan = fill_plan(sample_plan(), until="plain_student")
     run = plan.steps[1].recipe.run_id
-    with store.held(run):
+    with store.hold_lock(run):
         store.start(run, "cpu", 1)
         store.report(run, Progress("epoch 1 of 4", 1, 4))
 

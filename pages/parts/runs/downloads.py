@@ -10,6 +10,7 @@ from sparsekd.catalog.stage_parameters import MaskParams
 from sparsekd.runs import downloads, jobs, store
 from sparsekd.runs.records import Recipe, Run, State
 from sparsekd.studies import mask_commands, masked_model
+from sparsekd.system.files import folder_size
 from sparsekd.units.masking import Mask
 
 
@@ -40,7 +41,7 @@ def draw_downloads(run: Run, params: MaskParams, mask: Mask) -> None:
 
 def _draw_pruned_teacher(recipe: Recipe) -> None:
     """Draw the pruned teacher's files where they exist, otherwise the button that makes them."""
-    run = store.several([recipe.run_id]).get(recipe.run_id)
+    run = store.get_many([recipe.run_id]).get(recipe.run_id)
     if run is None or run.state is not State.DONE:
         busy = run is not None and run.state in (State.QUEUED, State.RUNNING)
         if st.button(
@@ -50,7 +51,7 @@ def _draw_pruned_teacher(recipe: Recipe) -> None:
             st.rerun()
         return
     model = run.folder / "model"
-    size = downloads.size(model)
+    size = folder_size(model)
     if size <= downloads.ZIP_LIMIT:
         st.download_button(
             f"Download the model ({size / 1e6:,.1f} MB)",

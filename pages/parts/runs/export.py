@@ -90,7 +90,7 @@ def _draw_format(section: Section, name: str) -> None:
     st.markdown(f"**{title}**")
     st.caption(words)
     recipe = masked_model.export_recipe(section.model, name)
-    run = store.several([recipe.run_id]).get(recipe.run_id)
+    run = store.get_many([recipe.run_id]).get(recipe.run_id)
     if run is None:
         if st.button("Export", icon=":material/package_2:", key=f"{section.key}.{name}"):
             _submit(recipe, section.model, frame.chosen_device())
@@ -128,7 +128,7 @@ def _draw_finished(run: Run, key: str) -> None:
 
 def _submit(recipe: Recipe, model: MaskedModel, device: str) -> None:
     if model.mask is not None:
-        masks.keep(model.mask)
+        masks.save(model.mask)
     jobs.submit([recipe], device)
     st.rerun()
 
@@ -159,7 +159,7 @@ def _draw_speed(section: Section) -> None:
 def _measured_device() -> str:
     """Return the device that a measurement names: the chosen one, or the fastest."""
     chosen = frame.chosen_device()
-    return jobs.devices(look=False)[0].name if chosen == "auto" else chosen
+    return jobs.devices(detect=False)[0].name if chosen == "auto" else chosen
 
 
 def _draw_measurement(run: Run, key: str) -> None:
@@ -204,7 +204,7 @@ def draw_saved_mask(above: MaskedModel) -> None:
     if file is None:
         return
     with frame.error_boundary():
-        mask = masks.uploaded(file.getvalue())
+        mask = masks.from_upload(file.getvalue())
         run = _choose_model()
         check_fit(shapes.of_run(run), mask.heads.shape, mask.neurons.shape)
         st.caption(

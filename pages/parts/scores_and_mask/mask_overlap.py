@@ -45,7 +45,7 @@ def _choose_second(
     )
     if source == "file":
         file = st.file_uploader("mask.npz", type="npz", key="overlap.file", max_upload_size=32)
-        return (None, "") if file is None else (masks.uploaded(file.getvalue()), "from a file")
+        return (None, "") if file is None else (masks.from_upload(file.getvalue()), "from a file")
     left, middle, right = st.columns(3)
     sparsity = right.slider(
         "Sparsity of B", 0.0, 1.0, params.sparsity, 0.01, key="overlap.sparsity"

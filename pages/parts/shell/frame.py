@@ -113,7 +113,7 @@ def chosen_device() -> str:
 
 def device_label() -> str:
     """Return the chosen device and its description."""
-    found = jobs.devices(look=False)
+    found = jobs.devices(detect=False)
     chosen = next((one for one in found if one.name == chosen_device()), None)
     if chosen:
         return plain(f"{chosen.name}: {chosen.words}")
@@ -135,7 +135,7 @@ def current_study() -> Plan | None:
 @st.cache_resource  # type: ignore[untyped-decorator]
 def start_queue() -> None:
     """Start the queue once per server, so that runs left waiting by a crash go on."""
-    jobs.wake_if_asleep()
+    jobs.start_queue_if_idle()
 
 
 def run_titles() -> Callable[[Recipe], str]:

@@ -25,14 +25,14 @@ def poll(
     one ends every second, and a rerun would interrupt reading.
     """
     seen = {run.id: run.state for run in runs}
-    active = activity.any_active(store.several(seen).values())
+    active = activity.any_active(store.get_many(seen).values())
 
     @frame.guarded
     def redraw() -> None:
         if active:
-            jobs.wake_if_asleep()  # a killed queue process must not leave runs waiting
+            jobs.start_queue_if_idle()  # a killed queue process must not leave runs waiting
         body()
-        found = store.several(seen)
+        found = store.get_many(seen)
         changed = {name: run.state for name, run in found.items()} != seen
         if active and (not activity.any_active(found.values()) if patient else changed):
             st.rerun(scope="app")

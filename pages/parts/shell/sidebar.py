@@ -103,13 +103,13 @@ def _draw_activity() -> None:
     running, queued = states.count(State.RUNNING), states.count(State.QUEUED)
     words = f"{running} running, {queued} queued" if states else "Nothing is running"
     st.page_link("pages/runs/overview.py", label=words, icon=":material/list_alt:")
-    trouble = jobs.trouble() if states else None
+    trouble = jobs.queue_error() if states else None
     if trouble:
         st.warning(frame.plain(f"Nothing can start. {trouble}"), icon=":material/block:")
 
 
 def _choose_device() -> None:
-    found = {device.name: device.words for device in jobs.devices(look=False)}
+    found = {device.name: device.words for device in jobs.devices(detect=False)}
     words = {"auto": "The fastest free one"} | found
     st.selectbox(
         "Device",
@@ -121,5 +121,5 @@ def _choose_device() -> None:
     st.caption(frame.plain("; ".join(f"{name}: {what}" for name, what in found.items())))
     if st.button("Detect devices", icon=":material/refresh:", type="tertiary"):
         with st.spinner("Detecting devices …"):
-            jobs.look_for_devices()
+            jobs.detect_devices()
         st.rerun()

@@ -19,7 +19,7 @@ from sparsekd.runs.records import Plan
 from sparsekd.studies import command, roles, sweep_results, teacher_kinds
 from sparsekd.studies.cost import duration
 from sparsekd.studies.sweep_results import Conclusion
-from sparsekd.system.files import replace
+from sparsekd.system.files import atomic_write
 
 PAGE = Path(__file__).with_name("report.html")
 
@@ -46,7 +46,7 @@ def write(plans: Sequence[Plan], path: Path, metric: str = "", split: str = "") 
         plotly=get_plotlyjs(),
         figures=",\n".join(drawn.json),
     )
-    replace(path, lambda beside: beside.write_text(text, encoding="utf-8"))
+    atomic_write(path, lambda beside: beside.write_text(text, encoding="utf-8"))
     return path
 
 

@@ -27,7 +27,7 @@ from sparsekd.inspector.protocol import Request, parse
 from sparsekd.inspector.server.handlers import handle
 from sparsekd.inspector.server.model_cache import ModelCache
 from sparsekd.system import locks
-from sparsekd.system.files import replace
+from sparsekd.system.files import atomic_write
 
 IDLE = 600.0
 LIMIT = 60.0
@@ -56,7 +56,7 @@ def serve(idle: float = IDLE, limit: float = LIMIT) -> None:
     Raises:
         BadInput: another inspector serves this store.
     """
-    with locks.holding(client.lock_path(), "Another inspector is running."):
+    with locks.hold_lock(client.lock_path(), "Another inspector is running."):
         key = secrets.token_bytes(32)
         with Listener(authkey=key) as listener:
             _publish(str(listener.address), key)
@@ -75,7 +75,7 @@ def _publish(address: str, key: bytes) -> None:
         path.touch(mode=0o600)
         path.write_text(text, encoding="utf-8")
 
-    replace(client.address_path(), write)
+    atomic_write(client.address_path(), write)
 
 
 # --- connections -----------------------------------------------------------------------------

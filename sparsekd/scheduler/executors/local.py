@@ -11,7 +11,7 @@ from multiprocessing.process import BaseProcess
 from sparsekd.errors import BadInput
 from sparsekd.runs import jobs, store
 from sparsekd.runs.records import Run
-from sparsekd.runs.stacking import remembered
+from sparsekd.runs.stacking import load_settings
 from sparsekd.scheduler.executors import Place
 
 
@@ -27,7 +27,7 @@ class LocalProcesses:
 
     def places(self) -> list[Place]:
         """The devices of this machine, with the slots asked for, or measured, or the usual ones."""
-        asked, measured = _asked_slots(os.environ.get("SPARSEKD_SLOTS", "")), remembered()
+        asked, measured = _asked_slots(os.environ.get("SPARSEKD_SLOTS", "")), load_settings()
         for device in jobs.devices():
             usual = measured.get(device.name, {}).get("slots") or slots_of(device.name)
             self.slots[device.name] = asked.get(device.name, usual)

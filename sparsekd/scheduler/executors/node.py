@@ -86,11 +86,11 @@ class Bench:
 
     def __post_init__(self) -> None:
         self.copiers = {name: Copier(name, self.share) for name in self.names}
-        known = store.several(self.names).values()
+        known = store.get_many(self.names).values()
         self.before = {run.id: run.seconds for run in known if run.state is not State.DONE}
         self.since = {name: step_of(name) for name in self.names}
         for name in self.before:
-            store.forget_events(name, self.since[name])
+            store.delete_events_after(name, self.since[name])
 
     def work(self, device: str, slots: int) -> dict[str, Ended]:
         """Until the worker has ended, and what it leaves is on the share."""
@@ -119,7 +119,7 @@ class Bench:
 
     def look(self) -> set[str]:
         """Tell how far the runs are, and stop those that are no longer wanted."""
-        runs = store.several(self.names)
+        runs = store.get_many(self.names)
         unwanted = self.tell([self.letter(run) for run in runs.values()])
         jobs.cancel_all(run for run in runs.values() if run.id in unwanted)
         return unwanted

@@ -19,7 +19,7 @@ from sparsekd.errors import NotFound
 from sparsekd.runs import store
 from sparsekd.runs.records import Outcome, Recipe, Run, State
 from sparsekd.scheduler.executors.share import Share
-from sparsekd.system.files import replace
+from sparsekd.system.files import atomic_write
 from sparsekd.tasks import files as task_files
 
 WHOLE = "whole"  # written last: all files of this folder are there
@@ -57,7 +57,7 @@ class Parcel:
 def needs(recipe: Recipe) -> list[str]:
     """The runs that a recipe reads: its inputs, and the one its student starts from, if any."""
     first = str(recipe.params.get("student", {}).get("checkpoint", ""))
-    return [*recipe.needs, *([first] if first in store.several([first]) else [])]
+    return [*recipe.needs, *([first] if first in store.get_many([first]) else [])]
 
 
 # --- from the driver -------------------------------------------------------------------------
@@ -91,7 +91,7 @@ def before(recipes: Iterable[Recipe]) -> dict[str, tuple[str, Outcome]]:
     found: dict[str, tuple[str, Outcome]] = {}
     waiting = [name for recipe in recipes for name in needs(recipe)]
     while waiting:
-        known = store.several(set(waiting) - set(found))
+        known = store.get_many(set(waiting) - set(found))
         found |= {name: (run.recipe.to_json(), run.outcome) for name, run in known.items()}
         waiting = [name for run in known.values() for name in needs(run.recipe)]
     return found
@@ -202,7 +202,7 @@ def _tidy(folder: Path) -> None:
 
 def _enter(parcel: Parcel) -> None:
     """Enter the runs before these as what they are: done."""
-    known = store.several(parcel.before)
+    known = store.get_many(parcel.before)
     missing = {name: what for name, what in parcel.before.items() if name not in known}
     store.create_all([Recipe.from_json(text) for text, _ in missing.values()], "cpu")
     undone = {name for name, run in known.items() if run.state is not State.DONE}
@@ -263,7 +263,7 @@ class Copier:
 
 
 def _mark_here(folder: Path) -> None:
-    replace(folder / WHOLE, lambda beside: beside.write_text("All of it is here.\n"))
+    atomic_write(folder / WHOLE, lambda beside: beside.write_text("All of it is here.\n"))
 
 
 def step_of(run_id: str) -> int:

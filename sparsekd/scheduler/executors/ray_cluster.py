@@ -66,7 +66,7 @@ class RayExecutor:
         locks = ExitStack()
         try:
             for run in runs:
-                locks.enter_context(store.held(run.id))
+                locks.enter_context(store.hold_lock(run.id))
             parcel = parcels.send(runs, self.share)
         except SparseKDError as error:
             for run in runs:
@@ -108,7 +108,7 @@ class RayExecutor:
         current = [each for each in letters if each.run_id in places]
         for each in current:
             if each.since is not None:
-                store.forget_events(each.run_id, each.since)
+                store.delete_events_after(each.run_id, each.since)
         current = [each for each in current if each.state is not State.QUEUED]
         for run_id in {each.run_id for each in current} - self.begun:
             self.begun.add(run_id)

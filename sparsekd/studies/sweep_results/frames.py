@@ -29,7 +29,7 @@ def students(plan: Plan) -> pd.DataFrame:
     metric, value, parameters, seconds. A student that is not finished has one row without numbers.
     """
     cells = sweep.cells(plan)
-    runs = store.several(cells["run"])
+    runs = store.get_many(cells["run"])
     return cells.merge(_numbers(cells["run"], runs), on="run", how="left")
 
 
@@ -72,7 +72,7 @@ def teachers(plan: Plan) -> pd.DataFrame:
         for run, method in zip(first["teacher"], first["method"], strict=True)
     ]
     names = rows["run"].unique()
-    return rows.merge(_numbers(names, store.several(names)), on="run", how="left")[TEACHERS]
+    return rows.merge(_numbers(names, store.get_many(names)), on="run", how="left")[TEACHERS]
 
 
 def _distances() -> Callable[[str, str], float]:

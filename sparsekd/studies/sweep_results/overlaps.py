@@ -26,7 +26,7 @@ def stability(plan: Plan) -> pd.DataFrame:
     """
     cells = sweep.cells(plan)
     scored = cells[cells["ranking"] == "scores"].drop_duplicates(["teacher", "method"])
-    runs = store.several(scored["teacher"])
+    runs = store.get_many(scored["teacher"])
     done = {name for name, run in runs.items() if run.state is State.DONE}
     made = scored[scored["teacher"].isin(done)].groupby(["method", "lam", "sparsity"], sort=False)
     rows = []

@@ -54,4 +54,4 @@ def _message(name: str, runs: Mapping[str, Run], role_of: Mapping[str, str]) -> 
 
 
 def _runs(plan: Plan) -> dict[str, Run]:
-    return store.several(step.recipe.run_id for step in plan.steps)
+    return store.get_many(step.recipe.run_id for step in plan.steps)

@@ -33,7 +33,7 @@ def test_filters_narrow_the_table_and_are_in_the_address(open_page: Open, study:
 def test_a_queued_run_says_what_it_waits_for(open_page: Open, home: Path) -> None:
     plan = fill_plan(sample_plan(), until="scores")
     scores, mask = plan.steps[3].recipe.run_id, plan.steps[4].recipe.run_id
-    store.ask_to_cancel(scores)
+    store.request_cancel(scores)
 
     app = open_page(RUNS, run=mask)
 

@@ -19,7 +19,7 @@ def demo() -> Plan:
 
 
 def states(plan: Plan) -> set[State]:
-    return {run.state for run in store.several(s.recipe.run_id for s in plan.steps).values()}
+    return {run.state for run in store.get_many(s.recipe.run_id for s in plan.steps).values()}
 
 
 def test_one_press_queues_the_whole_demo_study(open_page: Open) -> None:

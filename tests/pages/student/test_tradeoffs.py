@@ -56,7 +56,7 @@ def small(until: int | None = None) -> Plan:
 
 
 def states(plan: Plan) -> set[State]:
-    return {run.state for run in store.several(s.recipe.run_id for s in plan.steps).values()}
+    return {run.state for run in store.get_many(s.recipe.run_id for s in plan.steps).values()}
 
 
 def said(app: AppTest) -> str:

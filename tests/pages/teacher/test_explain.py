@@ -40,7 +40,7 @@ def no_inspector(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(module: str, log: Path) -> None:
         raise AssertionError("the page requests something that is not cached")
 
-    monkeypatch.setattr(client, "detached", refuse)
+    monkeypatch.setattr(client, "spawn_detached", refuse)
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ from sparsekd.scheduler.executors import ray_cluster as ray_executor
 from sparsekd.scheduler.executors.ray_cluster import RayExecutor
 from sparsekd.studies import recipes
 from sparsekd.system import locks
-from sparsekd.system.processes import detached
+from sparsekd.system.processes import spawn_detached
 from tests.workshop import checkpoint_folder, done, task_folder
 
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
@@ -99,7 +99,7 @@ def wait(until: Callable[[], bool], what: str) -> None:
 
 
 def states(wanted: list[Recipe]) -> set[State]:
-    return {run.state for run in store.several(r.run_id for r in wanted).values()}
+    return {run.state for run in store.get_many(r.run_id for r in wanted).values()}
 
 
 def over(wanted: list[Recipe]) -> bool:
@@ -107,7 +107,7 @@ def over(wanted: list[Recipe]) -> bool:
 
 
 def said(runs: list[Recipe]) -> str:
-    found = store.several(recipe.run_id for recipe in runs).values()
+    found = store.get_many(recipe.run_id for recipe in runs).values()
     return "\n".join(f"{r.recipe.stage} {r.state} {r.outcome.message}" for r in found)
 
 
@@ -176,7 +176,9 @@ def test_a_run_survives_its_driver_and_is_cancelled_by_the_next_one(
     drivers: list[subprocess.Popen[bytes]] = []
     log = store.home() / "queue.log"
     monkeypatch.setattr(
-        jobs, "wake", lambda: drivers.append(detached("sparsekd.scheduler.run_queue", log))
+        jobs,
+        "start_queue",
+        lambda: drivers.append(spawn_detached("sparsekd.scheduler.run_queue", log)),
     )
     (recipe, *_) = study(world, long=1)
     slow = replace(recipe, params={"train": QUICK.changed({"epochs": 1000}).model_dump()})

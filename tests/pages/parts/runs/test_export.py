@@ -34,7 +34,7 @@ def decided() -> masking.Mask:
 def ended(recipe: Recipe, facts: dict[str, object]) -> Run:
     run = store.create(recipe)
     run.folder.mkdir(parents=True, exist_ok=True)
-    with store.held(run.id):
+    with store.hold_lock(run.id):
         store.start(run.id, "cpu", 1)
         store.finish(run.id, State.DONE, Outcome(facts=facts), 1.0)
     return store.get(run.id)
@@ -89,7 +89,7 @@ def test_an_export_of_the_shown_mask_is_asked_for(open_page: Open, study: Plan, 
     assert not app.error
     assert run.recipe.variant == form
     assert run.recipe.inputs["model"] == of(study, "teacher").id
-    kept = masks.kept(run.recipe.inputs["mask"])
+    kept = masks.load(run.recipe.inputs["mask"])
     np.testing.assert_array_equal(kept.heads, decided().heads)
     np.testing.assert_array_equal(kept.neurons, decided().neurons)
 
@@ -197,7 +197,7 @@ def test_a_brought_mask_is_applied_to_a_model_of_its_shape(
 
     (run,) = store.runs("export")
     assert run.recipe.inputs == {"model": teacher, "mask": masks.reference(mask)}
-    np.testing.assert_array_equal(masks.kept(run.recipe.inputs["mask"]).heads, mask.heads)
+    np.testing.assert_array_equal(masks.load(run.recipe.inputs["mask"]).heads, mask.heads)
 
 
 def test_a_mask_of_another_shape_is_refused(open_page: Open, study: Plan, tmp_path: Path) -> None:

@@ -47,7 +47,7 @@ def second_scores(plan: Plan) -> Run:
     random = np.random.default_rng(8)
     sizes = [(LAYERS, HEADS), (LAYERS, HEADS), (LAYERS, NEURONS), (LAYERS, NEURONS)]
     Scores(*(random.gamma(1.5, size=size) for size in sizes)).save(other.folder / "scores.npz")
-    with store.held(other.id):
+    with store.hold_lock(other.id):
         store.start(other.id, "cpu", 1)
         store.finish(other.id, State.DONE, Outcome(facts=run.outcome.facts), 1.0)
     return other

@@ -14,7 +14,7 @@ def test_polling_restarts_a_queue_that_was_killed(
     open_page: Callable[..., AppTest], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     woken: list[str] = []
-    monkeypatch.setattr(jobs, "wake", lambda: woken.append("woken"))
+    monkeypatch.setattr(jobs, "start_queue", lambda: woken.append("woken"))
     # Long after the server's start, which wakes the queue once.
     monkeypatch.setattr(frame, "start_queue", lambda: None)
     fill_plan(sample_plan(), until="student")

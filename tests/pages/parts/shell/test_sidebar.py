@@ -13,5 +13,5 @@ Open = Callable[..., AppTest]
 def test_the_device_picker_says_what_each_device_is(open_page: Open, home: Path) -> None:
     app = open_page()
 
-    assert [device.name for device in jobs.devices(look=False)] == ["cpu"]
+    assert [device.name for device in jobs.devices(detect=False)] == ["cpu"]
     assert app.selectbox(key="device").options == ["auto", "cpu: test processor"]
