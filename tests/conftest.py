@@ -6,6 +6,7 @@ import os
 # slow one another down threefold. Processes that tests start inherit it.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -151,3 +152,9 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("SPARSEKD_HOME", str(tmp_path))
     monkeypatch.setattr("sparsekd.runs.jobs.start_queue", lambda: None)
     return tmp_path
+
+
+@pytest.fixture(autouse=True)
+def own_main_module(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Restore `__main__`, which AppTest replaces by a page: worker processes import it."""
+    monkeypatch.setitem(sys.modules, "__main__", sys.modules["__main__"])

@@ -100,7 +100,7 @@ def test_the_last_step_is_that_of_the_training_not_of_the_evaluation(tmp_path, m
     assert last_step(run.id) == 40
     store.report(run.id, Progress("evaluation on validation", 500, 1000), [])
     assert last_step(run.id) == 10
-    with store.held(run.id):
+    with store.hold_lock(run.id):
         facts = {"steps": 40, "episode_steps": 80}
         store.finish(run.id, State.DONE, Outcome(facts=facts), 1.0)
     assert last_step(run.id) == 120
