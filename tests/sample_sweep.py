@@ -9,8 +9,9 @@ import pandas as pd
 from sparsekd.catalog.stage_parameters import StudentParams
 from sparsekd.runs import store
 from sparsekd.runs.records import Outcome, Plan, State, Step
-from sparsekd.studies import recipes, sweep
-from sparsekd.studies.sweep_spec import SweepSpec
+from sparsekd.studies import recipes
+from sparsekd.studies.sweeps import sweep
+from sparsekd.studies.sweeps.sweep_spec import SweepSpec
 from sparsekd.units import masking
 from sparsekd.units.shape import ModelShape, parameters, pruned
 from tests.sample_study import DEMO_TRAINING, sample_scores, sample_shape

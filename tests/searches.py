@@ -6,7 +6,7 @@ from typing import Any
 
 from sparsekd.runs.records import Outcome, Run, State, Step
 from sparsekd.studies import recipes
-from sparsekd.studies.sweep_spec import SweepSpec
+from sparsekd.studies.sweeps.sweep_spec import SweepSpec
 
 TEACHER, TRAIN, STUDENT = recipes.defaults("demo:")
 ASKED = SweepSpec(

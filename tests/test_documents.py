@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from sparsekd.cli.parser import COMMANDS, LAST, parse, parser
-from sparsekd.studies import variants
+from sparsekd.studies.comparisons import variants
 
 ROOT = Path(__file__).parents[1]
 TRACKED = subprocess.run(

@@ -10,7 +10,7 @@ from sparsekd.runs import activity, jobs, store
 from sparsekd.runs.records import Plan, State
 from sparsekd.studies import results, stark, steps
 from sparsekd.studies.study_metric import StudyMetric, default_metric
-from sparsekd.studies.sweep_metric import default_sweep_metric
+from sparsekd.studies.sweeps.sweep_metric import default_sweep_metric
 from sparsekd.system.wording import counted
 
 INTRODUCTION = (

@@ -7,7 +7,7 @@ from pages.parts.sweep import sweep_charts, sweep_form, sweep_frames, sweep_prog
 from sparsekd.runs import store
 from sparsekd.runs.records import Plan
 from sparsekd.studies import command
-from sparsekd.studies.sweep_metric import default_sweep_metric
+from sparsekd.studies.sweeps.sweep_metric import default_sweep_metric
 
 MORE, OTHER = "More seeds or cells", "Another study"
 

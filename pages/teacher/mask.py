@@ -9,7 +9,7 @@ from pages.parts.scores_and_mask import cached_scores, mask_sliders, quality_cur
 from pages.parts.shell import frame
 from sparsekd.runs import shapes
 from sparsekd.runs.records import Run
-from sparsekd.studies import mask_commands, masked_model
+from sparsekd.studies.masked_teacher import mask_commands, masked_model
 
 
 def draw_page(run: Run) -> None:

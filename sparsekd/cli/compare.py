@@ -26,15 +26,9 @@ from sparsekd.cli.tasks import TaskRequest
 from sparsekd.errors import BadInput, SparseKDError
 from sparsekd.runs import jobs, references
 from sparsekd.runs.records import Plan, Recipe
-from sparsekd.studies import (
-    comparison,
-    comparison_results,
-    comparison_spec,
-    recipes,
-    results,
-    variants,
-)
-from sparsekd.studies.comparison_spec import ComparisonSpec
+from sparsekd.studies import recipes, results
+from sparsekd.studies.comparisons import comparison, comparison_results, comparison_spec, variants
+from sparsekd.studies.comparisons.comparison_spec import ComparisonSpec
 from sparsekd.tasks import TaskCard
 from sparsekd.tasks.demo import DEMO_CHECKPOINTS
 

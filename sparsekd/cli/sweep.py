@@ -30,11 +30,12 @@ from sparsekd.errors import BadInput, SparseKDError
 from sparsekd.runs import jobs, references
 from sparsekd.runs.records import Plan, Run, State, Step
 from sparsekd.scheduler.executors.local import cores
-from sparsekd.studies import command, cost, search, search_plan, sweep_file, sweep_spec
-from sparsekd.studies.search_plan import SearchTrial
-from sparsekd.studies.sweep import plan as plan_of
-from sparsekd.studies.sweep_file import SweepFile
-from sparsekd.studies.sweep_spec import SweepSpec
+from sparsekd.studies import command, cost
+from sparsekd.studies.sweeps import search, search_plan, sweep_file, sweep_spec
+from sparsekd.studies.sweeps.search_plan import SearchTrial
+from sparsekd.studies.sweeps.sweep import plan as plan_of
+from sparsekd.studies.sweeps.sweep_file import SweepFile
+from sparsekd.studies.sweeps.sweep_spec import SweepSpec
 
 DECLARED = SweepFile.model_fields
 Listed = Option(arguments={"type": split, "metavar": "A,B,…"})
@@ -183,7 +184,7 @@ def _search(spec: SweepSpec, trials: int, device: str) -> Plan:
 
 def results(plan: Plan) -> dict[str, Any]:
     """Return the results of a sweep as plain values: for each method its conclusion and grid."""
-    from sparsekd.studies import sweep_results  # its statistics take a second to load
+    from sparsekd.studies.sweeps import sweep_results  # its statistics take a second to load
 
     card = references.card(plan.task)
     metric, split = card.metrics[0], card.validation[0]

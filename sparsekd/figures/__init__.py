@@ -1,7 +1,7 @@
 """Figures of a sweep, for the page and the report.
 
-Each takes a frame of `sparsekd.studies.sweep_results` and a theme, for a light or a dark page;
-`…_in_words` gives its alternative text.
+Each takes a frame of `sparsekd.studies.sweeps.sweep_results` and a theme, for a light or a dark
+page; `…_in_words` gives its alternative text.
 """
 
 from sparsekd.figures.costs import costs, costs_in_words

@@ -10,16 +10,11 @@ from sparsekd.catalog.stage_parameters import MaskParams, ScoreParams
 from sparsekd.runs import references
 from sparsekd.runs.depth import depth
 from sparsekd.runs.records import Plan, Recipe
-from sparsekd.studies import (
-    comparison_results,
-    comparison_spec,
-    recipes,
-    roles,
-    sweep,
-    sweep_spec,
-)
-from sparsekd.studies.sweep_spec import SweepSpec
-from sparsekd.studies.variants import parse
+from sparsekd.studies import recipes, roles
+from sparsekd.studies.comparisons import comparison_results, comparison_spec
+from sparsekd.studies.comparisons.variants import parse
+from sparsekd.studies.sweeps import sweep, sweep_spec
+from sparsekd.studies.sweeps.sweep_spec import SweepSpec
 from sparsekd.tasks.demo import DEMO_CHECKPOINT, DEMO_CHECKPOINTS
 
 PROGRAM = ("python", "-m", "sparsekd")

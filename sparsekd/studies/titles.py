@@ -2,7 +2,8 @@
 
 from sparsekd.runs import tables
 from sparsekd.runs.records import Plan
-from sparsekd.studies import roles, sweep
+from sparsekd.studies import roles
+from sparsekd.studies.sweeps import sweep
 
 
 def run_titles(plan: Plan) -> dict[str, str]:

@@ -9,7 +9,8 @@ import pytest
 from sparsekd.catalog import rankings
 from sparsekd.catalog.stage_parameters import AblateParams, AttributeParams, MaskParams
 from sparsekd.errors import BadInput, NotFound
-from sparsekd.studies import roles, sweep, teacher_kinds
+from sparsekd.studies import roles, teacher_kinds
+from sparsekd.studies.sweeps import sweep
 
 
 def test_a_near_miss_names_the_ranking():

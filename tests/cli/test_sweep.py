@@ -7,8 +7,8 @@ import pytest
 from sparsekd.__main__ import main
 from sparsekd.runs import jobs, store
 from sparsekd.runs.records import Outcome, State
-from sparsekd.studies import sweep
-from tests.studies.test_sweep import SMALL
+from sparsekd.studies.sweeps import sweep
+from tests.studies.sweeps.test_sweep import SMALL
 
 GRID = ["--lam", "0.5", "--sparsity", "0.3", "--seeds", "2", "--controls", "random"]
 

@@ -1,4 +1,4 @@
-"""Frames of a made-up sweep, in the columns of `sparsekd.studies.sweep_results`."""
+"""Frames of a made-up sweep, in the columns of `sparsekd.studies.sweeps.sweep_results`."""
 
 import math
 

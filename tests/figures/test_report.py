@@ -13,7 +13,7 @@ from sparsekd.errors import BadInput, NotFound, Unavailable
 from sparsekd.figures import report
 from sparsekd.runs import store
 from sparsekd.runs.records import Outcome, Plan, State
-from sparsekd.studies import sweep, sweep_results
+from sparsekd.studies.sweeps import sweep, sweep_results
 from tests import sample_sweep
 
 

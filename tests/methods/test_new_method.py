@@ -11,7 +11,7 @@ from sparsekd import methods
 from sparsekd.catalog import methods as catalogue
 from sparsekd.catalog.fields import label
 from sparsekd.cli.parser import parse
-from sparsekd.studies import variants
+from sparsekd.studies.comparisons import variants
 from tests.methods import test_contract as contract
 
 CARD = '''

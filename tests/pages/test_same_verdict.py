@@ -11,7 +11,9 @@ from streamlit.testing.v1 import AppTest
 from sparsekd.__main__ import main
 from sparsekd.runs import jobs, store
 from sparsekd.runs.records import Outcome, Plan, Run, State, Step
-from sparsekd.studies import comparison_results, results, roles, sweep_results
+from sparsekd.studies import results, roles
+from sparsekd.studies.comparisons import comparison_results
+from sparsekd.studies.sweeps import sweep_results
 from tests.pages.conftest import table
 
 Open = Callable[..., AppTest]

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from sparsekd.runs import activity, jobs, store
 from sparsekd.runs.records import Outcome, State
-from sparsekd.studies import sweep
+from sparsekd.studies.sweeps import sweep
 from tests import sample_sweep
 from tests.sample_study import fill_plan, sample_plan
 

@@ -6,8 +6,9 @@ import pytest
 
 from sparsekd.runs import jobs, store
 from sparsekd.runs.records import Outcome, State
-from sparsekd.studies import cost, sweep
-from tests.studies.test_sweep import SMALL
+from sparsekd.studies import cost
+from sparsekd.studies.sweeps import sweep
+from tests.studies.sweeps.test_sweep import SMALL
 
 
 @pytest.fixture(autouse=True)

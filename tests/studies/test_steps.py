@@ -6,7 +6,8 @@ import pytest
 
 from sparsekd.runs import store
 from sparsekd.runs.records import Progress, State
-from sparsekd.studies import steps, sweep
+from sparsekd.studies import steps
+from sparsekd.studies.sweeps import sweep
 from tests import sample_sweep
 from tests.sample_study import fill_plan, sample_plan
 

@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from sparsekd.studies import comparison_results
+from sparsekd.studies.comparisons import comparison_results
 from sparsekd.studies.study_metric import StudyMetric, intervals, seed_table
 from sparsekd.studies.study_wording import (
     Statement,

@@ -1,6 +1,7 @@
 """Titles of the runs of a plan."""
 
-from sparsekd.studies import sweep, titles
+from sparsekd.studies import titles
+from sparsekd.studies.sweeps import sweep
 from tests import sample_sweep
 from tests.sample_study import sample_plan
 

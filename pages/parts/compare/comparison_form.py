@@ -14,8 +14,9 @@ from sparsekd.catalog.stage_parameters import MaskParams, StudentParams
 from sparsekd.errors import BadInput
 from sparsekd.runs import jobs, references
 from sparsekd.runs.records import Plan
-from sparsekd.studies import comparison, comparison_spec, roles, stats, teachers, variants
-from sparsekd.studies.comparison_spec import ComparisonSpec
+from sparsekd.studies import roles, stats, teachers
+from sparsekd.studies.comparisons import comparison, comparison_spec, variants
+from sparsekd.studies.comparisons.comparison_spec import ComparisonSpec
 from sparsekd.studies.launch import plan_launch, variant_costs
 
 MOST_SEEDS = 20

@@ -6,7 +6,8 @@ import streamlit as st
 from pages.parts.compare import verdict_box
 from pages.parts.shell import frame, url_state
 from sparsekd.runs.records import Plan
-from sparsekd.studies import comparison_results, comparison_tables, roles
+from sparsekd.studies import roles
+from sparsekd.studies.comparisons import comparison_results, comparison_tables
 from sparsekd.studies.study_metric import StudyMetric, seed_table
 from sparsekd.studies.study_wording import comparison_statements, teacher_values
 

@@ -9,7 +9,7 @@ from pages.parts.shell import frame
 from sparsekd.catalog.stage_parameters import MaskParams
 from sparsekd.runs import downloads, jobs, store
 from sparsekd.runs.records import Recipe, Run, State
-from sparsekd.studies import mask_commands, masked_model
+from sparsekd.studies.masked_teacher import mask_commands, masked_model
 from sparsekd.system.files import folder_size
 from sparsekd.units.masking import Mask
 

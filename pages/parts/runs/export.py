@@ -10,8 +10,8 @@ from pages.parts.shell import frame
 from sparsekd.errors import NotFound
 from sparsekd.runs import downloads, jobs, masks, measurements, shapes, store
 from sparsekd.runs.records import Recipe, Run, State
-from sparsekd.studies import mask_commands, masked_model
-from sparsekd.studies.masked_model import MaskedModel
+from sparsekd.studies.masked_teacher import mask_commands, masked_model
+from sparsekd.studies.masked_teacher.masked_model import MaskedModel
 from sparsekd.system.wording import counted
 from sparsekd.units.masking import Mask
 from sparsekd.units.shape import check_fit

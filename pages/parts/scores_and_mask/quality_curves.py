@@ -13,7 +13,7 @@ from pages.parts.shell import charts, figure_theme, frame
 from sparsekd.catalog.stage_parameters import MaskParams, ProbeParams
 from sparsekd.runs import jobs
 from sparsekd.runs.records import Recipe, Run
-from sparsekd.studies import masked_quality
+from sparsekd.studies.masked_teacher import masked_quality
 
 ICONS = {"curve": ":material/show_chart:", "grid": ":material/grid_on:"}
 DASHES = ([6, 3], [2, 2], [1, 3], [4, 2, 1, 2])

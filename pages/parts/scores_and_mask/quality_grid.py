@@ -6,7 +6,7 @@ import streamlit as st
 
 from pages.parts.shell import charts, figure_theme
 from sparsekd.catalog.stage_parameters import MaskParams
-from sparsekd.studies import masked_quality
+from sparsekd.studies.masked_teacher import masked_quality
 
 FEWEST = 4  # λ, below which the curves alone are easier to read
 

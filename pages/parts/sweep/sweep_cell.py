@@ -4,7 +4,7 @@ import streamlit as st
 
 from pages.parts.shell import frame, url_state
 from pages.parts.sweep import sweep_progress
-from sparsekd.studies.sweep_metric import SweepMetric
+from sparsekd.studies.sweeps.sweep_metric import SweepMetric
 from sparsekd.system.wording import counted
 
 LAM, SPARSITY = "url.cell.lam", "url.cell.sparsity"

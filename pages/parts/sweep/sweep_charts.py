@@ -10,7 +10,7 @@ import streamlit as st
 from pages.parts.shell import url_state
 from pages.parts.sweep import sweep_cell, sweep_view
 from pages.parts.sweep.sweep_frames import SweepSnapshot
-from sparsekd.studies.sweep_metric import SweepMetric
+from sparsekd.studies.sweeps.sweep_metric import SweepMetric
 
 FONT = '"Source Sans", sans-serif'  # that of the page
 

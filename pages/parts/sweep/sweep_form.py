@@ -16,14 +16,15 @@ from sparsekd.catalog.stage_parameters import MaskParams, ScoreParams, StudentPa
 from sparsekd.runs import jobs, store
 from sparsekd.runs.records import Plan, Recipe, State
 from sparsekd.scheduler.capacity import parallel_runs
-from sparsekd.studies import cost, recipes, stats, sweep, sweep_spec
-from sparsekd.studies.sweep_defaults import (
+from sparsekd.studies import cost, recipes, stats
+from sparsekd.studies.sweeps import sweep, sweep_spec
+from sparsekd.studies.sweeps.sweep_defaults import (
     default_sweep,
     extended_seeds,
     grid_values,
     sweep_methods,
 )
-from sparsekd.studies.sweep_spec import SweepSpec
+from sparsekd.studies.sweeps.sweep_spec import SweepSpec
 from sparsekd.system.wording import counted
 from sparsekd.tasks.demo import DEMO_CHECKPOINTS
 

@@ -7,9 +7,9 @@ import streamlit as st
 
 from sparsekd.runs import store
 from sparsekd.runs.records import Plan, State
-from sparsekd.studies import sweep_results
-from sparsekd.studies.sweep_metric import SweepMetric
-from sparsekd.studies.sweep_results import Conclusion
+from sparsekd.studies.sweeps import sweep_results
+from sparsekd.studies.sweeps.sweep_metric import SweepMetric
+from sparsekd.studies.sweeps.sweep_results import Conclusion
 
 Version = tuple[str, str, int, float]
 """Store, plan, number of finished runs, time of the last end: the key of all caches below."""

@@ -8,7 +8,7 @@ from pages.parts.shell import frame, url_state
 from pages.parts.sweep.sweep_frames import SweepSnapshot
 from sparsekd.catalog.methods import METHODS
 from sparsekd.studies import stats
-from sparsekd.studies.sweep_metric import SweepMetric, choice_table, verdict_table
+from sparsekd.studies.sweeps.sweep_metric import SweepMetric, choice_table, verdict_table
 from sparsekd.system.wording import counted
 from sparsekd.tasks import metrics
 from sparsekd.tasks.metrics import METRICS

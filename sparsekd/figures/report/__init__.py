@@ -16,9 +16,10 @@ from sparsekd.figures.report.elements import Figures, table, versions
 from sparsekd.figures.report.sweep_setup import setup
 from sparsekd.runs import references
 from sparsekd.runs.records import Plan
-from sparsekd.studies import command, roles, sweep_results, teacher_kinds
+from sparsekd.studies import command, roles, teacher_kinds
 from sparsekd.studies.cost import duration
-from sparsekd.studies.sweep_results import Conclusion
+from sparsekd.studies.sweeps import sweep_results
+from sparsekd.studies.sweeps.sweep_results import Conclusion
 from sparsekd.system.files import atomic_write
 
 PAGE = Path(__file__).with_name("report.html")

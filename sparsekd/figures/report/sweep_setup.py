@@ -10,7 +10,8 @@ import pandas as pd
 from sparsekd.figures.theme import metric_title
 from sparsekd.runs import references
 from sparsekd.runs.records import Plan, Recipe
-from sparsekd.studies import sweep, teacher_kinds
+from sparsekd.studies import teacher_kinds
+from sparsekd.studies.sweeps import sweep
 
 
 def setup(plan: Plan, metric: str, split: str) -> str:

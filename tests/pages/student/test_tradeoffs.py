@@ -13,8 +13,9 @@ from sparsekd.catalog.parameters import TrainParams
 from sparsekd.figures.report.download import report_bytes
 from sparsekd.runs import store
 from sparsekd.runs.records import Outcome, Plan, State
-from sparsekd.studies import recipes, stark, sweep, sweep_spec
-from sparsekd.studies.sweep_metric import default_sweep_metric
+from sparsekd.studies import recipes, stark
+from sparsekd.studies.sweeps import sweep, sweep_spec
+from sparsekd.studies.sweeps.sweep_metric import default_sweep_metric
 from tests import sample_sweep
 from tests.pages.conftest import table
 from tests.pages.test_every_page import PAGES

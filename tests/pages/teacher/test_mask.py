@@ -10,7 +10,7 @@ from streamlit.testing.v1 import AppTest
 from sparsekd.catalog.stage_parameters import MaskParams
 from sparsekd.runs import store
 from sparsekd.runs.records import Outcome, Plan, Run, State
-from sparsekd.studies import mask_commands, masked_quality
+from sparsekd.studies.masked_teacher import mask_commands, masked_quality
 from sparsekd.units import masking, shape
 from sparsekd.units.shape_words import short_count
 from tests.sample_study import HEADS, LAYERS, NEURONS, sample_scores, sample_shape

@@ -6,7 +6,8 @@ from streamlit.testing.v1 import AppTest
 
 from sparsekd.runs import store
 from sparsekd.runs.records import Plan
-from sparsekd.studies import comparison, comparison_spec, roles
+from sparsekd.studies import roles
+from sparsekd.studies.comparisons import comparison, comparison_spec
 from tests.pages.conftest import table
 
 Open = Callable[..., AppTest]

@@ -7,7 +7,8 @@ from streamlit.testing.v1 import AppTest
 
 from sparsekd.runs import store
 from sparsekd.runs.records import Outcome, Plan, State
-from sparsekd.studies import comparison, comparison_spec, recipes, roles
+from sparsekd.studies import recipes, roles
+from sparsekd.studies.comparisons import comparison, comparison_spec
 from tests.pages.conftest import table
 from tests.sample_study import DEMO_TRAINING, SKILL, fill_plan
 

@@ -1,0 +1,143 @@
+"""Comparisons of methods: the runs that a fair one needs.
+
+Every student has the same initial weights, data, seeds, budget and number of attempts: one.
+"""
+
+from dataclasses import dataclass
+
+from sparsekd.catalog.methods.vanilla import VanillaParams
+from sparsekd.catalog.parameters import Params
+from sparsekd.catalog.stage_parameters import StudentParams
+from sparsekd.errors import BadInput
+from sparsekd.runs.records import Plan, Recipe, Step
+from sparsekd.studies import recipes, roles
+from sparsekd.studies.comparisons.comparison_spec import (
+    ComparisonSpec,
+    assistant_shape,
+    check,
+    check_changes,
+)
+from sparsekd.studies.comparisons.variants import StudentVariant, parse
+from sparsekd.system.wording import counted
+
+
+def plan(spec: ComparisonSpec) -> Plan:
+    """Return the teachers, then for each seed every variant's student after what it needs.
+
+    A sparse teacher is StarK's: scored for a trial student of the same seed, by vanilla
+    distillation, whichever method learns from it. What several variants need is made once.
+
+    Raises:
+        BadInput: no seed, no method, or two names of the same student; and see `parse`, `check`.
+    """
+    variants = [parse(name) for name in dict.fromkeys(spec.methods)]
+    if not spec.seeds or not variants:
+        raise BadInput("A comparison needs a method and a seed.", "Name some: --methods vanilla")
+    check_changes(spec)
+    for variant in variants:
+        check(spec, variant)
+    steps = _teachers(spec, variants)
+    for seed in spec.seeds:
+        of_seed = _SeedSteps(spec, seed)
+        for variant in variants:
+            steps += of_seed.student(variant)
+    seeds = counted(len(spec.seeds), "seed")
+    title = f"{spec.task} · {len(variants)} methods · {seeds}"
+    return Plan(title, spec.task, _unique(steps), "comparison")
+
+
+def _teachers(spec: ComparisonSpec, variants: list[StudentVariant]) -> list[Step]:
+    """Return the first teacher, and the others as far as some variant learns from them."""
+    last = max(roles.teacher_number(variant.source) or 1 for variant in variants)
+    if any(variant.card.most_teachers > 1 and not variant.source for variant in variants):
+        last = len(spec.teachers)
+    names = ["teacher", *(f"teacher_{number}" for number in range(2, last + 1))]
+    return [Step(name, model) for name, model in zip(names, spec.teachers, strict=False)]
+
+
+def _unique(steps: list[Step]) -> tuple[Step, ...]:
+    """Return each run once, at its first place, under the name by which it is compared.
+
+    Raises:
+        BadInput: two of the compared names mean one student.
+    """
+    compared: dict[str, Step] = {}
+    for step in steps:
+        same = compared.get(step.recipe.run_id)
+        if same and roles.is_compared(step.role) and same.role != step.role:
+            raise BadInput(f"{same.role} and {step.role} are the same student.", "Name one.")
+        if roles.is_compared(step.role):
+            compared[step.recipe.run_id] = step
+    found = {step.recipe.run_id: compared.get(step.recipe.run_id, step) for step in steps}
+    return tuple(found.values())
+
+
+@dataclass(frozen=True)
+class _SeedSteps:
+    """The steps of one seed."""
+
+    spec: ComparisonSpec
+    seed: int
+
+    def student(self, variant: StudentVariant) -> list[Step]:
+        """Return a variant's student, after the steps that make its teachers."""
+        before, teachers = self.teachers(variant)
+        params = variant.params(self.spec.changes)
+        return [*before, Step(variant.name, self.distil(variant.card.name, teachers, params))]
+
+    def teachers(self, variant: StudentVariant) -> tuple[list[Step], list[str]]:
+        """Return the steps before a variant's student, and the ids of its teachers."""
+        names = [recipe.run_id for recipe in self.spec.teachers]
+        number = roles.teacher_number(variant.source)
+        if number:
+            return [], [names[number - 1]]
+        if variant.source == "random_mask":
+            step = Step("random_mask_teacher", self.prune("", "random"))
+            return [step], [step.recipe.run_id]
+        if variant.source == "assistant":
+            step = Step("assistant", self.vanilla(assistant_shape(self.spec)))
+            return [step], [step.recipe.run_id]
+        if variant.source:
+            before = self.sparse()
+            dense = names[:1] if variant.source == "dense_and_sparse" else []
+            return before, [*dense, before[-1].recipe.run_id]
+        return [], names if variant.card.most_teachers > 1 else names[:1]
+
+    def sparse(self) -> list[Step]:
+        """Return StarK's steps to a sparse teacher."""
+        spec, trial = self.spec, self.vanilla(self.spec.student)
+        teacher, length = spec.teachers[0].run_id, spec.train.max_length
+        scores = recipes.score(spec.task, teacher, trial.run_id, spec.score, length)
+        return [
+            Step("trial_student", trial),
+            Step("scores", scores),
+            Step("sparse_teacher", self.prune(scores.run_id, "scores")),
+        ]
+
+    def prune(self, scores: str, kind: str) -> Recipe:
+        spec = self.spec
+        params = spec.mask.model_copy(update={"kind": kind})
+        teacher, length = spec.teachers[0].run_id, spec.train.max_length
+        return recipes.prune(spec.task, teacher, scores, params, length, self.seed)
+
+    def vanilla(self, shape: StudentParams) -> Recipe:
+        """Return a trial student or an assistant, which is not compared: vanilla distillation."""
+        teacher = [self.spec.teachers[0].run_id]
+        params = VanillaParams.of(dict(self.spec.changes.get("vanilla", {})))
+        return self.distil("vanilla", teacher, params, shape)
+
+    def distil(
+        self, method: str, teachers: list[str], params: Params, shape: StudentParams | None = None
+    ) -> Recipe:
+        spec, (first, *others) = self.spec, teachers
+        return recipes.distil(
+            spec.task,
+            method,
+            first,
+            spec.train,
+            params,
+            shape or spec.student,
+            spec.teachers[0].run_id,
+            self.seed,
+            others,
+        )

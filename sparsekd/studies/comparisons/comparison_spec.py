@@ -1,0 +1,167 @@
+"""The request for a comparison: its variants and teachers, and which of them do not fit."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from sparsekd.catalog import methods
+from sparsekd.catalog.parameters import TrainParams
+from sparsekd.catalog.stage_parameters import MaskParams, ScoreParams, StudentParams
+from sparsekd.errors import BadInput, Incompatible, SparseKDError, unknown
+from sparsekd.runs import references
+from sparsekd.runs.depth import depth, layers_of
+from sparsekd.runs.records import Recipe
+from sparsekd.studies import recipes, roles
+from sparsekd.studies.comparisons.variants import StudentVariant, all_names, parse
+from sparsekd.tasks.demo import DEMO_CHECKPOINTS
+
+ALL = "all"
+DEMO_LAYERS = 2  # of a demo student here: with one layer there are no relations to match
+LAYERED = ("bottom", "every", "top", "random")
+
+
+@dataclass(frozen=True)
+class ComparisonSpec:
+    """A request for a comparison: variants by name, on one task, student, seeds and budget.
+
+    `teachers` are recipes of models, the first one dense: every student starts from its layers.
+    `assistant_layers` 0 means half way between teacher and student. `changes` sets parameters of
+    methods, by method and parameter.
+    """
+
+    task: str
+    methods: tuple[str, ...]
+    teachers: tuple[Recipe, ...]
+    train: TrainParams = field(default_factory=TrainParams)
+    student: StudentParams = field(default_factory=StudentParams)
+    score: ScoreParams = field(default_factory=ScoreParams)
+    mask: MaskParams = field(default_factory=MaskParams)
+    seeds: tuple[int, ...] = (0,)
+    assistant_layers: int = 0
+    changes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+
+def defaults(checkpoint: str) -> tuple[TrainParams, StudentParams]:
+    """Return the default training of students, and the default student."""
+    _, train, student = recipes.defaults(checkpoint)
+    if checkpoint in DEMO_CHECKPOINTS:
+        student = student.changed({"layers": DEMO_LAYERS})
+    return train, student
+
+
+def expand_all(spec: ComparisonSpec) -> tuple[ComparisonSpec, dict[str, str]]:
+    """Return the request with "all" written out, and the variants that do not fit with reasons."""
+    if ALL not in spec.methods:
+        return spec, {}
+    check_changes(spec)
+    named = [name for name in spec.methods if name != ALL]
+    left_out = {}
+    for name in all_names(len(spec.teachers)):
+        try:
+            check(spec, parse(name))
+        except SparseKDError as reason:
+            left_out[name] = str(reason)
+    rest = [name for name in all_names(len(spec.teachers)) if name not in left_out]
+    names = tuple(dict.fromkeys([*rest, *named]))
+    return replace(spec, methods=names), {n: why for n, why in left_out.items() if n not in named}
+
+
+# --- what fits -------------------------------------------------------------------------------
+
+
+def check(spec: ComparisonSpec, variant: StudentVariant) -> None:
+    """Check that a variant fits teachers and student, before any run starts.
+
+    Raises:
+        BadInput: too few teachers, or no room for an assistant; Incompatible: layers that the
+            method cannot match.
+    """
+    number = roles.teacher_number(variant.source)
+    if number and number > len(spec.teachers):
+        raise BadInput(
+            f"{variant.name} needs {number} teachers, not {len(spec.teachers)}.",
+            "Name each one: --teacher A --teacher B.",
+        )
+    if variant.source == "assistant":
+        assistant_shape(spec)
+    if variant.source in ("", "dense_and_sparse") and variant.card.most_teachers > 1:
+        count = 2 if variant.source else len(spec.teachers)
+        recipes.check_teachers(variant.card, [str(place) for place in range(count)])
+    _check_layers(spec, variant)
+
+
+def check_changes(spec: ComparisonSpec) -> None:
+    """Check that parameters are changed for known methods, and to usable values.
+
+    Raises:
+        NotFound, BadInput: they are not.
+    """
+    for name in spec.changes:
+        if name not in methods.variants():
+            raise unknown("method", name, methods.variants())
+        parse(name).params(spec.changes)
+
+
+def _check_layers(spec: ComparisonSpec, variant: StudentVariant) -> None:
+    """Check layer counts, as far as they are known before the run."""
+    student, teacher = layer_counts(spec, variant)
+    card = variant.card
+    if student is not None and student < card.least_layers:
+        raise Incompatible(
+            f"{card.title} needs a student of {card.least_layers} layers or more, not {student}.",
+            f"Choose --student-layers {card.least_layers} or more.",
+        )
+    if student and teacher and card.divides and teacher % student:
+        fits = [str(n) for n in range(card.least_layers, teacher + 1) if not teacher % n]
+        raise Incompatible(
+            f"{card.title}: the teacher has {teacher} layers, the student {student}.",
+            f"Choose {' or '.join(fits)} layers for the student.",
+        )
+
+
+def layer_counts(spec: ComparisonSpec, variant: StudentVariant) -> tuple[int | None, int | None]:
+    """Return the layers of a variant's student and of its teacher; None where unknown."""
+    number = roles.teacher_number(variant.source) or 1
+    teacher = depth(spec.teachers[number - 1])
+    student = _student_depth(spec)
+    if variant.source == "assistant" and teacher and student:
+        shape = assistant_shape(spec)
+        teacher = shape.layers if shape.choice in LAYERED else teacher
+    return student, teacher
+
+
+def _student_depth(spec: ComparisonSpec) -> int | None:
+    shape = spec.student
+    if shape.choice in LAYERED:
+        return shape.layers
+    if shape.choice == "checkpoint":
+        return layers_of(references.model(shape.checkpoint))
+    return depth(spec.teachers[0])
+
+
+def assistant_shape(spec: ComparisonSpec) -> StudentParams:
+    """Return the model between teacher and student: like the student, but of middle size.
+
+    Raises:
+        BadInput: no size lies between them, or the teacher's size is not known here.
+
+    Source: Mirzadeh et al., AAAI 2020, arXiv 1902.03393; the size half way between is ours.
+    """
+    shape = spec.student
+    if shape.choice == "pruned":
+        return shape.changed({"sparsity": shape.sparsity / 2})
+    choice = shape.choice if shape.choice in LAYERED else "every"
+    if spec.assistant_layers:
+        return StudentParams(choice=choice, layers=spec.assistant_layers)
+    student, teacher = _student_depth(spec), depth(spec.teachers[0])
+    if student is None or teacher is None:
+        raise BadInput(
+            "How many layers lie between teacher and student is not known here.",
+            "Set --assistant-layers.",
+        )
+    if teacher - student < 2:
+        raise BadInput(
+            f"No assistant fits between a teacher of {teacher} layers and a student of {student}.",
+            "Choose a shallower student.",
+        )
+    return StudentParams(choice=choice, layers=(teacher + student) // 2)

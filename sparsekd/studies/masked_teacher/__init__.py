@@ -1,0 +1,1 @@
+"""A masked teacher: its quality over sparsity, its pruned model, exports and speed."""

@@ -1,0 +1,1 @@
+"""Sweeps: trade-off studies over λ, sparsity, method and seed, with their controls; searches."""

@@ -1,0 +1,105 @@
+"""The conclusion of a sweep: for each method the chosen cell, the verdicts and a sentence."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import pandas as pd
+
+from sparsekd.studies import teacher_kinds, verdict
+from sparsekd.studies.sweeps.sweep_results.choosing import Choice, Tries
+from sparsekd.studies.sweeps.sweep_results.wording import sentence
+from sparsekd.studies.verdict import Verdict
+
+
+@dataclass(frozen=True, eq=False)
+class Conclusion:
+    """The conclusion of a sweep for one method, on one reported split and metric.
+
+    `choices` are the best try of each kind of teacher, `verdicts` compare the student of the
+    chosen sparse teacher with each control; both by kind (see `teacher_kinds`), without those
+    that are not finished.
+    """
+
+    method: str
+    split: str
+    metric: str
+    choices: dict[str, Choice]
+    verdicts: dict[str, Verdict]
+
+    @property
+    def sentence(self) -> str:
+        """The verdict in words, the evidence, and what limits it."""
+        return sentence(self.choices, self.verdicts, self.metric)
+
+    @property
+    def verdict(self) -> Verdict | None:
+        """The verdict against the dense teacher, which had as many tries, or the first control."""
+        return self.verdicts.get("dense") or next(iter(self.verdicts.values()), None)
+
+    @property
+    def cell(self) -> tuple[float, float] | None:
+        """The chosen λ and sparsity; λ is 0 at sparsity 0, where it plays no part."""
+        ours = self.choices.get("scores")
+        if ours is None:
+            return None
+        return (ours.lam, ours.sparsity) if ours.sparsity else (0.0, 0.0)
+
+    def table(self) -> pd.DataFrame:
+        """Return the verdicts as rows: control, what (its title), `verdict.COLUMNS`."""
+        return verdict.table(self.verdicts, "control", teacher_kinds.title)
+
+
+def methods(students: pd.DataFrame) -> list[str]:
+    """Return the methods of a sweep, without what trains the student that has no teacher."""
+    return list(students.loc[students["ranking"] != "none", "method"].unique())
+
+
+def conclusions(
+    students: pd.DataFrame, split: str, metric: str, selection_metric: str | None = None
+) -> dict[str, Conclusion]:
+    """Return the conclusion for each method of a sweep.
+
+    λ and sparsity are chosen on the selection split, each control's best try too. The verdicts are
+    corrected together, for every control of every method that is planned, finished or not.
+
+    Args:
+        students: The frame of `sweep_results.students`.
+    """
+    chosen_by = selection_metric or metric
+    tries = {
+        method: Tries.of(students, method, split, metric, chosen_by) for method in methods(students)
+    }
+    return conclude(tries, split, metric)
+
+
+def conclude(tries: Mapping[str, Tries], split: str, metric: str) -> dict[str, Conclusion]:
+    """Return the conclusion for each method from its tries."""
+    choices = {method: own.choices() for method, own in tries.items()}
+    planned = [(method, kind) for method, own in tries.items() for kind in own.controls()]
+    pairs = {
+        (method, kind): (choices[method]["scores"].by_seed(), choices[method][kind].by_seed())
+        for method, kind in planned
+        if {"scores", kind} <= set(choices[method])
+    }
+    results = verdict.verdicts(pairs, planned, metric)
+    return {
+        method: Conclusion(
+            method,
+            split,
+            metric,
+            own,
+            {
+                kind: _limited(each, own["scores"], own[kind])
+                for (which, kind), each in results.items()
+                if which == method
+            },
+        )
+        for method, own in choices.items()
+    }
+
+
+def _limited(result: Verdict, ours: Choice, control: Choice) -> Verdict:
+    """Return a verdict with a reservation where "better" may be the luck of more tries."""
+    if result.verdict != verdict.BETTER or control.tries >= ours.tries:
+        return result
+    return replace(result, reason=f"with {ours.tries} tries against {control.tries}")

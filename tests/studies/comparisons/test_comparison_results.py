@@ -1,0 +1,158 @@
+"""Results of a comparison: rows, the cost of a student and of what was made for it, verdicts."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from sparsekd.runs import jobs, store
+from sparsekd.runs.records import Outcome, Plan, Run, State
+from sparsekd.studies.comparisons import comparison, comparison_results
+from tests.studies.comparisons.test_comparison import asked
+
+STEPS, SECONDS = 100, 2.0
+
+
+def finish(plan: Plan, but: str = "") -> Plan:
+    """Every run done, 100 steps in 2 seconds, except that of one role and what waits for it."""
+    store.save_plan(plan)
+    done: set[str] = set()
+    for step in plan.steps:
+        store.create(step.recipe)
+        if not done.issuperset(step.recipe.needs):
+            continue
+        if step.role == but:
+            outcome = Outcome(message="The disk is full.", hint="Free it.")
+            store.finish(step.recipe.run_id, State.FAILED, outcome, 1.0)
+            continue
+        facts = {"parameters": 10, "steps": STEPS, "episode_steps": 0, "held_out_passes": 0}
+        if step.role == "knowledge_selection":
+            facts |= {"episode_steps": 400, "held_out_passes": 32}
+        scores = {"accuracy": 0.8 + step.seed / 100, "loss": 0.5}
+        outcome = Outcome({"selection": {"accuracy": 0.1}, "validation": scores}, facts)
+        store.finish(step.recipe.run_id, State.DONE, outcome, SECONDS)
+        done.add(step.recipe.run_id)
+    return plan
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("SPARSEKD_HOME", str(tmp_path))
+    monkeypatch.setattr("sparsekd.runs.jobs.start_queue", lambda: None)
+    return tmp_path
+
+
+def cost(*methods: str) -> dict[str, dict]:
+    plan = finish(comparison.plan(asked(*methods)))
+    return {row["method"]: row for row in comparison_results.rows(plan)}
+
+
+# --- rows ------------------------------------------------------------------------------------
+
+
+def test_every_student_and_seed_has_one_row_on_the_split_that_chose_nothing():
+    plan = finish(comparison.plan(asked("fine_tuning", "vanilla:sparse_teacher", seeds=(0, 1))))
+    rows = comparison_results.rows(plan)
+    assert [(row["method"], row["seed"], row["split"]) for row in rows] == [
+        (method, seed, "validation")
+        for seed in (0, 1)
+        for method in ("fine_tuning", "vanilla:sparse_teacher")
+    ]
+    assert [row["metrics"]["accuracy"] for row in rows] == [0.8, 0.8, 0.81, 0.81]
+    assert [row["teachers"] for row in rows[:2]] == [[], ["sparse_teacher"]]
+
+
+def test_trial_students_and_assistants_count_as_extra_steps_and_time():
+    found = cost("fine_tuning", "vanilla", "vanilla:sparse_teacher", "vanilla:assistant")
+    assert {row["steps"] for row in found.values()} == {STEPS}
+    extra = {name: (row["extra_steps"], row["extra_seconds"]) for name, row in found.items()}
+    assert extra == {
+        "fine_tuning": (0, 0),
+        "vanilla": (0, 0),
+        # the trial student; with it the scores and the pruning
+        "vanilla:sparse_teacher": (STEPS, 3 * SECONDS),
+        "vanilla:assistant": (STEPS, SECONDS),
+    }
+
+
+def test_a_masked_teacher_costs_no_step_and_training_episodes_do():
+    found = cost("vanilla:random_mask", "knowledge_selection")
+    masked, selected = found["vanilla:random_mask"], found["knowledge_selection"]
+    assert (masked["extra_steps"], masked["extra_seconds"]) == (0, SECONDS)
+    assert (selected["steps"], selected["extra_steps"]) == (STEPS, 400)
+    assert selected["held_out_passes"] == 32
+    assert {row["tries"] for row in found.values()} == {1}
+
+
+def test_costs_are_means_over_seeds():
+    plan = finish(comparison.plan(asked("vanilla", "knowledge_selection", seeds=(0, 1))))
+    found = comparison_results.costs(plan).set_index("role")
+    assert found.loc["knowledge_selection", "extra_steps"] == 400
+    assert found["seeds"].tolist() == [2, 2]
+
+
+def test_an_unfinished_student_has_the_reason_of_the_run_that_it_waits_for():
+    plan = finish(comparison.plan(asked("vanilla", "vanilla:sparse_teacher")), but="scores")
+    (entry,) = comparison_results.unfinished(plan)
+    assert entry["method"] == "vanilla:sparse_teacher"
+    assert entry["reason"] == "The disk is full. Free it."
+    assert [row["method"] for row in comparison_results.rows(plan)] == ["vanilla"]
+
+
+def test_submitting_again_queues_what_failed_and_nothing_else():
+    plan = finish(comparison.plan(asked("vanilla", "fine_tuning")), but="fine_tuning")
+    runs: list[Run] = jobs.submit_plan(plan)
+    states = [run.state for run in runs]
+    assert states.count(State.QUEUED) == 1
+    assert states.count(State.DONE) == len(states) - 1
+
+
+# --- verdicts --------------------------------------------------------------------------------
+
+GAPS = [0.01, 0.02, 0.03, 0.02, 0.04]
+CONTROL = [0.5, 0.6, 0.7, 0.8, 0.9]
+RAISED = [one + gap for one, gap in zip(CONTROL, GAPS, strict=True)]
+
+
+def values(metric: str = "accuracy", **by_role: list[float]) -> pd.DataFrame:
+    rows = [
+        {"role": role, "seed": seed, "split": "validation", "metric": metric, "value": value}
+        for role, numbers in by_role.items()
+        for seed, value in enumerate(numbers)
+    ]
+    return pd.DataFrame(rows)
+
+
+def compared(planned: list[str], **by_role: list[float]) -> pd.DataFrame:
+    frame = values(**by_role)
+    return comparison_results.differences(frame, "validation", "accuracy", "vanilla", planned)
+
+
+def test_each_variant_is_compared_with_the_one_chosen():
+    found = compared(["fine_tuning", "vanilla", "pkd"], vanilla=CONTROL, pkd=RAISED)
+    assert found[["role", "what"]].to_numpy().tolist() == [["pkd", "Patient distillation (PKD)"]]
+    assert found["difference"][0] == pytest.approx(np.mean(GAPS))
+    assert found["wins"][0] == 5
+
+
+def test_what_is_significant_alone_need_not_be_among_many():
+    alone = compared(["vanilla", "pkd"], vanilla=CONTROL, pkd=RAISED)
+    planned = ["vanilla", "pkd", *(f"internal:{n}" for n in range(60))]
+    among = compared(planned, vanilla=CONTROL, pkd=RAISED)
+    assert (alone["verdict"][0], among["verdict"][0]) == ("better", "inconclusive")
+    assert among["reason"][0] == "not significant after correction for 61 comparisons"
+
+
+def test_nothing_finished_gives_no_row():
+    assert compared(["vanilla", "pkd"], vanilla=CONTROL).empty
+    nothing = values(vanilla=CONTROL)[:0]
+    assert comparison_results.differences(
+        nothing, "validation", "accuracy", "vanilla", ["vanilla", "pkd"]
+    ).empty
+
+
+def test_vanilla_distillation_is_the_baseline_where_it_is_there():
+    assert comparison_results.baseline(["pkd", "fine_tuning", "vanilla"]) == "vanilla"
+    assert comparison_results.baseline(["pkd", "fine_tuning"]) == "fine_tuning"
+    assert comparison_results.baseline(["pkd", "minilm"]) == "pkd"
