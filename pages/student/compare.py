@@ -71,14 +71,14 @@ def draw_examples(plan: Plan, card: TaskCard, split: str) -> None:
     table = example_agreement(card, one, other)
     counts = table["right"].value_counts()
     labels = NEARER if card.regression else RIGHT
-    for place, (right, label) in zip(st.columns(4), labels.items(), strict=False):
-        place.metric(label, int(counts.get(right, 0)), border=True)
+    for place, (group, label) in zip(st.columns(4), labels.items(), strict=False):
+        place.metric(label, int(counts.get(group, 0)), border=True)
     right = st.segmented_control(
         "Row numbers",
         list(labels),
         default="first",
         required=True,
-        format_func=labels.get,
+        format_func=lambda group: labels.get(group, group),
         key="compare.right",
     )
     rows = table[table["right"] == right].drop(columns="right")

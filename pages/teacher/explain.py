@@ -44,7 +44,7 @@ def draw_page(run: Run) -> None:
     with place:
         draw_head_map(made)
         kind, layer, index = unit_card.choose_unit(scores)
-    view = st.segmented_control(
+    chosen = st.segmented_control(
         "Question",
         list(VIEWS),
         format_func=lambda name: VIEWS[name],
@@ -52,6 +52,7 @@ def draw_page(run: Run) -> None:
         key=url_state.bound("view"),
         label_visibility="collapsed",
     )
+    view = chosen or "why"
     url_state.write(view=view)
     if view in OF_UNIT and (layer is None or index is None):
         st.info(

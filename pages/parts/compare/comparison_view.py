@@ -2,6 +2,7 @@
 
 import pandas as pd
 import streamlit as st
+from streamlit.elements.lib.column_types import ColumnConfig
 
 from pages.parts.compare import verdict_box
 from pages.parts.shell import frame, url_state
@@ -122,7 +123,7 @@ def draw_variants(
     frame.draw_download(table, "comparison", f"{key}.csv")
 
 
-def _columns(found: StudyMetric) -> dict[str, object]:
+def _columns(found: StudyMetric) -> dict[str, ColumnConfig]:
     number, text = st.column_config.NumberColumn, st.column_config.TextColumn
     return {
         "what": text("Method", width=230),

@@ -1,7 +1,9 @@
 """What removing units really does: maps of the measured changes, and the form that measures."""
 
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import plotly.graph_objects as go
@@ -31,11 +33,10 @@ def load(run: Run) -> Ablation:
     Raises:
         NotFound, BadInput: the file is missing or broken.
     """
-    found: Ablation = _load(str(run.folder), run.finished or 0.0)
-    return found
+    return _load(str(run.folder), run.finished or 0.0)
 
 
-@st.cache_data(max_entries=32, show_spinner=False)  # type: ignore[untyped-decorator]
+@st.cache_data(max_entries=32, show_spinner=False)
 def _load(folder: str, finished: float) -> Ablation:
     return Ablation.load(Path(folder) / "ablation.npz")
 
@@ -83,7 +84,9 @@ def _draw_map(found: Ablation, granularity: Granularity, measure: Measure) -> No
     heads = granularity == "head"
     chosen = unit_card.chosen_head(values.shape) if heads else None
     key = f"ablation.{granularity}"
-    clicks = {"on_select": partial(unit_card.store_click, key), "selection_mode": "points"}
+    click: Callable[[], None] | Literal["ignore"] = (
+        partial(unit_card.store_click, key) if heads else "ignore"
+    )
     title = ablation_words.title(found, measure).lower()
     st.plotly_chart(
         change_maps.plot_changes(values, measure, granularity, chosen),
@@ -93,7 +96,8 @@ def _draw_map(found: Ablation, granularity: Granularity, measure: Measure) -> No
         alt=f"Change of the {title} when each {granularity} is removed alone, "
         f"{values.shape[0]} layers of {values.shape[1]}; from {values.min():+.3g} to "
         f"{values.max():+.3g}, red is harm.",
-        **(clicks if heads else {}),
+        on_select=click,
+        selection_mode="points",
     )
 
 

@@ -28,7 +28,7 @@ def draw_explanation(
     scores = cached_scores.load(scores_run)
     truth = ablation_view.load(ablation_run) if ablation_run else None
     known = (str(ablation_run.folder), ablation_run.finished or 0.0) if ablation_run else None
-    found: Explanation = _explain(
+    found = _explain(
         str(scores_run.folder), unit, params.model_dump_json(), known, _scores=scores, _truth=truth
     )
     with st.container(border=True):
@@ -41,7 +41,7 @@ def draw_explanation(
         _draw_effect(found, truth)
 
 
-@st.cache_data(max_entries=256, show_spinner=False)  # type: ignore[untyped-decorator]
+@st.cache_data(max_entries=256, show_spinner=False)
 def _explain(
     folder: str,
     unit: Unit,

@@ -1,8 +1,9 @@
 """How well scores predict what removal really does: a table, words, and a scatter to click."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
+from typing import Literal
 
 import pandas as pd
 import streamlit as st
@@ -65,7 +66,7 @@ def draw_fidelity(scores_run: Run, ablation_run: Run, files: Mapping[str, Path])
     _draw_scatter(ranks, truth, choice)
 
 
-@st.cache_data(max_entries=64, show_spinner="Comparing …")  # type: ignore[untyped-decorator]
+@st.cache_data(max_entries=64, show_spinner="Comparing …")
 def _table(
     scores: str,
     ablation: str,
@@ -150,7 +151,9 @@ def _draw_scatter(ranks: dict[str, Ranks], truth: Ablation, choice: Choice) -> N
     axis = fidelity_words.effect_axis(ablation_words.title(truth, measure), measure, compared)
     places = ablation_tables.places(truth, granularity)
     key = f"fidelity.scatter.{granularity}"
-    clicks = {"on_select": partial(store_click, key, granularity), "selection_mode": "points"}
+    click: Callable[[], None] | Literal["ignore"] = (
+        "ignore" if granularity == "group" else partial(store_click, key, granularity)
+    )
     st.plotly_chart(
         plot_fidelity(score, effect, places, granularity, (name, axis)),
         width="stretch",
@@ -158,7 +161,8 @@ def _draw_scatter(ranks: dict[str, Ranks], truth: Ablation, choice: Choice) -> N
         config=figure_theme.CONFIG,
         alt=f"{name} of each of {score.size} {fidelity_words.UNITS[granularity].lower()} against "
         f"the {fidelity_words.COMPARED[compared].lower()} of its removal.",
-        **({} if granularity == "group" else clicks),
+        on_select=click,
+        selection_mode="points",
     )
     if granularity != "group":
         st.caption("Click a unit to see why it is removed or kept.")

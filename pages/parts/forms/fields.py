@@ -99,14 +99,8 @@ def _draw_float(
     title: str, field: FieldInfo, value: float | None, words: str | None, key: str
 ) -> Any:
     low, high = bounds(field)
-    return st.number_input(
-        title,
-        low,
-        high,
-        value,
-        step=step_size(value, low, high),
-        format="%g",
-        help=words,
-        key=key,
-        placeholder="as the heads" if value is None else None,
-    )
+    step = step_size(value, low, high)
+    if value is None:
+        empty = "as the heads"
+        return st.number_input(title, low, high, None, step, "%g", key, words, placeholder=empty)
+    return st.number_input(title, low, high, value, step, "%g", key, words)

@@ -73,10 +73,12 @@ def _upload_files() -> TaskCard | None:
         )
         for split, place in (("train", left), ("validation", right))
     }
-    if any(file is None for file in given.values()):
+    contents = {
+        split: (file.name, file.getvalue()) for split, file in given.items() if file is not None
+    }
+    if len(contents) < len(given):
         st.caption("Upload both files: one text column or two, and a label column.")
         return None
-    contents = {split: (file.name, file.getvalue()) for split, file in given.items()}
     return _choose_columns(uploads.keep_uploads(contents))
 
 
@@ -129,7 +131,7 @@ def _draw_columns(
     return tuple(texts), label, metric
 
 
-@st.cache_data(max_entries=16, show_spinner=False)  # type: ignore[untyped-decorator]
+@st.cache_data(max_entries=16, show_spinner=False)
 def _column_names(location: str) -> list[str]:
     return summary.column_names(location)
 
@@ -139,11 +141,10 @@ def _column_names(location: str) -> list[str]:
 
 def read_splits(card: TaskCard) -> Splits | None:
     """Return the task's rows by split, cached; None where the hub provides them later."""
-    found: Splits | None = _read_splits(json.dumps(card.to_json(), sort_keys=True))
-    return found
+    return _read_splits(json.dumps(card.to_json(), sort_keys=True))
 
 
-@st.cache_data(max_entries=8, show_spinner="Reading the task …")  # type: ignore[untyped-decorator]
+@st.cache_data(max_entries=8, show_spinner="Reading the task …")
 def _read_splits(card: str) -> Splits | None:
     return summary.read_splits(TaskCard.from_json(json.loads(card)))
 

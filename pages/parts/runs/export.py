@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from functools import partial
 
 import streamlit as st
+from streamlit.elements.lib.column_types import ColumnConfig
 
 from pages.parts.runs import unfinished
 from pages.parts.shell import frame
@@ -27,7 +28,7 @@ FORMATS = {
     ),
     "onnx": ("ONNX", "The smaller model as a graph for onnxruntime, batch and length free."),
 }
-COLUMNS = {
+COLUMNS: dict[str, str | ColumnConfig] = {
     "variant": "Model",
     "batch": "Batch",
     "tokens": "Tokens",

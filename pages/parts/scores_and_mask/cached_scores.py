@@ -23,11 +23,10 @@ def load(run: Run) -> Scores:
     Raises:
         NotFound, BadInput: the file is missing or broken, or holds NaN.
     """
-    found: Scores = _load(str(run.folder))
-    return found
+    return _load(str(run.folder))
 
 
-@st.cache_data(max_entries=32, show_spinner=False)  # type: ignore[untyped-decorator]
+@st.cache_data(max_entries=32, show_spinner=False)
 def _load(folder: str) -> Scores:
     return Scores.load(Path(folder) / "scores.npz")
 
@@ -38,11 +37,10 @@ def rescore(run: Run, student: str, params: ScoreParams) -> Scores:
     Raises:
         NotFound: no Jacobian, or no logits of the student; BadInput: files that are damaged.
     """
-    found: Scores = _rescore(*_files(run, student, params), params.model_dump_json())
-    return found
+    return _rescore(*_files(run, student, params), params.model_dump_json())
 
 
-@st.cache_data(max_entries=64, show_spinner=False)  # type: ignore[untyped-decorator]
+@st.cache_data(max_entries=64, show_spinner=False)
 def _rescore(jacobian: str, logits: str, params: str) -> Scores:
     student = score_runs.load_logits(Path(logits))
     asked = ScoreParams.model_validate_json(params)
@@ -56,13 +54,11 @@ def shared_removals(
 
     Shapes: -> (shuffles, 2): heads, neurons.
     """
-    shares: NDArray[np.float64] = _shared_removals(
-        *_files(run, student, params), params.model_dump_json(), lam, normalise
-    )
-    return shares
+    files = _files(run, student, params)
+    return _shared_removals(*files, params.model_dump_json(), lam, normalise)
 
 
-@st.cache_data(max_entries=16, show_spinner="Shuffling …")  # type: ignore[untyped-decorator]
+@st.cache_data(max_entries=16, show_spinner="Shuffling …")
 def _shared_removals(
     jacobian: str, logits: str, params: str, lam: float, normalise: str
 ) -> NDArray[np.float64]:

@@ -38,11 +38,10 @@ def draw_quality(scores: Run, params: MaskParams) -> None:
 
 
 def _read_table(folder: Path) -> pd.DataFrame:
-    found: pd.DataFrame = _read_folder(str(folder))
-    return found
+    return _read_folder(str(folder))
 
 
-@st.cache_data(max_entries=64, show_spinner=False)  # type: ignore[untyped-decorator]
+@st.cache_data(max_entries=64, show_spinner=False)
 def _read_folder(folder: str) -> pd.DataFrame:
     return masked_quality.read_table(Path(folder))
 

@@ -132,7 +132,7 @@ def current_study() -> Plan | None:
 # --- cached reads ----------------------------------------------------------------------------
 
 
-@st.cache_resource  # type: ignore[untyped-decorator]
+@st.cache_resource
 def start_queue() -> None:
     """Start the queue once per server, so that runs left waiting by a crash go on."""
     jobs.start_queue_if_idle()
@@ -146,17 +146,16 @@ def run_titles() -> Callable[[Recipe], str]:
     return lambda recipe: found.get(recipe.run_id) or tables.title(recipe)
 
 
-@st.cache_data(max_entries=64, show_spinner=False)  # type: ignore[untyped-decorator]
+@st.cache_data(max_entries=64, show_spinner=False)
 def _run_titles(plan_id: str, _plan: Plan) -> dict[str, str]:
     return titles.run_titles(_plan)
 
 
 def load_outputs(run: Run, split: str) -> Outputs | None:
     """Return logits and labels of a finished run; None where it has kept none."""
-    found: Outputs | None = _load_outputs(str(run.folder), split, run.finished or 0.0)
-    return found
+    return _load_outputs(str(run.folder), split, run.finished or 0.0)
 
 
-@st.cache_data(max_entries=64, show_spinner=False)  # type: ignore[untyped-decorator]
+@st.cache_data(max_entries=64, show_spinner=False)
 def _load_outputs(folder: str, split: str, finished: float) -> Outputs | None:
     return outputs.load_outputs(Path(folder), split)

@@ -1,6 +1,7 @@
 """One cell of a trade-off study: the choice of λ and sparsity, and the seeds of that cell."""
 
 import streamlit as st
+from streamlit.elements.lib.column_types import ColumnConfig
 
 from pages.parts.shell import frame, url_state
 from pages.parts.sweep import sweep_progress
@@ -71,7 +72,7 @@ def draw_cell(of: SweepMetric) -> None:
     )
 
 
-def _columns(of: SweepMetric) -> dict[str, object]:
+def _columns(of: SweepMetric) -> dict[str, ColumnConfig]:
     number = st.column_config.NumberColumn
     return {
         "seed": number("Seed", width=50),

@@ -35,19 +35,16 @@ class SweepSnapshot:
 
     def frame(self, name: str) -> pd.DataFrame:
         """Return one of the frames of `READERS`."""
-        found: pd.DataFrame = _frame(name, self.version, self.plan)
-        return found
+        return _frame(name, self.version, self.plan)
 
     def conclusion(self, of: SweepMetric) -> Conclusion:
         """Return the chosen cell, the verdict against each control, and both in a sentence."""
-        found: dict[str, Conclusion] = _conclusions(self.version, of.split, of.metric, of.students)
-        return found[of.method]
+        return _conclusions(self.version, of.split, of.metric, of.students)[of.method]
 
     def front(self, of: SweepMetric) -> pd.DataFrame:
         """Return quality, size and measured speed of all models."""
         measured = len(store.runs("measure", [State.DONE]))
-        found: pd.DataFrame = _front(self.version, measured, of.split, of.metric, self.plan)
-        return found
+        return _front(self.version, measured, of.split, of.metric, self.plan)
 
     def curve(self, of: SweepMetric) -> pd.DataFrame:
         """Return students over sparsity, beside their teachers."""
@@ -67,18 +64,18 @@ def take_snapshot(plan: Plan) -> SweepSnapshot:
     return SweepSnapshot(plan, version)
 
 
-@st.cache_data(max_entries=32, show_spinner="Reading the students …")  # type: ignore[untyped-decorator]
+@st.cache_data(max_entries=32, show_spinner="Reading the students …")
 def _frame(name: str, version: Version, _plan: Plan) -> pd.DataFrame:
     return READERS[name](_plan)
 
 
-@st.cache_data(max_entries=32, show_spinner="Testing the differences …")  # type: ignore[untyped-decorator]
+@st.cache_data(max_entries=32, show_spinner="Testing the differences …")
 def _conclusions(
     version: Version, split: str, metric: str, _students: pd.DataFrame
 ) -> dict[str, Conclusion]:
     return sweep_results.conclusions(_students, split, metric)
 
 
-@st.cache_data(max_entries=16, show_spinner="Reading the models …")  # type: ignore[untyped-decorator]
+@st.cache_data(max_entries=16, show_spinner="Reading the models …")
 def _front(version: Version, measured: int, split: str, metric: str, _plan: Plan) -> pd.DataFrame:
     return sweep_results.front([_plan], split, metric)

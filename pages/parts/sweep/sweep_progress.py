@@ -74,7 +74,7 @@ def _time_left(plan: Plan, running: int) -> str:
     return cost.time_left(budget, running)
 
 
-@st.cache_data(ttl=20, max_entries=8, show_spinner=False)  # type: ignore[untyped-decorator]
+@st.cache_data(ttl=20, max_entries=8, show_spinner=False)
 def _budget(home: str, name: str, _plan: Plan) -> cost.CostEstimate:
     return cost.estimate(_plan)
 

@@ -2,6 +2,7 @@
 
 import pandas as pd
 import streamlit as st
+from streamlit.elements.lib.column_types import ColumnConfig
 
 from pages.parts.compare import verdict_box
 from pages.parts.shell import frame, url_state
@@ -99,7 +100,7 @@ def draw_evidence(snapshot: SweepSnapshot, of: SweepMetric) -> None:
     draw_downloads(found.table(), f"verdicts-{of.plan.id}", f"{of.key}.verdicts")
 
 
-def _choice_columns(of: SweepMetric) -> dict[str, object]:
+def _choice_columns(of: SweepMetric) -> dict[str, ColumnConfig]:
     number, text = st.column_config.NumberColumn, st.column_config.TextColumn
     return {
         "what": text("Teacher", width=175, help="Each with its best setting or try."),
@@ -138,7 +139,7 @@ def _choice_columns(of: SweepMetric) -> dict[str, object]:
     }
 
 
-def _verdict_columns(of: SweepMetric) -> dict[str, object]:
+def _verdict_columns(of: SweepMetric) -> dict[str, ColumnConfig]:
     number, text = st.column_config.NumberColumn, st.column_config.TextColumn
     return {
         "what": text("Control", width=165, help="Each with its best setting or try."),
