@@ -15,6 +15,7 @@ from sparsekd.data import Encoded
 from sparsekd.knowledge.ablation import Removal, ablate, single_heads
 from sparsekd.knowledge.evaluation import predict
 from sparsekd.models import architectures
+from sparsekd.models.devices import move
 from sparsekd.models.gates import gated
 from sparsekd.units.masking import Mask
 
@@ -45,7 +46,8 @@ def deeper(teacher: PreTrainedModel, layers: int) -> PreTrainedModel:
         model: PreTrainedModel = AutoModelForSequenceClassification.from_config(
             config, dtype=torch.float32
         )
-    return model.eval().to(teacher.device)
+    model.eval()
+    return move(model, teacher.device)
 
 
 def _row(model: PreTrainedModel, data: Encoded, rounds: int) -> Row:

@@ -78,7 +78,9 @@ class StudentBenchmark:
     def student(self, seed: int) -> PreTrainedModel:
         """Return a student before its first step."""
         params = StudentParams(layers=self.setting.layers)
-        return students.initial(self.source, params, seed).train()
+        student = students.initial(self.source, params, seed)
+        student.train()
+        return student
 
     def trainer(self, seed: int) -> Trainer:
         """Return the trainer of a new student, with its own order of the data."""

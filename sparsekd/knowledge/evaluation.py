@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from transformers import PreTrainedModel
 
 from sparsekd.data import Encoded, packed
+from sparsekd.models.devices import move
 from sparsekd.models.gates import cls_only
 from sparsekd.models.memory import enough_memory
 from sparsekd.tasks import TaskCard, metrics
@@ -53,7 +54,7 @@ def predict(
     Raises:
         Unavailable: memory ran out.
     """
-    model.to(device)
+    move(model, device)
     batches = packed(data.lengths, TOKENS.get(torch.device(device).type, TOKENS_ELSEWHERE))
     parts, done, start = [], 0, time.monotonic()
     with enough_memory(HINT), torch.no_grad(), eval_mode(model), cls_only(model):
@@ -62,7 +63,7 @@ def predict(
             parts.append(model(**batch.inputs(model)).logits.float().cpu())
             done += len(rows)
             on_progress(_progress(done, len(data), time.monotonic() - start))
-    logits = torch.cat(parts).numpy() if parts else np.zeros((0, model.config.num_labels))
+    logits = torch.cat(parts).numpy() if parts else np.zeros((0, model.config.num_labels or 0))
     return _in_order(logits.astype(np.float32), batches)
 
 

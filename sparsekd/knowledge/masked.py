@@ -148,7 +148,9 @@ def predict(
 def _structure_copy(teacher: PreTrainedModel) -> PreTrainedModel:
     """Copy the model's modules around the same weight tensors, in eval mode."""
     shared = {id(weight): weight for weight in (*teacher.parameters(), *teacher.buffers())}
-    return copy.deepcopy(teacher, shared).eval()
+    shell = copy.deepcopy(teacher, shared)
+    shell.eval()
+    return shell
 
 
 # --- sliced ------------------------------------------------------------------------------------

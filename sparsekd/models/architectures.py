@@ -131,7 +131,7 @@ def head_size(config: PretrainedConfig) -> int:
 
 def classifier(model: PreTrainedModel) -> nn.Linear:
     """Return the last matrix, whose outputs are the logits."""
-    return _linear(model, of(model).classifier)
+    return linear(model, of(model).classifier)
 
 
 def embeddings(model: PreTrainedModel) -> nn.Module:
@@ -171,18 +171,23 @@ def shape(model: PreTrainedModel) -> ModelShape:
 def _layer(family: Family, block: nn.Module, size: int) -> Layer:
     return Layer(
         attention=block.get_submodule(family.query.rpartition(".")[0]),
-        query=_linear(block, family.query),
-        key=_linear(block, family.key),
-        value=_linear(block, family.value),
-        head_site=_linear(block, family.head_site),
-        expansion=_linear(block, family.expansion),
-        neuron_site=_linear(block, family.neuron_site),
+        query=linear(block, family.query),
+        key=linear(block, family.key),
+        value=linear(block, family.value),
+        head_site=linear(block, family.head_site),
+        expansion=linear(block, family.expansion),
+        neuron_site=linear(block, family.neuron_site),
         cls_cuts=tuple(block.get_submodule(path) for path in family.cls_cuts),
         head_size=size,
     )
 
 
-def _linear(parent: nn.Module, path: str) -> nn.Linear:
+def linear(parent: nn.Module, path: str) -> nn.Linear:
+    """Return the linear layer of this name inside a module.
+
+    Raises:
+        Incompatible: it is another kind of layer.
+    """
     found = parent.get_submodule(path)
     if not isinstance(found, nn.Linear):
         raise Incompatible(f"{path} is a {type(found).__name__}, not a plain linear layer.")

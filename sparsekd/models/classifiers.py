@@ -36,8 +36,9 @@ def fit_classifier(
 
 def labels_of(config: PretrainedConfig) -> tuple[tuple[str, ...], bool]:
     """Return a model's class names in id order (none for regression), and whether it is one."""
-    names = tuple(str(config.id2label[number]) for number in range(config.num_labels))
-    return ((), True) if config.num_labels == 1 else (names, False)
+    known = {int(number): str(name) for number, name in (config.id2label or {}).items()}
+    names = tuple(known[number] for number in range(len(known)))
+    return ((), True) if len(names) == 1 else (names, False)
 
 
 def name_labels(model: PreTrainedModel, labels: tuple[str, ...], regression: bool) -> None:
@@ -47,7 +48,7 @@ def name_labels(model: PreTrainedModel, labels: tuple[str, ...], regression: boo
     config.id2label = dict(enumerate(names))
     config.label2id = {name: number for number, name in enumerate(names)}
     config.problem_type = "regression" if regression else "single_label_classification"
-    model.num_labels = len(names)
+    model.num_labels = len(names)  # type: ignore[assignment]  # torch: "a tensor or a module"
 
 
 def output_order(

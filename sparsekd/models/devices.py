@@ -1,8 +1,13 @@
 """Devices of this machine on which torch can compute."""
 
+from typing import TypeVar
+
 import torch
+from torch import nn
 
 from sparsekd.runs.jobs import Device, describe_processor
+
+Model = TypeVar("Model", bound=nn.Module)
 
 
 def available() -> list[Device]:
@@ -15,3 +20,11 @@ def available() -> list[Device]:
     if torch.backends.mps.is_available():
         found.append(Device("mps", "Apple GPU, memory shared with the processor"))
     return [*found, Device("cpu", describe_processor())]
+
+
+def move(model: Model, device: torch.device | str) -> Model:
+    """Move a model to a device, in place, and return it.
+
+    As a plain module: transformers' decorator of `to` loses `self`, so that no device fits.
+    """
+    return model.to(device)

@@ -18,7 +18,9 @@ def load(folder: str | Path = Path(__file__).parent) -> PreTrainedModel:
     )
     # A layer without heads: fused attention on GPUs refuses empty inputs.
     kind = "eager" if any(0 in weight.shape for weight in weights.values()) else "sdpa"
-    model = AutoModelForSequenceClassification.from_config(config, attn_implementation=kind)
+    model: PreTrainedModel = AutoModelForSequenceClassification.from_config(
+        config, attn_implementation=kind
+    )
     for name, part in model.named_modules():
         if isinstance(part, nn.Linear):
             part.weight = nn.Parameter(weights[f"{name}.weight"])
@@ -26,4 +28,5 @@ def load(folder: str | Path = Path(__file__).parent) -> PreTrainedModel:
             part.register_parameter("bias", None if bias is None else nn.Parameter(bias))
             part.out_features, part.in_features = part.weight.shape
     model.load_state_dict(weights)
-    return model.eval()
+    model.eval()
+    return model

@@ -137,7 +137,7 @@ def _move(beside: Path, folder: Path) -> None:
 
 def _config(folder: Path) -> PretrainedConfig:
     try:
-        config = AutoConfig.from_pretrained(folder, local_files_only=True)
+        config: PretrainedConfig = AutoConfig.from_pretrained(folder, local_files_only=True)
     except (OSError, ValueError, TypeError, KeyError, StrictDataclassError) as error:
         raise BadInput(
             f"{folder / checkpoints.CONFIG} is not a valid configuration.", _reason(error)
@@ -152,7 +152,7 @@ def _sized(config: PretrainedConfig, sizes: Sizes) -> PreTrainedModel:
     """Build a classifier whose layers are as wide as the checkpoint's, with undefined weights."""
     with no_init_weights():  # random initialisation takes seconds
         try:
-            model = AutoModelForSequenceClassification.from_config(
+            model: PreTrainedModel = AutoModelForSequenceClassification.from_config(
                 config, dtype=torch.float32, attn_implementation="sdpa"
             )
         except (ValueError, TypeError, RuntimeError) as error:
@@ -163,7 +163,7 @@ def _sized(config: PretrainedConfig, sizes: Sizes) -> PreTrainedModel:
             # Only a block without units has no bias; elsewhere a missing bias is damage.
             biased = size[1] > 0 or f"{path}.bias" in sizes
             bias = torch.empty(size[0]) if biased else None
-            resize(model.get_submodule(path), torch.empty(size), bias)
+            resize(architectures.linear(model, path), torch.empty(size), bias)
     architectures.check_sizes(model)
     spare_empty_attention(model)
     return model

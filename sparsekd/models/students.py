@@ -80,7 +80,8 @@ def with_layers(teacher: PreTrainedModel, numbers: list[int]) -> PreTrainedModel
     kept = [architectures.blocks(student)[number] for number in numbers]
     architectures.set_blocks(student, nn.ModuleList(kept))
     student.config.num_hidden_layers = len(kept)
-    return student.eval()
+    student.eval()
+    return student
 
 
 def untrained(
@@ -133,7 +134,9 @@ def _pruned(teacher: PreTrainedModel, mask: UnitMask | None) -> PreTrainedModel:
             "A pruned student needs the teacher's expressiveness.",
             "Score the teacher first, or choose its bottom layers.",
         )
-    return prune(teacher, mask).eval()
+    student = prune(teacher, mask)
+    student.eval()
+    return student
 
 
 def _checkpoint(
@@ -168,4 +171,5 @@ def _drawn(config: PretrainedConfig, seed: int) -> PreTrainedModel:
         model: PreTrainedModel = AutoModelForSequenceClassification.from_config(
             config, dtype=torch.float32, attn_implementation="sdpa"
         )
-    return model.eval()
+    model.eval()
+    return model

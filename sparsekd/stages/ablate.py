@@ -15,6 +15,7 @@ from sparsekd.errors import BadInput
 from sparsekd.knowledge import ablation
 from sparsekd.knowledge.rankings import from_weights
 from sparsekd.models import architectures
+from sparsekd.models.devices import move
 from sparsekd.runs import store
 from sparsekd.runs.records import Outcome
 from sparsekd.stages import inputs
@@ -46,7 +47,7 @@ def run(context: StageContext) -> Outcome:
     removals = _removals(grid, groups, params.neuron_layer)
     cache = BatchFiles(context.folder / "partial", len(removals))
     logits = ablation.ablate(
-        teacher.to(context.device), data, removals, cache, _progress_callback(context)
+        move(teacher, context.device), data, removals, cache, _progress_callback(context)
     )
     values = evaluate_removals(splits.card, logits, data.labels, student)
     found = _ablation(

@@ -5,6 +5,7 @@ import numpy as np
 from sparsekd.catalog.stage_parameters import AttributeParams
 from sparsekd.knowledge.gradients import PassOptions
 from sparsekd.knowledge.rankings import from_data
+from sparsekd.models.devices import move
 from sparsekd.runs.records import Outcome
 from sparsekd.stages import inputs
 from sparsekd.stages.context import StageContext
@@ -22,7 +23,7 @@ def run(context: StageContext) -> Outcome:
         on_progress=lambda done, of: context.report("attributions", done, of),
         should_stop=context.should_stop,
     )
-    teacher = teacher.to(context.device)
+    move(teacher, context.device)
     heads, neurons = from_data(teacher, data, splits.tokenizer, params, options)
     made = {"task": recipe.task, "inputs": recipe.inputs, "max_length": splits.max_length}
     made |= {"ranking": params.kind, "attribution": params.values(), "examples": len(data)}

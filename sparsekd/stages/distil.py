@@ -12,6 +12,7 @@ from sparsekd.errors import Incompatible, SparseKDError
 from sparsekd.knowledge import scores
 from sparsekd.knowledge.gradients import PassOptions
 from sparsekd.models import students
+from sparsekd.models.devices import move
 from sparsekd.runs import references
 from sparsekd.runs.records import Outcome
 from sparsekd.stages import inputs
@@ -121,6 +122,6 @@ def _expressiveness_mask(
         on_progress=lambda done, total: context.report("expressiveness", done, total),
         should_stop=context.should_stop,
     )
-    teacher = teacher.to(context.device)
+    move(teacher, context.device)
     found = scores.stream(teacher, data, no_student, ScoreParams(), options).per_batch
     return masking.build(found, MaskParams(lam=1.0, sparsity=sparsity))

@@ -14,6 +14,7 @@ from transformers import PreTrainedModel
 
 from sparsekd.catalog.stage_parameters import MeasureParams
 from sparsekd.models import architectures, checkpoints, exporting, loading
+from sparsekd.models.devices import move
 from sparsekd.models.memory import enough_memory
 from sparsekd.models.timing import forward_times, full_inputs
 from sparsekd.runs import jobs, masks, measurements, references
@@ -89,7 +90,7 @@ def _rows(
 ) -> pd.DataFrame:
     sizes = {name: _facts(model) for name, model in models.items()}
     for model in models.values():
-        model.to(device).eval()
+        move(model, device).eval()
     settings = [(batch, tokens) for tokens in params.tokens for batch in params.batch_sizes]
     rows, done, total = [], 0, len(settings) * params.rounds
 

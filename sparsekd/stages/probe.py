@@ -10,6 +10,7 @@ from sparsekd.catalog import rankings
 from sparsekd.catalog.stage_parameters import MaskParams, ProbeParams
 from sparsekd.knowledge import masked
 from sparsekd.knowledge.rankings import from_weights
+from sparsekd.models.devices import move
 from sparsekd.runs import store
 from sparsekd.runs.records import Outcome
 from sparsekd.stages import inputs
@@ -38,7 +39,7 @@ def run(context: StageContext) -> Outcome:
 
     on_progress(0, 0)
     masks = [mask for *_, mask in points]
-    logits = masked.predict(teacher.to(context.device), data, masks, on_progress)
+    logits = masked.predict(move(teacher, context.device), data, masks, on_progress)
     rows = [
         {"ranking": ranking, "lam": lam, "sparsity": sparsity}
         | metrics.evaluate(splits.card, answers, data.labels)

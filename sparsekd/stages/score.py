@@ -11,6 +11,7 @@ from sparsekd.data import Encoded
 from sparsekd.knowledge import scores
 from sparsekd.knowledge.gradients import PassOptions
 from sparsekd.models import architectures
+from sparsekd.models.devices import move
 from sparsekd.runs.records import Outcome
 from sparsekd.stages import inputs
 from sparsekd.stages.context import StageContext
@@ -29,7 +30,7 @@ def run(context: StageContext) -> Outcome:
     data = splits[params.split]
     student = inputs.student_logits(context, splits, params.split)
     made_from = {"task": recipe.task, "inputs": recipe.inputs, "max_length": splits.max_length}
-    found, kept = _scored(context, teacher.to(context.device), data, student, params, made_from)
+    found, kept = _scored(context, move(teacher, context.device), data, student, params, made_from)
     found.save(context.folder / "scores.npz")
     save_shape(context, teacher)
     layers, heads, neurons = found.shape

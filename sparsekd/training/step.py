@@ -14,6 +14,7 @@ from sparsekd.errors import BadInput, Cancelled, Incompatible
 from sparsekd.knowledge.evaluation import eval_mode
 from sparsekd.knowledge.observe import Knowledge, observe
 from sparsekd.methods.base import BatchOutputs, Setup, TrainingProgress
+from sparsekd.models.devices import move
 from sparsekd.training.checkpoint import merged, part
 from sparsekd.training.events import CacheProgress
 from sparsekd.training.job import TrainingJob
@@ -38,8 +39,8 @@ class TrainingStep:
 
     def __init__(self, job: TrainingJob) -> None:
         self.job = job
-        job.model.to(job.device)
-        self.teachers = tuple(each.to(job.device).eval() for each in job.teachers)
+        move(job.model, job.device)
+        self.teachers = tuple(move(each, job.device).eval() for each in job.teachers)
         self.epoch_steps = -(-len(job.data) // job.params.batch_size)
         _check(job)
         self.teacher_logits = self._stacked_teacher_logits()
