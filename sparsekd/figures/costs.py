@@ -1,5 +1,7 @@
 """The cost of a sweep: finished runs over time, and seconds of work by stage."""
 
+from collections.abc import Iterable
+
 import pandas as pd
 import plotly.graph_objects as go
 
@@ -47,10 +49,10 @@ def _unit(seconds: float) -> tuple[float, str]:
     return 1.0, "seconds"
 
 
-def _steps(x: object, y: object, name: str, colour: str, dash: str) -> go.Scatter:
+def _steps(x: object, y: Iterable[float], name: str, colour: str, dash: str) -> go.Scatter:
     return go.Scatter(
         x=x,
-        y=list(y),  # type: ignore[call-overload]
+        y=list(y),
         mode="lines",
         name=name,
         line={"color": colour, "dash": dash, "width": 2, "shape": "hv"},
@@ -64,6 +66,6 @@ def costs_in_words(frame: pd.DataFrame) -> str:
         return "No run is finished."
     span = duration(float(frame["finished"].max() - frame["started"].min()))
     sums = frame.groupby("stage")["seconds"].sum().sort_values(ascending=False)
-    parts = [f"{STAGES.get(stage, stage)} {duration(value)}" for stage, value in sums.items()]
+    parts = [f"{STAGES.get(str(stage), stage)} {duration(value)}" for stage, value in sums.items()]
     work = duration(float(frame["seconds"].sum()))
     return f"{len(frame)} runs finished within {span}; {work} of work: {', '.join(parts)}."

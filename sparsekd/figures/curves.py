@@ -222,9 +222,9 @@ def quality_in_words(curve: pd.DataFrame, metric: str, split: str = "", method: 
     rows = of_method(curve, method).dropna(subset=["mean"])
     names = {"none": "student without teacher", "dense": "student of the dense teacher"}
     parts = []
-    for (ranking, lam), group in rows.groupby(["ranking", "lam"], dropna=False, sort=False):
-        values = group["mean"]
-        best = group.loc[values.idxmin() if metrics.lower_is_better(metric) else values.idxmax()]
+    for (kind, lam), group in rows.groupby(["ranking", "lam"], dropna=False, sort=False):
+        ranking, values = str(kind), group["mean"]
+        best = group.iloc[values.argmin() if metrics.lower_is_better(metric) else values.argmax()]
         name = f"λ {lam:g}" if ranking == "scores" else names.get(ranking) or _removed(ranking)
         where = "" if ranking in names else f" at sparsity {percent(best['sparsity'])}"
         parts.append(f"{name} {best['mean']:.3f}{where}")

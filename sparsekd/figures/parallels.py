@@ -57,7 +57,7 @@ def parallel(
         figure.add_trace(_bundle(heights[own], name, style))
     notes = [
         note
-        for place, (column, name) in enumerate(zip(heights, names, strict=True))
+        for place, (column, name) in enumerate(zip(heights.columns, names, strict=True))
         for note in _axis(place, rows, column, name, theme)
     ]
     line = {"type": "line", "y0": 0, "y1": 1, "line": {"color": theme.ink, "width": 1}}

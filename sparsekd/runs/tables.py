@@ -138,7 +138,9 @@ def agreement(found: pd.DataFrame) -> pd.DataFrame:
 def instances(found: pd.DataFrame) -> pd.DataFrame:
     """Return one row per example: text, chosen teachers, each teacher's probability and loss."""
     wide = found.pivot(index="row", columns="teacher", values=["probability", "teacher_loss"])
-    wide.columns = [f"{_COLUMN[kind]} {teacher}" for kind, teacher in wide.columns]
+    kinds, teachers = (wide.columns.get_level_values(level) for level in range(2))
+    pairs = zip(kinds, teachers, strict=True)
+    wide.columns = [f"{_COLUMN[kind]} {teacher}" for kind, teacher in pairs]
     firsts = found.groupby("row")[["text", "label", "student_loss"]].first()
     chosen = found[found["chosen"].astype(bool)].groupby("row")["teacher"]
     taught = chosen.agg(lambda teachers: ", ".join(str(each) for each in teachers))

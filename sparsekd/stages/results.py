@@ -47,9 +47,9 @@ def save_inspected_examples(
     if not rows:
         return
     table, frame = pd.DataFrame(rows), splits.frames["train"]
-    columns = [frame[name] for name in ("text", "pair") if name in frame]
-    texts = columns[0].str.cat(columns[1:], sep=" | ").to_numpy()
+    first = frame["text"]
+    texts = first.str.cat(frame["pair"], sep=" | ") if "pair" in frame else first
     if "label" in table and splits.card.labels:
         table["label"] = [splits.card.labels[int(label)] for label in table["label"]]
-    table["text"] = texts[subsampled_rows(len(frame), train_examples)][table["row"]]
+    table["text"] = texts.to_numpy()[subsampled_rows(len(frame), train_examples)][table["row"]]
     atomic_write(context.folder / "findings.parquet", lambda path: table.to_parquet(path))

@@ -30,13 +30,13 @@ def _sweep_titles(plan: Plan) -> dict[str, str]:
         else roles.title(step.role)
         for step in plan.steps
     }
-    for cell in sweep.cells(plan).itertuples():
+    for cell in sweep.cells(plan).to_dict("records"):
         parts = [
-            found[cell.run],
-            f"λ {cell.lam:g}" if cell.ranking == "scores" else "",
-            f"sparsity {cell.sparsity:.0%}" if cell.sparsity > 0 else "",
-            f"number {cell.attempt}" if cell.attempt else "",
-            f"seed {cell.seed}",
+            found[cell["run"]],
+            f"λ {cell['lam']:g}" if cell["ranking"] == "scores" else "",
+            f"sparsity {cell['sparsity']:.0%}" if cell["sparsity"] > 0 else "",
+            f"number {cell['attempt']}" if cell["attempt"] else "",
+            f"seed {cell['seed']}",
         ]
-        found[cell.run] = ", ".join(part for part in parts if part)
+        found[cell["run"]] = ", ".join(part for part in parts if part)
     return found

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from difflib import get_close_matches
+from typing import Literal
 
 import pandas as pd
 
@@ -102,5 +103,5 @@ def check_texts(raw: pd.DataFrame, columns: Sequence[str], where: str) -> None:
 def uniform(raw: pd.DataFrame, text: Sequence[str], label: str, regression: bool) -> pd.DataFrame:
     """Return the columns text, (pair) and label, float32 for regression, otherwise int64."""
     shaped = pd.DataFrame({new: raw[old] for new, old in zip(("text", "pair"), text, strict=False)})
-    kind = "float32" if regression else "int64"
+    kind: Literal["float32", "int64"] = "float32" if regression else "int64"
     return shaped.assign(label=raw[label].astype(kind)).reset_index(drop=True)

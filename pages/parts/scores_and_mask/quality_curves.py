@@ -133,8 +133,9 @@ def _plot_curves(known: pd.DataFrame, name: str, params: MaskParams) -> alt.Laye
             alt.datum.ranking == f"λ {params.lam:g}", alt.value(3), alt.value(1.5)
         ),
     )
-    layered: alt.LayerChart = (drawn + _plot_rule(params.sparsity)).properties(height=320)
-    return charts.legible(layered)
+    layers = (drawn + _plot_rule(params.sparsity)).properties(height=320)
+    layered: alt.LayerChart = charts.legible(layers)
+    return layered
 
 
 def _dashes(order: list[str]) -> alt.Scale:

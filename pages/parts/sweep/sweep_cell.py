@@ -1,5 +1,6 @@
 """One cell of a trade-off study: the choice of λ and sparsity, and the seeds of that cell."""
 
+import pandas as pd
 import streamlit as st
 from streamlit.elements.lib.column_types import ColumnConfig
 
@@ -62,7 +63,7 @@ def draw_cell(of: SweepMetric) -> None:
     ]
     runs = [sweep_progress.run_link(run) for run in table["run"]]
     st.dataframe(
-        table.drop(columns="scores").assign(run=runs, mask=links),
+        table.drop(columns="scores").assign(run=runs, mask=pd.Series(links, table.index)),
         width="stretch",
         hide_index=True,
         height="content",

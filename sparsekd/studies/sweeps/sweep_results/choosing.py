@@ -154,7 +154,7 @@ def _values(
     """Return the values of one split and metric. Shapes: (tries, seeds)."""
     numbered = measured(own, split, metric).merge(places.reset_index(names="try"), on=PLACE)
     wide = numbered.pivot_table(index="try", columns="seed", values="value", dropna=False)
-    values: Array = wide.reindex(index=places.index, columns=seeds).to_numpy(dtype=np.float64)
+    values: Array = wide.reindex(index=places.index, columns=list(seeds)).to_numpy(dtype=np.float64)
     return values
 
 

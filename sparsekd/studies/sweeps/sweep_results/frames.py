@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from functools import cache
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -140,7 +140,8 @@ def grid(students: pd.DataFrame, method: str, split: str, metric: str) -> pd.Dat
     own = students[(students["method"] == method) & (students["attempt"] == 0)]
     own = own[own["ranking"].isin(["scores", "dense"])].sort_values("seed")
     known = measured(own, split, metric).groupby(["lam", "sparsity"], dropna=False)["value"]
-    values = {_key(*place): group for place, group in known}
+    # A group's key has the types of its columns, which the stubs cannot know.
+    values = {_key(*cast("tuple[float, float]", place)): group for place, group in known}
     sparse = own[own["ranking"] == "scores"]
     rows = []
     for lam in sorted(sparse["lam"].unique()):
