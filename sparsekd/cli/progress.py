@@ -3,6 +3,7 @@
 import sys
 import time
 from collections.abc import Sequence
+from typing import Never
 
 from tqdm import tqdm
 
@@ -78,7 +79,7 @@ class _Display:
         self.steps, self.keep_going = steps, keep_going
         self.seen: dict[str, State] = {}
         self.terminal = sys.stderr.isatty()
-        self.bar: tqdm[None] | None = None
+        self.bar: tqdm[Never] | None = None  # moved by hand, over no items
 
     def update(self, runs: dict[str, Run]) -> None:
         for place, step in enumerate(self.steps, start=1):

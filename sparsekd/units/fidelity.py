@@ -210,8 +210,8 @@ def _statistics(score: Row, effect: Row, count: int, seed: int, resamples: int) 
         method="percentile",
         rng=np.random.default_rng(seed),
     ).confidence_interval
-    values = pairs.statistics(np.arange(score.size))
-    triples = zip(values, interval.low, interval.high, strict=True)
+    low, high = np.atleast_1d(interval.low, interval.high)
+    triples = zip(pairs.statistics(np.arange(score.size)), low, high, strict=True)
     return dict(zip(names, [float(value) for each in triples for value in each], strict=True))
 
 
