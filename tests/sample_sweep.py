@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from sparsekd.catalog import rankings
 from sparsekd.catalog.stage_parameters import StudentParams
 from sparsekd.runs import store
 from sparsekd.runs.records import Outcome, Plan, State, Step
@@ -41,6 +42,7 @@ def fill(plan: Plan, until: int | None = None) -> Plan:
 def skill(cell: pd.Series) -> float:
     """Return a student's quality: best at `BEST`, above all controls, noisy over seeds."""
     place = {"none": 0.78, "dense": 0.82, "random": 0.8, "magnitude": 0.81, "scores": 0.87}
+    place |= {name: 0.8 for name in rankings.CONTROLS if name not in place}
     value = place[cell["ranking"]] + 0.004 * (cell["seed"] % 5)
     sparsity = 0.0 if np.isnan(cell["sparsity"]) else cell["sparsity"]
     if cell["ranking"] == "scores":

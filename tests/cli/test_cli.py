@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from sparsekd.__main__ import main
+from sparsekd.catalog.rankings import CONTROLS
 from tests.workshop import checkpoint_folder, task_folder
 
 ROOT = Path(__file__).parents[2]
@@ -113,10 +114,10 @@ def test_a_probe_shows_the_controls_beside_the_scores(place: Path, study: dict[s
     scores = next(entry["id"] for entry in listed if entry["stage"] == "score")
     words = ["--scores-run", scores, "--sparsities", "0,0.5", "--round-to", "1", "--json"]
     rows = json.loads(run(place / "home", "probe", *words).stdout)["rows"]
-    rankings = {row["ranking"] for row in rows}
-    assert rankings == {"λ 0.5", "λ 1", "λ 0", "magnitude", "random"}
+    names = {"λ 0.5", "λ 1", "λ 0", *CONTROLS}
+    assert {row["ranking"] for row in rows} == names
     dense = [row["accuracy"] for row in rows if row["sparsity"] == 0]
-    assert len(dense) == 5
+    assert len(dense) == len(names)
     assert len(set(dense)) == 1
 
 

@@ -202,9 +202,11 @@ def _choose_inputs(teacher: Run) -> tuple[str, str, str]:
         format_func=lambda name: students.get(name, "none"),
         help="The distance of the teacher's outputs to this student's is measured too.",
     )
+    weights = rankings.names("weights")
     ranks = st.selectbox(
         "Neurons ranked by",
-        [*rankings.names("weights"), *scores],
+        [*weights, *scores],
+        index=weights.index(AblateParams().ranking),
         key="ablation.scores",
         format_func=lambda name: scores.get(name) or rankings.find(name).title,
         help="Groups follow this ranking, so that a group holds neurons of similar rank.",

@@ -2,7 +2,8 @@
 
 A module defines `rank`: `rank(teacher)` for a ranking of weights, and
 `rank(teacher, data, tokenizer, params, options)` for a ranking of data. Both return one value per
-unit, heads (L, H) and neurons (L, F); the lowest are removed first.
+unit, heads (L, H) and neurons (L, F); the lowest are removed first. Pruned teachers, whose layers
+differ in size, are refused beforehand.
 """
 
 from importlib import import_module
@@ -15,6 +16,7 @@ from sparsekd.catalog import rankings
 from sparsekd.catalog.stage_parameters import AttributeParams
 from sparsekd.data import Encoded
 from sparsekd.knowledge.gradients import PassOptions
+from sparsekd.models import architectures
 from sparsekd.units.scores import Scores
 
 Matrix = NDArray[np.float32]
@@ -30,6 +32,7 @@ def from_weights(name: str, teacher: PreTrainedModel, reference: str = "") -> Sc
         NotFound: no ranking has that name.
         Incompatible: layers of different sizes, as after pruning.
     """
+    architectures.shape(teacher).grid()
     heads, neurons = import_module(f"{__name__}.{rankings.find(name).name}").rank(teacher)
     provenance = {"ranking": name} | ({"inputs": {"teacher": reference}} if reference else {})
     return Scores(heads, heads, neurons, neurons, provenance)
@@ -49,6 +52,7 @@ def from_data(
         Incompatible: layers of different sizes, as after pruning. BadInput: NaN; no examples.
         Cancelled.
     """
+    architectures.shape(teacher).grid()
     module = import_module(f"{__name__}.{rankings.find(params.kind).name}")
     found: tuple[Matrix, Matrix] = module.rank(
         teacher, data, tokenizer, params, options or PassOptions()

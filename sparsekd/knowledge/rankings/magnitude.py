@@ -18,10 +18,7 @@ def rank(teacher: PreTrainedModel) -> tuple[Matrix, Matrix]:
     projection; a neuron's its row of the first and its column of the second matrix.
 
     Shapes: -> heads (L, H), neurons (L, F).
-    Raises:
-        Incompatible: layers of different sizes, as after pruning.
     """
-    architectures.shape(teacher).grid()
     heads, neurons = [], []
     for layer in architectures.layers(teacher):
         context = sum(

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 from streamlit.testing.v1 import AppTest
 
+from sparsekd.catalog import rankings
 from sparsekd.catalog.stage_parameters import MaskParams
 from sparsekd.runs import store
 from sparsekd.runs.records import Outcome, Plan, Run, State
@@ -40,7 +41,7 @@ def probe_done(
     run = store.create(recipe)
     asked = recipe.params["probe"]
     names = [f"λ {lam:g}" for lam in asked["lams"]]
-    names += ["λ 1", "λ 0", "magnitude", "random"] if asked["controls"] else []
+    names += ["λ 1", "λ 0", *rankings.CONTROLS] if asked["controls"] else []
     rows = [
         {"ranking": name, "lam": float(name[2:]) if "λ" in name else None, "sparsity": p,
          "accuracy": 0.9 - p / 2, "loss": p, "distance": 0.25 - p / 8, "heads": 10,

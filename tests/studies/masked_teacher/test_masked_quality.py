@@ -6,6 +6,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from sparsekd.catalog import rankings
 from sparsekd.catalog.stage_parameters import MaskParams, ProbeParams
 from sparsekd.errors import BadInput
 from sparsekd.runs import store
@@ -14,7 +15,7 @@ from sparsekd.studies.masked_teacher import masked_quality
 from tests.sample_study import fill_plan, sample_plan
 
 USUAL = ProbeParams().sparsities
-CONTROLS = ("λ 1", "λ 0", "magnitude", "random")
+CONTROLS = ("λ 1", "λ 0", *rankings.CONTROLS)
 
 
 @pytest.fixture
@@ -51,7 +52,7 @@ def test_probes_of_the_same_setting_are_put_together_and_the_newest_counts(score
 
     known = masked_quality.measured(scores, params)
 
-    assert len(known) == 5 * len(USUAL) + 1
+    assert len(known) == (1 + len(CONTROLS)) * len(USUAL) + 1
     assert masked_quality.at(known, params)["accuracy"].tolist() == [0.77]
     assert masked_quality.unmasked(known)["accuracy"].tolist() == [0.9]
     assert masked_quality.metrics(known) == ["accuracy"]
@@ -91,11 +92,11 @@ def test_one_mask_is_probed_without_controls_and_a_curve_with_them(scores: Run) 
 
 @pytest.mark.parametrize("absent", ["λ 0.5", *CONTROLS])
 def test_a_curve_is_complete_with_every_sparsity_of_it_and_of_its_controls(absent: str) -> None:
-    rankings = ["λ 0.5", *CONTROLS]
+    names = ["λ 0.5", *CONTROLS]
 
-    assert masked_quality.complete(frame(rankings), (0.5,))
-    assert not masked_quality.complete(frame(set(rankings) - {absent}), (0.5,))
-    lacking = frame(rankings).query("not (ranking == @absent and sparsity == 0.3)")
+    assert masked_quality.complete(frame(names), (0.5,))
+    assert not masked_quality.complete(frame(set(names) - {absent}), (0.5,))
+    lacking = frame(names).query("not (ranking == @absent and sparsity == 0.3)")
     assert not masked_quality.complete(lacking, (0.5,))
 
 

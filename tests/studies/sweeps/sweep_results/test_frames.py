@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 from scipy.special import softmax
 
+from sparsekd.catalog import rankings
 from sparsekd.errors import BadInput
 from sparsekd.runs import references, store
 from sparsekd.studies import recipes
@@ -44,15 +45,12 @@ def test_the_distance_of_teacher_and_trial_student_is_their_mean_kl_divergence(h
     )
     t, s = softmax(teacher / 2, axis=1), softmax(student / 2, axis=1)
     assert row["distance"] == pytest.approx((t * np.log(t / s)).sum(axis=1).mean())
-    # Dense and magnitude serve all seeds; the others are one per seed.
+    # The dense teacher and rankings of weights serve all seeds; the others are one per seed.
+    shared = {"dense", *rankings.names("weights")}
     runs = found.drop_duplicates("run")
-    assert runs["ranking"].value_counts().to_dict() == {
-        "scores": 4,
-        "random": 2,
-        "magnitude": 1,
-        "dense": 1,
-    }
-    assert set(runs.loc[runs["seed"].isna(), "ranking"]) == {"dense", "magnitude"}
+    expected = {"scores": 4, "random": 2} | dict.fromkeys(shared, 1)
+    assert runs["ranking"].value_counts().to_dict() == expected
+    assert set(runs.loc[runs["seed"].isna(), "ranking"]) == shared
 
 
 def test_missing_logits_leave_no_distance_and_damaged_ones_are_refused(home: Path):
