@@ -18,13 +18,13 @@ from sparsekd.scheduler import executors
 from sparsekd.scheduler.executors import Executor, Place
 from sparsekd.system import locks
 
-PAUSE = 0.1  # seconds between two looks at the workers
-IDLE = 0.5  # seconds between two looks at a queue in which nothing can start
+PAUSE = 0.1  # seconds between two polls of the workers
+IDLE = 0.5  # seconds between two reads of a queue in which nothing can start
 
 
 @dataclass(frozen=True)
-class Start:
-    """A run that can begin, in so many slots of a place, and those that train together with it."""
+class Assignment:
+    """Runs of one worker, with the place and the number of slots that they get there."""
 
     runs: tuple[Run, ...]
     place: str
@@ -32,11 +32,15 @@ class Start:
 
 
 def serve() -> None:
-    """Start queued runs as their inputs and a device are ready; leave when none can start."""
+    """Start queued runs as their inputs and a device are ready; return when none can start.
+
+    Raises:
+        BadInput: another queue process is running.
+    """
     store.prepare()  # an earlier format is brought up to date only while no queue is at work
     with locks.hold_lock(jobs.queue_lock(), "Another queue process is at work."):
         try:
-            executor = executors.chosen()
+            executor = executors.selected()
             try:
                 queue = Queue(executor)
                 jobs.clear_queue_error()
@@ -49,23 +53,23 @@ def serve() -> None:
 
 
 class Queue:
-    """What is at work, on an executor."""
+    """The runs at work on an executor, and those that can start."""
 
     def __init__(self, executor: Executor) -> None:
         self.executor = executor
         self.places = executor.places()
         self.slots = sum(place.slots for place in self.places)
-        self.working: dict[str, Start] = {}
-        self.looked = 0.0
+        self.working: dict[str, Assignment] = {}
+        self.last_read = 0.0
 
     def serve(self) -> None:
-        """Until nothing is at work and nothing can start."""
+        """Start runs until none is at work and none can start."""
         while True:
-            if self.reap() or time.monotonic() - self.looked > IDLE:
-                self.looked = time.monotonic()
-                others = self.others()
-                free = sum(start.slots for start in self.starts()) < self.slots
-                if free:  # otherwise there is nothing to decide, and nothing is read
+            if self.reap() or time.monotonic() - self.last_read > IDLE:
+                self.last_read = time.monotonic()
+                others = self.foreign_slots()
+                free = sum(one.slots for one in self.assignments()) < self.slots
+                if free:  # otherwise none can start, and the queue is not read
                     self.start(others)
                 if not self.working and not others:
                     return
@@ -74,26 +78,26 @@ class Queue:
             time.sleep(PAUSE)
 
     def start(self, others: Mapping[str, int]) -> None:
-        """Begin what can begin now."""
+        """Start the runs that can start now."""
         busy = Counter(others)
-        for at_work in self.starts():
+        for at_work in self.assignments():
             busy[at_work.place] += at_work.slots
         waiting = [run for run in store.queued() if run.id not in self.working]
-        for one in startable(waiting, self.places, busy):
-            self.executor.begin(one.runs, one.place, one.slots)
+        for one in assign(waiting, self.places, busy):
+            self.executor.start(one.runs, one.place, one.slots)
             self.working |= {run.id: one for run in one.runs}
 
-    def starts(self) -> list[Start]:
-        """What is at work: one entry per worker, however many runs are left of it."""
-        return list({start.runs[0].id: start for start in self.working.values()}.values())
+    def assignments(self) -> list[Assignment]:
+        """Return the assignment of each worker, however many of its runs have not ended."""
+        return list({one.runs[0].id: one for one in self.working.values()}.values())
 
-    def others(self) -> dict[str, int]:
-        """Slots held by workers that an earlier queue process has left behind."""
+    def foreign_slots(self) -> dict[str, int]:
+        """Return the slots, by place, of workers that an earlier queue process has started."""
         running = store.running()
         return Counter(run.device for run in running if run.id not in self.working)
 
     def reap(self) -> bool:
-        """See which workers are gone; what may pass is tried once more."""
+        """Read which workers have ended, and retry runs that failed for no lasting reason."""
         gone = self.executor.ended()
         for run_id, how in gone.items():
             self.working.pop(run_id, None)
@@ -105,24 +109,24 @@ class Queue:
                 outcome = Outcome(message=message, hint="The log of the run says why.")
                 store.finish(run_id, State.FAILED, outcome, 0.0)
                 run = store.get(run_id)
-            if run.retries and _may_pass(run):
+            if run.retries and _may_succeed(run):
                 store.retry(run_id)
         return bool(gone)
 
 
-def _may_pass(run: Run) -> bool:
-    """Whether the same run may end otherwise: it was killed, or failed by no fault of its own."""
+def _may_succeed(run: Run) -> bool:
+    """Return whether a retry may succeed: the run was killed, or its failure is not lasting."""
     failed = run.state is State.FAILED and not run.outcome.lasting
     return failed or run.state is State.INTERRUPTED
 
 
-def startable(
+def assign(
     queued: Sequence[Run], places: Sequence[Place], busy: Mapping[str, int]
-) -> list[Start]:
-    """The queued runs that can start now: in order, as many as there are slots.
+) -> list[Assignment]:
+    """Assign queued runs to free slots, in order.
 
-    The processor is for those who ask for it, unless it is the only place. Its slots that no run
-    waits for go to those that start; a run that has failed gets its place to itself.
+    The processor is for runs that name it, unless it is the only place. Its slots that no run
+    waits for are added to those that start; a run that has failed gets its place to itself.
     """
     free = {place.name: place.slots - busy.get(place.name, 0) for place in places}
     whole = {place.name: place.slots for place in places}
@@ -142,18 +146,18 @@ def startable(
             chosen[place].append(_stack(run, place, [r for r in able if r.id not in taken]))
             taken |= {each.id for each in chosen[place][-1]}
         elif run.failures and fits:
-            free[fits[0]] = 0  # nobody else begins there until it is empty
+            free[fits[0]] = 0  # no other run starts there until it is empty
     return [
-        Start(runs, name, whole[name] if runs[0].failures else 1 + spare)
+        Assignment(runs, name, whole[name] if runs[0].failures else 1 + spare)
         for name, stacks in chosen.items()
         for runs, spare in zip(
-            stacks, _dealt(free[name] * (name == "cpu"), len(stacks)), strict=True
+            stacks, _deal(free[name] * (name == "cpu"), len(stacks)), strict=True
         )
     ]
 
 
 def _stack(run: Run, place: str, others: Sequence[Run]) -> tuple[Run, ...]:
-    """A run with those that may train together with it, as many as was found to be fastest."""
+    """Return a run with those of its stack, as many as were measured to be fastest."""
     most = 1 if run.failures else stacking.stack_size(place, run.recipe)
     if most == 1:
         return (run,)
@@ -169,13 +173,13 @@ def _stack(run: Run, place: str, others: Sequence[Run]) -> tuple[Run, ...]:
     return (run, *fit[: most - 1])
 
 
-def _dealt(slots: int, runs: int) -> list[int]:
-    """Slots dealt out one by one: a core more is a thread more."""
+def _deal(slots: int, runs: int) -> list[int]:
+    """Deal out slots one by one: a further core is a further thread."""
     return [len(range(place, slots, runs)) for place in range(runs)]
 
 
 def main() -> int:
-    """Serve until nothing is left to start."""
+    """Serve until no run can start, and return the exit code."""
     try:
         serve()
     except SparseKDError as error:

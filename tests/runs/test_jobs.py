@@ -13,7 +13,7 @@ from sparsekd.runs.records import Outcome, Recipe, Run, State, Step
 from sparsekd.scheduler import executors, run_queue
 from sparsekd.scheduler.executors import Place
 from sparsekd.scheduler.executors.local import LocalProcesses
-from sparsekd.scheduler.run_queue import Queue, Start, startable
+from sparsekd.scheduler.run_queue import Assignment, Queue, assign
 from sparsekd.system import locks
 
 
@@ -36,46 +36,46 @@ def places(**slots: int) -> list[Place]:
     return [Place(name.replace("_", ":"), count) for name, count in slots.items()]
 
 
-def names(chosen: list[Start]) -> list[tuple[str, str]]:
+def names(chosen: list[Assignment]) -> list[tuple[str, str]]:
     return [(start.runs[0].id, start.place) for start in chosen]
 
 
 def test_runs_start_in_the_order_asked_for_one_per_device():
     runs = [store.create(recipe(seed), "auto") for seed in range(3)]
-    chosen = startable(store.queued(), places(cuda_0=1, cuda_1=1, cpu=1), {"cpu": 1})
+    chosen = assign(store.queued(), places(cuda_0=1, cuda_1=1, cpu=1), {"cpu": 1})
     assert names(chosen) == [(runs[0].id, "cuda:0"), (runs[1].id, "cuda:1")]
 
 
 def test_a_run_waits_for_the_device_it_asks_for_and_lets_others_pass():
     picky, easy = store.create(recipe(0), "cuda:0"), store.create(recipe(1), "auto")
-    chosen = startable(store.queued(), places(cuda_0=1, cuda_1=1), {"cuda:0": 1})
+    chosen = assign(store.queued(), places(cuda_0=1, cuda_1=1), {"cuda:0": 1})
     assert names(chosen) == [(easy.id, "cuda:1")]
-    assert names(startable([picky], places(cuda_0=1), {})) == [(picky.id, "cuda:0")]
+    assert names(assign([picky], places(cuda_0=1), {})) == [(picky.id, "cuda:0")]
 
 
 def test_nobody_lands_on_the_processor_unasked_where_there_is_a_gpu():
     easy, modest = store.create(recipe(0), "auto"), store.create(recipe(1), "cpu")
-    chosen = startable(store.queued(), places(cuda_0=1, cpu=1), {"cuda:0": 1})
+    chosen = assign(store.queued(), places(cuda_0=1, cpu=1), {"cuda:0": 1})
     assert names(chosen) == [(modest.id, "cpu")]
-    assert names(startable([easy], places(cpu=1), {})) == [(easy.id, "cpu")]
+    assert names(assign([easy], places(cpu=1), {})) == [(easy.id, "cpu")]
 
 
 def test_a_run_waits_for_its_inputs():
     teacher = store.create(recipe(0))
     student = store.create(recipe(1, teacher.id, "folder:/somewhere#12"))
-    assert names(startable([student], places(cpu=1), {})) == []
+    assert names(assign([student], places(cpu=1), {})) == []
     store.finish(teacher.id, State.DONE, Outcome(), 1.0)
-    assert names(startable([student], places(cpu=1), {})) == [(student.id, "cpu")]
+    assert names(assign([student], places(cpu=1), {})) == [(student.id, "cpu")]
 
 
 def test_a_run_whose_input_does_not_exist_never_starts():
     orphan = store.create(recipe(0, "000000000000"))
-    assert startable([orphan], places(cpu=1), {}) == []
+    assert assign([orphan], places(cpu=1), {}) == []
 
 
 def test_several_runs_share_a_processor_core_by_core():
     runs = [store.create(recipe(seed)) for seed in range(3)]
-    chosen = startable(store.queued(), places(cpu=2), {})
+    chosen = assign(store.queued(), places(cpu=2), {})
     assert [(start.runs[0].id, start.slots) for start in chosen] == [
         (run.id, 1) for run in runs[:2]
     ]
@@ -83,8 +83,8 @@ def test_several_runs_share_a_processor_core_by_core():
 
 def test_a_lone_run_gets_every_free_core_but_only_its_own_slot_of_a_gpu():
     store.create(recipe(0))
-    assert [start.slots for start in startable(store.queued(), places(cpu=8), {"cpu": 3})] == [5]
-    assert [start.slots for start in startable(store.queued(), places(cuda_0=4), {})] == [1]
+    assert [start.slots for start in assign(store.queued(), places(cpu=8), {"cpu": 3})] == [5]
+    assert [start.slots for start in assign(store.queued(), places(cuda_0=4), {})] == [1]
 
 
 def test_a_run_that_has_failed_is_tried_again_with_the_device_to_itself():
@@ -92,8 +92,8 @@ def test_a_run_that_has_failed_is_tried_again_with_the_device_to_itself():
     store.finish(again.id, State.FAILED, Outcome(), 1.0)
     store.retry(again.id)
     queued, two = store.queued(), places(cuda_0=2)
-    assert startable(queued, two, {"cuda:0": 1}) == []  # the other waits too, or it never ends
-    alone = startable(queued, two, {})
+    assert assign(queued, two, {"cuda:0": 1}) == []  # the other waits too, or it never ends
+    alone = assign(queued, two, {})
     assert names(alone) == [(again.id, "cuda:0")]
     assert alone[0].slots == 2
 
@@ -119,14 +119,14 @@ def stacked(tmp_path) -> None:
 def test_students_that_are_alike_begin_together_where_that_was_found_faster():
     alike = [store.create(student(seed, alpha=seed / 10)) for seed in range(4)]
     other = store.create(recipe(9))
-    begun = startable(store.queued(), places(cuda_0=2), {})
-    assert [[run.id for run in start.runs] for start in begun] == [
+    started = assign(store.queued(), places(cuda_0=2), {})
+    assert [[run.id for run in start.runs] for start in started] == [
         [run.id for run in alike[:3]],
         [alike[3].id],
     ]
-    alone = startable(store.queued(), places(cpu=2), {})
+    alone = assign(store.queued(), places(cpu=2), {})
     assert [[run.id for run in start.runs] for start in alone] == [[r.id] for r in alike[:2]]
-    assert other.id not in {run.id for start in begun for run in start.runs}
+    assert other.id not in {run.id for start in started for run in start.runs}
 
 
 @pytest.mark.usefixtures("stacked")
@@ -134,21 +134,21 @@ def test_a_student_that_has_failed_is_tried_again_alone():
     first, *_ = [store.create(student(seed)) for seed in range(3)]
     store.finish(first.id, State.FAILED, Outcome(), 1.0)
     store.retry(first.id)
-    (start,) = startable(store.queued(), places(cuda_0=1), {})
+    (start,) = assign(store.queued(), places(cuda_0=1), {})
     assert [run.id for run in start.runs] == [first.id]
 
 
 class Deaths:
-    """An executor whose workers all end as they are told to."""
+    """An executor whose workers all end in the same manner."""
 
     def __init__(self, ends: Callable[[str], None]) -> None:
-        self.ends, self.begun = ends, []
+        self.ends, self.started = ends, []
 
     def places(self) -> list[Place]:
         return [Place("cpu", 1)]
 
-    def begin(self, runs: Sequence[Run], place: str, slots: int) -> None:
-        self.begun += [run.id for run in runs]
+    def start(self, runs: Sequence[Run], place: str, slots: int) -> None:
+        self.started += [run.id for run in runs]
         self.gone = [run.id for run in runs]
 
     def ended(self) -> dict[str, str]:
@@ -158,7 +158,7 @@ class Deaths:
         return dict.fromkeys(gone, "")
 
     def cancel(self, run_id: str) -> None:
-        raise AssertionError("nobody asked for it")
+        raise AssertionError("no run is cancelled")
 
     def close(self) -> None:
         raise AssertionError("the queue's caller closes it")
@@ -172,7 +172,7 @@ def test_a_failure_that_may_pass_is_tried_once_more_and_then_named():
     (run,) = jobs.submit([recipe(0)], retries=1)
     executor = Deaths(fails())
     Queue(executor).serve()
-    assert executor.begun == [run.id, run.id]
+    assert executor.started == [run.id, run.id]
     left = store.get(run.id)
     assert (left.state, left.retries, left.failures) == (State.FAILED, 0, 1)
 
@@ -181,14 +181,14 @@ def test_a_failure_that_would_come_again_is_not_tried_again():
     (run,) = jobs.submit([recipe(0)], retries=1)
     executor = Deaths(fails(lasting=True))
     Queue(executor).serve()
-    assert executor.begun == [run.id]
+    assert executor.started == [run.id]
 
 
 def test_without_retries_a_failure_stays():
     (run,) = jobs.submit([recipe(0)])
     executor = Deaths(fails())
     Queue(executor).serve()
-    assert executor.begun == [run.id]
+    assert executor.started == [run.id]
 
 
 def test_a_worker_that_dies_before_it_begins_is_told():
@@ -222,7 +222,7 @@ def test_slots_can_be_said(monkeypatch, tmp_path):
 def test_an_unknown_executor_names_the_known_ones(monkeypatch):
     monkeypatch.setenv("SPARSEKD_EXECUTOR", "rays")
     with pytest.raises(NotFound, match="ray"):
-        executors.chosen()
+        executors.selected()
 
 
 def test_the_stopped_run_behind_a_waiting_one_is_named_however_deep():
@@ -294,8 +294,8 @@ def test_a_clock_set_back_loses_nothing(monkeypatch):
     student, other = jobs.submit([recipe(1, teacher.id), recipe(2)])
     executor = Deaths(lambda run: store.finish(run, State.DONE, Outcome(), 3.0))
     Queue(executor).serve()
-    assert set(executor.begun) == {teacher.id, student.id, other.id}
-    assert executor.begun.index(teacher.id) < executor.begun.index(student.id)
+    assert set(executor.started) == {teacher.id, student.id, other.id}
+    assert executor.started.index(teacher.id) < executor.started.index(student.id)
     assert {run.seconds for run in store.runs(states=[State.DONE])} == {3.0}
 
 

@@ -1,4 +1,4 @@
-"""Executors: where workers run. The queue decides what starts, an executor where and how."""
+"""Executors: where workers run. The queue decides which runs start, an executor where."""
 
 import importlib
 import os
@@ -17,33 +17,33 @@ EXECUTORS = {
 
 @dataclass(frozen=True)
 class Place:
-    """Where runs work, and how many of them at a time, each in a slot or several."""
+    """A device for runs, with the number of its slots; a run takes one or several."""
 
     name: str
     slots: int
 
 
 class Executor(Protocol):
-    """Starts workers and says which have ended; it decides nothing."""
+    """Starts workers, and reports which have ended."""
 
     def places(self) -> list[Place]:
-        """Where runs can work, the fastest first."""
+        """Return the places for runs, the fastest first."""
 
-    def begin(self, runs: Sequence[Run], place: str, slots: int) -> None:
-        """Start one worker for a run, or for several that train together, in so many slots."""
+    def start(self, runs: Sequence[Run], place: str, slots: int) -> None:
+        """Start one worker in so many slots, for a run or for several of one stack."""
 
     def ended(self) -> dict[str, str]:
-        """Runs whose worker is gone since the last look, and how it died; empty if it did not."""
+        """Return runs whose worker has ended since the last call, and how it died, if it did."""
 
     def cancel(self, run_id: str) -> None:
-        """Ask a run's worker to stop."""
+        """Stop a run's worker."""
 
     def close(self) -> None:
-        """Nothing more will be started."""
+        """Release what the executor holds; no run is started after this."""
 
 
-def chosen() -> Executor:
-    """The executor that SPARSEKD_EXECUTOR names: local processes unless it does.
+def selected() -> Executor:
+    """Return the executor that SPARSEKD_EXECUTOR names; local processes by default.
 
     Raises:
         NotFound: there is no such executor; Unavailable: it cannot work here.

@@ -16,7 +16,7 @@ from sparsekd.scheduler.executors import Place
 
 
 class LocalProcesses:
-    """A process per worker, forked from one that has loaded torch."""
+    """One process per worker, forked from a process that has loaded torch."""
 
     def __init__(self) -> None:
         self.context = get_context("forkserver")
@@ -26,14 +26,17 @@ class LocalProcesses:
         self.slots: dict[str, int] = {}
 
     def places(self) -> list[Place]:
-        """The devices of this machine, with the slots asked for, or measured, or the usual ones."""
-        asked, measured = _asked_slots(os.environ.get("SPARSEKD_SLOTS", "")), load_settings()
+        """Return the devices of this machine, with their configured, measured or default slots."""
+        configured, measured = (
+            _configured_slots(os.environ.get("SPARSEKD_SLOTS", "")),
+            load_settings(),
+        )
         for device in jobs.devices():
-            usual = measured.get(device.name, {}).get("slots") or slots_of(device.name)
-            self.slots[device.name] = asked.get(device.name, usual)
+            default = measured.get(device.name, {}).get("slots") or slots_of(device.name)
+            self.slots[device.name] = configured.get(device.name, default)
         return [Place(name, slots) for name, slots in self.slots.items()]
 
-    def begin(self, runs: Sequence[Run], place: str, slots: int) -> None:
+    def start(self, runs: Sequence[Run], place: str, slots: int) -> None:
         """Fork a worker."""
         names = [run.id for run in runs]
         share = slots / self.slots.get(place, slots)
@@ -42,35 +45,35 @@ class LocalProcesses:
         self.workers.append((names, process))
 
     def ended(self) -> dict[str, str]:
-        """Runs whose process has ended."""
+        """Return runs whose process has ended, and its exit code unless that is 0."""
         gone = [worker for worker in self.workers if worker[1].exitcode is not None]
         self.workers = [worker for worker in self.workers if worker not in gone]
-        told: dict[str, str] = {}
+        found: dict[str, str] = {}
         for names, process in gone:
             process.join()
             how = f"exit code {process.exitcode}" if process.exitcode else ""
-            told |= dict.fromkeys(names, how)
-        return told
+            found |= dict.fromkeys(names, how)
+        return found
 
     def cancel(self, run_id: str) -> None:
-        """Nothing to do: who asks signals the process, and the worker reads the catalogue."""
+        """Do nothing: `jobs.cancel_all` signals the process, and the worker reads the catalogue."""
 
     def close(self) -> None:
-        """Workers outlive the queue."""
+        """Do nothing: workers outlive the queue."""
 
 
 def slots_of(device: str) -> int:
-    """How many runs work side by side: one per core of the processor, one per other device."""
+    """Return how many runs work side by side: one per core of the processor, one per GPU."""
     return cores() if device == "cpu" else 1
 
 
 def cores() -> int:
-    """The processor cores that this process may use."""
+    """Return the number of processor cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _asked_slots(text: str) -> dict[str, int]:
-    """SPARSEKD_SLOTS, like cpu=2,cuda:0=4."""
+def _configured_slots(text: str) -> dict[str, int]:
+    """Parse SPARSEKD_SLOTS, like cpu=2,cuda:0=4."""
     words = [word.strip() for word in text.split(",") if word.strip()]
     found = [re.fullmatch(r"([\w:]+)=([1-9]\d*)", word) for word in words]
     for word, match in zip(words, found, strict=True):
@@ -80,7 +83,7 @@ def _asked_slots(text: str) -> dict[str, int]:
 
 
 def work_here(run_ids: list[str], device: str, slots: int, share: float = 1.0) -> None:
-    """Where a worker process begins: its own session, its own log, then torch."""
+    """Execute runs in this process, with a session and a log of its own."""
     os.setsid()
     log = store.folder(run_ids[0]) / "log.txt"
     log.parent.mkdir(parents=True, exist_ok=True)

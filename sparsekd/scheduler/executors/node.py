@@ -1,4 +1,4 @@
-"""The far side of an executor: an ordinary worker, in a store of this machine's own."""
+"""The node's side of a remote executor: an ordinary worker, in a store of the node's own."""
 
 import os
 import signal
@@ -15,20 +15,23 @@ from sparsekd.errors import SparseKDError, Unavailable
 from sparsekd.runs import jobs, store
 from sparsekd.runs.records import Event, Outcome, Progress, Run, State
 from sparsekd.scheduler.executors.local import work_here
-from sparsekd.scheduler.executors.parcels import Copier, Parcel, step_of, unpack
+from sparsekd.scheduler.executors.payloads import Payload
+from sparsekd.scheduler.executors.run_files import Copier, local_step
 from sparsekd.scheduler.executors.share import Share
+from sparsekd.scheduler.executors.unpacking import unpack
 
-PAUSE = 1.0  # seconds between two letters to the driver
-COPY = 5.0  # least seconds between two looks at what the share has not got yet
-REST = 10.0  # times as long as a copying took does the next one wait: a slow share is spared
-PATIENCE = 30.0  # seconds in which a share that is gone may come back
+UPDATE_PAUSE = 1.0  # seconds between two updates to the driver
+COPY_PAUSE = 5.0  # least seconds between two copies to the share
+COPY_SHARE = 10.0  # times as long as a copy took does the next one wait: a slow share is spared
+SHARE_TIMEOUT = 30.0  # seconds in which a share that is gone may come back
 
 
 @dataclass(frozen=True)
-class Letter:
-    """News of a run: how far it is, and the numbers logged since the last letter.
+class RunUpdate:
+    """The progress of a run, and the numbers logged since the last update.
 
-    The first one says `since` which step it is at work: what was logged past that comes again.
+    The first one has the step from which the run continues, in `since`: numbers logged after it
+    are logged again.
     """
 
     run_id: str
@@ -39,150 +42,150 @@ class Letter:
 
 
 @dataclass(frozen=True)
-class Ended:
-    """How a run ended here; `how` says how its worker died, if it did."""
+class RunEnd:
+    """The end of a run on the node; `how` says how its worker died, if it did."""
 
     state: State
     outcome: Outcome
     seconds: float = 0.0
-    last: Letter | None = None
+    last: RunUpdate | None = None
     how: str = ""
 
 
-Tell = Callable[[list[Letter]], set[str]]
+SendUpdates = Callable[[list[RunUpdate]], set[str]]
+"""Sends updates to the driver; returns the runs that were requested to stop."""
 
 
 def scratch(node: str) -> Path:
-    """The store of a node's own: what its runs share is fetched once, however many they are."""
-    place = os.environ.get("SPARSEKD_SCRATCH") or tempfile.gettempdir()
-    return Path(place) / f"sparsekd-{node[:12]}"
+    """Return the node's own store: files that several runs need are fetched once."""
+    folder = os.environ.get("SPARSEKD_SCRATCH") or tempfile.gettempdir()
+    return Path(folder) / f"sparsekd-{node[:12]}"
 
 
-def attend(
-    parcel: Parcel, share: Share, device: str, slots: int, tell: Tell, home: Path
-) -> dict[str, Ended]:
-    """Do the parcel's runs in the store `home`; the driver hears of it through `tell`.
-
-    `tell` answers with the runs that somebody asked to stop.
-    """
+def execute(
+    payload: Payload, share: Share, device: str, slots: int, send: SendUpdates, home: Path
+) -> dict[str, RunEnd]:
+    """Execute the payload's runs in the store `home`, and return the end of each by its id."""
     os.environ["SPARSEKD_HOME"] = str(home)
-    names = [recipe.run_id for recipe in parcel.recipes]
+    names = [recipe.run_id for recipe in payload.recipes]
     try:
-        unpack(parcel, share)
+        unpack(payload, share)
     except SparseKDError as error:
-        return dict.fromkeys(names, Ended(State.FAILED, failure(error)))
-    return Bench(names, share, tell).work(device, slots)
+        return dict.fromkeys(names, RunEnd(State.FAILED, failure(error)))
+    return NodeRuns(names, share, send).work(device, slots)
 
 
 @dataclass
-class Bench:
-    """Runs at work here, with what has been told and copied of them."""
+class NodeRuns:
+    """Runs on this node, with what was sent and copied of them."""
 
     names: Sequence[str]
     share: Share
-    tell: Tell
-    told: dict[str, set[tuple[str, int]]] = field(default_factory=dict)
-    due: float = field(default_factory=lambda: time.monotonic() + COPY)
+    send: SendUpdates
+    sent: dict[str, set[tuple[str, int]]] = field(default_factory=dict)
+    next_copy: float = field(default_factory=lambda: time.monotonic() + COPY_PAUSE)
 
     def __post_init__(self) -> None:
         self.copiers = {name: Copier(name, self.share) for name in self.names}
         known = store.get_many(self.names).values()
-        self.before = {run.id: run.seconds for run in known if run.state is not State.DONE}
-        self.since = {name: step_of(name) for name in self.names}
-        for name in self.before:
+        self.seconds_before = {run.id: run.seconds for run in known if run.state is not State.DONE}
+        self.since = {name: local_step(name) for name in self.names}
+        for name in self.seconds_before:
             store.delete_events_after(name, self.since[name])
 
-    def work(self, device: str, slots: int) -> dict[str, Ended]:
-        """Until the worker has ended, and what it leaves is on the share."""
-        stopping = self.look()
+    def work(self, device: str, slots: int) -> dict[str, RunEnd]:
+        """Run a worker to its end, and return how each run ended, once its files are copied."""
+        stopping = self.update()
         how = ""
-        if set(self.before) - stopping:
-            process = _worker(list(self.before), device, slots)
+        if set(self.seconds_before) - stopping:
+            process = _worker(list(self.seconds_before), device, slots)
             try:
-                self.mind(process)
+                self.watch(process)
             finally:
                 if process.exitcode is None:
                     process.terminate()
             how = f"exit code {process.exitcode}" if process.exitcode else ""
         return {name: self.end(name, how) for name in self.names}
 
-    def mind(self, process: BaseProcess) -> None:
-        """Tell and copy while the worker works."""
+    def watch(self, process: BaseProcess) -> None:
+        """Send updates and copy files until the worker ends."""
         while process.exitcode is None:
-            process.join(PAUSE)
-            self.look()
-            if time.monotonic() > self.due:
+            process.join(UPDATE_PAUSE)
+            self.update()
+            if time.monotonic() > self.next_copy:
                 start = time.monotonic()
                 self.copy()
                 now = time.monotonic()
-                self.due = now + max(COPY, REST * (now - start))
+                self.next_copy = now + max(COPY_PAUSE, COPY_SHARE * (now - start))
 
-    def look(self) -> set[str]:
-        """Tell how far the runs are, and stop those that are no longer wanted."""
+    def update(self) -> set[str]:
+        """Send an update of each run, and stop those that the driver names."""
         runs = store.get_many(self.names)
-        unwanted = self.tell([self.letter(run) for run in runs.values()])
-        jobs.cancel_all(run for run in runs.values() if run.id in unwanted)
-        return unwanted
+        stopping = self.send([self.update_of(run) for run in runs.values()])
+        jobs.cancel_all(run for run in runs.values() if run.id in stopping)
+        return stopping
 
-    def letter(self, run: Run) -> Letter:
-        """What is new of a run."""
-        told = self.told.setdefault(run.id, set())
-        new = [event for event in store.events(run.id) if (event.name, event.step) not in told]
-        told |= {(event.name, event.step) for event in new}
-        return Letter(run.id, run.state, run.progress, tuple(new), self.since.pop(run.id, None))
+    def update_of(self, run: Run) -> RunUpdate:
+        """Return what is new of a run."""
+        sent = self.sent.setdefault(run.id, set())
+        new = [event for event in store.events(run.id) if (event.name, event.step) not in sent]
+        sent |= {(event.name, event.step) for event in new}
+        return RunUpdate(run.id, run.state, run.progress, tuple(new), self.since.pop(run.id, None))
 
     def copy(self) -> None:
-        """Copy what has changed; a share that is gone is asked again the next time."""
+        """Copy what has changed; a share that is gone is tried again the next time."""
         for copier in self.copiers.values():
             try:
                 copier.copy()
             except Unavailable:
                 return
 
-    def end(self, name: str, how: str) -> Ended:
-        """The end of a run, once its files are on the share.
+    def end(self, name: str, how: str) -> RunEnd:
+        """Return the end of a run, once its files are on the share.
 
-        Where the share stays away they are kept here, and delivered when the run is resumed here.
+        Where the share stays away the files are kept here, and delivered when the run is resumed
+        on this node.
         """
         run = store.get(name)
-        seconds = run.seconds - self.before.get(name, 0.0)
-        deadline = time.monotonic() + PATIENCE
+        seconds = run.seconds - self.seconds_before.get(name, 0.0)
+        deadline = time.monotonic() + SHARE_TIMEOUT
         while True:
             try:
                 self.copiers[name].deliver(run.state is State.DONE)
-                return Ended(run.state, run.outcome, seconds, self.letter(run), how)
+                return RunEnd(run.state, run.outcome, seconds, self.update_of(run), how)
             except Unavailable as error:
                 if time.monotonic() > deadline:
-                    return Ended(State.FAILED, failure(error), seconds, self.letter(run), how)
-            time.sleep(PAUSE)
+                    last = self.update_of(run)
+                    return RunEnd(State.FAILED, failure(error), seconds, last, how)
+            time.sleep(UPDATE_PAUSE)
 
 
 def failure(error: SparseKDError) -> Outcome:
-    """An error as the outcome of a run; what is only unavailable may be there the next time."""
+    """Return an error as the outcome of a run; what is unavailable may be there the next time."""
     lasting = not isinstance(error, Unavailable)
     return Outcome(message=error.message, hint=error.hint, lasting=lasting)
 
 
 def _worker(names: list[str], device: str, slots: int) -> BaseProcess:
-    """A worker, forked from a process that has loaded torch and serves this task's successors."""
+    """Fork a worker from a process that has loaded torch and serves later tasks too."""
     context = get_context("forkserver")
     context.set_forkserver_preload(["sparsekd.worker"])
     # The process that forks may have been started for another task, with another GPU.
     wanted = ("SPARSEKD_HOME", "CUDA_VISIBLE_DEVICES")
-    world = {name: os.environ[name] for name in wanted if name in os.environ}
-    process = context.Process(target=_begin, args=(world, names, device, slots))
+    environment = {name: os.environ[name] for name in wanted if name in os.environ}
+    process = context.Process(target=_work, args=(environment, names, device, slots))
     process.start()
     return process
 
 
-def _begin(world: dict[str, str], names: list[str], device: str, slots: int) -> None:
-    os.environ.update(world)
-    threading.Thread(target=_leave_with_parent, daemon=True).start()
+def _work(environment: dict[str, str], names: list[str], device: str, slots: int) -> None:
+    os.environ.update(environment)
+    threading.Thread(target=_stop_with_parent, daemon=True).start()
     work_here(names, device, slots)
 
 
-def _leave_with_parent() -> None:
-    """Stop, with a checkpoint, when the process that minds this worker is gone."""
+def _stop_with_parent() -> None:
+    """Stop, with a checkpoint, when the process that watches this worker is gone."""
     parent = parent_process()
     if parent is not None:
         connection.wait([parent.sentinel])

@@ -1,4 +1,4 @@
-"""The share: a place that every machine reaches, at any URL that fsspec knows."""
+"""The share: files at a URL of any file system of fsspec that every machine reaches."""
 
 import errno
 import os
@@ -12,13 +12,13 @@ import fsspec
 from sparsekd.errors import BadInput, Unavailable
 
 MARK = "sparsekd-share"
-WORDS = "All of it is here. Written by SparseKD for its workers on several machines.\n"
-# Where a put is not whole or absent by itself, and a renaming is.
+MARK_TEXT = "All files are here. Written by SparseKD for its workers on several machines.\n"
+# File systems on which renaming is atomic and writing is not.
 RENAMING = {"file", "local", "sftp", "ssh", "smb", "hdfs", "webhdfs"}
 
 
 class Share:
-    """Files by their names below one URL; each is whole or not there."""
+    """Files by name below one URL; each is complete or absent."""
 
     def __init__(self, url: str) -> None:
         self.url = url
@@ -34,36 +34,36 @@ class Share:
         self.renames = bool(RENAMING & set([kinds] if isinstance(kinds, str) else kinds))
 
     def open(self) -> None:
-        """Make it and mark it, so that a mount that is gone is not taken for an empty share."""
-        with self.trouble():
+        """Make and mark the folder, so that an unmounted disk is not taken for an empty share."""
+        with self.errors():
             self.files.makedirs(self.root, exist_ok=True)
         if not self.has(MARK):
             self.mark(MARK)
 
     def mark(self, name: str) -> None:
-        """Leave a small file there, whose presence says something."""
-        with self.trouble():
-            self.files.pipe_file(self._at(name), WORDS.encode())
+        """Write a small file, whose presence is a mark."""
+        with self.errors():
+            self.files.pipe_file(self._at(name), MARK_TEXT.encode())
 
     def check(self) -> None:
-        """See that it is there.
+        """Check that the share is there.
 
         Raises:
             Unavailable: it is not.
         """
         if not self.has(MARK):
-            with self.trouble():
+            with self.errors():
                 raise FileNotFoundError(errno.ENOENT, "it is gone")
 
     def has(self, name: str) -> bool:
-        """Whether a file is there."""
-        with self.trouble():
-            self.files.invalidate_cache()  # it may be news from another machine
+        """Return whether a file is there."""
+        with self.errors():
+            self.files.invalidate_cache()  # another machine may have written it
             return bool(self.files.exists(self._at(name)))
 
     def names(self, folder: str) -> list[str]:
-        """The files below a folder, by their names within it; none where it does not exist."""
-        with self.trouble():
+        """Return the names of the files below a folder; none where it does not exist."""
+        with self.errors():
             self.files.invalidate_cache()
             found = self.files.find(self._at(folder))
             start = len(self._at(folder)) + 1
@@ -71,10 +71,10 @@ class Share:
         return [part for part in parts if not part.rsplit("/", 1)[-1].startswith(".")]
 
     def put(self, source: Path, name: str) -> int:
-        """Copy a file there, and say how many bytes it has."""
+        """Copy a file to the share, and return its bytes."""
         self.check()
         place = self._at(name)
-        with self.trouble():
+        with self.errors():
             if self.renames:
                 folder, _, last = place.rpartition("/")
                 beside = f"{folder}/.{os.getpid()}.{last}"
@@ -86,9 +86,9 @@ class Share:
         return source.stat().st_size
 
     def fetch(self, name: str, target: Path) -> int:
-        """Copy a file from there, and say how many bytes it has."""
+        """Copy a file from the share, and return its bytes."""
         beside = target.with_name(f".{os.getpid()}.{target.name}")
-        with self.trouble():
+        with self.errors():
             target.parent.mkdir(parents=True, exist_ok=True)
             try:
                 self.files.get_file(self._at(name), str(beside))
@@ -98,20 +98,20 @@ class Share:
         return target.stat().st_size
 
     def part(self, name: str, start: int, end: int) -> bytes:
-        """Some bytes of a file."""
-        with self.trouble():
+        """Return some bytes of a file."""
+        with self.errors():
             found: bytes = self.files.cat_file(self._at(name), start=start, end=end)
             return found
 
     def remove(self, name: str) -> None:
         """Remove a file, if it is there."""
         if self.has(name):
-            with self.trouble():
+            with self.errors():
                 self.files.rm_file(self._at(name))
 
     @contextmanager
-    def trouble(self) -> Iterator[None]:
-        """Whatever the file system says, in words."""
+    def errors(self) -> Iterator[None]:
+        """Raise errors of the file system as Unavailable."""
         try:
             yield
         except OSError as error:

@@ -17,8 +17,7 @@ from sparsekd.catalog.stage_parameters import MaskParams, ScoreParams, StudentPa
 from sparsekd.errors import BadInput, Unavailable
 from sparsekd.runs import jobs, references, store
 from sparsekd.runs.records import Event, Progress, Recipe, State
-from sparsekd.scheduler.executors import Place
-from sparsekd.scheduler.executors import ray_cluster as ray_executor
+from sparsekd.scheduler.executors import Place, ray_connection
 from sparsekd.scheduler.executors.ray_cluster import RayExecutor
 from sparsekd.studies import recipes
 from sparsekd.system import locks
@@ -205,7 +204,7 @@ def test_a_run_survives_its_driver_and_is_cancelled_by_the_next_one(
 
 
 def test_an_address_at_which_nothing_answers_is_named(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(ray_executor, "PATIENCE", 1.0)
+    monkeypatch.setattr(ray_connection, "TIMEOUT", 1.0)
     with socket.socket() as server:
         server.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{server.getsockname()[1]}"

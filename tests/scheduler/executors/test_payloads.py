@@ -11,9 +11,9 @@ from sparsekd.catalog.stage_parameters import MaskParams
 from sparsekd.errors import BadInput, NotFound, Unavailable
 from sparsekd.runs import references, store
 from sparsekd.runs.records import Outcome, Recipe, State
-from sparsekd.scheduler.executors import node, parcels
-from sparsekd.scheduler.executors.node import Ended, Letter, Tell
-from sparsekd.scheduler.executors.parcels import Parcel
+from sparsekd.scheduler.executors import node, payloads, run_files
+from sparsekd.scheduler.executors.node import RunEnd, RunUpdate, SendUpdates
+from sparsekd.scheduler.executors.payloads import Payload
 from sparsekd.scheduler.executors.share import Share
 from sparsekd.studies import recipes
 from tests.workshop import checkpoint_folder, done, task_folder
@@ -42,22 +42,26 @@ def teacher(tmp_path: Path, epochs: int = 1) -> Recipe:
     return recipes.finetune(card.name, model, QUICK.changed({"epochs": epochs}))
 
 
-def heard(letters: list[Letter]) -> set[str]:
+def ignore(updates: list[RunUpdate]) -> set[str]:
     return set()
 
 
-def stop_in_training(letters: list[Letter]) -> set[str]:
+def stop_in_training(updates: list[RunUpdate]) -> set[str]:
     """Ask those to stop that have taken their first steps."""
-    return {each.run_id for each in letters if each.progress.phase.startswith("epoch")}
+    return {each.run_id for each in updates if each.progress.phase.startswith("epoch")}
 
 
 def visit(
-    parcel: Parcel, share: Share, home: Path, monkeypatch: pytest.MonkeyPatch, tell: Tell = heard
-) -> dict[str, Ended]:
-    """A node with a store of its own does the parcel's runs."""
+    payload: Payload,
+    share: Share,
+    home: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    send: SendUpdates = ignore,
+) -> dict[str, RunEnd]:
+    """Execute the payload's runs on a node with a store of its own."""
     with monkeypatch.context() as patch:
         patch.setenv("SPARSEKD_HOME", str(home))
-        return node.attend(parcel, share, "cpu", 1, tell, home)
+        return node.execute(payload, share, "cpu", 1, send, home)
 
 
 def test_a_run_on_a_node_that_knows_nothing_ends_as_it_would_here(
@@ -66,14 +70,14 @@ def test_a_run_on_a_node_that_knows_nothing_ends_as_it_would_here(
     first = teacher(tmp_path)
     dense = done(first)
     pruned = recipes.prune(first.task, dense.id, "", MaskParams(kind="random", sparsity=0.3), 16)
-    parcel = parcels.send([store.create(pruned, "cpu")], share)
+    payload = payloads.prepare([store.create(pruned, "cpu")], share)
     for gone in ("task", "model"):  # no other machine has them
         (tmp_path / gone).rename(tmp_path / f"{gone} that was")
-    (ended,) = visit(parcel, share, tmp_path / "node", monkeypatch).values()
+    (ended,) = visit(payload, share, tmp_path / "node", monkeypatch).values()
     assert ended.state is State.DONE, ended.outcome.message
     for gone in ("task", "model"):
         (tmp_path / f"{gone} that was").rename(tmp_path / gone)
-    parcels.fetch_back(pruned.run_id, share)
+    payloads.fetch_results(pruned.run_id, share)
     brought = store.folder(pruned.run_id)
     weights = (brought / "model" / "model.safetensors").read_bytes()
     shutil.rmtree(brought)
@@ -86,10 +90,10 @@ def test_a_run_from_outside_any_store_takes_its_model_and_task_along(
     here: Path, share: Share, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     first = teacher(tmp_path)
-    parcel = parcels.send([store.create(first, "cpu")], share)
+    payload = payloads.prepare([store.create(first, "cpu")], share)
     for gone in ("task", "model"):
         (tmp_path / gone).rename(tmp_path / f"{gone} that was")
-    (ended,) = visit(parcel, share, tmp_path / "node", monkeypatch).values()
+    (ended,) = visit(payload, share, tmp_path / "node", monkeypatch).values()
     assert ended.state is State.DONE, ended.outcome.message
 
 
@@ -101,12 +105,12 @@ def test_runs_in_one_parcel_end_each_on_its_own(
     wanted = [recipes.finetune(card, start, QUICK, seed) for seed in range(2)]
     pruned = recipes.prune(card, wanted[0].run_id, "", MaskParams(kind="random"), 16)
     wanted.append(replace(pruned, params={"mask": {"kind": "by taste"}, "max_length": 16}))
-    parcel = parcels.send([store.create(each, "cpu") for each in wanted], share)
-    ended = visit(parcel, share, tmp_path / "node", monkeypatch)
+    payload = payloads.prepare([store.create(each, "cpu") for each in wanted], share)
+    ended = visit(payload, share, tmp_path / "node", monkeypatch)
     assert [end.state for end in ended.values()] == [State.DONE, State.DONE, State.FAILED]
     assert ended[wanted[0].run_id].outcome.metrics != ended[wanted[1].run_id].outcome.metrics
     assert ended[wanted[2].run_id].outcome.message
-    whole = [share.has(f"runs/{name}/{parcels.WHOLE}") for name in ended]
+    whole = [share.has(f"runs/{name}/{run_files.WHOLE}") for name in ended]
     assert whole == [True, True, False]
 
 
@@ -114,47 +118,47 @@ def test_another_node_goes_on_from_the_checkpoint_on_the_share(
     here: Path, share: Share, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     slow = teacher(tmp_path, epochs=400)
-    parcel = parcels.send([store.create(slow, "cpu")], share)
-    (one,) = visit(parcel, share, tmp_path / "one", monkeypatch, stop_in_training).values()
+    payload = payloads.prepare([store.create(slow, "cpu")], share)
+    (one,) = visit(payload, share, tmp_path / "one", monkeypatch, stop_in_training).values()
     assert one.state is State.CANCELLED, one.outcome.message
     assert one.last is not None
     stopped = one.last.progress.done
     assert 0 < stopped < one.last.progress.total
     steps: list[int] = []
 
-    def note(letters: list[Letter]) -> set[str]:
-        steps.extend(event.step for each in letters for event in each.events)
-        return stop_in_training(letters)
+    def note(updates: list[RunUpdate]) -> set[str]:
+        steps.extend(event.step for each in updates for event in each.events)
+        return stop_in_training(updates)
 
-    visit(parcel, share, tmp_path / "two", monkeypatch, note)
+    visit(payload, share, tmp_path / "two", monkeypatch, note)
     assert min(steps) > stopped
 
 
 def test_a_share_that_vanishes_says_so_and_what_was_done_is_delivered_when_it_is_back(
     here: Path, share: Share, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(node, "PATIENCE", 0.0)
+    monkeypatch.setattr(node, "SHARE_TIMEOUT", 0.0)
     run = store.create(teacher(tmp_path, epochs=2), "cpu")
-    parcel = parcels.send([run], share)
+    payload = payloads.prepare([run], share)
     place = Path(share.root)
 
-    def unmount(letters: list[Letter]) -> set[str]:
+    def unmount(updates: list[RunUpdate]) -> set[str]:
         if place.exists():
             place.rename(tmp_path / "away")
         return set()
 
-    (ended,) = visit(parcel, share, tmp_path / "node", monkeypatch, unmount).values()
+    (ended,) = visit(payload, share, tmp_path / "node", monkeypatch, unmount).values()
     assert ended.state is State.FAILED
     assert f"The shared folder {share.url} cannot be used" in ended.outcome.message
     assert not ended.outcome.lasting
     with pytest.raises(Unavailable, match="cannot be used"):
-        parcels.send([run], share)
+        payloads.prepare([run], share)
     assert not place.exists(), "an empty share was made in its place"
 
     (tmp_path / "away").rename(place)
     model = tmp_path / "node" / "runs" / run.id / "model" / "model.safetensors"
     written = model.stat().st_mtime_ns
-    (again,) = visit(parcel, share, tmp_path / "node", monkeypatch).values()
+    (again,) = visit(payload, share, tmp_path / "node", monkeypatch).values()
     assert again.state is State.DONE, again.outcome.message
     assert again.outcome.metrics
     assert model.stat().st_mtime_ns == written, "it was trained twice"
@@ -164,9 +168,9 @@ def test_a_share_that_vanishes_says_so_and_what_was_done_is_delivered_when_it_is
 def test_a_node_that_cannot_reach_the_share_fails_the_run_at_once(
     here: Path, share: Share, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    parcel = parcels.send([store.create(teacher(tmp_path), "cpu")], share)
+    payload = payloads.prepare([store.create(teacher(tmp_path), "cpu")], share)
     nowhere = Share((tmp_path / "nowhere").as_uri())
-    (ended,) = visit(parcel, nowhere, tmp_path / "node", monkeypatch).values()
+    (ended,) = visit(payload, nowhere, tmp_path / "node", monkeypatch).values()
     assert ended.state is State.FAILED
     assert "nowhere cannot be used" in ended.outcome.message
 
@@ -180,12 +184,12 @@ def test_what_no_run_reads_stays_behind(here: Path, share: Share, tmp_path: Path
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("x")
     pruned = recipes.prune("demo/sentiment", before.run_id, "", MaskParams(kind="random"), 16)
-    parcel = parcels.send([store.create(pruned)], share)
-    assert parcel.inputs == [before.run_id]
+    payload = payloads.prepare([store.create(pruned)], share)
+    assert payload.inputs == [before.run_id]
     assert set(share.names(f"runs/{before.run_id}")) == {
         "model/config.json",
         "logits-selection.npy",
-        parcels.WHOLE,
+        run_files.WHOLE,
     }
 
 
@@ -195,7 +199,7 @@ def test_a_deleted_model_folder_is_named_before_anything_is_sent(
     run = store.create(teacher(tmp_path))
     shutil.rmtree(tmp_path / "model")
     with pytest.raises(NotFound, match="is gone"):
-        parcels.send([run], share)
+        payloads.prepare([run], share)
 
 
 def test_an_input_whose_files_are_gone_is_named(here: Path, share: Share):
@@ -204,7 +208,7 @@ def test_an_input_whose_files_are_gone_is_named(here: Path, share: Share):
     store.finish(before.run_id, State.DONE, Outcome(), 1.0)
     pruned = recipes.prune("demo/sentiment", before.run_id, "", MaskParams(kind="random"), 16)
     with pytest.raises(NotFound, match=f"The files of run {before.run_id} are gone"):
-        parcels.send([store.create(pruned)], share)
+        payloads.prepare([store.create(pruned)], share)
 
 
 def test_a_url_that_no_file_system_knows_is_refused():
