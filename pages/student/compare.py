@@ -16,6 +16,7 @@ from sparsekd.studies.agreement import (
 from sparsekd.studies.study_metric import StudyMetric, default_metric
 from sparsekd.studies.study_wording import model_title
 from sparsekd.tasks.cards import TaskCard
+from sparsekd.tasks.metrics import title
 
 MAX_ROWS = 2000  # row numbers listed
 RIGHT = {
@@ -50,6 +51,7 @@ def _choose(plan: Plan, name: str, options: list[str], usual: str, wanted: str) 
             default=wanted if wanted in options else usual,
             required=True,
             key=f"compare.{name}.{plan.id}",
+            format_func=title if name == "metric" else str,
         )
     )
 
@@ -82,8 +84,11 @@ def draw_examples(plan: Plan, card: TaskCard, split: str) -> None:
         key="compare.right",
     )
     rows = table[table["right"] == right].drop(columns="right")
-    st.caption(f"Rows of {split}, counted from 0 in the order of the data.")
-    st.dataframe(rows.head(MAX_ROWS), width="stretch", hide_index=True, height=240, key="rows")
+    if rows.empty:
+        st.caption("There is no such example.")
+    else:
+        st.caption(f"Rows of {frame.plain(split)}, counted from 0 in the order of the data.")
+        st.dataframe(rows.head(MAX_ROWS), width="stretch", hide_index=True, height=240, key="rows")
     frame.draw_download(table, f"{first}-against-{second}", "compare.rows")
 
 

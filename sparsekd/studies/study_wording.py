@@ -46,23 +46,34 @@ def study_statements(found: StudyMetric) -> list[Statement]:
     table = found.control_verdicts()
     if table.empty:
         return [Statement("", "No verdict yet: not all students are finished.")]
+    first, *others = [row for _, row in table.iterrows()]
+    words = f"{_control_sentence(found, first)} {_verdict(found.metric, first, True)}"
     return [
-        Statement(
-            str(row["verdict"]),
-            f"{_control_sentence(found, row)} {_verdict(found.metric, row, place == 0)}",
-        )
-        for place, (_, row) in enumerate(table.iterrows())
+        Statement(str(first["verdict"]), words),
+        *(
+            Statement(
+                str(row["verdict"]),
+                f"{_difference(found, row)}. {_verdict(found.metric, row, False)}",
+            )
+            for row in others
+        ),
     ]
 
 
 def _control_sentence(found: StudyMetric, row: pd.Series) -> str:
+    difference = _difference(found, row)
+    difference = difference[0].lower() + difference[1:]
+    mean = f"on average over {row['seeds']} seeds " if row["seeds"] > 1 else ""
+    return f"{found.title}: the student of the sparse teacher is {mean}{difference}."
+
+
+def _difference(found: StudyMetric, row: pd.Series) -> str:
+    """Return the size and the side of a difference: "3.0 points above the trial student"."""
     difference, control = float(row["difference"]), f"the {role_in_sentence(str(row['control']))}"
     if difference == 0:
-        return f"{found.title}: the student of the sparse teacher equals {control}."
-    mean = f"on average over {row['seeds']} seeds " if row["seeds"] > 1 else ""
+        return f"Equal to {control}"
     side = "above" if difference > 0 else "below"
-    size = difference_in_words(found.metric, difference)
-    return f"{found.title}: the student of the sparse teacher is {mean}{size} {side} {control}."
+    return f"{difference_in_words(found.metric, difference)} {side} {control}"
 
 
 def _verdict(metric: str, row: pd.Series, with_evidence: bool) -> str:

@@ -19,6 +19,11 @@ def title(kind: str) -> str:
     return words[0].upper() + words[1:]
 
 
+def short_title(kind: str) -> str:
+    """Return a kind as an entry of a table: "Sparse teacher, λ = 0"."""
+    return f"Sparse teacher, {kind}" if kind in ENDS else title(kind)
+
+
 def phrase(kind: str) -> str:
     """Return a kind as a noun phrase without an article: "teacher pruned at random".
 

@@ -126,7 +126,7 @@ def draw_variants(
 def _columns(found: StudyMetric) -> dict[str, ColumnConfig]:
     number, text = st.column_config.NumberColumn, st.column_config.TextColumn
     return {
-        "what": text("Method", width=230),
+        "what": text("Method", width=265),
         "mean": number(found.title, format="%.3f", width=75, help="Mean over seeds."),
         "interval": text("95 % interval", help="Of this mean alone."),
         "difference": number(
@@ -142,7 +142,7 @@ def _columns(found: StudyMetric) -> dict[str, ColumnConfig]:
             "p, corrected", format="%.2g", help="Corrected by Holm; it decides the verdict."
         ),
         "wins": text("Seeds won", width=85),
-        "verdict": text("Verdict", width=90),
+        "verdict": text("Verdict", width=205),
         "steps": number("Steps", format="%d", width=60, help="Optimiser steps of the student."),
         "extra_steps": number(
             "Extra steps",

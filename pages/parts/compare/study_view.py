@@ -17,11 +17,11 @@ def draw_study_verdict(found: StudyMetric) -> None:
 
 
 def draw_models(found: StudyMetric, key: str, brief: bool = False) -> None:
-    """Draw the table of a study's models: metric, size, time; intervals where not brief."""
+    """Draw the table of a study's models: metric and size; the rest where not brief."""
     table = model_table(found)
     columns = ["what", "mean", "interval", "parameters", "share", "seconds", "seeds"]
     if brief:
-        columns = ["what", "mean", "parameters", "seconds"]
+        columns = ["what", "mean", "parameters"]
     elif (table["seeds"] < 2).all():
         columns.remove("interval")
     st.dataframe(
@@ -30,7 +30,7 @@ def draw_models(found: StudyMetric, key: str, brief: bool = False) -> None:
         hide_index=True,
         key=key,
         column_config={
-            "what": st.column_config.TextColumn("Model", width=235),
+            "what": st.column_config.TextColumn("Model", width=245),
             "mean": st.column_config.NumberColumn(
                 found.title, format="%.3f", help=f"On the split “{found.split}”, mean over seeds."
             ),

@@ -9,6 +9,7 @@ import streamlit as st
 LEGEND = alt.Legend(orient="top", title=None, offset=2, symbolSize=80, columns=3)
 FEW = 60  # points of a line up to which each is marked
 NAMED = alt.Axis(labelLimit=260, title=None)
+STEPS = alt.Axis(tickMinStep=1, format="d", grid=False)
 UNIT = alt.Scale(domain=[0, 1])
 INKS = {"light": "#3f474b", "dark": "#c3cbcf"}  # contrast with the background: 9 : 1 and more
 
@@ -29,7 +30,7 @@ def lines(logged: pd.DataFrame, dots: bool) -> Any:
     data = logged.assign(name=logged["name"].str.split("/", n=1).str[-1])
     chart = alt.Chart(data, padding=0).mark_line(point=dots, strokeWidth=2)
     chart = chart.encode(
-        x=alt.X("step:Q", title="optimiser step", axis=alt.Axis(tickMinStep=1, grid=False)),
+        x=alt.X("step:Q", title="optimiser step", axis=STEPS),
         y=alt.Y("value:Q", title=None, scale=alt.Scale(zero=False)),
         color=alt.Color("name:N", legend=LEGEND),
         strokeDash=alt.StrokeDash("name:N", legend=LEGEND),
@@ -48,7 +49,7 @@ def named_lines(logged: pd.DataFrame, title: str, begin: int | None = None) -> A
         strokeWidth=2 if few else 1, point={"size": 14} if few else False
     )
     chart = chart.encode(
-        x=alt.X("step:Q", title="optimiser step", axis=alt.Axis(tickMinStep=1, grid=False)),
+        x=alt.X("step:Q", title="optimiser step", axis=STEPS),
         y=alt.Y("value:Q", title=title, scale=alt.Scale(zero=False)),
         color=alt.Color("name:N", legend=LEGEND),
         strokeDash=alt.StrokeDash("name:N", legend=LEGEND),

@@ -10,7 +10,6 @@ from pages.parts.sweep.sweep_frames import SweepSnapshot
 from sparsekd.catalog.methods import METHODS
 from sparsekd.studies import stats
 from sparsekd.studies.sweeps.sweep_metric import SweepMetric, choice_table, verdict_table
-from sparsekd.system.wording import counted
 from sparsekd.tasks import metrics
 from sparsekd.tasks.metrics import METRICS
 
@@ -59,8 +58,8 @@ def draw_conclusion(snapshot: SweepSnapshot, of: SweepMetric) -> None:
     seeds = of.students["seed"].nunique()
     if seeds < stats.LEAST_SEEDS:
         st.caption(
-            f"{counted(seeds, 'seed')} of at least {stats.LEAST_SEEDS}: no verdict. More seeds can "
-            "be added; finished runs are used again."
+            f"No verdict below {stats.LEAST_SEEDS} seeds. More can be added; finished runs are "
+            "used again."
         )
 
 
@@ -103,18 +102,18 @@ def draw_evidence(snapshot: SweepSnapshot, of: SweepMetric) -> None:
 def _choice_columns(of: SweepMetric) -> dict[str, ColumnConfig]:
     number, text = st.column_config.NumberColumn, st.column_config.TextColumn
     return {
-        "what": text("Teacher", width=175, help="Each with its best setting or try."),
+        "what": text("Teacher", width=210, help="Each with its best setting or try."),
         "lam": number("λ", format="%g", width=50, help="The chosen λ."),
         "sparsity": number(
             "Sparsity", format="%g %%", width=75, help="Share of the teacher's units removed."
         ),
         "tries": text(
-            "Tries", width=75, help="Settings, or random draws, that are complete over all seeds."
+            "Tries", width=60, help="Settings, or random draws, that are complete over all seeds."
         ),
         "selected": number(
             "Selected on",
             format="%.3f",
-            width=90,
+            width=85,
             help=f"Mean {of.title.lower()} on the selection split, the criterion of the choice.",
         ),
         "reported": number(
@@ -142,7 +141,7 @@ def _choice_columns(of: SweepMetric) -> dict[str, ColumnConfig]:
 def _verdict_columns(of: SweepMetric) -> dict[str, ColumnConfig]:
     number, text = st.column_config.NumberColumn, st.column_config.TextColumn
     return {
-        "what": text("Control", width=165, help="Each with its best setting or try."),
+        "what": text("Control", width=210, help="Each with its best setting or try."),
         "difference": number(
             "Difference",
             format="%+.3f",
@@ -157,7 +156,7 @@ def _verdict_columns(of: SweepMetric) -> dict[str, ColumnConfig]:
             width=80,
             help="Of the interval: the level at which Holm's procedure tests the comparison.",
         ),
-        "p": number("p", format="%.2g", width=65, help="Paired test of this difference alone."),
+        "p": number("p", format="%.2g", width=50, help="Paired test of this difference alone."),
         "p_corrected": number(
             "p, corrected",
             format="%.2g",

@@ -15,7 +15,7 @@ from sparsekd.tasks import metrics
 SELECTION = "selection"
 CELL = ("seed", "state", "selected", "reported", "parameters", "seconds", "run", "scores")
 VERDICTS = (
-    *("what", "difference", "interval", "confidence", "p", "p_corrected", "seeds", "words"),
+    *("what", "difference", "words", "interval", "confidence", "p", "p_corrected", "seeds"),
     "needed_seeds",
 )
 
@@ -132,7 +132,7 @@ def _choice(choice: Choice) -> dict[str, Any]:
     complete = choice.tries == choice.planned
     low, high = pd.Series([choice.low]), pd.Series([choice.high])
     return {
-        "what": teacher_kinds.title(choice.ranking),
+        "what": teacher_kinds.short_title(choice.ranking),
         "lam": choice.lam,
         "sparsity": 100 * choice.sparsity,
         "tries": f"{choice.tries}" if complete else f"{choice.tries} of {choice.planned}",
@@ -147,4 +147,7 @@ def _choice(choice: Choice) -> dict[str, Any]:
 def verdict_table(conclusion: Conclusion) -> pd.DataFrame:
     """Return one row per control, with the interval in words; see `VERDICTS`."""
     table = conclusion.table()
-    return table.assign(interval=intervals(table["low"], table["high"], "+"))[list(VERDICTS)]
+    return table.assign(
+        what=table["control"].map(teacher_kinds.short_title),
+        interval=intervals(table["low"], table["high"], "+"),
+    )[list(VERDICTS)]

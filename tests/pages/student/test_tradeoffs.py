@@ -177,7 +177,7 @@ def test_a_half_finished_study_shows_its_progress_and_no_verdict(open_page: Open
     app = open_page(PAGE)
 
     assert f"18 of {len(plan.steps)} runs done" in app.get("progress")[0].proto.text
-    assert "no verdict" in said(app)
+    assert "No verdict" in said(app)
     assert table(app, "stopped").set_index("step").loc["Fine-tune", "done"] == 1
 
 
@@ -233,7 +233,7 @@ def test_few_seeds_get_no_verdict(open_page: Open) -> None:
 
     app = open_page(PAGE)
 
-    assert "no verdict" in said(app)
+    assert "No verdict" in said(app)
     assert not app.success
 
 
