@@ -4,14 +4,19 @@ reading of the sentence confirms."""
 import hashlib
 import re
 import time
+from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from sparsekd.catalog.parameters import TrainParams
-from sparsekd.errors import NotFound
+from sparsekd.errors import BadInput, NotFound
 from sparsekd.tasks import demo, find
 from sparsekd.tasks.demo import grammar
+from sparsekd.tasks.demo.grammars import by_task
+from sparsekd.tasks.metrics import METRICS
 
 SENTIMENT = [
     ("The plot was dull.", 0),
@@ -90,13 +95,13 @@ def test_no_text_stands_in_two_splits_or_twice_in_one(name):
 
 
 @pytest.mark.parametrize("name", demo.NAMES)
-def test_labels_are_as_frequent_as_each_other(name):
+def test_classes_are_as_frequent_as_each_other_and_numbers_vary(name):
     card = find(name)
     for frame in demo.generate(name).values():
         if card.regression:
-            assert (frame["label"].min(), frame["label"].max()) == (0.0, 5.0)
-            assert 1.0 < frame["label"].std() < 2.0
             assert frame["label"].dtype == "float32"
+            assert np.isfinite(frame["label"]).all()
+            assert frame["label"].nunique() > 1
         else:
             shares = np.bincount(frame["label"], minlength=card.classes) / len(frame)
             np.testing.assert_allclose(shares, 1 / card.classes, atol=0.05)
@@ -104,31 +109,98 @@ def test_labels_are_as_frequent_as_each_other(name):
 
 @pytest.mark.parametrize("name", demo.NAMES)
 def test_a_demo_task_is_written_in_less_than_a_second_and_always_the_same(name):
-    texts = demo.generate(name)["train"]["text"].tolist()
+    card = find(name)
+    train = demo.generate(name)["train"]
     started = time.process_time()
-    again = grammar.rows(
-        demo.GRAMMARS[name].write,
-        demo.SEED,
-        demo.TRAIN + demo.VALIDATION,
-        balanced=not find(name).regression,
-    )
+    again = grammar.rows(demo.GRAMMARS[name].write, card, demo.SEED, demo.TRAIN + demo.VALIDATION)
     assert time.process_time() - started < 1.0
-    assert [row[0][0] for row in again[: demo.TRAIN]] == texts
+    pd.testing.assert_frame_equal(grammar.frame(again[: demo.TRAIN], card.regression), train)
 
 
-# Recorded once; a change here is a change of the task.
+@pytest.mark.parametrize("name", demo.NAMES)
+def test_the_metrics_of_a_demo_task_are_known_and_fit_its_labels(name):
+    card = find(name)
+    fitting = {key for key, metric in METRICS.items() if metric.regression == card.regression}
+    assert card.metrics
+    assert set(card.metrics) <= fitting
+
+
+# Tasks that are released; a change here is a change of the task. A new task needs no entry.
 DIGESTS = {
-    "demo/sentiment": "daf52ddb4f5f",
-    "demo/inference": "4c5c6bdd5ac0",
-    "demo/acceptability": "0128d3f0e8f6",
-    "demo/similarity": "7a82bcdedef5",
+    "demo/sentiment": "9bed4fc10fe8",
+    "demo/inference": "bf696265654d",
+    "demo/acceptability": "1360362b0c64",
+    "demo/similarity": "adeccdc206ab",
 }
 
 
 @pytest.mark.parametrize("name", DIGESTS)
-def test_the_sentences_are_the_same_on_every_machine(name):
-    text = "\n".join(demo.generate(name)["validation"]["text"])
+def test_texts_and_labels_are_the_same_on_every_machine(name):
+    rows = demo.generate(name)["validation"].to_numpy().tolist()
+    text = "\n".join("\t".join(map(str, row)) for row in rows)
     assert hashlib.sha256(text.encode()).hexdigest()[:12] == DIGESTS[name]
+
+
+# --- grammars that do not fit ----------------------------------------------------------------
+
+THREE = grammar.demo_card("demo/three", "Three", ("no", "maybe", "yes"), ("accuracy",))
+NUMBER = grammar.demo_card("demo/number", "A number", (), ("pearson",))
+
+
+def written(card, *labels, words=20):
+    """Write 30 rows; each of the labels has `words` distinct texts, the last one two."""
+
+    def write(choose):
+        label = choose.one(labels)
+        count = 2 if label == labels[-1] else words
+        return (f"{label} {int(choose.random.random() * count)}",), label
+
+    return grammar.rows(write, card, seed=0, count=30)
+
+
+def test_a_grammar_that_is_too_small_is_refused_with_the_class_and_the_need():
+    with pytest.raises(BadInput) as refused:
+        written(THREE, 0, 1, 2)
+    assert refused.value.message == (
+        "The grammar of demo/three writes only 2 distinct texts of class 'yes'."
+    )
+    assert refused.value.hint.endswith("30 distinct texts are needed, 10 of each class.")
+
+
+def test_a_class_that_is_never_written_is_named():
+    with pytest.raises(BadInput, match=r"0 distinct texts of class 'no' and 2 .* of class 'yes'"):
+        written(THREE, 1, 2)
+
+
+def test_a_regression_that_is_too_small_is_refused_with_its_total():
+    with pytest.raises(BadInput, match=r"only 22 distinct texts. .*: 30 distinct texts are needed"):
+        written(NUMBER, 0.5, 1.5)
+
+
+def test_a_label_that_is_no_index_of_the_card_is_refused():
+    for label in ("yes", 3, -1):
+        with pytest.raises(BadInput, match=f"the label {label!r}.*: 0 to 2"):
+            written(THREE, label)
+
+
+def test_texts_that_do_not_fit_the_card_are_refused():
+    for texts in ("one text", ("one", "two")):
+        with pytest.raises(BadInput, match="a tuple of 1 text"):
+            grammar.rows(lambda _choose, texts=texts: (texts, 0), THREE, seed=0, count=3)
+
+
+@pytest.mark.parametrize(
+    ("name", "order", "reason"),
+    [("demo/a", 2, "same task name, 'demo/a'"), ("demo/b", 1, "same ORDER, 1")],
+)
+def test_grammars_with_one_name_or_one_order_are_refused(name, order, reason):
+    first = SimpleNamespace(__name__="first", CARD=replace(THREE, name="demo/a"), ORDER=1)
+    second = SimpleNamespace(__name__="second", CARD=replace(THREE, name=name), ORDER=order)
+    with pytest.raises(BadInput, match=f"first and second have the {reason}"):
+        by_task([first, second])
+
+
+# --- what the labels are ---------------------------------------------------------------------
 
 
 INFERENCE = [
@@ -245,6 +317,12 @@ def alike(text, pair):
     one, two = set(grammar.words(text)), set(grammar.words(pair))
     both = [(one & group, two & group) for group in GROUPS if one & group and two & group]
     return sum(1.0 if first == second else 0.5 for first, second in both)
+
+
+def test_similarities_are_spread_from_0_to_5():
+    for frame in demo.generate("demo/similarity").values():
+        assert (frame["label"].min(), frame["label"].max()) == (0.0, 5.0)
+        assert 1.0 < frame["label"].std() < 2.0
 
 
 def test_similarity_is_what_a_human_counts():

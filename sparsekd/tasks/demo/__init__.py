@@ -45,8 +45,7 @@ NAMES = tuple(DEMO)
 
 @cache
 def _rows(name: str) -> list[grammar.Row]:
-    balanced = not DEMO[name].regression
-    return grammar.rows(GRAMMARS[name].write, SEED, TRAIN + VALIDATION, balanced=balanced)
+    return grammar.rows(GRAMMARS[name].write, DEMO[name], SEED, TRAIN + VALIDATION)
 
 
 def _find(name: str) -> list[grammar.Row]:
@@ -61,7 +60,7 @@ def generate(name: str) -> dict[str, pd.DataFrame]:
     Texts are distinct, classes are balanced, and the seed is fixed.
 
     Raises:
-        NotFound: no such demo task.
+        NotFound: no such demo task. BadInput: its grammar is too small.
     """
     rows, regression = _find(name), DEMO[name].regression
     return {

@@ -8,12 +8,13 @@ from typing import TypeVar
 
 import pandas as pd
 
+from sparsekd.errors import BadInput
 from sparsekd.tasks.cards import TaskCard
 
 Option = TypeVar("Option")
 Row = tuple[tuple[str, ...], float | int]
 
-TRIES = 60
+TRIES = 60  # per row that is needed
 
 
 def demo_card(
@@ -54,27 +55,60 @@ class Chooser:
         return self.random.random() < share
 
 
-def rows(write: Callable[[Chooser], Row], seed: int, count: int, balanced: bool) -> list[Row]:
-    """Write `count` rows with distinct texts; if balanced, with equally frequent labels.
+def rows(write: Callable[[Chooser], Row], card: TaskCard, seed: int, count: int) -> list[Row]:
+    """Write `count` rows with distinct texts; classes are equally frequent.
 
     Raises:
-        RuntimeError: the grammar is too small to write that many.
+        BadInput: the grammar writes too few distinct texts, or rows that do not fit the card.
     """
     chooser, seen, sizes = Chooser(seed), set(), Counter[float]()
-    labels = {write(chooser)[1] for _ in range(TRIES)}
-    most = -(-count // len(labels)) if balanced else count
+    for _ in range(TRIES):
+        _check(write(chooser), card)
+    most = -(-count // card.classes)
     found: list[Row] = []
     for _ in range(TRIES * count):
         row = write(chooser)
-        if row[0] in seen or sizes[row[1]] >= most:
+        if row[0] in seen or (not card.regression and sizes[row[1]] >= most):
             continue
+        _check(row, card)
         seen.add(row[0])
         sizes[row[1]] += 1
         found.append(row)
         if len(found) == count:
             chooser.random.shuffle(found)
             return found
-    raise RuntimeError(f"This grammar writes only {len(found)} of {count} different rows.")
+    raise _too_small(card, sizes, count)
+
+
+def _check(row: Row, card: TaskCard) -> None:
+    texts, label = row
+    if not isinstance(texts, tuple) or len(texts) != len(card.text):
+        raise BadInput(
+            f"The grammar of {card.name} writes the texts {texts!r}.",
+            f"A row is (texts, label), with a tuple of {len(card.text)} text(s).",
+        )
+    if not card.regression and label not in range(card.classes):
+        raise BadInput(
+            f"The grammar of {card.name} writes the label {label!r}.",
+            f"A label is an index into the card's labels: 0 to {card.classes - 1}.",
+        )
+
+
+def _too_small(card: TaskCard, sizes: Counter[float], count: int) -> BadInput:
+    most = -(-count // card.classes)
+    if card.regression:
+        few, each = f"{sizes.total():,} distinct texts", ""
+    else:
+        short = [
+            f"{sizes[place]:,} distinct texts of class {label!r}"
+            for place, label in enumerate(card.labels)
+            if sizes[place] < most
+        ]
+        few, each = " and ".join(short), f", {most:,} of each class"
+    return BadInput(
+        f"The grammar of {card.name} writes only {few}.",
+        f"Give it more words or sentence forms: {count:,} distinct texts are needed{each}.",
+    )
 
 
 def frame(found: Sequence[Row], regression: bool) -> pd.DataFrame:
