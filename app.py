@@ -8,26 +8,40 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib import import_module
 from pathlib import Path
+from typing import NamedTuple
 
 import streamlit as st
 from streamlit.runtime.pages_manager import PagesManager
 from streamlit.starlette import App
 
 ICON = Path(__file__).parent / ".streamlit" / "icon.png"  # a named icon would come from elsewhere
+
+
+class PageEntry(NamedTuple):
+    """A page in the navigation: its script, its title, a Material icon, its address."""
+
+    script: str
+    title: str
+    icon: str
+    url: str
+
+
+# By section; scripts of a section stand in the folder of its name. The page without an address is
+# the one that opens first.
 PAGES = {
-    "Start": [("start/home", "Home", "home", "")],
+    "Start": [PageEntry("pages/start/home.py", "Home", "home", "")],
     "Teacher": [
-        ("teacher/finetune", "Fine-tune", "school", "finetune"),
-        ("teacher/scores", "Scores", "grid_on", "scores"),
-        ("teacher/mask", "Mask", "content_cut", "mask"),
-        ("teacher/explain", "Explain", "frame_inspect", "explain"),
+        PageEntry("pages/teacher/finetune.py", "Fine-tune", "school", "finetune"),
+        PageEntry("pages/teacher/scores.py", "Scores", "grid_on", "scores"),
+        PageEntry("pages/teacher/mask.py", "Mask", "content_cut", "mask"),
+        PageEntry("pages/teacher/explain.py", "Explain", "frame_inspect", "explain"),
     ],
     "Student": [
-        ("student/distil", "Distil", "science", "distil"),
-        ("student/tradeoffs", "Trade-offs", "finance_mode", "tradeoffs"),
-        ("student/compare", "Compare", "balance", "compare"),
+        PageEntry("pages/student/distil.py", "Distil", "science", "distil"),
+        PageEntry("pages/student/tradeoffs.py", "Trade-offs", "finance_mode", "tradeoffs"),
+        PageEntry("pages/student/compare.py", "Compare", "balance", "compare"),
     ],
-    "Runs": [("runs/overview", "Runs", "list_alt", "runs")],
+    "Runs": [PageEntry("pages/runs/overview.py", "Runs", "list_alt", "runs")],
 }
 
 
@@ -60,15 +74,15 @@ def draw_app() -> None:
         {
             section: [
                 st.Page(
-                    f"pages/{path}.py",
-                    title=title,
-                    icon=f":material/{icon}:",
-                    url_path=url,
-                    default=not url,
+                    entry.script,
+                    title=entry.title,
+                    icon=f":material/{entry.icon}:",
+                    url_path=entry.url,
+                    default=not entry.url,
                 )
-                for path, title, icon, url in pages
+                for entry in entries
             ]
-            for section, pages in PAGES.items()
+            for section, entries in PAGES.items()
         }
     )
     with frame.error_boundary():

@@ -8,10 +8,17 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
+import app
 from sparsekd.runs.records import Plan
 from tests.sample_study import fill_plan, sample_plan
 
 ROOT = Path(__file__).parents[2]
+NAMED_OTHERWISE = {
+    entry.script
+    for entries in app.PAGES.values()
+    for entry in entries
+    if entry.url != Path(entry.script).stem
+} - {"pages/start/home.py"}
 
 
 def table(app: AppTest, column: str) -> pd.DataFrame:
@@ -42,14 +49,14 @@ def open_page(home: Path) -> Callable[..., AppTest]:
     """`open_page("pages/student/compare.py", run="…")`: the page as a link opens it, no error."""
 
     def open_at(path: str = "", **query: str) -> AppTest:
-        app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=20)
-        if path == "pages/runs/overview.py":  # its address is not its file's name
-            app.run()
+        page = AppTest.from_file(str(ROOT / "app.py"), default_timeout=20)
+        if path in NAMED_OTHERWISE:  # AppTest finds these only after a run
+            page.run()
         if path:
-            app.switch_page(path)
-        app.query_params.update(query)
-        app.run()
-        assert not app.exception, [error.value for error in app.exception]
-        return app
+            page.switch_page(path)
+        page.query_params.update(query)
+        page.run()
+        assert not page.exception, [error.value for error in page.exception]
+        return page
 
     return open_at

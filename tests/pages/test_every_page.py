@@ -6,33 +6,25 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
+import app
 from sparsekd.runs.records import Plan
 from tests.sample_study import fill_plan, sample_plan
 
-PAGES = (
-    "pages/start/home.py",
-    "pages/teacher/finetune.py",
-    "pages/teacher/scores.py",
-    "pages/teacher/mask.py",
-    "pages/teacher/explain.py",
-    "pages/student/distil.py",
-    "pages/student/tradeoffs.py",
-    "pages/student/compare.py",
-    "pages/runs/overview.py",
-)
+PAGES = [entry.script for entries in app.PAGES.values() for entry in entries]
+ROOT = Path(__file__).parents[2]
 Open = Callable[..., AppTest]
 
 
-def complaints(app: AppTest) -> list[str]:
-    return [error.value for error in app.error]
+def complaints(page: AppTest) -> list[str]:
+    return [error.value for error in page.error]
 
 
 @pytest.mark.parametrize("path", PAGES)
 def test_a_page_opens_with_an_empty_store(open_page: Open, path: str) -> None:
-    app = open_page(path)
+    page = open_page(path)
 
-    assert complaints(app) == []
-    assert len(app.header) == 1
+    assert complaints(page) == []
+    assert len(page.header) == 1, "draw_header names a page"
 
 
 @pytest.mark.parametrize("path", PAGES)
@@ -50,5 +42,14 @@ def test_a_page_opens_while_a_study_is_under_way(
     assert complaints(open_page(path)) == []
 
 
+def test_every_script_of_a_section_is_in_the_navigation() -> None:
+    folders = {section.lower(): entries for section, entries in app.PAGES.items()}
+    scripts = {str(path.relative_to(ROOT)) for path in (ROOT / "pages").glob("*/*.py")}
+
+    assert scripts == set(PAGES)
+    for folder, entries in folders.items():
+        assert {Path(entry.script).parent.name for entry in entries} == {folder}
+
+
 def test_no_page_stands_directly_in_the_folder_of_pages() -> None:
-    assert list((Path(__file__).parents[2] / "pages").glob("*.py")) == []
+    assert list((ROOT / "pages").glob("*.py")) == []
