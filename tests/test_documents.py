@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from sparsekd.catalog import families
 from sparsekd.cli.parser import COMMANDS, LAST, parse, parser
 from sparsekd.studies.comparisons import variants
 
@@ -80,6 +81,11 @@ def test_every_method_of_the_readme_is_in_the_catalogue_and_the_other_way_round(
     for method, cell in rows:
         named = re.findall(r"`(:\w+)`", cell)
         assert {method + name for name in named} <= known | {f"{method}:teacher_2"}
+
+
+def test_the_readme_lists_the_families_of_the_catalogue():
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert f"starts from any {families.titles()} checkpoint" in " ".join(text.split())
 
 
 def test_every_path_in_a_document_exists():

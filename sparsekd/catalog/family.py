@@ -7,11 +7,12 @@ from dataclasses import dataclass
 class Family:
     """A model family: one encoder architecture of transformers with a sequence classifier.
 
-    Defaults are BERT's. Paths of modules start at a layer unless stated otherwise. The input of
-    `head_site` is the concatenated context of the heads, before the attention's output
-    projection; the input of `neuron_site` is the activation of the feed-forward neurons, before
-    the second matrix. When the tensor arguments of `cls_cuts` keep their first row only, the rest
-    of the layer is computed for [CLS] alone.
+    An architecture fits if each layer is attention, add and LayerNorm, feed-forward block, add and
+    LayerNorm (post-layer-norm); query, key, value and both feed-forward matrices are linear
+    modules of their own; positions are absolute; attention can be computed by sdpa; and the
+    classifier reads [CLS], the first token.
+
+    Defaults are BERT's. Paths of modules start at a layer unless stated otherwise.
     """
 
     name: str
@@ -26,10 +27,20 @@ class Family:
     key: str = "attention.self.key"
     value: str = "attention.self.value"
     head_site: str = "attention.output.dense"
+    """Output projection of the attention. Gates multiply its input, the heads' contexts side by
+    side."""
     expansion: str = "intermediate.dense"
     """First matrix of the feed-forward block."""
     neuron_site: str = "output.dense"
+    """Second matrix, the output projection of the feed-forward block. Gates multiply its input,
+    the neurons' activations."""
     cls_cuts: tuple[str, ...] = ("attention.output",)
+    """Modules after the attention whose inputs are cut to the [CLS] row, to save time: the logits
+    need no other row of the last layer. Together they must cut both terms of the sum context
+    projection + residual. BERT's `attention.output` gets both, the context and the residual, as
+    its inputs, so it is enough. Where the layer adds the residual itself, give the output
+    projection, which gets the context, and the LayerNorm after the sum, as in `distilbert.py`.
+    Empty if no modules suit: the results are the same, only slower."""
 
     embeddings: str = "embeddings"
     """Path of the embeddings in the encoder."""

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+import transformers
 from torch import nn
 from transformers import PretrainedConfig, PreTrainedModel
 
@@ -40,9 +41,11 @@ def check_config(config: PretrainedConfig) -> Family:
     """Return the family of a configuration.
 
     Raises:
-        Incompatible: an unknown family, a decoder, or relative positions.
+        Incompatible: an unknown family, one without sdpa attention, a decoder, or relative
+            positions.
     """
     family = families.find(str(config.model_type))
+    _check_attention(family)
     if getattr(config, "is_decoder", False) or getattr(config, "add_cross_attention", False):
         raise Incompatible(
             f"This {family.title} is configured as a decoder.",
@@ -55,6 +58,14 @@ def check_config(config: PretrainedConfig) -> Family:
             "Use a checkpoint with absolute positions.",
         )
     return family
+
+
+def _check_attention(family: Family) -> None:
+    if not getattr(transformers, family.model)._supports_sdpa:
+        raise Incompatible(
+            f"{family.title} has no sdpa attention in transformers {transformers.__version__}.",
+            "Use a checkpoint of another family, or a transformers that has it.",
+        )
 
 
 def of(model: PreTrainedModel) -> Family:

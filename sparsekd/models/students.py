@@ -64,7 +64,8 @@ def chosen_layers(choice: str, layers: int, depth: int) -> list[int]:
     if layers > depth:
         raise Incompatible(
             f"The student has {layers} layers, the teacher {depth}.",
-            f"Choose at most {depth} layers, or a checkpoint or random student.",
+            f"Choose at most {depth} layers (--student-layers), or a student from a checkpoint or "
+            "random weights (--student-choice).",
         )
     picks = {
         "bottom": list(range(layers)),

@@ -11,20 +11,24 @@ import torch
 from transformers import (
     AlbertConfig,
     AlbertForSequenceClassification,
+    AutoConfig,
+    BertForSequenceClassification,
     BertModel,
     ModernBertConfig,
-    MPNetConfig,
     PreTrainedModel,
 )
+from transformers.models.auto.tokenization_auto import TOKENIZER_MAPPING
 
 from sparsekd.catalog import families
 from sparsekd.catalog.families import FAMILIES
-from sparsekd.data import Batch
+from sparsekd.catalog.stage_parameters import ScoreParams
+from sparsekd.data import Batch, Encoded
 from sparsekd.errors import Incompatible
 from sparsekd.knowledge.observe import observe
 from sparsekd.knowledge.rankings.conductance import embedded, embeddings
+from sparsekd.knowledge.scores import stream
 from sparsekd.models import architectures, exporting
-from sparsekd.models.gates import cls_only, gated
+from sparsekd.models.gates import Gates, cls_only, gated
 from sparsekd.models.loading import load, load_saved, save
 from sparsekd.models.prefix import recorded, resumed
 from sparsekd.models.pruning import prune
@@ -119,7 +123,40 @@ def test_its_logits_depend_on_the_cls_row_of_the_last_layer_alone(family: str) -
         site.register_forward_hook(lambda _site, _inputs, out: rows.append(out.shape[1]))
     with cls_only(model):
         torch.testing.assert_close(logits(model), expected, **CLOSE)
-    assert rows == [7, 1, 1, 1]
+    after = 1 if families.find(family).cls_cuts else 7
+    assert rows == [7, after, after, after]
+
+
+@every_family
+def test_its_scores_are_the_gradients_of_its_gates(family: str) -> None:
+    model = tiny_model(family, labels=3).double()
+    rng = np.random.default_rng(0)
+    starts = np.array([0, 4, 11, 16])  # lengths 4, 7 and 5
+    ids = rng.integers(5, 40, 16).astype(np.int32)
+    data = Encoded(ids, np.zeros(16, dtype=np.int8), starts, np.array([0, 2, 1]))
+    batch, gates = data.batch(np.arange(3)), Gates.open(model)
+    gates.heads.requires_grad_()
+    gates.neurons.requires_grad_()
+    with gated(model, gates):
+        outputs = model(**batch.inputs(model)).logits
+    torch.nn.functional.cross_entropy(outputs, batch.labels).backward()
+    scores = stream(model, data, rng.normal(size=(3, 3)), ScoreParams(batch_size=3)).per_batch
+    pairs = (
+        (scores.head_expressiveness, gates.heads.grad),
+        (scores.neuron_expressiveness, gates.neurons.grad),
+    )
+    for found, gradients in pairs:
+        assert gradients is not None
+        assert gradients.abs().max() > 1e-3
+        np.testing.assert_allclose(found, gradients.abs().numpy(), rtol=1e-5, atol=1e-9)
+
+
+@every_family
+def test_its_word_mark_is_the_one_of_its_tokenizer(family: str) -> None:
+    kind = TOKENIZER_MAPPING[type(AutoConfig.for_model(family))]
+    splitter = kind().backend_tokenizer.pre_tokenizer
+    second = splitter.pre_tokenize_str("good film")[1][0]
+    assert second == families.find(family).word_mark + "film"
 
 
 @every_family
@@ -239,11 +276,23 @@ def test_albert_is_refused_with_the_reason() -> None:
 
 @pytest.mark.parametrize(
     ("config", "reason"),
-    [(ModernBertConfig(), "ModernBERT fuses"), (MPNetConfig(), "'mpnet' are not supported")],
+    [
+        (ModernBertConfig(), "ModernBERT fuses"),
+        (SimpleNamespace(model_type="made-up"), "'made-up' are not supported"),
+    ],
 )
 def test_other_families_are_refused_by_name(config: object, reason: str) -> None:
     with pytest.raises(Incompatible, match=reason):
         architectures.check_config(config)
+
+
+def test_a_family_without_sdpa_attention_is_refused_with_that_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save(tiny_model("bert"), tiny_tokenizer(), tmp_path)
+    monkeypatch.setattr(BertForSequenceClassification, "_supports_sdpa", False)
+    with pytest.raises(Incompatible, match="BERT has no sdpa attention in transformers"):
+        load(str(tmp_path), ("no", "yes"), regression=False, seed=0)
 
 
 def test_a_model_without_a_classifier_is_refused() -> None:
