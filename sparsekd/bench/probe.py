@@ -13,6 +13,7 @@ from sparsekd.bench import Row
 from sparsekd.data import Encoded
 from sparsekd.knowledge import masked
 from sparsekd.knowledge.evaluation import predict
+from sparsekd.knowledge.mask_tree import Tree
 from sparsekd.models import architectures
 from sparsekd.models.pruning import prune
 from sparsekd.units import masking
@@ -85,7 +86,7 @@ def _rows(
             spent[name].append(seconds)
             found.append(logits)
         furthest = max(furthest, *(float(np.abs(found[0] - each).max()) for each in found[1:]))
-    shape, tree = architectures.shape(teacher), masked.Tree.of(masks)
+    shape, tree = architectures.shape(teacher), Tree.of(masks)
     chosen = masked.choose_strategy(shape, tree, parts[0], teacher.device.type)
     nodes = sum(len(level.parents) for level in tree.levels)
     note = (

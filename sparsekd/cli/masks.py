@@ -18,7 +18,6 @@ from sparsekd.units import explain, explain_words, harm, overlap
 from sparsekd.units.ablation import Ablation
 from sparsekd.units.fidelity import (
     RESAMPLES,
-    STATISTICS,
     TOP,
     Ranks,
     all_rankings,
@@ -26,6 +25,7 @@ from sparsekd.units.fidelity import (
     table,
 )
 from sparsekd.units.masking import Mask
+from sparsekd.units.rank_statistics import STATISTICS
 from sparsekd.units.scores import Scores
 
 SCORES_HELP = "scores.npz from `score`, or the id of a scoring run"

@@ -10,7 +10,7 @@ saves multiplications; stacking saves kernel launches.
 import copy
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
@@ -21,6 +21,7 @@ from transformers import PreTrainedModel
 
 from sparsekd.data import Batch, Encoded, packed
 from sparsekd.knowledge.evaluation import TOKENS, TOKENS_ELSEWHERE
+from sparsekd.knowledge.mask_tree import Level, Tree
 from sparsekd.models import architectures, pruning
 from sparsekd.models.gates import cls_only
 from sparsekd.models.memory import enough_memory
@@ -41,62 +42,6 @@ MASKS_PER_PASS = 256
 LAYER_START_TOKENS = {"cpu": 120}
 LAYER_START_TOKENS_ELSEWHERE = 16384
 HINT = "Lower max_length, choose a smaller model, or free memory on the device."
-
-
-@dataclass(frozen=True)
-class Level:
-    """The nodes of one layer: their parents and the units that each keeps.
-
-    Shapes: parents (P,) the nodes of the level below, heads (P, H), neurons (P, F), P nodes.
-    """
-
-    parents: list[int]
-    heads: NDArray[np.bool_]
-    neurons: NDArray[np.bool_]
-
-    def children(self, parent: int) -> list[int]:
-        """Return the nodes above a node of the level below."""
-        return [node for node, below in enumerate(self.parents) if below == parent]
-
-
-@dataclass(frozen=True)
-class Tree:
-    """A prefix tree of masks: levels, bottom first, and the leaf (top node) of each mask."""
-
-    levels: list[Level]
-    ends: list[int]
-
-    @classmethod
-    def of(cls, masks: Sequence[UnitMask]) -> "Tree":
-        """Build the tree: masks share nodes up to the first layer on which they differ."""
-        below, levels = [0] * len(masks), []
-        for number in range(len(masks[0].heads)):
-            keys = [
-                (node, mask.heads[number].tobytes(), mask.neurons[number].tobytes())
-                for node, mask in zip(below, masks, strict=True)
-            ]
-            different = dict(zip(keys, masks, strict=True))
-            nodes = {key: node for node, key in enumerate(different)}
-            levels.append(
-                Level(
-                    [key[0] for key in nodes],
-                    np.stack([mask.heads[number] for mask in different.values()]),
-                    np.stack([mask.neurons[number] for mask in different.values()]),
-                )
-            )
-            below = [nodes[key] for key in keys]
-        return cls(levels, below)
-
-    def shapes(self, dense: ModelShape) -> tuple[ModelShape, ModelShape]:
-        """Return shapes of one layer per node, masked and dense: what each strategy computes."""
-        _, heads, neurons = dense.grid()
-        kept_heads = [int(row.sum()) for level in self.levels for row in level.heads]
-        kept_neurons = [int(row.sum()) for level in self.levels for row in level.neurons]
-        nodes = len(kept_heads)
-        return (
-            replace(dense, heads=tuple(kept_heads), neurons=tuple(kept_neurons)),
-            replace(dense, heads=(heads,) * nodes, neurons=(neurons,) * nodes),
-        )
 
 
 def choose_strategy(dense: ModelShape, tree: Tree, data: Encoded, device: str) -> Strategy:

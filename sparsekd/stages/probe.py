@@ -9,6 +9,7 @@ from transformers import PreTrainedModel
 from sparsekd.catalog import rankings
 from sparsekd.catalog.stage_parameters import MaskParams, ProbeParams
 from sparsekd.knowledge import masked
+from sparsekd.knowledge.mask_tree import Tree
 from sparsekd.knowledge.rankings import from_weights
 from sparsekd.models.devices import move
 from sparsekd.runs import store
@@ -49,7 +50,7 @@ def run(context: StageContext) -> Outcome:
     ]
     table = pd.DataFrame(rows)
     atomic_write(context.folder / "probe.parquet", lambda path: table.to_parquet(path))
-    different = len(set(masked.Tree.of(masks).ends))
+    different = len(set(Tree.of(masks).ends))
     return Outcome({}, {"masks": len(masks), "different": different, "examples": len(data)})
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from sparsekd.catalog.stage_parameters import MaskParams
 from sparsekd.errors import BadInput, NotFound, unknown
-from sparsekd.units import harm, masking
+from sparsekd.units import harm, masking, removal
 from sparsekd.units.ablation import Ablation
 from sparsekd.units.harm import Effect
 from sparsekd.units.lambda_spans import Pool, Span, spans
@@ -140,17 +140,17 @@ def explain(
         normalised_expressiveness=float(masking.normalised(raw[0])[layer, index]),
         normalised_friendliness=float(masking.normalised(raw[1])[layer, index]),
         knowledgeableness=float(values[layer, index]),
-        place=masking.place(values, layer * values.shape[1] + index),
+        place=removal.place(values, layer * values.shape[1] + index),
         pool=values.size,
         count=pool.count,
         highest_removed=_ordered(values, pool.count - 1),
         lowest_kept=_ordered(values, pool.count),
         removed=bool(removed[layer, index]),
-        removed_unrounded=bool(masking.removal_flags(values, pool.count)[layer, index]),
+        removed_unrounded=bool(removal.removal_flags(values, pool.count)[layer, index]),
         removal_sparsity=_removal_sparsity(values, pool.round_to, layer, index),
         spans=tuple(spans(pool, layer, index)),
         context=LayerContext(
-            masking.place(values[layer], index),
+            removal.place(values[layer], index),
             values.shape[1],
             int(removed[layer].sum()),
             float(values[layer].mean()),
@@ -187,7 +187,7 @@ def _pool(scores: Scores, unit: str, params: MaskParams) -> Pool:
     expressiveness, friendliness = (
         masking.knowledgeableness(scores, lam, params.normalise)[which] for lam in (1.0, 0.0)
     )
-    count = masking.removal_count(expressiveness.size, _sparsity(params, unit))
+    count = removal.removal_count(expressiveness.size, _sparsity(params, unit))
     return Pool(expressiveness, friendliness, count, _round_to(params, unit))
 
 
@@ -213,17 +213,17 @@ def _removal_sparsity(values: Matrix, round_to: int, layer: int, index: int) -> 
     With rounding it is removed once enough units of its layer are among the lowest.
     """
     width = values.shape[1]
-    before = masking.place(values[layer], index) - 1
-    rounded = masking.round_counts(np.arange(width + 1), round_to, width)
+    before = removal.place(values[layer], index) - 1
+    rounded = removal.round_counts(np.arange(width + 1), round_to, width)
     enough = int(np.searchsorted(rounded, before, side="right"))
     if enough > width:  # a layer whose width is no multiple keeps a remainder
         return None
     last = int(np.argsort(values[layer], kind="stable")[enough - 1])
-    needed = masking.place(values, layer * width + last)
-    if masking.removal_flags(values, needed, round_to).all():
+    needed = removal.place(values, layer * width + last)
+    if removal.removal_flags(values, needed, round_to).all():
         return None
     low, high = 0.0, 1.0
     while low < (middle := (low + high) / 2) < high:
-        reached = masking.removal_count(values.size, middle) >= needed
+        reached = removal.removal_count(values.size, middle) >= needed
         low, high = (low, middle) if reached else (middle, high)
     return high

@@ -5,9 +5,9 @@ import pandas as pd
 
 from sparsekd.units import ablation_tables, fidelity
 from sparsekd.units.ablation import Ablation
-from sparsekd.units.fidelity import Row
 from sparsekd.units.fidelity_words import number
 from sparsekd.units.harm import Granularity
+from sparsekd.units.rank_statistics import Row
 
 
 def readable(table: pd.DataFrame) -> pd.DataFrame:

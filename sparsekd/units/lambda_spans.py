@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sparsekd.units.masking import removal_flags, round_counts
+from sparsekd.units.removal import removal_flags, round_counts
 from sparsekd.units.scores import Counts, Matrix
 
 Places = NDArray[np.int64]

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from sparsekd.units import masking
+from sparsekd.units.removal import place
 from sparsekd.units.scores import Matrix, Scores
 
 
@@ -45,7 +46,7 @@ def rank_unit(
         normalised_expressiveness=float(masking.normalised(e)[layer, index]),
         normalised_friendliness=float(masking.normalised(f)[layer, index]),
         knowledgeableness=float(values[layer, index]),
-        place=masking.place(values, layer * values.shape[1] + index),
+        place=place(values, layer * values.shape[1] + index),
         pool=values.size,
     )
 

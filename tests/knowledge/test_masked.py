@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from sparsekd.errors import Incompatible
 from sparsekd.knowledge import evaluation, masked
-from sparsekd.knowledge.masked import Tree
+from sparsekd.knowledge.mask_tree import Tree
 from sparsekd.models import architectures
 from sparsekd.models.pruning import prune
 from sparsekd.units.masking import Mask

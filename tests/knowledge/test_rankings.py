@@ -110,16 +110,17 @@ import numpy as np
 import sparsekd
 from sparsekd.__main__ import main
 from sparsekd.catalog.parameters import TrainParams
+from sparsekd.catalog.rankings import CONTROLS
 from sparsekd.catalog.stage_parameters import AblateParams, MaskParams, ProbeParams, ScoreParams
 from sparsekd.runs import ablations, references, tables
-from sparsekd.studies import recipes, roles, sweep_spec
+from sparsekd.studies import recipes, roles
 from sparsekd.units.masking import Mask
 from sparsekd.units.scores import Scores
 from tests.workshop import checkpoint_folder, done, task_folder
 
 place = Path(sys.argv[1])
 assert Path(sparsekd.__file__).is_relative_to(place)
-assert "first_weight" in sweep_spec.SWEEP_CONTROLS
+assert "first_weight" in CONTROLS
 assert roles.title("first_weight_teacher") == "Teacher pruned by their first weight"
 
 train = TrainParams(epochs=1, batch_size=64, max_length=16, train_examples=64)

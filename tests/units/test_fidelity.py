@@ -8,7 +8,7 @@ from scipy import stats
 
 from sparsekd.catalog.stage_parameters import MaskParams
 from sparsekd.errors import BadInput, Incompatible
-from sparsekd.units import fidelity, harm
+from sparsekd.units import fidelity, harm, rank_statistics
 from sparsekd.units.ablation import MEASURES, Ablation, ranked_groups
 from sparsekd.units.explain import explain
 from sparsekd.units.explain_words import sentence
@@ -60,7 +60,7 @@ def test_a_resample_s_kendall_is_scipy_s_too():
     draws = np.random.default_rng(2)
     one, other = np.round(draws.normal(size=(2, 15)), 1)
     drawn = draws.integers(0, 15, (6, 15))
-    found = fidelity._RankStatistics(one, other, 4).statistics(drawn)
+    found = rank_statistics.RankStatistics(one, other, 4).statistics(drawn)
     for place, units in enumerate(drawn):
         expected = stats.kendalltau(one[units], other[units]).statistic
         assert found[1, place] == pytest.approx(expected)
@@ -73,13 +73,13 @@ def test_the_overlap_of_the_tops_by_hand():
     really = np.array(
         [9.0, 0, 0, 0, 0, 0, 8.0, 7.0]
     )  # its top three: 0, 6, 7; the score's: 5, 6, 7
-    found = fidelity._RankStatistics(score, really, 3).statistics(np.arange(8))
+    found = rank_statistics.RankStatistics(score, really, 3).statistics(np.arange(8))
     assert found[2] == pytest.approx(2 / 3)
 
 
 def test_the_overlap_of_equals_is_that_of_chance_not_of_their_order():
     tied, ordered = np.array([1.0, 1, 1, 1]), np.arange(4.0)
-    found = fidelity._RankStatistics(tied, ordered, 2).statistics(np.arange(4))
+    found = rank_statistics.RankStatistics(tied, ordered, 2).statistics(np.arange(4))
     assert found[2] == pytest.approx(0.5)
 
 
@@ -108,7 +108,7 @@ def test_size_asks_whether_removal_changes_anything():
 
 def test_a_score_that_ranks_as_ablation_does_has_an_interval_without_width():
     effect = np.random.default_rng(0).normal(size=12)
-    found = fidelity._statistics(np.exp(effect), effect, 3, 0, 50)
+    found = rank_statistics.statistics(np.exp(effect), effect, 3, 0, 50)
     for name in ("spearman", "kendall"):
         values = [found[f"{name}{end}"] for end in ("", "_low", "_high")]
         assert values == pytest.approx([1, 1, 1])
@@ -119,7 +119,7 @@ def test_a_random_score_is_seldom_called_better():
     for seed in range(60):
         ranks = fidelity.all_rankings(made, seed=seed)["random"][0].ravel()
         really = np.random.default_rng([1, seed]).normal(size=ranks.size)
-        found = fidelity._statistics(ranks, really, 6, 0, 200)
+        found = rank_statistics.statistics(ranks, really, 6, 0, 200)
         better += fidelity.verdict(found) == "better than random"
     assert better <= 7  # 2.5 % expected; small pools are a little bolder
 

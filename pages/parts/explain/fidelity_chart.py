@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 from pages.parts.shell import figure_theme
 from sparsekd.units import fidelity
-from sparsekd.units.fidelity import Row
 from sparsekd.units.harm import Granularity
+from sparsekd.units.rank_statistics import Row
 
 MANY = 500  # markers; above, they are drawn by the graphics card
 OUTLIERS = 5
