@@ -8,8 +8,8 @@ from pages.parts.compare import comparison_form, method_charts, model_quality
 from pages.parts.forms import fields, launch_cost, student_form, teacher_picker
 from pages.parts.runs import export, run_buttons
 from pages.parts.shell import frame, live, url_state
-from sparsekd.catalog.card import Card
 from sparsekd.catalog.fields import validated
+from sparsekd.catalog.method_card import MethodCard
 from sparsekd.catalog.methods import METHODS
 from sparsekd.catalog.parameters import TrainParams
 from sparsekd.catalog.stage_parameters import MaskParams, ScoreParams, StudentParams
@@ -93,7 +93,9 @@ def draw_form() -> None:
         draw_student_form(card, method, teacher, cloned)
 
 
-def draw_student_form(card: Card, method: dict[str, Any], teacher: Run, cloned: Run | None) -> None:
+def draw_student_form(
+    card: MethodCard, method: dict[str, Any], teacher: Run, cloned: Run | None
+) -> None:
     """Draw the rest of the form of one student per seed, and its launch."""
     others = teacher_picker.choose_further_teachers(teacher, card, cloned)
     task = references.card(teacher.recipe.task)
@@ -114,7 +116,9 @@ def draw_student_form(card: Card, method: dict[str, Any], teacher: Run, cloned: 
     draw_launch(wanted, task, train)
 
 
-def draw_study_form(card: Card, method: dict[str, Any], teacher: Run, cloned: Run | None) -> None:
+def draw_study_form(
+    card: MethodCard, method: dict[str, Any], teacher: Run, cloned: Run | None
+) -> None:
     """Draw the rest of the form of a StarK study, and its launch."""
     task = references.card(teacher.recipe.task)
     mask = draw_mask_fields()
@@ -147,7 +151,7 @@ def choose_clone() -> Run | None:
     return run
 
 
-def choose_method(cloned: Run | None, study: bool) -> Card:
+def choose_method(cloned: Run | None, study: bool) -> MethodCard:
     """Draw the choice of a method; a study takes one of a single teacher."""
     names = [n for n, card in METHODS.items() if card.least_teachers == 1 or not study]
     wanted = cloned.recipe.method if cloned else "vanilla"

@@ -10,7 +10,7 @@ from transformers import PreTrainedModel
 
 from sparsekd import methods
 from sparsekd.bench import Row
-from sparsekd.catalog.card import Card
+from sparsekd.catalog.method_card import MethodCard
 from sparsekd.catalog.methods import METHODS
 from sparsekd.catalog.parameters import TrainParams
 from sparsekd.catalog.stage_parameters import StudentParams
@@ -92,7 +92,7 @@ class StepTimer:
 def _job(
     student: PreTrainedModel,
     teacher: PreTrainedModel,
-    card: Card,
+    card: MethodCard,
     data: Encoded,
     task: TaskCard,
     params: TrainParams,

@@ -2,13 +2,13 @@
 
 from importlib import import_module
 
-from sparsekd.catalog.card import Card
+from sparsekd.catalog.method_card import MethodCard
 from sparsekd.methods.base import BatchOutputs, Method, Setup, StepResult, TrainingProgress
 
 __all__ = ["BatchOutputs", "Method", "Setup", "StepResult", "TrainingProgress", "load"]
 
 
-def load(card: Card) -> type[Method]:
+def load(card: MethodCard) -> type[Method]:
     """Return the one `Method` subclass that `sparsekd/methods/<card.name>.py` defines.
 
     Raises:

@@ -19,7 +19,7 @@ def files(scores: Run) -> dict[str, Path]:
     found: dict[str, Path] = {}
     for run in of_scored_teacher(scores):
         if run.state is State.DONE:
-            found.setdefault(rankings.find(run.recipe.variant).title, run.folder / "scores.npz")
+            found.setdefault(rankings.title(run.recipe.variant), run.folder / "scores.npz")
     return found
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 import pandas as pd
 
 from sparsekd.catalog import rankings
-from sparsekd.catalog.methods import METHODS
+from sparsekd.catalog.methods import title as method_title
 from sparsekd.errors import NotFound
 from sparsekd.runs import store
 from sparsekd.runs.records import Recipe, Run, State
@@ -37,7 +37,7 @@ def title(recipe: Recipe) -> str:
             if recipe.method == "fine_tuning":
                 words[0] = "Student without teacher"
             elif recipe.method != "vanilla":
-                words.insert(0, METHODS[recipe.method].title)
+                words.insert(0, method_title(recipe.method))
             words += [f"seed {recipe.seed}", f"attempt {recipe.attempt}" if recipe.attempt else ""]
             return ", ".join(word for word in words if word)
         case "score":
@@ -45,7 +45,7 @@ def title(recipe: Recipe) -> str:
         case "prune":
             mask = params["mask"]
             by_scores = mask["kind"] == "scores"
-            how = f"λ {mask['lam']:g}" if by_scores else rankings.find(mask["kind"]).phrase
+            how = f"λ {mask['lam']:g}" if by_scores else rankings.phrase(mask["kind"])
             return f"Teacher pruned by {mask['sparsity']:.0%}, {how}"
         case "probe":
             return "Sparsity curve of the masked teacher"
@@ -58,7 +58,7 @@ def _about_one_model(recipe: Recipe) -> str:
     model = (recipe.inputs.get("teacher") or recipe.inputs["model"]).split("#")[0]
     match recipe.stage:
         case "attribute":
-            return f"{rankings.find(recipe.variant).title} of the units of {model}"
+            return f"{rankings.title(recipe.variant)} of the units of {model}"
         case "ablate":
             return f"Ablation of {model} on {params['ablate']['split']}"
         case "export":

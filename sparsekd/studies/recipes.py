@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from sparsekd.catalog import rankings
-from sparsekd.catalog.card import Card
+from sparsekd.catalog.method_card import MethodCard
 from sparsekd.catalog.methods import find
 from sparsekd.catalog.parameters import Params, TrainParams
 from sparsekd.catalog.stage_parameters import (
@@ -58,7 +58,7 @@ def distil(
     return Recipe("distil", task, method, inputs, params, seed, attempt)
 
 
-def check_teachers(card: Card, teachers: Sequence[str]) -> None:
+def check_teachers(card: MethodCard, teachers: Sequence[str]) -> None:
     """Check that the method can use this number of teachers.
 
     A method without teachers ignores the one whose layers its student starts from.

@@ -5,7 +5,7 @@ from itertools import islice
 
 import pandas as pd
 
-from sparsekd.catalog.card import Card
+from sparsekd.catalog.method_card import MethodCard
 from sparsekd.runs import store
 from sparsekd.runs.records import Run, State
 from sparsekd.tasks.demo import DEMO_CHECKPOINTS
@@ -23,7 +23,7 @@ def other_teachers(first: Run) -> list[Run]:
     return [r for r in found if r.recipe.task == first.recipe.task and r.id != first.id]
 
 
-def default_others(others: list[Run], card: Card, cloned: Run | None) -> list[str]:
+def default_others(others: list[Run], card: MethodCard, cloned: Run | None) -> list[str]:
     """Return the further teachers of a cloned student, else as many as the method needs."""
     names = [run.id for run in others]
     if cloned and len(cloned.recipe.teachers) > 1:

@@ -25,7 +25,6 @@ def test_the_catalogue_imports_without_torch():
 
 def test_methods_are_sorted_by_teachers_then_year_then_name():
     cards = list(methods.METHODS.values())
-    assert [card.name for card in cards[:3]] == ["fine_tuning", "vanilla", "pkd"]
     keys = [(card.least_teachers, card.year, card.name) for card in cards]
     assert keys == sorted(keys)
 

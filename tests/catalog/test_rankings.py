@@ -1,5 +1,6 @@
 """The catalogue of rankings, and the words that studies make of it."""
 
+import pkgutil
 import subprocess
 import sys
 from importlib.util import find_spec
@@ -9,6 +10,7 @@ import pytest
 from sparsekd.catalog import rankings
 from sparsekd.catalog.stage_parameters import AblateParams, AttributeParams, MaskParams
 from sparsekd.errors import BadInput, NotFound
+from sparsekd.knowledge import rankings as computing
 from sparsekd.studies import roles, teacher_kinds
 from sparsekd.studies.sweeps import sweep
 
@@ -26,6 +28,11 @@ def test_the_catalogue_opens_without_torch():
 @pytest.mark.parametrize("name", rankings.names("weights", "data"))
 def test_a_ranking_of_a_teacher_has_a_module_of_its_name(name: str):
     assert find_spec(f"sparsekd.knowledge.rankings.{name}") is not None
+
+
+def test_a_module_that_ranks_has_a_card():
+    computed = {each.name for each in pkgutil.iter_modules(computing.__path__)}
+    assert computed <= set(rankings.RANKINGS)
 
 
 def test_seeds_share_what_depends_on_no_student_and_no_draw():

@@ -1,10 +1,13 @@
 """The contract of every method in the catalogue."""
 
+import pkgutil
 from copy import deepcopy
+from importlib import import_module
 
 import pytest
 import torch
 
+from sparsekd import methods
 from sparsekd.catalog.methods import METHODS
 from sparsekd.catalog.parameters import MethodParams, TrainParams
 from sparsekd.errors import Cancelled
@@ -16,6 +19,19 @@ from tests.tiny_data import padded, tiny_card, tiny_data
 
 MIDWAY = TrainingProgress(step=3, steps=8, epoch=0)
 TRAINING = [TrainingProgress(step, 8, epoch=step // 4) for step in range(8)]
+
+
+def test_a_module_with_a_method_has_a_card():
+    """Of the names that a module defines, not of those that it imports."""
+    for each in pkgutil.iter_modules(methods.__path__):
+        module = import_module(f"{methods.__name__}.{each.name}")
+        own = [
+            value
+            for value in vars(module).values()
+            if isinstance(value, type) and value.__module__ == module.__name__
+        ]
+        if each.name != "base" and any(issubclass(value, Method) for value in own):
+            assert each.name in METHODS
 
 
 @pytest.fixture(params=list(METHODS.values()), ids=list(METHODS))

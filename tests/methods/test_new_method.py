@@ -17,7 +17,7 @@ from tests.methods import test_contract as contract
 CARD = '''
 from pydantic import Field
 
-from sparsekd.catalog.card import Card, Variant
+from sparsekd.catalog.method_card import MethodCard, Variant
 from sparsekd.catalog.parameters import MethodParams
 
 
@@ -27,7 +27,7 @@ class HintParams(MethodParams):
     strength: float = Field(0.5, ge=0, le=1, description="Weight of the teacher's logits.")
 
 
-CARD = Card(
+CARD = MethodCard(
     name="hint",
     title="Hints",
     source="Example et al., 2001",
@@ -69,7 +69,7 @@ def card(tmp_path, monkeypatch):
 
 def test_the_catalogue_finds_it_and_sorts_it_by_its_year(card):
     names = list(catalogue.discover())
-    assert names[:3] == ["fine_tuning", "hint", "vanilla"]
+    assert names.index("hint") < names.index("vanilla")
     assert set(names) == {*catalogue.METHODS}
     assert catalogue.find("hint") is card
 

@@ -1,5 +1,7 @@
 """Runs as frames: titles, values that methods log, examples that they inspect."""
 
+from dataclasses import replace
+
 import pandas as pd
 
 from sparsekd.catalog.methods.vanilla import VanillaParams
@@ -18,6 +20,19 @@ def test_every_kind_of_run_has_a_title(tmp_path, monkeypatch):
     assert len(table) == 8
     assert table["what"].str.len().min() > 10
     assert "Student without teacher" in " ".join(table["what"])
+
+
+def test_runs_of_a_method_or_ranking_that_is_gone_are_still_listed(tmp_path, monkeypatch):
+    """A contributor tries a method and changes the branch: the store keeps its runs."""
+    monkeypatch.setenv("SPARSEKD_HOME", str(tmp_path))
+    steps = {step.role: step.recipe for step in stark.plan(stark.demo()).steps}
+    mask = steps["random_mask_teacher"].params["mask"] | {"kind": "gone_ranking"}
+    store.create(replace(steps["student"], method="gone_method"))
+    store.create(replace(steps["random_mask_teacher"], params={"mask": mask}))
+    store.create(replace(steps["scores"], stage="attribute", variant="gone_ranking"))
+    words = " ".join(tables.runs_table(store.runs())["what"])
+    assert "gone_method" in words
+    assert words.count("gone_ranking") == 2
 
 
 def test_values_of_a_method_are_those_of_other_kinds_than_loss_and_selection(tmp_path, monkeypatch):

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from pages.parts.shell import frame, url_state
-from sparsekd.catalog.card import Card
+from sparsekd.catalog.method_card import MethodCard
 from sparsekd.errors import BadInput
 from sparsekd.runs.records import Run
 from sparsekd.studies import teachers
@@ -29,7 +29,7 @@ def choose_teacher(cloned: Run | None, dense_only: bool) -> Run:
     ]
 
 
-def choose_further_teachers(first: Run, card: Card, cloned: Run | None) -> list[str]:
+def choose_further_teachers(first: Run, card: MethodCard, cloned: Run | None) -> list[str]:
     """Draw the choice of further teachers for a method of several, and return their ids.
 
     Raises:

@@ -3,17 +3,17 @@
 import pkgutil
 from importlib import import_module
 
-from sparsekd.catalog.card import Card, Variant
+from sparsekd.catalog.method_card import MethodCard, Variant
 from sparsekd.errors import unknown
 
 
-def discover() -> dict[str, Card]:
+def discover() -> dict[str, MethodCard]:
     """Return the card of every module in this package, by name.
 
     Sorted by the number of teachers, the year of the source and the name.
     """
     modules = (import_module(f"{__name__}.{each.name}") for each in pkgutil.iter_modules(__path__))
-    cards: list[Card] = [module.CARD for module in modules]
+    cards: list[MethodCard] = [module.CARD for module in modules]
     cards.sort(key=lambda card: (card.least_teachers, card.year, card.name))
     return {card.name: card for card in cards}
 
@@ -21,7 +21,7 @@ def discover() -> dict[str, Card]:
 METHODS = discover()
 
 
-def find(name: str) -> Card:
+def find(name: str) -> MethodCard:
     """Return the card of the method `name`.
 
     Raises:
@@ -30,6 +30,11 @@ def find(name: str) -> Card:
     if name not in METHODS:
         raise unknown("method", name, METHODS)
     return METHODS[name]
+
+
+def title(name: str) -> str:
+    """Return the title of a stored method, or its name where this version does not have it."""
+    return METHODS[name].title if name in METHODS else name
 
 
 def variants() -> dict[str, Variant]:

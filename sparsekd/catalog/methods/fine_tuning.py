@@ -1,6 +1,6 @@
 """Fine-tuning: parameters and card."""
 
-from sparsekd.catalog.card import Card
+from sparsekd.catalog.method_card import MethodCard
 from sparsekd.catalog.parameters import MethodParams
 
 
@@ -8,7 +8,7 @@ class FineTuningParams(MethodParams):
     """Fine-tuning has no parameters."""
 
 
-CARD = Card(
+CARD = MethodCard(
     name="fine_tuning",
     title="Fine-tuning without a teacher",
     source="Devlin et al., NAACL 2019, arXiv 1810.04805",

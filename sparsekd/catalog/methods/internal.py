@@ -4,7 +4,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from sparsekd.catalog.card import Card, Variant
+from sparsekd.catalog.method_card import MethodCard, Variant
 from sparsekd.catalog.parameters import MethodParams
 
 
@@ -49,7 +49,7 @@ class InternalParams(MethodParams):
         return self
 
 
-CARD = Card(
+CARD = MethodCard(
     name="internal",
     title="Internal representations",
     source="Aguilar et al., AAAI 2020, arXiv 1910.03723",

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from sparsekd.catalog.card import Card, Variant
+from sparsekd.catalog.method_card import MethodCard, Variant
 from sparsekd.catalog.parameters import MethodParams
 
 
@@ -95,7 +95,7 @@ class KnowledgeSelectionParams(MethodParams):
         return self.training_episodes * (self.phases + 1)
 
 
-CARD = Card(
+CARD = MethodCard(
     name="knowledge_selection",
     title="Knowledge selection",
     source="Wang et al., Findings of EMNLP 2022, arXiv 2302.00444",

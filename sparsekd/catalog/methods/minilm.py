@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from sparsekd.catalog.card import Card
+from sparsekd.catalog.method_card import MethodCard
 from sparsekd.catalog.methods.vanilla import VanillaParams
 
 
@@ -17,7 +17,7 @@ class MiniLMParams(VanillaParams):
     )
 
 
-CARD = Card(
+CARD = MethodCard(
     name="minilm",
     title="MiniLM-style relations",
     source="Wang et al., NeurIPS 2020, arXiv 2002.10957",

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from sparsekd.catalog.card import Card, Variant
+from sparsekd.catalog.method_card import MethodCard, Variant
 from sparsekd.catalog.methods.vanilla import VanillaParams
 
 
@@ -22,7 +22,7 @@ class PKDParams(VanillaParams):
     beta: float = Field(100.0, gt=0, le=1e5, description="β, weight of the [CLS] distance.")
 
 
-CARD = Card(
+CARD = MethodCard(
     name="pkd",
     title="Patient distillation (PKD)",
     source="Sun et al., EMNLP 2019, arXiv 1908.09355",

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from sparsekd.catalog.card import Card, Variant
+from sparsekd.catalog.method_card import MethodCard, Variant
 from sparsekd.catalog.parameters import MethodParams
 
 
@@ -69,7 +69,7 @@ class TeacherSelectionParams(MethodParams):
     )
 
 
-CARD = Card(
+CARD = MethodCard(
     name="teacher_selection",
     title="Reinforced teacher selection",
     source="Yuan et al., AAAI 2021, arXiv 2012.06048",

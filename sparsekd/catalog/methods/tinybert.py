@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from sparsekd.catalog.card import Card
+from sparsekd.catalog.method_card import MethodCard
 from sparsekd.catalog.parameters import MethodParams
 
 
@@ -19,7 +19,7 @@ class TinyBERTParams(MethodParams):
     temperature: float = Field(1.0, ge=1, le=20, description="Softmax temperature in stage 2.")
 
 
-CARD = Card(
+CARD = MethodCard(
     name="tinybert",
     title="TinyBERT (task stages)",
     source="Jiao et al., Findings of EMNLP 2020, arXiv 1909.10351",

@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from sparsekd.catalog.card import Card
+from sparsekd.catalog.method_card import MethodCard
 from sparsekd.catalog.parameters import MethodParams
 
 
@@ -20,7 +20,7 @@ class VanillaParams(MethodParams):
     )
 
 
-CARD = Card(
+CARD = MethodCard(
     name="vanilla",
     title="Vanilla distillation",
     source="Hinton, Vinyals, Dean, 2015, arXiv 1503.02531; "

@@ -29,6 +29,16 @@ def find(name: str) -> RankingCard:
     return RANKINGS[name]
 
 
+def title(name: str) -> str:
+    """Return the title of a stored ranking, or its name where this version does not have it."""
+    return RANKINGS[name].title if name in RANKINGS else name
+
+
+def phrase(name: str) -> str:
+    """Return how a stored ranking removes units, in words; by its name where it is gone."""
+    return RANKINGS[name].phrase if name in RANKINGS else f"by {name}"
+
+
 def names(*origins: Origin) -> tuple[str, ...]:
     """Return the names of the rankings of these origins, in the order of the origins."""
     return tuple(

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sparsekd.catalog import methods
-from sparsekd.catalog.card import Card
+from sparsekd.catalog.method_card import MethodCard
 from sparsekd.catalog.methods import METHODS
 from sparsekd.catalog.parameters import Params
 from sparsekd.errors import unknown
@@ -24,7 +24,7 @@ class StudentVariant:
     """
 
     name: str
-    card: Card
+    card: MethodCard
     values: Mapping[str, Any]
     source: str = ""
 
@@ -86,11 +86,11 @@ def of_sparse_teacher() -> list[str]:
     return [f"{name}:sparse_teacher" for name, c in METHODS.items() if c.least_teachers == 1]
 
 
-def _card(name: str) -> Card:
+def _card(name: str) -> MethodCard:
     return METHODS[name.partition(":")[0]]
 
 
-def _has_source(card: Card, source: str) -> bool:
+def _has_source(card: MethodCard, source: str) -> bool:
     """Return whether the teachers of a method can have this source."""
     if source == "dense_and_sparse":
         return card.most_teachers > 1

@@ -16,7 +16,7 @@ class Variant:
 
 
 @dataclass(frozen=True)
-class Card:
+class MethodCard:
     """A distillation method's entry in the catalogue.
 
     The class is the one `Method` subclass of `sparsekd/methods/<name>.py`. `year` is that of
