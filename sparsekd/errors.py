@@ -1,4 +1,4 @@
-"""What can go wrong, in words: what is wrong, and what to do about it."""
+"""Errors that users read: a message with the value that is wrong, and a hint what to do."""
 
 from collections.abc import Iterable
 from difflib import get_close_matches
@@ -24,11 +24,11 @@ class BadInput(SparseKDError):
 
 
 class Incompatible(SparseKDError):
-    """Things that are fine alone do not fit together."""
+    """Inputs that are valid alone do not fit together."""
 
 
 class NotFound(SparseKDError):
-    """A name that nothing answers to."""
+    """A name that does not exist."""
 
 
 class Unavailable(SparseKDError):
@@ -36,11 +36,11 @@ class Unavailable(SparseKDError):
 
 
 class Cancelled(SparseKDError):
-    """Somebody asked for the work to stop; what is done is kept."""
+    """The work was stopped on request; what is done is kept."""
 
 
 def unknown(kind: str, name: str, known: Iterable[str]) -> NotFound:
-    """The error for a name that is not on a menu, with the nearest names that are."""
+    """Return the error for an unknown name, with the nearest known names."""
     names = sorted(known)
     near = get_close_matches(name, names, n=3, cutoff=0.5)
     if near:

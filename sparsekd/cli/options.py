@@ -18,7 +18,7 @@ MOST_SEEDS = 1000
 
 @dataclass(frozen=True)
 class Option:
-    """What the command line says of a field beyond its name, type, default and help."""
+    """The option of a field, beyond its name, type, default and help."""
 
     name: str = ""
     arguments: Mapping[str, Any] = field(default_factory=dict)
@@ -49,7 +49,7 @@ Score = Annotated[Given, Group(ScoreParams, "score-")]
 
 
 class Request(BaseModel):
-    """What one command line asks for: typed once, then passed on unchanged."""
+    """The typed words of one command line, passed on unchanged."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
 

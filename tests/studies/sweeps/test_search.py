@@ -97,7 +97,7 @@ def test_every_run_of_the_plan_finds_its_inputs_before_it() -> None:
 KILLED = """
 import os, signal, sys
 from tests.searches import ASKED, Workshop
-from sparsekd.studies.search import search
+from sparsekd.studies.sweeps.search import search
 
 workshop = Workshop()
 
