@@ -8,6 +8,7 @@ from sparsekd.cli.options import Option, Repeated, Request
 from sparsekd.cli.output import note, output
 from sparsekd.runs import references
 from sparsekd.tasks import TaskCard, demo
+from sparsekd.tasks.metrics import METRICS
 
 
 class ColumnsRequest(Request):
@@ -17,7 +18,7 @@ class ColumnsRequest(Request):
         (), description="text column of a folder's files, where not inferred; twice for pairs"
     )
     label_column: str | None = Field(None, description="label column, where not inferred")
-    metric: str | None = Field(None, description="accuracy, f1, mcc, pearson or spearman")
+    metric: str | None = Field(None, description=f"one of {', '.join(METRICS)}")
 
     def card_of(self, task: str) -> TaskCard:
         """Return the card of a task by its name or folder."""

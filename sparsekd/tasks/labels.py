@@ -76,7 +76,7 @@ def _numbers(values: dict[str, Values], numeric: bool) -> Labels:
         odd = next(v for column in values.values() for v in column if isinstance(v, str))
         raise Incompatible(
             f"The metric needs numbers; the label {odd!r} is not one.",
-            "Choose accuracy, f1 or mcc.",
+            "Choose accuracy, macro_f1 or another metric of classes.",
         )
     ids = {name: column.astype("float32") for name, column in values.items()}
     for name, column in ids.items():

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import logsumexp
 from scipy.stats import pearsonr, spearmanr
-from sklearn.metrics import accuracy_score, f1_score, matthews_corrcoef
+from sklearn.metrics import accuracy_score, f1_score, matthews_corrcoef, recall_score
 
 from sparsekd.errors import BadInput, Incompatible
 from sparsekd.tasks.cards import TaskCard
@@ -39,6 +39,17 @@ def _f1(labels: Array, predictions: Array) -> float:
     return float(f1_score(labels, predictions, average=average, zero_division=0.0))
 
 
+def _macro_f1(labels: Array, predictions: Array) -> float:
+    """Compute the mean F1 of all classes, each of the same weight."""
+    return float(f1_score(labels, predictions, average="macro", zero_division=0.0))
+
+
+def _balanced_accuracy(labels: Array, predictions: Array) -> float:
+    """Compute the mean recall of the classes that occur, each of the same weight."""
+    there = np.unique(labels)
+    return float(recall_score(labels, predictions, labels=there, average="macro"))
+
+
 def _correlation(measure: Callable[[Array, Array], tuple[float, float]]) -> Callable[..., float]:
     """Return a correlation that is 0 where it is undefined, because one side is constant."""
 
@@ -55,6 +66,8 @@ METRICS = {
     for metric in (
         Metric("accuracy", "Accuracy", False, lambda y, p: float(accuracy_score(y, p))),
         Metric("f1", "F1", False, _f1),
+        Metric("macro_f1", "Macro F1", False, _macro_f1),
+        Metric("balanced_accuracy", "Balanced accuracy", False, _balanced_accuracy),
         Metric("mcc", "Matthews correlation", False, _mcc, -1),
         Metric("pearson", "Pearson correlation", True, _correlation(pearsonr), -1),
         Metric("spearman", "Spearman correlation", True, _correlation(spearmanr), -1),

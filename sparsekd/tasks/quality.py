@@ -1,11 +1,10 @@
-"""A model's answers beyond one number: confusions, calibration, residuals."""
+"""A model's answers beyond one number: confusions and residuals."""
 
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.special import softmax
 
 Array = NDArray[Any]
 BINS = 10
@@ -16,8 +15,7 @@ def confusion_table(logits: Array, labels: Array, names: tuple[str, ...]) -> pd.
 
     Shapes: logits (N, C), labels (N,).
     """
-    counts = np.zeros((len(names), len(names)), dtype=int)
-    np.add.at(counts, (labels, logits.argmax(axis=1)), 1)
+    counts = confusion_counts(logits, labels, len(names))
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     return pd.DataFrame(
         {
@@ -29,26 +27,13 @@ def confusion_table(logits: Array, labels: Array, names: tuple[str, ...]) -> pd.
     )
 
 
-def calibration(logits: Array, labels: Array) -> tuple[pd.DataFrame, float]:
-    """Return mean confidence and accuracy per bin of confidence, and the calibration error.
+def confusion_counts(logits: Array, labels: Array, classes: int) -> Array:
+    """Count the examples of each true and predicted class.
 
-    The expected calibration error is the mean distance of confidence and accuracy; 0 is perfect.
-    Columns: confidence, accuracy, examples.
-
-    Shapes: logits (N, C), labels (N,).
-    Source: Guo et al., ICML 2017, arXiv 1706.04599 (equal-width bins).
+    Shapes: logits (N, C), labels (N,) -> (C, C): true, predicted.
     """
-    confidence = softmax(np.asarray(logits, dtype=np.float64), axis=1).max(axis=1)
-    correct = logits.argmax(axis=1) == labels
-    places = np.minimum((confidence * BINS).astype(int), BINS - 1)
-    found = pd.DataFrame({"bin": places, "confidence": confidence, "correct": correct})
-    bins = found.groupby("bin").agg(
-        confidence=("confidence", "mean"),
-        accuracy=("correct", "mean"),
-        examples=("correct", "size"),
-    )
-    gaps = (bins["confidence"] - bins["accuracy"]).abs() * bins["examples"]
-    return bins.reset_index(drop=True), float(gaps.sum() / len(labels))
+    cells = labels * classes + logits.argmax(axis=1)
+    return np.bincount(cells, minlength=classes**2).reshape(classes, classes)
 
 
 def residuals(predicted: Array, labels: Array) -> tuple[pd.DataFrame, float]:

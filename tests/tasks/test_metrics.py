@@ -34,6 +34,20 @@ def test_f1_of_three_classes_is_the_mean_over_classes():
     assert METRICS["f1"].function(labels, answers) == pytest.approx((2 / 3 + 1 / 2 + 0) / 3)
 
 
+def test_rare_classes_weigh_as_much_as_common_ones():
+    labels = np.array([0] * 8 + [1, 1])
+    answers = np.array([0] * 8 + [0, 1])
+    # Class 0: P 8/9, R 1; class 1: P 1, R 1/2.
+    assert METRICS["macro_f1"].function(labels, answers) == pytest.approx((16 / 17 + 2 / 3) / 2)
+    assert METRICS["balanced_accuracy"].function(labels, answers) == pytest.approx(0.75)
+
+
+def test_balanced_accuracy_leaves_out_classes_without_examples_and_warns_of_nothing(recwarn):
+    labels, answers = np.array([0, 0, 1]), np.array([0, 2, 1])
+    assert METRICS["balanced_accuracy"].function(labels, answers) == pytest.approx(0.75)
+    assert not recwarn.list
+
+
 def test_mean_cross_entropy_is_in_nats():
     scores = evaluate(TWO, np.array([[0.0, 0.0], [math.log(3), 0.0]]), np.array([1, 0]))
     assert scores["loss"] == pytest.approx((math.log(2) + math.log(4 / 3)) / 2)

@@ -1,7 +1,6 @@
-"""Confusions, calibration and residuals by hand."""
+"""Confusions and residuals by hand."""
 
 import numpy as np
-import pytest
 
 from sparsekd.tasks import quality
 
@@ -19,16 +18,6 @@ def test_confusions_by_hand() -> None:
         ("yes", "yes"): 1,
     }
     assert list(table["share"]) == [0.5, 0.5, 0, 1]
-
-
-def test_calibration_error_by_hand() -> None:
-    # Two examples at 0.9 (one right), one at 0.6 (right): (2·|0.9 − 0.5| + |0.6 − 1|) / 3 = 0.4.
-    logits = np.log(np.array([[0.9, 0.1], [0.1, 0.9], [0.4, 0.6]])) + 3.0
-
-    bins, error = quality.calibration(logits, np.array([0, 0, 1]))
-
-    assert error == pytest.approx(0.4)
-    assert list(bins["examples"]) == [1, 2]
 
 
 def test_residuals_are_counted_and_their_median_is_absolute() -> None:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from pages.parts.shell import charts, frame
 from sparsekd.runs.records import Run
-from sparsekd.tasks import quality
+from sparsekd.tasks import calibration, quality
 from sparsekd.tasks.cards import TaskCard
 from sparsekd.tasks.metrics import title
 
@@ -42,7 +42,7 @@ def draw_answers(run: Run, card: TaskCard, split: str, key: str) -> None:
     with left:
         draw_confusions(logits, labels, card.labels, key)
     with right:
-        draw_calibration(logits, labels, key)
+        draw_calibration(card, logits, labels, key)
 
 
 def draw_confusions(logits: Array, labels: Array, names: tuple[str, ...], key: str) -> None:
@@ -62,16 +62,19 @@ def draw_confusions(logits: Array, labels: Array, names: tuple[str, ...], key: s
     frame.draw_table(cells, "confusions", f"{key}.confusions.rows")
 
 
-def draw_calibration(logits: Array, labels: Array, key: str) -> None:
+def draw_calibration(card: TaskCard, logits: Array, labels: Array, key: str) -> None:
     """Draw accuracy against confidence.
 
     Shapes: logits (N, C), labels (N,).
     """
-    bins, error = quality.calibration(logits, labels)
+    confidence, correct = calibration.confidences(card, logits, labels)
+    bins = calibration.bins(confidence, correct)
+    error, chance = calibration.error(confidence, correct), calibration.chance_error(confidence)
     st.markdown(
         f"**Calibration**: error {error:.3f}",
         help="Expected calibration error: the mean distance between the model's confidence and its "
-        "accuracy. 0 is perfect.",
+        "accuracy. 0 is perfect; a perfectly calibrated model would show about "
+        f"{chance:.3f} here, because each bin has few examples.",
     )
     st.altair_chart(
         charts.reliability(bins),

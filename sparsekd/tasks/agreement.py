@@ -1,0 +1,87 @@
+"""Agreement of a student with its teacher: equal predictions, and the distance of probabilities.
+
+Two models of one accuracy need not agree: they may be wrong on different examples. Agreement says
+whether a student has become like its teacher, not whether it is good.
+
+Source: Stanton et al., NeurIPS 2021, arXiv 2106.05945 (top-1 agreement and predictive KL).
+"""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.special import log_softmax
+
+from sparsekd.tasks import metrics
+from sparsekd.tasks.cards import TaskCard
+from sparsekd.tasks.quality import confusion_counts
+
+Array = NDArray[Any]
+MEASURES = ("agreement", "independent", "divergence")
+
+
+def same(card: TaskCard, teacher: Array, student: Array) -> NDArray[np.bool_]:
+    """Return on which examples the predictions are equal. Shapes: (N, C), (N, C) -> (N,)."""
+    return np.asarray(metrics.predictions(card, teacher) == metrics.predictions(card, student))
+
+
+def divergences(card: TaskCard, teacher: Array, student: Array) -> Array:
+    """Return KL(teacher ‖ student) of each example, in nats; of a regression the squared gap.
+
+    Shapes: teacher, student (N, C) -> (N,).
+    """
+    one, other = (np.asarray(logits, dtype=np.float64) for logits in (teacher, student))
+    if card.regression:
+        return np.square(one - other)[:, 0]
+    log_p, log_q = log_softmax(one, axis=1), log_softmax(other, axis=1)
+    return np.asarray((np.exp(log_p) * (log_p - log_q)).sum(axis=1))
+
+
+def agreement(card: TaskCard, teacher: Array, student: Array, labels: Array) -> dict[str, float]:
+    """Return how far two models agree; see `MEASURES`.
+
+    `agreement` is the share of equal predictions, `independent` the share that two models of
+    these confusions would reach if, given the true class, they erred independently: Σ_y p(y) Σ_c
+    p(c | y)·q(c | y). `divergence` is the mean of `divergences`. For a regression `agreement` is
+    the Pearson correlation of the two predictions, and `independent` NaN.
+
+    Shapes: teacher, student (N, C), labels (N,).
+    """
+    values = {"divergence": float(divergences(card, teacher, student).mean())}
+    if card.regression:
+        correlation = metrics.METRICS["pearson"].function(teacher[:, 0], student[:, 0])
+        return {"agreement": correlation, "independent": float("nan")} | values
+    return {
+        "agreement": float(same(card, teacher, student).mean()),
+        "independent": _independent(card, teacher, student, labels),
+    } | values
+
+
+def _independent(card: TaskCard, teacher: Array, student: Array, labels: Array) -> float:
+    one, other = (confusion_counts(logits, labels, card.classes) for logits in (teacher, student))
+    examples = np.maximum(one.sum(axis=1), 1)
+    return float(((one * other).sum(axis=1) / examples).sum() / len(labels))
+
+
+def by_class(card: TaskCard, teacher: Array, student: Array, labels: Array) -> pd.DataFrame:
+    """Return agreement and divergence on the examples of each class. A regression has none.
+
+    Columns: label, examples, agreement, divergence; NaN for a class without examples.
+
+    Shapes: teacher, student (N, C), labels (N,).
+    """
+    columns = ["label", "examples", "agreement", "divergence"]
+    if card.regression:
+        return pd.DataFrame(columns=columns)
+    found = pd.DataFrame(
+        {
+            "class": labels,
+            "agreement": same(card, teacher, student),
+            "divergence": divergences(card, teacher, student),
+        }
+    )
+    groups = found.groupby("class")
+    means = groups.mean().reindex(range(card.classes))
+    sizes = groups.size().reindex(range(card.classes), fill_value=0)
+    return means.assign(label=card.labels, examples=sizes).reset_index(drop=True)[columns]

@@ -1,0 +1,53 @@
+"""Quality class by class, which a mean over all examples can hide."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.special import softmax
+
+from sparsekd.tasks import metrics
+from sparsekd.tasks.calibration import error
+from sparsekd.tasks.cards import TaskCard
+
+Array = NDArray[Any]
+COLUMNS = ["label", "examples", "precision", "recall", "f1", "calibration_error"]
+FEW = 30
+"""Examples of a class below which its numbers are of little use: one of 29 is 3.4 points."""
+
+
+def by_class(card: TaskCard, logits: Array, labels: Array) -> pd.DataFrame:
+    """Return one row per class, in id order; see `COLUMNS`. A regression has none.
+
+    `calibration_error` is that of the probability given to this class, over all examples. A value
+    is NaN where it is undefined: the recall of a class without examples, the precision of one
+    that is never predicted.
+
+    Shapes: logits (N, C), labels (N,).
+    Source: Kull et al., NeurIPS 2019, arXiv 1910.12656 (class-wise calibration).
+    """
+    if card.regression:
+        return pd.DataFrame(columns=COLUMNS)
+    gold, given = members(card, labels), members(card, metrics.predictions(card, logits))
+    examples, answers, hits = gold.sum(axis=0), given.sum(axis=0), (gold & given).sum(axis=0)
+    chances = softmax(np.asarray(logits, dtype=np.float64), axis=1)
+    found = {
+        "label": card.labels,
+        "examples": examples,
+        "precision": _ratio(hits, answers),
+        "recall": _ratio(hits, examples),
+        "f1": _ratio(2 * hits, examples + answers),
+        "calibration_error": [error(chances[:, c], gold[:, c]) for c in range(card.classes)],
+    }
+    return pd.DataFrame(found)
+
+
+def members(card: TaskCard, labels: Array) -> NDArray[np.bool_]:
+    """Return which classes each example has. Shapes: labels (N,) -> (N, C)."""
+    return np.asarray(labels[:, None] == np.arange(card.classes))
+
+
+def _ratio(part: Array, whole: Array) -> Array:
+    """Return part / whole, NaN where the whole is empty. Shapes: (C,), (C,) -> (C,)."""
+    return np.where(whole > 0, part / np.maximum(whole, 1), np.nan)
