@@ -186,6 +186,10 @@ def _run(row: sqlite3.Row) -> Run:
     state = State(row["state"])
     outcome = Outcome(**json.loads(row["outcome"]))
     if state is State.RUNNING and not is_locked(row["id"]):
+        # A worker writes the end before it releases the lock: was it written after the first read?
+        latest = _row(row["id"])
+        if latest is not None and tuple(latest) != tuple(row):
+            return _run(latest)
         state, outcome = State.INTERRUPTED, Outcome(message=KILLED, hint=RESUME)
     return Run(
         recipe=Recipe.from_json(row["recipe"]),
@@ -202,6 +206,14 @@ def _run(row: sqlite3.Row) -> Run:
         progress=Progress(**json.loads(row["progress"])),
         outcome=outcome,
     )
+
+
+def _row(run_id: str) -> sqlite3.Row | None:
+    with _database() as catalogue:
+        row: sqlite3.Row | None = catalogue.execute(
+            "SELECT * FROM runs WHERE id = ?", (run_id,)
+        ).fetchone()
+    return row
 
 
 def _set(run_id: str, **columns: Any) -> None:

@@ -5,13 +5,15 @@ import signal
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
 from sparsekd.errors import BadInput, NotFound, Unavailable
 from sparsekd.runs import store
-from sparsekd.runs.records import Event, Outcome, Plan, Progress, Recipe, State, Step
+from sparsekd.runs.records import Event, Outcome, Plan, Progress, Recipe, Run, State, Step
 
 
 @pytest.fixture(autouse=True)
@@ -60,6 +62,32 @@ def test_running_means_that_a_lock_is_held():
     found = store.get(run.id)
     assert found.state is State.INTERRUPTED
     assert "Resume" in found.outcome.hint
+
+
+READS: dict[str, Callable[[str], Run]] = {
+    "get": lambda name: store.get(name),
+    "get_many": lambda name: store.get_many([name])[name],
+    "runs": lambda name: store.runs()[0],
+}
+
+
+@pytest.mark.parametrize("read", READS)
+def test_a_run_that_ends_while_it_is_read_is_not_called_interrupted(
+    read: str, monkeypatch: pytest.MonkeyPatch
+):
+    """Its row is read, then its worker writes the end and releases the lock, which is then free."""
+    run, is_locked, lock = store.create(recipe()), store.is_locked, ExitStack()
+    lock.enter_context(store.hold_lock(run.id))
+    store.start(run.id, "cpu", os.getpid())
+
+    def end_first(run_id: str) -> bool:
+        store.finish(run.id, State.DONE, Outcome(), 1.0)
+        lock.close()
+        return is_locked(run_id)
+
+    monkeypatch.setattr(store, "is_locked", end_first)
+    found = READS[read](run.id)
+    assert (found.id, found.state, found.seconds) == (run.id, State.DONE, 1.0)
 
 
 HOLDER = """
