@@ -122,6 +122,11 @@ def tiny_tokenizer() -> PreTrainedTokenizerFast:
     )
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the checks of types and layers, the longest of all tests that run side by side."""
+    items.sort(key=lambda item: item.path.name != "test_checks.py")
+
+
 @pytest.fixture(params=ARCHITECTURES)
 def architecture(request: pytest.FixtureRequest) -> str:
     """One family of each layout in turn."""
