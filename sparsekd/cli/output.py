@@ -43,8 +43,8 @@ def _plain(facts: Any) -> Any:
 
 
 def table_text(frame: pd.DataFrame, number: str = "{:.4f}") -> str:
-    """Return a frame as aligned text without its index."""
-    return str(frame.to_string(index=False, float_format=number.format))
+    """Return a frame as aligned text without its index; a dash where a value is missing."""
+    return str(frame.to_string(index=False, float_format=number.format, na_rep="–"))
 
 
 def verdict_table(verdicts: pd.DataFrame, name: str) -> str:
