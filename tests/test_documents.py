@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from sparsekd.catalog import families
-from sparsekd.cli.parser import COMMANDS, LAST, parse, parser
+from sparsekd.cli.parser import COMMANDS, LAST, RUNS, parse, parser
 from sparsekd.studies.comparisons import variants
 
 ROOT = Path(__file__).parents[1]
@@ -40,7 +40,8 @@ def test_there_are_commands_to_check():
 @pytest.mark.parametrize("line", commands())
 def test_a_command_in_a_document_is_one_that_the_program_reads(line: str):
     words = shlex.split(line, comments=True)
-    parse(words[words.index("sparsekd") + 1 :])
+    command, _ = parse(words[words.index("sparsekd") + 1 :])
+    assert command in (*COMMANDS, *RUNS, *LAST)
 
 
 def test_every_command_is_in_the_readme():
