@@ -10,6 +10,7 @@ from sparsekd.cli.export import export, latency
 from sparsekd.cli.machine import bench, devices
 from sparsekd.cli.masks import explain_unit, fidelity, masks
 from sparsekd.cli.options import Parser, Request, add_request
+from sparsekd.cli.predict import predict
 from sparsekd.cli.runs import cancel, delete, list_, resume, show
 from sparsekd.cli.scores import mask, probe, prune, score
 from sparsekd.cli.study import study
@@ -21,7 +22,7 @@ from sparsekd.cli.units import ablate, attribute
 Command = Callable[[Any], None]
 COMMANDS: tuple[Command, ...] = (
     *(study, finetune, distil, compare, sweep),
-    *(score, mask, prune, probe, evaluate),
+    *(score, mask, prune, probe, evaluate, predict),
     *(ablate, attribute, fidelity, explain_unit, masks),
     *(export, latency),
 )

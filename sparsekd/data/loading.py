@@ -1,5 +1,6 @@
 """Load a task's frames: train, selection and validation."""
 
+import numpy as np
 import pandas as pd
 
 from sparsekd.data import hub
@@ -9,16 +10,19 @@ from sparsekd.tasks.columns import uniform
 from sparsekd.tasks.splits import carve_selection
 
 
-def load(card: TaskCard) -> dict[str, pd.DataFrame]:
+def load(card: TaskCard, numbered: bool = False) -> dict[str, pd.DataFrame]:
     """Load a task's data with the columns text, (pair) and label.
 
     Keys: train, selection (carved from the training data) and the card's validation splits.
+    Where `numbered`, a column `row` counts the rows of each file from 0, before the carving.
 
     Raises:
         Unavailable: a hub task while offline.
         BadInput: unusable files.
     """
     frames = _read(card)
+    if numbered:
+        frames = {name: each.assign(row=np.arange(len(each))) for name, each in frames.items()}
     train, selection = carve_selection(frames.pop("train"), card)
     return {"train": train, "selection": selection} | frames
 

@@ -13,7 +13,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from sparsekd.catalog.parameters import TrainParams
 from sparsekd.data import DEMO_TOKENIZERS, Encoded, encode, load
 from sparsekd.errors import BadInput, Incompatible, unknown
-from sparsekd.knowledge.evaluation import Logits, predict
+from sparsekd.knowledge.evaluation import Logits, OnProgress, no_progress, predict
 from sparsekd.models import checkpoints, loading, students
 from sparsekd.models.classifiers import fit_classifier, labels_of, output_order
 from sparsekd.runs import references, store
@@ -146,14 +146,30 @@ def teacher_logits(
 
     Shapes: -> (N, C), N here the number of training examples.
     """
+    on_progress = context.progress_callback("teacher's logits")
+    return training_logits(reference, card, params, context.device, on_progress)
+
+
+def training_logits(
+    reference: str,
+    card: TaskCard,
+    params: TrainParams,
+    device: str,
+    on_progress: OnProgress = no_progress,
+) -> Logits:
+    """Return a model's logits of the training examples that `params` draw, cached on disk.
+
+    Shapes: -> (N, C), N here the number of training examples.
+    """
     parts = [reference, json.dumps(card.to_json()), params.max_length, params.train_examples]
     name = hashlib.sha256("|".join(str(part) for part in parts).encode()).hexdigest()[:16]
     path = store.home() / "cache" / "logits" / f"{name}.npy"
     if path.exists():
         return load_array(path)
     model, tokenizer = load_classifier(reference, card)
+    limit_threads(model)
     data = subsample(Splits(card, tokenizer, params.max_length)["train"], params.train_examples)
-    logits = predict(model, data, context.device, context.progress_callback("teacher's logits"))
+    logits = predict(model, data, device, on_progress)
     save_array(path, logits)
     return logits
 
