@@ -1,8 +1,8 @@
 """The time of ablating every head, compared with running the whole model for each of them."""
 
 import copy
-import time
 from collections.abc import Callable
+from functools import partial
 from statistics import median
 
 import numpy as np
@@ -11,6 +11,9 @@ from numpy.typing import NDArray
 from transformers import AutoModelForSequenceClassification, PreTrainedModel
 
 from sparsekd.bench import Row
+from sparsekd.bench.peak import Peak, operations
+from sparsekd.bench.seconds import seconds
+from sparsekd.bench.steps import place
 from sparsekd.data import Encoded
 from sparsekd.knowledge.ablation import Removal, ablate, single_heads
 from sparsekd.knowledge.evaluation import predict
@@ -24,7 +27,11 @@ TOKENS = 1024  # of a round: one batch of whole runs, of the size that is fastes
 
 
 def measure(
-    teacher: PreTrainedModel, data: Encoded, rounds: int = 3, deep: int = DEEP
+    teacher: PreTrainedModel,
+    data: Encoded,
+    rounds: int = 3,
+    deep: int = DEEP,
+    peak: Peak | None = None,
 ) -> list[Row]:
     """Measure whole runs and shared prefixes in turn on the same examples; ratios are medians.
 
@@ -34,7 +41,7 @@ def measure(
     models = [teacher]
     if len(architectures.blocks(teacher)) < deep:
         models.append(deeper(teacher, deep))
-    return [_row(model, data, rounds) for model in models]
+    return [_row(model, data, rounds, peak) for model in models]
 
 
 def deeper(teacher: PreTrainedModel, layers: int) -> PreTrainedModel:
@@ -50,28 +57,35 @@ def deeper(teacher: PreTrainedModel, layers: int) -> PreTrainedModel:
     return move(model, teacher.device)
 
 
-def _row(model: PreTrainedModel, data: Encoded, rounds: int) -> Row:
+def _row(model: PreTrainedModel, data: Encoded, rounds: int, peak: Peak | None) -> Row:
     removals = single_heads(architectures.shape(model).grid())
     layers = len(architectures.blocks(model))
     parts = _parts(data, rounds)
     _each_anew(model, parts[0], removals[:1])
-    ratios, furthest = [], 0.0
+    ablate(model, parts[0], removals[:1])
+    ratios, shares, furthest = [], [], 0.0
     for part in parts:
         # A whole run takes the same time whichever head is closed: one per layer is enough.
         one_each = removals[:: len(removals) // layers]
         anew, expected = _timed(_each_anew, model, part, one_each)
         shared, found = _timed(ablate, model, part, removals)
         ratios.append(anew * len(removals) / len(one_each) / shared)
+        if peak:
+            counted = operations(partial(ablate, model, part, removals))
+            shares.append(peak.share(counted, shared))
         same = found[:, 1 :: len(removals) // layers]
         furthest = max(furthest, float(np.abs(same - expected).max()))
     words = ", ".join(f"{part.lengths.mean():.0f}" for part in parts)
-    return {
+    row: Row = {
         "what": f"every head of {layers} layers: whole model for each / shared prefix",
         "ratio": median(ratios),
         "note": f"{len(removals)} heads, {len(parts)} rounds of {len(parts[0])} texts of {words} "
         f"tokens on average ({', '.join(f'{ratio:.2f}' for ratio in ratios)}), "
-        f"logits equal to {furthest:.0e}, {torch.get_num_threads()} threads",
+        f"logits equal to {furthest:.0e}, float32, {place(model.device)}",
     }
+    if shares:
+        row["share"] = median(shares)
+    return row
 
 
 def _parts(data: Encoded, rounds: int) -> list[Encoded]:
@@ -108,6 +122,6 @@ def _timed(
     data: Encoded,
     removals: list[Removal],
 ) -> tuple[float, NDArray[np.float32]]:
-    start = time.perf_counter()
-    found = run(model, data, removals)
-    return time.perf_counter() - start, found
+    found: list[NDArray[np.float32]] = []
+    spent = seconds(lambda: found.append(run(model, data, removals)), model.device)
+    return spent, found[0]

@@ -1,7 +1,6 @@
 """The time of each method's steps, compared with fine-tuning the same student on the same data."""
 
 import copy
-import time
 
 import numpy as np
 import torch
@@ -10,6 +9,8 @@ from transformers import PreTrainedModel
 
 from sparsekd import methods
 from sparsekd.bench import Row
+from sparsekd.bench.seconds import seconds
+from sparsekd.bench.steps import setting
 from sparsekd.catalog.method_card import MethodCard
 from sparsekd.catalog.methods import METHODS
 from sparsekd.catalog.parameters import TrainParams
@@ -18,7 +19,7 @@ from sparsekd.data import Encoded
 from sparsekd.errors import SparseKDError
 from sparsekd.knowledge.evaluation import predict
 from sparsekd.knowledge.observe import reduced_last_layer
-from sparsekd.models import architectures, students
+from sparsekd.models import students
 from sparsekd.tasks import TaskCard
 from sparsekd.training import TrainingJob
 from sparsekd.training.step import TrainingStep
@@ -43,10 +44,10 @@ def measure(
     other examples, a policy's update) is. Training episodes are left out: they repeat the same.
     """
     some = data.select(np.arange(min(len(data), batches * batch_size)))
-    logits = predict(teacher, some)
+    logits = predict(teacher, some, teacher.device)
     student = students.initial(teacher, StudentParams.of({"layers": layers}), seed=0)
     params = TrainParams.of({"batch_size": batch_size, "epochs": epochs})
-    note = _setting(teacher, some, layers, batch_size)
+    note = setting(teacher, some, batch_size, f" → {layers}")
     timers: dict[str, StepTimer] = {}
     refused: list[Row] = []
     for name, method in METHODS.items():
@@ -82,11 +83,7 @@ class StepTimer:
         """Take the next step; return its seconds on the device of the student."""
         model = self.job.model
         with reduced_last_layer(model, self.job.method.student_needs):
-            start = time.perf_counter()
-            self.trainer.take_step()
-            if model.device.type == "cuda":
-                torch.cuda.synchronize()
-            return time.perf_counter() - start
+            return seconds(self.trainer.take_step, model.device)
 
 
 def _job(
@@ -128,11 +125,3 @@ def _words(teachers: int, step: TrainingStep) -> str:
     size = sum(cache.bytes for cache in step.caches if cache.cached)
     cached = f", {size / 2**20:.1f} MiB of internal states cached" if size else ""
     return f"{teachers} teacher{'s' if teachers != 1 else ''}{cached}; "
-
-
-def _setting(teacher: PreTrainedModel, data: Encoded, layers: int, batch_size: int) -> str:
-    depth = len(architectures.blocks(teacher))
-    return (
-        f"batch {batch_size}, {depth} → {layers} layers, {len(data)} texts of "
-        f"{data.lengths.mean():.0f} tokens on average, {torch.get_num_threads()} threads"
-    )

@@ -2,19 +2,22 @@
 
 import time
 from collections.abc import Callable
+from functools import partial
 from statistics import median
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from transformers import PreTrainedModel
 
 from sparsekd.bench import Row
+from sparsekd.bench.peak import Peak, operations
+from sparsekd.bench.steps import place
 from sparsekd.data import Encoded
 from sparsekd.knowledge import masked
 from sparsekd.knowledge.evaluation import predict
 from sparsekd.knowledge.mask_tree import Tree
 from sparsekd.models import architectures
+from sparsekd.models.devices import synchronise
 from sparsekd.models.pruning import prune
 from sparsekd.units import masking
 from sparsekd.units.masking import Mask
@@ -28,7 +31,11 @@ EXAMPLES = 128  # of a round
 
 
 def measure(
-    teacher: PreTrainedModel, data: Encoded, rounds: int = 3, examples: int = EXAMPLES
+    teacher: PreTrainedModel,
+    data: Encoded,
+    rounds: int = 3,
+    examples: int = EXAMPLES,
+    peak: Peak | None = None,
 ) -> list[Row]:
     """Measure each strategy on the same texts and masks in turn; ratios are medians.
 
@@ -41,8 +48,8 @@ def measure(
     both = grid(architectures.shape(teacher).grid())
     heads = grid(architectures.shape(teacher).grid(), neurons=0.0)
     predict_all(teacher, parts[0], both[:1])  # warm up
-    rows = _rows(teacher, parts, both, "heads and neurons")
-    return rows + _rows(teacher, parts, heads, "heads alone")
+    rows = _rows(teacher, parts, both, "heads and neurons", peak)
+    return rows + _rows(teacher, parts, heads, "heads alone", peak)
 
 
 def grid(shape: tuple[int, int, int], neurons: float | None = None) -> list[Mask]:
@@ -75,7 +82,11 @@ def _stacked(teacher: PreTrainedModel, data: Encoded, masks: list[Mask]) -> Arra
 
 
 def _rows(
-    teacher: PreTrainedModel, parts: list[Encoded], masks: list[Mask], what: str
+    teacher: PreTrainedModel,
+    parts: list[Encoded],
+    masks: list[Mask],
+    what: str,
+    peak: Peak | None,
 ) -> list[Row]:
     spent: dict[str, list[float]] = {"plain": [], "sliced": [], "stacked": []}
     furthest = 0.0
@@ -93,9 +104,15 @@ def _rows(
         f"{len(masks)} masks, {len(parts)} rounds of {len(parts[0])} texts of "
         f"{parts[0].lengths.mean():.0f} tokens on average; {nodes} of "
         f"{len(masks) * shape.layers} layers are run, chosen here: {chosen}; "
-        f"logits equal to {furthest:.0e}, {torch.get_num_threads()} threads; "
+        f"logits equal to {furthest:.0e}, float32, {place(teacher.device)}; "
     )
-    return [_row(spent, strategy, what, note) for strategy in ("sliced", "stacked")]
+    rows = []
+    for name, run in (("sliced", _sliced), ("stacked", _stacked)):
+        rows.append(_row(spent, name, what, note))
+        if peak:
+            counted = operations(partial(run, teacher, parts[-1], masks))
+            rows[-1]["share"] = peak.share(counted, spent[name][-1])
+    return rows
 
 
 def _row(spent: dict[str, list[float]], strategy: str, what: str, note: str) -> Row:
@@ -114,6 +131,8 @@ def _timed(
     On a processor the seconds are processor time, which other processes do not add to.
     """
     clock = time.process_time if teacher.device.type == "cpu" else time.perf_counter
+    synchronise(teacher.device)
     start = clock()
     found = run(teacher, data, masks)
+    synchronise(teacher.device)
     return clock() - start, found

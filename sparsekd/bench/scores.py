@@ -1,6 +1,5 @@
 """The time of scores, compared with the teacher's forward pass and with the plain loop."""
 
-import time
 from collections.abc import Callable
 from statistics import median
 
@@ -11,7 +10,10 @@ from numpy.typing import NDArray
 from transformers import PreTrainedModel
 
 from sparsekd.bench import Row
-from sparsekd.bench.distillation import WIDTH, widened
+from sparsekd.bench.peak import Peak, operations
+from sparsekd.bench.plain import WIDTH, widened
+from sparsekd.bench.seconds import seconds
+from sparsekd.bench.steps import place
 from sparsekd.catalog.stage_parameters import ScoreParams, StudentParams
 from sparsekd.data import Encoded
 from sparsekd.knowledge import scores
@@ -25,17 +27,25 @@ from sparsekd.units.rescoring import directions, rescore
 from sparsekd.units.scores import Scores
 
 Array = NDArray[np.float32]
+CPU = torch.device("cpu")  # masks and rescoring are numpy
 PLAIN = 32  # examples of the plain loop in each round: it is slow
 
 
-def measure(teacher: PreTrainedModel, data: Encoded, layers: int = 3, rounds: int = 5) -> list[Row]:
+def measure(
+    teacher: PreTrainedModel,
+    data: Encoded,
+    layers: int = 3,
+    rounds: int = 5,
+    peak: Peak | None = None,
+) -> list[Row]:
     """Measure the time per example of scoring and its baselines in turn; ratios are medians.
 
     Each round takes its share of the data, all lengths alike, and runs on it the teacher's
     forward pass, scores with and without the student's forward pass, and the Jacobian; and the
-    plain loop on a part of that share.
+    plain loop on a part of that share; all in float32, on the teacher's device.
     """
     student = students.initial(teacher, StudentParams.of({"layers": layers}), seed=0)
+    known = predict(student, data, teacher.device)
     order = np.argsort(data.lengths, kind="stable")
     rounds = min(rounds, len(data))
     _round(teacher, student, data.select(order[:: max(len(order) // PLAIN, 1)]))  # warm up
@@ -43,9 +53,9 @@ def measure(teacher: PreTrainedModel, data: Encoded, layers: int = 3, rounds: in
     note = (
         f"{len(data)} texts of {data.lengths.mean():.0f} tokens on average, "
         f"{len(architectures.blocks(teacher))} layers, {data.lengths.max()} tokens at most, "
-        f"student of {layers}, {torch.get_num_threads()} threads"
+        f"student of {layers}, {place(teacher.device)}"
     )
-    return [
+    rows = [
         _row(times, "scores, student known / teacher's forward pass", "known", "forward", note),
         _row(times, "scores with the student / teacher's forward pass", "both", "forward", note),
         _row(times, "Jacobian / teacher's forward pass", "jacobian", "forward", note),
@@ -55,6 +65,12 @@ def measure(teacher: PreTrainedModel, data: Encoded, layers: int = 3, rounds: in
         ),
         _rescoring(teacher, student, data, times),
     ]
+    if peak:
+        for row, name in zip(rows, ("known", "both", "jacobian"), strict=False):
+            run = _variants(teacher, student, data, known)[name]
+            each = median(spent[name] for spent in times)
+            row["share"] = peak.share(operations(run) / len(data), each)
+    return rows
 
 
 def masking(repeats: int = 30) -> Row:
@@ -62,20 +78,31 @@ def masking(repeats: int = 30) -> Row:
     draws = np.random.default_rng(0)
     heads, neurons = draws.random((2, 12, 12)), draws.random((2, 12, 3072))
     made = Scores(*heads, *neurons)
-    seconds = median(
-        _seconds(lambda: decide(*knowledgeableness(made, 0.5), 0.3)) for _ in range(repeats)
+    spent = median(
+        seconds(lambda: decide(*knowledgeableness(made, 0.5), 0.3), CPU) for _ in range(repeats)
     )
-    note = f"{seconds * 1e3:.2f} ms for 12 × 12 heads and 12 × 3072 neurons"
-    return {"what": "a mask from scores / 10 ms", "ratio": seconds / 0.01, "note": note}
+    note = f"{spent * 1e3:.2f} ms for 12 × 12 heads and 12 × 3072 neurons"
+    return {"what": "a mask from scores / 10 ms", "ratio": spent / 0.01, "note": note}
 
 
 def _round(teacher: PreTrainedModel, student: PreTrainedModel, data: Encoded) -> dict[str, float]:
     """Return the seconds per example of each variant, measured once."""
-    known, params = predict(student, data, teacher.device), ScoreParams()
+    known = predict(student, data, teacher.device)
+    few = data.select(np.arange(0, len(data), max(len(data) // PLAIN, 1)))
+    variants = _variants(teacher, student, data, known)
+    spent = {name: seconds(run, teacher.device) / len(data) for name, run in variants.items()}
+    plain = seconds(lambda: _plain(teacher, student, few), teacher.device)
+    return spent | {"plain": plain / len(few)}
+
+
+def _variants(
+    teacher: PreTrainedModel, student: PreTrainedModel, data: Encoded, known: Array
+) -> dict[str, Callable[[], object]]:
+    """Return what is measured on some examples, by name; `known` are the student's logits."""
+    params = ScoreParams()
     units = sum(count * width for count, width in _sizes(teacher))
     into = np.zeros((len(data), directions(known.shape[1]), units), dtype=np.float32)
-    few = data.select(np.arange(0, len(data), max(len(data) // PLAIN, 1)))
-    variants: dict[str, Callable[[], object]] = {
+    return {
         "forward": lambda: _forward(teacher, data),
         "known": lambda: scores.stream(teacher, data, known, params),
         "both": lambda: scores.stream(
@@ -83,8 +110,6 @@ def _round(teacher: PreTrainedModel, student: PreTrainedModel, data: Encoded) ->
         ),
         "jacobian": lambda: scores.jacobian(teacher, data, into),
     }
-    spent = {name: _seconds(run) / len(data) for name, run in variants.items()}
-    return spent | {"plain": _seconds(lambda: _plain(teacher, student, few)) / len(few)}
 
 
 def _sizes(teacher: PreTrainedModel) -> list[tuple[int, int]]:
@@ -98,7 +123,6 @@ def _forward(model: PreTrainedModel, data: Encoded) -> None:
         for rows in PassOptions().batches(data.lengths, 1, model.device):
             batch = data.batch(rows, model.device)
             model(**batch.inputs(model))
-            _wait(model.device)
 
 
 def _plain(teacher: PreTrainedModel, student: PreTrainedModel, data: Encoded) -> None:
@@ -117,7 +141,6 @@ def _plain(teacher: PreTrainedModel, student: PreTrainedModel, data: Encoded) ->
                 logits = teacher(**batch.inputs(teacher)).logits
             torch.autograd.backward(loss(logits, learned, batch.labels))
             teacher.zero_grad()
-        _wait(teacher.device)
 
 
 def _task(logits: torch.Tensor, _learned: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
@@ -146,24 +169,14 @@ def _rescoring(
         (len(data), directions(known.shape[1]), units), dtype=np.float32
     )
     found = Jacobian(values, known, data.labels, grid)
-    seconds = median(_seconds(lambda: rescore(found, known, ScoreParams())) for _ in range(repeats))
+    spent = median(
+        seconds(lambda: rescore(found, known, ScoreParams()), CPU) for _ in range(repeats)
+    )
     forward = len(data) * median(each["forward"] for each in times)
-    note = f"{seconds * 1e3:.1f} ms for {len(data)} texts × {units} units, student's logits known"
+    note = f"{spent * 1e3:.1f} ms for {len(data)} texts × {units} units, student's logits known"
     what = "rescoring from a Jacobian / teacher's forward pass"
-    return {"what": what, "ratio": seconds / forward, "note": note}
+    return {"what": what, "ratio": spent / forward, "note": note}
 
 
 def _row(times: list[dict[str, float]], what: str, one: str, other: str, note: str) -> Row:
     return {"what": what, "ratio": median(each[one] / each[other] for each in times), "note": note}
-
-
-def _seconds(run: Callable[[], object]) -> float:
-    start = time.perf_counter()
-    run()
-    return time.perf_counter() - start
-
-
-def _wait(device: torch.device) -> None:
-    """Wait until a GPU has finished: its calls return earlier."""
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)

@@ -1,6 +1,5 @@
 """The process that trains students on demand for the benchmark of many students."""
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -10,6 +9,8 @@ import numpy as np
 import torch
 from transformers import PreTrainedModel
 
+from sparsekd.bench.peak import operations
+from sparsekd.bench.seconds import seconds
 from sparsekd.catalog.methods.vanilla import VanillaParams
 from sparsekd.catalog.parameters import TrainParams
 from sparsekd.catalog.stage_parameters import StudentParams
@@ -45,11 +46,15 @@ class Setting:
 
 @dataclass(frozen=True)
 class Sizes:
-    """The columns of a student, the optimiser steps of its whole training, and a description."""
+    """The columns of a student, the optimiser steps of its whole training, and a description.
+
+    `operations` are those of the matrix products of one step.
+    """
 
     width: int
     steps: int
     words: str
+    operations: int
 
 
 class StudentBenchmark:
@@ -73,7 +78,7 @@ class StudentBenchmark:
             f"{train.batch_size} texts of {data.lengths.mean():.0f} tokens on average, "
             f"{self.setting.device}"
         )
-        return Sizes(width, steps, words)
+        return Sizes(width, steps, words, operations(self.take_step(1)))
 
     def student(self, seed: int) -> PreTrainedModel:
         """Return a student before its first step."""
@@ -107,12 +112,12 @@ class StudentBenchmark:
     def rate(self, take_step: Callable[[], None], stacked: int) -> float:
         """Return the steps of one student per second."""
         steps = max(2, STEPS // stacked)
-        start = time.perf_counter()
-        for _ in range(steps):
-            take_step()
-        if self.setting.device.startswith("cuda"):
-            torch.cuda.synchronize(self.setting.device)
-        return steps * stacked / (time.perf_counter() - start)
+
+        def run() -> None:
+            for _ in range(steps):
+                take_step()
+
+        return steps * stacked / seconds(run, torch.device(self.setting.device))
 
 
 def serve(requests: Connection, setting: Setting) -> None:

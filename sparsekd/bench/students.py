@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from sparsekd.bench import Row
+from sparsekd.bench.peak import Peak
 from sparsekd.bench.student_benchmark import Setting, Sizes, serve
 from sparsekd.errors import Unavailable
 from sparsekd.runs import stacking
@@ -27,10 +28,12 @@ def layouts(device: str, cores: int) -> list[Layout]:
     """Return the layouts to measure on a device; one student in one process comes first."""
     if device == "cpu":
         return [(slots, many) for slots in sorted({1, cores}) for many in (1, 2, 4, 8)]
-    return [(slots, many) for slots in (1, 2, 4) for many in (1, 2, 4, 8, 16, 32)]
+    return [(1, 1), (1, 4), (1, 8), (1, 16), (1, 32), (2, 1), (2, 16), (4, 1), (4, 8)]
 
 
-def measure(setting: Setting, tried: Sequence[Layout], rounds: int = 3) -> list[Row]:
+def measure(
+    setting: Setting, tried: Sequence[Layout], rounds: int = 2, peak: Peak | None = None
+) -> list[Row]:
     """Measure all layouts in turn; the ratios to the first are medians over the rounds.
 
     Only optimiser steps are timed, not loading, evaluation and saving. The fastest layout is
@@ -50,7 +53,7 @@ def measure(setting: Setting, tried: Sequence[Layout], rounds: int = 3) -> list[
     words = sizes.words + _load_warning()
     by_name = {_name(layout): round(value, 1) for layout, value in hourly.items()}
     stacking.save_setting(setting.device, StackSetting(*best, by_name, sizes.width))
-    return [
+    rows: list[Row] = [
         {
             "what": f"students: {_name(layout)} / {_name(tried[0])} (processes × together)",
             "ratio": median(np.divide(each, rates[tried[0]]).tolist()),
@@ -58,6 +61,10 @@ def measure(setting: Setting, tried: Sequence[Layout], rounds: int = 3) -> list[
         }
         for layout, each in rates.items()
     ]
+    if peak:
+        for row, each in zip(rows, rates.values(), strict=True):
+            row["share"] = peak.training_share(sizes.operations * median(each), 1.0)
+    return rows
 
 
 def fastest(hourly: Mapping[Layout, float]) -> Layout:

@@ -1,17 +1,15 @@
 """The commands about this machine: `devices`, `bench`."""
 
 from dataclasses import asdict
-from typing import Literal
 
 from pydantic import Field
 
+from sparsekd.bench import Bench, Size, line
 from sparsekd.cli.options import Request
-from sparsekd.cli.output import note, output
+from sparsekd.cli.output import note, output, print_json
 from sparsekd.cli.tasks import ColumnsRequest, describe
-from sparsekd.runs import references
-from sparsekd.tasks.demo import DEMO_CHECKPOINT
-
-Bench = Literal["scores", "masks", "distillation", "methods", "ablation", "probe", "students"]
+from sparsekd.errors import BadInput
+from sparsekd.runs import jobs, references
 
 
 class BenchRequest(ColumnsRequest):
@@ -20,6 +18,8 @@ class BenchRequest(ColumnsRequest):
     teacher: str | None = Field(None, description="run id or folder (default: a demo model)")
     task: str = Field("demo/sentiment", description="name of a task, or a folder of files")
     only: Bench | None = Field(None, description="this benchmark alone")
+    size: Size | None = Field(None, description="a model of this size, with random weights")
+    device: str = Field("auto", description="auto, cpu, cuda:0, mps … (see: devices)")
 
 
 def devices(request: Request) -> None:
@@ -33,11 +33,20 @@ def devices(request: Request) -> None:
 
 def bench(request: BenchRequest) -> None:
     """Measure this program's speed as ratios to plain versions of the same work."""
+    from sparsekd.bench import sizes
     from sparsekd.bench.suite import measure
 
+    if request.teacher and request.size:
+        raise BadInput("--size stands beside --teacher.", "Give one of the two.")
+    jobs.check_device(request.device)
+    device = jobs.devices()[0].name if request.device == "auto" else request.device
     card = request.card_of(request.task)
     note(describe(card))
-    teacher = references.model(request.teacher) if request.teacher else DEMO_CHECKPOINT
-    rows = measure(teacher, card, request.only)
-    lines = [f"{row['ratio']:8.2f} ×  {row['what']}   {row['note']}" for row in rows]
-    output(request, rows, "\n".join(lines))
+    own = references.model(request.teacher) if request.teacher else None
+    rows = []
+    for row in measure(own or sizes.reference(request.size or "demo"), card, request.only, device):
+        rows.append(row)
+        if not request.as_json:
+            print(line(row), flush=True)
+    if request.as_json:
+        print_json(rows)

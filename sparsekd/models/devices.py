@@ -1,5 +1,6 @@
 """Devices of this machine on which torch can compute."""
 
+from contextlib import AbstractContextManager, nullcontext
 from typing import TypeVar
 
 import torch
@@ -28,3 +29,18 @@ def move(model: Model, device: torch.device | str) -> Model:
     As a plain module: transformers' decorator of `to` loses `self`, so that no device fits.
     """
     return model.to(device)
+
+
+def synchronise(device: torch.device) -> None:
+    """Wait until a device has finished: calls on a GPU return before their work is done."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    elif device.type == "mps":
+        torch.mps.synchronize()
+
+
+def training_precision(device: torch.device) -> AbstractContextManager[object]:
+    """Return the context in which training computes: bfloat16 on CUDA, where it is fast."""
+    if device.type == "cuda":
+        return torch.autocast("cuda", dtype=torch.bfloat16)
+    return nullcontext()

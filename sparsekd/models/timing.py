@@ -10,6 +10,7 @@ from transformers import PreTrainedModel
 
 from sparsekd.errors import BadInput
 from sparsekd.models import architectures
+from sparsekd.models.devices import synchronise
 
 WARM_UP = 2
 Times = dict[str, NDArray[np.float64]]
@@ -71,8 +72,5 @@ def full_inputs(model: PreTrainedModel, batch: int, tokens: int) -> dict[str, to
 def _seconds(model: PreTrainedModel, inputs: dict[str, torch.Tensor]) -> float:
     start = time.perf_counter()
     model(**inputs)
-    if model.device.type == "cuda":  # calls return before the GPU is done
-        torch.cuda.synchronize(model.device)
-    elif model.device.type == "mps":
-        torch.mps.synchronize()
+    synchronise(model.device)
     return time.perf_counter() - start

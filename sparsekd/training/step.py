@@ -1,6 +1,6 @@
 """One optimiser step: outputs of student and teachers, loss terms, gradients, update."""
 
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import Any
 
@@ -14,7 +14,7 @@ from sparsekd.errors import BadInput, Cancelled, Incompatible
 from sparsekd.knowledge.evaluation import eval_mode
 from sparsekd.knowledge.observe import Knowledge, observe
 from sparsekd.methods.base import BatchOutputs, Setup, TrainingProgress
-from sparsekd.models.devices import move
+from sparsekd.models.devices import move, training_precision
 from sparsekd.training.checkpoint import merged, part
 from sparsekd.training.events import CacheProgress
 from sparsekd.training.job import TrainingJob
@@ -137,9 +137,7 @@ class TrainingStep:
 
     def autocast(self) -> AbstractContextManager[object]:
         """Return a context that computes in bfloat16 on CUDA, where it is fast and exact enough."""
-        if self.job.device.type == "cuda":
-            return torch.autocast("cuda", dtype=torch.bfloat16)
-        return nullcontext()
+        return training_precision(self.job.device)
 
     def _episode_key(self, episode: int) -> list[int]:
         """Return the part of a seed that separates an episode from the final training."""

@@ -3,7 +3,8 @@
 import numpy as np
 import torch
 
-from sparsekd.bench.distillation import TeacherEachStep, measure, widened
+from sparsekd.bench.distillation import measure
+from sparsekd.bench.plain import PlainTraining, widened
 from sparsekd.catalog.methods.vanilla import VanillaParams
 from sparsekd.catalog.parameters import TrainParams
 from sparsekd.knowledge.evaluation import predict
@@ -12,6 +13,8 @@ from sparsekd.methods.vanilla import Vanilla
 from sparsekd.training import TrainingJob
 from sparsekd.training.step import TrainingStep
 from tests.tiny_data import tiny_card, tiny_data
+
+CPU = torch.device("cpu")
 
 
 def without_dropout(model):
@@ -32,8 +35,8 @@ def test_the_three_loops_take_the_same_step(tiny):
     teacher, data = tiny(layers=3, seed=9), tiny_data(12)
     params, rows = TrainParams(warmup=0, weight_decay=0), np.arange(6)
     student = without_dropout(tiny())
-    plain = TeacherEachStep(teacher, student, data, params, "eager", 40)
-    usual = TeacherEachStep(teacher, student, data, params, "sdpa", 0)
+    plain = PlainTraining(teacher, student, data, params, CPU, "eager", 40)
+    usual = PlainTraining(teacher, student, data, params, CPU, "sdpa", 0)
     for loop in (plain, usual):
         loop.optimiser = torch.optim.SGD(loop.student.parameters(), lr=0.1)
     logits = [predict(teacher, data)]

@@ -1,0 +1,297 @@
+"""Variants of a training step: how batches reach the device, and what runs the step there."""
+
+import copy
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, fields, replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.optim import AdamW
+from transformers import PreTrainedModel
+
+from sparsekd.catalog.methods.vanilla import VanillaParams
+from sparsekd.catalog.parameters import TrainParams
+from sparsekd.data import Batch, Encoded, bucketed
+from sparsekd.errors import Unavailable
+from sparsekd.knowledge.evaluation import Logits
+from sparsekd.knowledge.observe import Knowledge, observe
+from sparsekd.methods.base import BatchOutputs, TrainingProgress
+from sparsekd.methods.vanilla import Vanilla
+from sparsekd.models.gates import cls_only
+from sparsekd.tasks import TaskCard
+from sparsekd.training import TrainingJob
+from sparsekd.training.optimisation import learning_rate_at
+from sparsekd.training.step import TrainingStep
+
+Rows = NDArray[np.int64]
+Step = Callable[[Rows], None]
+START = TrainingProgress(0, 1, 0)
+BATCH = 32
+WIDTHS = 8  # tokens to a multiple of which a graph's batches are padded
+
+
+@dataclass(frozen=True)
+class Case:
+    """A student and what it is trained on, with a teacher's logits."""
+
+    student: PreTrainedModel
+    data: Encoded
+    card: TaskCard
+    logits: Logits
+    device: torch.device
+
+
+Build = Callable[[Case], Step]
+
+
+def epoch(data: Encoded, batch_size: int) -> list[Rows]:
+    """Return the full batches of one epoch, in random order."""
+    batches = bucketed(data.lengths, batch_size, np.random.default_rng(0))
+    return [rows for rows in batches if len(rows) == batch_size]
+
+
+def our_own(case: Case) -> Step:
+    """Return this program's step of vanilla distillation for a copy of the student."""
+    return _stepper(_training(case))
+
+
+def compiled_step(case: Case) -> Step:
+    """Return the step of a model that torch has compiled for all shapes."""
+    training = _training(case)
+    training.job.model.compile(dynamic=True)
+    return _stepper(training)
+
+
+@dataclass(frozen=True)
+class OnDevice(Encoded):
+    """Examples whose tokens lie on the device, where batches are gathered."""
+
+    @classmethod
+    def of(cls, data: Encoded, device: torch.device) -> "OnDevice":
+        """Copy the examples to a device."""
+        moved = cls(**{each.name: getattr(data, each.name) for each in fields(Encoded)})
+        tensors = {
+            name: torch.from_numpy(getattr(data, name)).to(device)
+            for name in ("ids", "segments", "offsets", "labels")
+        }
+        object.__setattr__(moved, "tensors", tensors)
+        return moved
+
+    def batch(self, rows: Rows, device: torch.device | str = "cpu") -> Batch:
+        """Return these rows, padded to the longest of them; only their numbers are copied."""
+        tensors: dict[str, Tensor] = vars(self)["tensors"]
+        longest = int(self.lengths[rows].max())
+        chosen = torch.from_numpy(rows)
+        if torch.device(device).type == "cuda":
+            chosen = chosen.pin_memory()
+        chosen = chosen.to(device, non_blocking=True)
+        starts, ends = tensors["offsets"][chosen], tensors["offsets"][chosen + 1]
+        places = starts[:, None] + torch.arange(longest, device=device)
+        real = places < ends[:, None]
+        places = torch.where(real, places, 0)
+        ids = torch.where(real, tensors["ids"][places].long(), self.pad)
+        segments = torch.where(real, tensors["segments"][places].long(), 0)
+        return Batch(rows, ids, real.long(), segments, tensors["labels"][chosen])
+
+
+class Waiting(Encoded):
+    """Examples whose batches are copied to the device while the program waits."""
+
+    def batch(self, rows: Rows, device: torch.device | str = "cpu") -> Batch:
+        """Return these rows, padded to the longest of them, when the device has them."""
+        made = super().batch(rows, "cpu")
+        return _moved(made, lambda tensor: tensor.to(device))
+
+
+class Pinned(Encoded):
+    """Examples whose batches pass through pinned memory, without waiting for the copy."""
+
+    def batch(self, rows: Rows, device: torch.device | str = "cpu") -> Batch:
+        """Return these rows, padded to the longest of them, from pinned memory."""
+        made = super().batch(rows, "cpu")
+        if torch.device(device).type != "cuda":
+            return made
+        return _moved(made, lambda tensor: tensor.pin_memory().to(device, non_blocking=True))
+
+
+class GraphedStep:
+    """A training step that is recorded once for each shape of a batch, then replayed as a whole.
+
+    Batches are padded to a multiple of 8 tokens, so that few shapes are recorded. A CUDA graph
+    replays on the same memory: inputs are copied into the tensors that it was recorded with.
+
+    Args:
+        record: False runs the step as usual on the same tensors, to compare both.
+    """
+
+    def __init__(self, training: TrainingStep, record: bool = True) -> None:
+        self.training, self.record = training, record
+        job = training.job
+        rate = torch.tensor(job.params.learning_rate, device=job.device)
+        groups = [group | {"lr": rate} for group in training.optimiser.param_groups]
+        training.optimiser = AdamW(groups, lr=rate, fused=True, capturable=job.device.type != "cpu")
+        self.rate = rate
+        self.recorded: dict[tuple[int, int], tuple[Batch, Tensor, Callable[[], None]]] = {}
+
+    def step(self, rows: Rows) -> None:
+        """Take one optimiser step.
+
+        Shapes: rows (B,).
+        """
+        job = self.training.job
+        batch = self._padded(job.data.batch(rows))
+        key = (len(rows), batch.input_ids.shape[1])
+        if key not in self.recorded:
+            self.recorded[key] = self._prepared(batch)
+        inputs, places, replay = self.recorded[key]
+        places.copy_(torch.from_numpy(rows), non_blocking=True)
+        for name in ("input_ids", "attention_mask", "token_type_ids", "labels"):
+            getattr(inputs, name).copy_(getattr(batch, name), non_blocking=True)
+        torch.manual_seed(self.training.step_seed(START))
+        self.rate.fill_(learning_rate_at(0, 1, job.params))
+        replay()
+
+    def _padded(self, batch: Batch) -> Batch:
+        more = (0, -batch.input_ids.shape[1] % WIDTHS)
+        longest = self.training.job.model.config.max_position_embeddings
+        if batch.input_ids.shape[1] + more[1] > longest:
+            return batch
+        pad = torch.nn.functional.pad
+        return Batch(
+            batch.rows,
+            pad(batch.input_ids, more),
+            pad(batch.attention_mask, more),
+            pad(batch.token_type_ids, more),
+            batch.labels,
+        )
+
+    def _prepared(self, batch: Batch) -> tuple[Batch, Tensor, Callable[[], None]]:
+        """Return the tensors of a shape, and what takes a step on them."""
+        device = self.training.job.device
+        inputs = _moved(batch, lambda tensor: tensor.to(device))
+        places = torch.from_numpy(batch.rows).to(device)
+
+        def whole() -> None:
+            self._whole(inputs, places)
+
+        if not self.record:
+            return inputs, places, whole
+        aside = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
+        aside.wait_stream(torch.cuda.current_stream(device))
+        with torch.cuda.stream(aside):
+            for _ in range(2):
+                whole()
+        torch.cuda.current_stream(device).wait_stream(aside)
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(graph):
+            whole()
+        return inputs, places, graph.replay
+
+    def _whole(self, batch: Batch, places: Tensor) -> None:
+        """Take a step without a look at the values of any tensor."""
+        training, job = self.training, self.training.job
+        logits = training.teacher_logits[places].unbind(1)
+        with training.autocast():
+            student = observe(job.model, batch)
+            taught = tuple(Knowledge(each) for each in logits)
+            seen = BatchOutputs(student, taught, batch.labels, batch.attention_mask, batch.rows)
+            terms = job.method.loss(seen, START)
+            loss = torch.stack(list(terms.values())).sum(0).mean()
+        torch.autograd.backward(loss)
+        torch.nn.utils.clip_grad_norm_(training.weights, job.params.clip)
+        training.optimiser.step()
+        training.optimiser.zero_grad(set_to_none=True)
+
+
+def graphed(case: Case) -> Step:
+    """Return the step as CUDA graphs.
+
+    Raises:
+        Unavailable: not a CUDA device.
+    """
+    if case.device.type != "cuda":
+        raise Unavailable(f"{case.device} has no CUDA graphs.", "Choose a CUDA device.")
+    training = _training(case)
+    step = GraphedStep(training)
+    return _within(training, step.step)
+
+
+def not_recorded(case: Case) -> Step:
+    """Return the step on the batches and with the optimiser of the graphs, but run as usual."""
+    training = _training(case)
+    return _within(training, GraphedStep(training, record=False).step)
+
+
+def not_fused(case: Case) -> Step:
+    """Return the step with torch's AdamW over lists of tensors instead of the fused one."""
+    training = _training(case)
+    groups = [
+        {"params": group["params"], "weight_decay": group["weight_decay"]}
+        for group in training.optimiser.param_groups
+    ]
+    training.optimiser = AdamW(groups, eps=training.job.params.epsilon, foreach=True)
+    return _stepper(training)
+
+
+def _with_data(kind: Callable[[Encoded, torch.device], Encoded]) -> Build:
+    def build(case: Case) -> Step:
+        return _stepper(_training(replace(case, data=kind(case.data, case.device))))
+
+    return build
+
+
+def _retyped(kind: type[Encoded]) -> Callable[[Encoded, torch.device], Encoded]:
+    return lambda data, _: kind(**{each.name: getattr(data, each.name) for each in fields(Encoded)})
+
+
+STEPS: Mapping[str, Build] = {
+    "AdamW not fused": not_fused,
+    "waiting for copies": _with_data(_retyped(Waiting)),
+    "pinned copies": _with_data(_retyped(Pinned)),
+    "examples on the device": _with_data(OnDevice.of),
+    "padded to multiples of 8": not_recorded,
+}
+
+
+def _training(case: Case) -> TrainingStep:
+    params, method = TrainParams.of({"batch_size": BATCH}), Vanilla(VanillaParams())
+    return TrainingStep(
+        TrainingJob(
+            copy.deepcopy(case.student).train(),
+            method,
+            case.data,
+            case.data,
+            case.card,
+            params,
+            device=case.device,
+            teacher_logits=[case.logits],
+        )
+    )
+
+
+def _stepper(training: TrainingStep) -> Step:
+    return _within(training, lambda rows: training.run(rows, START) and None)
+
+
+def _within(training: TrainingStep, step: Step) -> Step:
+    """Return a step that computes of the last layer what [CLS] needs, as trainings do."""
+    hooks = ExitStack()
+    hooks.enter_context(cls_only(training.job.model))
+
+    def within(rows: Rows, _hooks: ExitStack = hooks) -> None:  # they last as long as the step
+        step(rows)
+
+    return within
+
+
+def _moved(batch: Batch, move: Callable[[Tensor], Tensor]) -> Batch:
+    return Batch(
+        batch.rows,
+        move(batch.input_ids),
+        move(batch.attention_mask),
+        move(batch.token_type_ids),
+        move(batch.labels),
+    )
