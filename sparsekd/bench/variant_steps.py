@@ -27,7 +27,6 @@ from sparsekd.training.optimisation import learning_rate_at
 from sparsekd.training.step import TrainingStep
 
 Rows = NDArray[np.int64]
-Step = Callable[[Rows], None]
 START = TrainingProgress(0, 1, 0)
 BATCH = 32
 WIDTHS = 8  # tokens to a multiple of which a graph's batches are padded
@@ -44,6 +43,29 @@ class Case:
     device: torch.device
 
 
+class Step:
+    """The optimiser step of a training; as in trainings, the last layer is computed for [CLS].
+
+    Args:
+        take: What takes the step; `training.run` where it is left out.
+    """
+
+    def __init__(
+        self, training: TrainingStep, take: Callable[[Rows], object] | None = None
+    ) -> None:
+        self.training = training
+        self.take = take or (lambda rows: training.run(rows, START))
+        self.hooks = ExitStack()  # they last as long as the step
+        self.hooks.enter_context(cls_only(training.job.model))
+
+    def __call__(self, rows: Rows) -> None:
+        """Take one step.
+
+        Shapes: rows (B,).
+        """
+        self.take(rows)
+
+
 Build = Callable[[Case], Step]
 
 
@@ -55,14 +77,14 @@ def epoch(data: Encoded, batch_size: int) -> list[Rows]:
 
 def our_own(case: Case) -> Step:
     """Return this program's step of vanilla distillation for a copy of the student."""
-    return _stepper(_training(case))
+    return Step(_training(case))
 
 
 def compiled_step(case: Case) -> Step:
     """Return the step of a model that torch has compiled for all shapes."""
     training = _training(case)
     training.job.model.compile(dynamic=True)
-    return _stepper(training)
+    return Step(training)
 
 
 @dataclass(frozen=True)
@@ -216,13 +238,13 @@ def graphed(case: Case) -> Step:
         raise Unavailable(f"{case.device} has no CUDA graphs.", "Choose a CUDA device.")
     training = _training(case)
     step = GraphedStep(training)
-    return _within(training, step.step)
+    return Step(training, step.step)
 
 
 def not_recorded(case: Case) -> Step:
     """Return the step on the batches and with the optimiser of the graphs, but run as usual."""
     training = _training(case)
-    return _within(training, GraphedStep(training, record=False).step)
+    return Step(training, GraphedStep(training, record=False).step)
 
 
 def not_fused(case: Case) -> Step:
@@ -233,12 +255,12 @@ def not_fused(case: Case) -> Step:
         for group in training.optimiser.param_groups
     ]
     training.optimiser = AdamW(groups, eps=training.job.params.epsilon, foreach=True)
-    return _stepper(training)
+    return Step(training)
 
 
 def _with_data(kind: Callable[[Encoded, torch.device], Encoded]) -> Build:
     def build(case: Case) -> Step:
-        return _stepper(_training(replace(case, data=kind(case.data, case.device))))
+        return Step(_training(replace(case, data=kind(case.data, case.device))))
 
     return build
 
@@ -270,21 +292,6 @@ def _training(case: Case) -> TrainingStep:
             teacher_logits=[case.logits],
         )
     )
-
-
-def _stepper(training: TrainingStep) -> Step:
-    return _within(training, lambda rows: training.run(rows, START) and None)
-
-
-def _within(training: TrainingStep, step: Step) -> Step:
-    """Return a step that computes of the last layer what [CLS] needs, as trainings do."""
-    hooks = ExitStack()
-    hooks.enter_context(cls_only(training.job.model))
-
-    def within(rows: Rows, _hooks: ExitStack = hooks) -> None:  # they last as long as the step
-        step(rows)
-
-    return within
 
 
 def _moved(batch: Batch, move: Callable[[Tensor], Tensor]) -> Batch:
