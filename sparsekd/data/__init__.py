@@ -1,6 +1,6 @@
 """Data: from a task's card to batches of token ids."""
 
-from sparsekd.data.batches import Batch, bucketed, packed
+from sparsekd.data.batches import Batch, bucketed, packed, upload
 from sparsekd.data.encoding import Encoded, encode
 from sparsekd.data.loading import load
 from sparsekd.data.words import DEMO_TOKENIZERS, demo_piece_tokenizer, demo_tokenizer
@@ -15,4 +15,5 @@ __all__ = [
     "encode",
     "load",
     "packed",
+    "upload",
 ]

@@ -2,8 +2,10 @@
 
 import inspect
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
@@ -39,6 +41,15 @@ def takes_segments(model: nn.Module) -> bool:
     """Return whether the model has more than one segment embedding."""
     kinds = getattr(getattr(model, "config", None), "type_vocab_size", 0)
     return kinds > 1 and "token_type_ids" in inspect.signature(model.forward).parameters
+
+
+def upload(array: NDArray[Any], device: torch.device | str) -> Tensor:
+    """Copy an array to a device; a CUDA copy is queued, so that the program need not wait for it.
+
+    The driver has read the array when this returns: it may be changed or freed.
+    """
+    queued = torch.device(device).type == "cuda"
+    return torch.from_numpy(array).to(device, non_blocking=queued)
 
 
 def bucketed(lengths: Rows, batch_size: int, rng: np.random.Generator) -> list[Rows]:

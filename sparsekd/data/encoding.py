@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from transformers import PreTrainedTokenizerBase
 
 from sparsekd.catalog import families
-from sparsekd.data.batches import Batch
+from sparsekd.data.batches import Batch, upload
 from sparsekd.errors import BadInput
 from sparsekd.system.arrays import load_arrays, save_arrays
 
@@ -65,7 +65,7 @@ class Encoded:
         ids = np.where(real, self.ids[flat], self.pad).astype(np.int64)
         segments = np.where(real, self.segments[flat], 0).astype(np.int64)
         arrays = (ids, real.astype(np.int64), segments, self.labels[rows])
-        return Batch(rows, *(torch.from_numpy(array).to(device) for array in arrays))
+        return Batch(rows, *(upload(array, device) for array in arrays))
 
     def save(self, path: Path) -> None:
         """Write one npz file atomically.

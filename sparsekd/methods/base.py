@@ -112,6 +112,10 @@ class Method(ABC):
     reads_layers: bool = False
     """Whether the method reads the teachers' layers, beyond their logits."""
 
+    by_example: bool = False
+    """Whether an example's loss follows from its own logits, label and answers alone, without a
+    callback: one call then serves many students with equal parameters."""
+
     student_needs: Needs
     teacher_needs: Needs
     """Layers to capture beyond the logits; set in `prepare`, fixed from then on."""

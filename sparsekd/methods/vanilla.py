@@ -21,6 +21,7 @@ class Vanilla(Method):
     """
 
     title = "Vanilla distillation"
+    by_example = True
     params: VanillaParams
 
     def prepare(self, setup: Setup) -> None:

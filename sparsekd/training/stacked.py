@@ -22,6 +22,7 @@ from sparsekd.models import stacked
 from sparsekd.models.memory import enough_memory
 from sparsekd.models.stacked import Stack
 from sparsekd.training.job import TrainingJob
+from sparsekd.training.joint import joint_losses
 from sparsekd.training.optimisation import learning_rate_at, weights_of
 from sparsekd.training.state import TrainingResult
 from sparsekd.training.step import TrainingStep
@@ -137,6 +138,8 @@ class StackedTrainer:
         self.stack = Stack([step.job.model for step in steps])
         self.optimiser = self._stacked_optimiser(steps)
         self.weights = weights_of(self.optimiser)
+        self.joint = joint_losses(list(trainers.values()))
+        self.in_joint = {place for group in self.joint for place in group.places.tolist()}
         for trainer in trainers.values():
             trainer.clock.students = students
 
@@ -182,8 +185,12 @@ class StackedTrainer:
         outputs: dict[int, StepOutput] = {}
         with self.lead.autocast():
             logits = self.stack.logits(batch)
-            means = []
+            counts = [len(each) for each in rows]
+            together = [group.terms(logits, batch, counts, progress) for group in self.joint]
+            means = [each.loss() for each in together]
             for number, (index, trainer) in enumerate(self.trainers.items()):
+                if number in self.in_joint:
+                    continue
                 with _collecting(failed, index):
                     own = _slice(batch, number * logits.shape[1], len(rows[number]))
                     student = Knowledge(logits[number, : len(own)])
@@ -196,6 +203,8 @@ class StackedTrainer:
             torch.autograd.backward(torch.stack(means).sum())
             rate = learning_rate_at(progress.step, progress.steps, self.lead.job.params)
             self._update(rate)
+        for group, found in zip(self.joint, together, strict=True):
+            group.end_step(found)
         return outputs
 
     def _update(self, learning_rate: float) -> None:

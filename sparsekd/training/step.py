@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from sparsekd.data import Batch, bucketed
+from sparsekd.data import Batch, bucketed, upload
 from sparsekd.errors import BadInput, Cancelled, Incompatible
 from sparsekd.knowledge.evaluation import eval_mode
 from sparsekd.knowledge.observe import Knowledge, observe
@@ -94,7 +94,7 @@ class TrainingStep:
 
     def with_teachers(self, student: Knowledge, batch: Batch) -> BatchOutputs:
         """Return the student's outputs on a batch together with those of its teachers."""
-        rows = torch.from_numpy(batch.rows).to(self.job.device)
+        rows = upload(batch.rows, self.job.device)
         logits = self.teacher_logits[rows].unbind(1)
         teachers = [Knowledge(each) for each in logits]
         for index, cache in enumerate(self.caches):

@@ -118,8 +118,12 @@ class Trainer:
         self.job.method.on_step_end(
             StepResult(outputs, terms, progress, self.evaluate_for_method, observe)
         )
-        self.clock.count(len(outputs.rows))
         self.losses.add(terms)
+        self.count_step(len(outputs.rows))
+
+    def count_step(self, examples: int) -> None:
+        """Count a step over some examples."""
+        self.clock.count(examples)
         self.state.step += 1
 
     def after_step(self, seconds: float) -> None:

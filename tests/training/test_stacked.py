@@ -18,6 +18,7 @@ from sparsekd.methods.fine_tuning import FineTuning
 from sparsekd.methods.vanilla import Vanilla
 from sparsekd.training import Callbacks, TrainingJob, check_stackable, train, train_stacked
 from sparsekd.training.checkpoint import Checkpoint
+from sparsekd.training.step import TrainingStep
 from tests.conftest import tiny_model
 from tests.tiny_data import tiny_card, tiny_data
 from tests.training.jobs import stop_at
@@ -191,3 +192,40 @@ def test_methods_on_the_menu_stack_only_where_they_read_logits_and_labels_alone(
             with pytest.raises(Incompatible, match="more than logits and labels"):
                 check_stackable([replace(job, method=method)])
     assert {name for name, card in METHODS.items() if card.stacks} == {"fine_tuning", "vanilla"}
+
+
+def alike(params=PARAMS):
+    """Five students: three learn by one method with equal parameters, two have their own."""
+    jobs = jobs_of(params=params)
+    vanilla = [replace(job, method=Vanilla(VanillaParams())) for job in jobs[:3]]
+    data = jobs[0].data
+    other = replace(jobs[3], method=Vanilla(VanillaParams(alpha=0.9)), seed=7)
+    other = replace(other, model=student(7), teacher_logits=[predict(student(8), data)])
+    return [vanilla[0], jobs[3], vanilla[1], other, vanilla[2]]
+
+
+def test_students_that_learn_alike_share_their_loss_and_become_what_they_become_alone(monkeypatch):
+    jobs = alike()
+    expected = [alone(job) for job in jobs]
+    calls = []
+    loss = Vanilla.loss
+    monkeypatch.setattr(
+        Vanilla, "loss", lambda *given: calls.append(len(given[1].labels)) or loss(*given)
+    )
+    results = together(jobs)
+    for index, job in enumerate(jobs):
+        assert_same(job, results[index], expected[index])
+    assert max(calls) == 3 * PARAMS.batch_size
+    lengths = {len(rows) for rows in TrainingStep(jobs[0]).epoch_batches(0, 0)}
+    assert len(lengths) > 1, "no batch of the epoch is filled up"
+
+
+def test_one_that_diverges_does_not_end_those_that_share_its_loss():
+    jobs = alike()
+    expected = [alone(job) for job in jobs]
+    with torch.no_grad():
+        jobs[2].model.base_model.embeddings.word_embeddings.weight.fill_(torch.nan)
+    results = together(jobs)
+    assert isinstance(results[2], BadInput) and "became nan" in results[2].message
+    for index in (0, 1, 3, 4):
+        assert_same(jobs[index], results[index], expected[index])
