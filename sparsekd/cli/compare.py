@@ -7,6 +7,7 @@ import pandas as pd
 from pydantic import Field
 
 from sparsekd.catalog.stage_parameters import MaskParams, ScoreParams
+from sparsekd.cli.answers import print_answers
 from sparsekd.cli.models import student_values
 from sparsekd.cli.options import (
     DeviceRequest,
@@ -29,6 +30,7 @@ from sparsekd.runs.records import Plan, Recipe
 from sparsekd.studies import recipes, results
 from sparsekd.studies.comparisons import comparison, comparison_results, comparison_spec, variants
 from sparsekd.studies.comparisons.comparison_spec import ComparisonSpec
+from sparsekd.studies.model_answers import ModelAnswers
 from sparsekd.tasks import TaskCard
 from sparsekd.tasks.demo import DEMO_CHECKPOINTS
 
@@ -162,8 +164,10 @@ def _print(request: CompareRequest, card: TaskCard, plan: Plan, left_out: dict[s
         for name in opponents
         if name in roles
     }
+    answers = ModelAnswers(plan, card, split)
     if not request.as_json:
         _print_text(summary, against, plan, f"{metric} on {split}")
+        print_answers(answers)
         return
     differences = {name: rows.to_dict("records") for name, rows in against.items()}
     print_json(
@@ -179,6 +183,7 @@ def _print(request: CompareRequest, card: TaskCard, plan: Plan, left_out: dict[s
             "costs": comparison_results.costs(plan).to_dict("records"),
             "baseline": baseline,
             "differences": differences,
+            **answers.facts(),
             "left_out": [{"method": name, "reason": why} for name, why in left_out.items()],
             "unfinished": comparison_results.unfinished(plan),
         }

@@ -4,6 +4,7 @@ from pydantic import Field
 
 from sparsekd.catalog.methods import METHODS, find
 from sparsekd.catalog.stage_parameters import MaskParams, ScoreParams
+from sparsekd.cli.answers import print_answers
 from sparsekd.cli.models import start_checkpoint, student_values
 from sparsekd.cli.options import (
     DeviceRequest,
@@ -21,6 +22,7 @@ from sparsekd.cli.tasks import TaskRequest
 from sparsekd.runs import jobs, references
 from sparsekd.runs.records import Plan
 from sparsekd.studies import recipes, results, stark
+from sparsekd.studies.model_answers import ModelAnswers
 from sparsekd.tasks import TaskCard
 
 METHOD_HELP = ", ".join(METHODS)
@@ -73,6 +75,7 @@ def _print(request: StudyRequest, card: TaskCard, plan: Plan) -> None:
     metric, split = card.metrics[0], card.validation[0]
     summary = results.summary(frame, split, metric)
     comparisons = results.comparisons(frame, split, metric)
+    answers = ModelAnswers(plan, card, split)
     if request.as_json:
         print_json(
             {
@@ -82,6 +85,7 @@ def _print(request: StudyRequest, card: TaskCard, plan: Plan) -> None:
                 "rows": results.study_rows(plan),
                 "summary": summary.to_dict("records"),
                 "comparisons": comparisons.to_dict("records"),
+                **answers.facts(),
             }
         )
         return
@@ -90,3 +94,4 @@ def _print(request: StudyRequest, card: TaskCard, plan: Plan) -> None:
     print(table_text(summary[columns]))
     print("\nStudent of the sparse teacher against, paired over seeds (Holm's correction):")
     print(verdict_table(comparisons, "what"))
+    print_answers(answers)

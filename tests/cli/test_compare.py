@@ -59,6 +59,27 @@ def test_differences_are_told_against_both_baselines(compared: dict[str, Any]):
     assert [entry["role"] for entry in compared["teachers"]] == ["teacher"]
 
 
+def test_agreement_calibration_and_classes_come_from_stored_answers(compared: dict[str, Any]):
+    rows = {(row["role"], row["seed"], row["teacher"]): row for row in compared["agreement"]}
+    assert set(rows) == {
+        *((name, seed, "teacher") for name in METHODS.split(",") for seed in (0, 1)),
+        *(("sparse_teacher", seed, "teacher") for seed in (0, 1)),
+        *(("vanilla:sparse_teacher", seed, "sparse_teacher") for seed in (0, 1)),
+        *(("vanilla:random_mask", seed, "random_mask_teacher") for seed in (0, 1)),
+        *(("vanilla:assistant", seed, "assistant") for seed in (0, 1)),
+    }
+    assert not rows["fine_tuning", 0, "teacher"]["learned"]
+    assert {row["teacher_quality"] for row in rows.values() if row["teacher"] == "teacher"} == {
+        compared["teachers"][0]["metrics"]["validation"]["accuracy"]
+    }
+    accuracy = {row["run"]: row["metrics"]["accuracy"] for row in compared["rows"]}
+    of_students = {row["run"]: row["accuracy"] for row in compared["calibration"]}
+    assert {run: of_students[run] for run in accuracy} == pytest.approx(accuracy)
+    changes = {(each["before"], each["after"]): each for each in compared["class_changes"]}
+    assert ("teacher", "sparse_teacher") in changes
+    assert all(row["seeds"] == 2 for row in changes["teacher", "vanilla"]["classes"])
+
+
 def test_the_same_comparison_again_repeats_nothing(place: Path, compared: dict[str, Any]):
     again, _ = compare(place, "--methods", METHODS, "--seeds", "2")
     assert again == compared

@@ -1,0 +1,30 @@
+"""Agreement, calibration and changes of classes of a study's models, as text."""
+
+from sparsekd.cli.output import table_text
+from sparsekd.studies import answer_words, calibration_tables, teacher_agreement
+from sparsekd.studies.model_answers import ModelAnswers
+
+AGREEMENT = ["role", "teacher", "agreement", "low", "high", "independent", "divergence", "seeds"]
+CALIBRATION = ["role", "confidence", "accuracy", "error", "chance", "temperature", "error_scaled"]
+
+
+def print_answers(found: ModelAnswers) -> None:
+    """Print three tables with a sentence to each."""
+    agreement = teacher_agreement.summary(found.agreement)
+    if len(agreement):
+        print(f"\nAgreement with the teacher on {found.split} (mean over seeds; independent: what ")
+        print("errors that are independent given the class would give; divergence: KL in nats):")
+        print(table_text(agreement[AGREEMENT]))
+        print(answer_words.agreement_in_words(found.agreement_verdicts))
+    calibration = calibration_tables.summary(found.calibration)
+    if len(calibration):
+        print("\nCalibration (error_scaled: with a temperature fitted on the selection split):")
+        print(table_text(calibration[CALIBRATION]))
+    if len(found.classes) and found.transitions:
+        print("\nWho loses (recall by class):")
+        for pair in found.transitions:
+            print(f"- {found.changes_in_words(pair)}")
+        sizes = found.classes.groupby("label", sort=False)["examples"].first()
+        few = answer_words.few_in_words(sizes)
+        if few:
+            print(few)
