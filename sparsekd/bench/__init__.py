@@ -13,6 +13,7 @@ Bench = Literal[
     "probe",
     "methods",
     "students",
+    "memory",
     "variants",
     "compiled",
 ]

@@ -13,6 +13,7 @@ from sparsekd.bench import (
     ablation,
     distillation,
     finetuning,
+    memory,
     methods,
     peak,
     prediction,
@@ -42,11 +43,12 @@ def measure(
     """Run the benchmarks, or one of them, on a device; yield the rows as they are measured.
 
     On a CPU "students" takes minutes and every core, and runs only where it is named, as do
-    "variants" and "compiled", which compare what this program does not do. The time does not
+    "memory", which measures no time, and "variants" and "compiled", which compare what this
+    program does not do. The time does not
     depend on the teacher's weights, so a checkpoint is not fine-tuned first.
     """
     setup = _Setup(reference, card, torch.device(device))
-    left_out = {"variants", "compiled"} | ({"students"} if device == "cpu" else set())
+    left_out = {"variants", "compiled", "memory"} | ({"students"} if device == "cpu" else set())
     for name in [only] if only else [name for name in _BENCHES if name not in left_out]:
         yield from _BENCHES[name](setup)
 
@@ -113,6 +115,7 @@ _BENCHES: Mapping[Bench, Callable[[_Setup], list[Row] | Iterator[Row]]] = {
     # Half the teacher's layers, so that every method finds pairs of layers to match.
     "methods": lambda s: methods.measure(s.teacher, s.train, s.card, max(1, s.depth // 2)),
     "students": _students,
+    "memory": lambda s: memory.measure(s.card, str(s.device)),
     "variants": lambda s: variants.measure(s.teacher, s.train, s.validation, s.card, s.layers),
     "compiled": lambda s: variants.compiled(s.teacher, s.train, s.validation, s.card, s.layers),
 }

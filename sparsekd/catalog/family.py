@@ -58,7 +58,9 @@ class Family:
     """Parts of the encoder that a published checkpoint may lack."""
 
     depth: str = "num_hidden_layers"
-    """Name in config.json of the number of layers; so for the next two."""
+    """Name in config.json of the number of layers; so for the next four."""
+    hidden: str = "hidden_size"
+    heads: str = "num_attention_heads"
     neurons: str = "intermediate_size"
     dropouts: tuple[str, ...] = ("hidden_dropout_prob", "attention_probs_dropout_prob")
 

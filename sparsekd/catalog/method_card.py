@@ -2,9 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from sparsekd.catalog.parameters import MethodParams
+
+State = Literal["attention", "hidden", "cls", "values"]
 
 
 @dataclass(frozen=True)
@@ -23,7 +25,8 @@ class MethodCard:
     `source`. `variants` appear beside the method in comparisons, each as "name:variant". A student
     has at least `least_layers` layers, and where a method `divides`, a number of layers that
     divides the teacher's. A method that `stacks` reads only logits and labels, so that several
-    students can be trained in one stack.
+    students can be trained in one stack. `reads` says which internal states it compares with its
+    teacher's, in each layer of the student or in one; they decide how much memory it takes.
     """
 
     name: str
@@ -38,3 +41,4 @@ class MethodCard:
     least_layers: int = 1
     divides: bool = False
     stacks: bool = False
+    reads: Mapping[State, Literal["each", "one"]] = field(default_factory=dict)

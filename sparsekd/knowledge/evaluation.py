@@ -14,13 +14,12 @@ from sparsekd.data import Encoded, packed
 from sparsekd.models.devices import move
 from sparsekd.models.gates import cls_only
 from sparsekd.models.memory import enough_memory
+from sparsekd.system import budgets
 from sparsekd.tasks import TaskCard, metrics
 
 Logits = NDArray[np.float32]
 OnProgress = Callable[[dict[str, Any]], None]
 
-TOKENS = {"cpu": 2048}  # fastest on a CPU (1 024 to 2 048 stay in its cache)
-TOKENS_ELSEWHERE = 32768
 HINT = "Lower max_length, choose a smaller model, or free memory on the device."
 
 
@@ -55,7 +54,7 @@ def predict(
         Unavailable: memory ran out.
     """
     move(model, device)
-    batches = packed(data.lengths, TOKENS.get(torch.device(device).type, TOKENS_ELSEWHERE))
+    batches = packed(data.lengths, budgets.tokens(torch.device(device).type))
     parts, done, start = [], 0, time.monotonic()
     with enough_memory(HINT), torch.no_grad(), eval_mode(model), cls_only(model):
         for rows in batches:

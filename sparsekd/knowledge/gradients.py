@@ -20,10 +20,7 @@ from sparsekd.errors import BadInput, Cancelled
 from sparsekd.models import architectures
 from sparsekd.models.gates import Taps, cls_only, frozen, tapped
 from sparsekd.models.memory import enough_memory
-
-TOKENS = 1024  # fastest on a CPU: a batch's activations stay in its cache
-TOKENS_ELSEWHERE = 8192
-BLOCK = 256 * 2**20  # bytes that the gradients of one batch may take
+from sparsekd.system import budgets
 
 
 @dataclass(frozen=True)
@@ -44,8 +41,8 @@ class PassOptions:
         self, lengths: NDArray[np.int64], row_bytes: int, device: torch.device
     ) -> list[NDArray[np.int64]]:
         """Return rows of similar length, few enough for their gradients to fit in memory."""
-        most = max(BLOCK // row_bytes, 1)
-        tokens = self.tokens or (TOKENS if device.type == "cpu" else TOKENS_ELSEWHERE)
+        most = max(budgets.GRADIENT_BLOCK // row_bytes, 1)
+        tokens = self.tokens or budgets.gradient_tokens(device.type)
         return [
             rows[start : start + most]
             for rows in packed(lengths, tokens)

@@ -20,12 +20,12 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from sparsekd.data import Batch, Encoded, packed
-from sparsekd.knowledge.evaluation import TOKENS, TOKENS_ELSEWHERE
 from sparsekd.knowledge.mask_tree import Level, Tree
 from sparsekd.models import architectures, pruning
 from sparsekd.models.gates import cls_only
 from sparsekd.models.memory import enough_memory
 from sparsekd.models.prefix import Call, first_call, resumed
+from sparsekd.system import budgets
 from sparsekd.units.shape import ModelShape, UnitMask, check_fit, flops
 
 Array = NDArray[np.float32]
@@ -226,7 +226,7 @@ _STRATEGIES: dict[Strategy, Callable[..., Leaves]] = {"sliced": _sliced, "stacke
 
 
 def _token_budget(model: PreTrainedModel) -> int:
-    return TOKENS.get(model.device.type, TOKENS_ELSEWHERE)
+    return budgets.tokens(model.device.type)
 
 
 def _firsts(model: PreTrainedModel, batch: Batch) -> dict[str, Tensor]:

@@ -15,11 +15,12 @@ from sparsekd.knowledge.evaluation import eval_mode
 from sparsekd.knowledge.observe import Knowledge, observe
 from sparsekd.methods.base import BatchOutputs, Setup, TrainingProgress
 from sparsekd.models.devices import move, training_precision
+from sparsekd.system import budgets
 from sparsekd.training.checkpoint import merged, part
 from sparsekd.training.events import CacheProgress
 from sparsekd.training.job import TrainingJob
 from sparsekd.training.optimisation import adamw, learning_rate_at, weights_of
-from sparsekd.training.teacher_cache import BUDGET, BUDGET_ELSEWHERE, TeacherCache
+from sparsekd.training.teacher_cache import TeacherCache
 
 Rows = NDArray[np.int64]
 INSPECTED = 128  # training examples that a method inspects
@@ -170,7 +171,7 @@ class TrainingStep:
     def _teacher_caches(self) -> list[TeacherCache]:
         """Return a cache per teacher for the internal states that the method needs."""
         job, needs = self.job, self.job.method.teacher_needs
-        budget = BUDGET.get(job.device.type, BUDGET_ELSEWHERE) // max(1, len(self.teachers))
+        budget = budgets.cache_bytes(job.device.type) // max(1, len(self.teachers))
         return [
             TeacherCache(teacher, needs, job.data, job.device, budget, self._on_cache_progress)
             for teacher in (self.teachers if needs else ())

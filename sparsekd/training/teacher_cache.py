@@ -9,12 +9,11 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from sparsekd.data import Batch, Encoded, packed
-from sparsekd.knowledge.evaluation import TOKENS, TOKENS_ELSEWHERE, eval_mode
+from sparsekd.knowledge.evaluation import eval_mode
 from sparsekd.knowledge.observe import InternalState, Knowledge, Needs, observe, reduced_last_layer
 from sparsekd.models import architectures
+from sparsekd.system import budgets
 
-BUDGET = {"cpu": 2 * 2**30}  # bytes that one training may cache of all its teachers
-BUDGET_ELSEWHERE = 8 * 2**30
 LayerState = tuple[InternalState, int]
 """An internal state and the layer that it is of."""
 
@@ -93,7 +92,7 @@ class TeacherCache:
             dtype = torch.float32 if key[0] == "cls" else torch.float16
             self.cached[key] = torch.empty(int(sizes.sum()), dtype=dtype, device=self.device)
         self.starts = {key: np.cumsum(sizes) - sizes for key, sizes in self.sizes.items()}
-        tokens, done = TOKENS.get(self.device.type, TOKENS_ELSEWHERE), 0
+        tokens, done = budgets.tokens(self.device.type), 0
         with eval_mode(self.teacher), reduced_last_layer(self.teacher, self.needs):
             for rows in packed(self.data.lengths, tokens):
                 computed = self._observe(self.data.batch(rows, self.device))

@@ -13,6 +13,7 @@ from sparsekd.knowledge import evaluation, masked
 from sparsekd.knowledge.mask_tree import Tree
 from sparsekd.models import architectures
 from sparsekd.models.pruning import prune
+from sparsekd.system import budgets
 from sparsekd.units.masking import Mask
 from tests.tiny_data import tiny_data
 
@@ -81,7 +82,7 @@ def test_the_answer_does_not_depend_on_what_fits_into_memory(
     expected = masked.predict(model, data, masks, strategy=strategy)
     monkeypatch.setattr(masked, "STATE_BYTES", 1)
     monkeypatch.setattr(masked, "MASKS_PER_PASS", 3)
-    monkeypatch.setitem(masked.TOKENS, "cpu", 1)
+    monkeypatch.setitem(budgets.TOKENS, "cpu", 1)
     found = masked.predict(model, data, masks, strategy=strategy)
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5)
 

@@ -97,6 +97,15 @@ def test_only_a_method_that_reads_layers_needs_those_of_teachers(prepared):
     assert prepared.method.reads_layers or not prepared.method.teacher_needs
 
 
+def test_the_card_says_which_states_the_method_compares(prepared, card):
+    """The estimate of memory reads the card; scores are attention before its softmax."""
+    method, layers = prepared.method, {"each": 2, "one": 1}
+    assert bool(card.reads) == method.reads_layers
+    for state, needed in method.teacher_needs.items():
+        count = len(set(needed) - {0})
+        assert count <= layers[card.reads["attention" if state == "scores" else state]]
+
+
 def test_each_term_is_named_finite_and_one_value_per_example(prepared):
     for progress in TRAINING:
         terms = prepared.terms(prepared.batch, progress)

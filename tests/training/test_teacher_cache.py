@@ -7,7 +7,7 @@ import torch
 from sparsekd.knowledge import observe
 from sparsekd.knowledge.observe import INTERNAL_STATES
 from sparsekd.models.pruning import prune
-from sparsekd.training import teacher_cache
+from sparsekd.system import budgets
 from sparsekd.training.teacher_cache import TeacherCache
 from sparsekd.units.masking import Mask
 from tests.tiny_data import tiny_data
@@ -77,7 +77,7 @@ def test_every_internal_state_is_covered_here():
 
 
 def test_progress_is_reported_batch_by_batch_until_all_examples_are_done(tiny, monkeypatch):
-    monkeypatch.setitem(teacher_cache.TOKENS, "cpu", 40)
+    monkeypatch.setitem(budgets.TOKENS, "cpu", 40)
     reported = []
     TeacherCache(tiny(), {"cls": (1,)}, DATA, CPU, 2**30, lambda *pair: reported.append(pair))
     done = [each for each, _ in reported]

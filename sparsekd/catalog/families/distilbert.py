@@ -18,6 +18,8 @@ FAMILY = Family(
     cls_cuts=("attention.out_lin", "sa_layer_norm"),
     segments="",
     depth="n_layers",
+    hidden="dim",
+    heads="n_heads",
     neurons="hidden_dim",
     dropouts=("dropout", "attention_dropout", "seq_classif_dropout"),
 )

@@ -57,6 +57,7 @@ CARD = MethodCard(
     summary="Attention and [CLS] vectors layer by layer, bottom-up, then the soft labels.",
     params=InternalParams,
     divides=True,
+    reads={"attention": "each", "cls": "each"},
     variants={
         "stacked": Variant("Internal, stacked (SID)", {"schedule": "stacked"}),
         "all": Variant("Internal, all at once", {"schedule": "all"}),

@@ -105,6 +105,7 @@ CARD = MethodCard(
     params=KnowledgeSelectionParams,
     least_layers=2,
     divides=True,
+    reads={"hidden": "each"},
     variants={
         "hard": Variant("Knowledge selection, each kind on or off", {"action": "hard"}),
         "uniform": Variant("Knowledge selection, equal weights", {"choose": "uniform"}),

@@ -24,4 +24,5 @@ CARD = MethodCard(
     year=2020,
     summary="Vanilla distillation plus the last layer's attention and value relations.",
     params=MiniLMParams,
+    reads={"attention": "one", "values": "one"},
 )

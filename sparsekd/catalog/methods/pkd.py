@@ -30,5 +30,6 @@ CARD = MethodCard(
     summary="Vanilla distillation plus the distance of [CLS] vectors at intermediate layers.",
     params=PKDParams,
     least_layers=2,
+    reads={"cls": "each"},
     variants={"last": Variant("PKD, the teacher's last layers", {"match": "last"})},
 )

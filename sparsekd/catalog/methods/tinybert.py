@@ -28,4 +28,5 @@ CARD = MethodCard(
     "TinyBERT's general distillation and data augmentation.",
     params=TinyBERTParams,
     divides=True,
+    reads={"attention": "each", "hidden": "each"},
 )
