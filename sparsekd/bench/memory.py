@@ -91,9 +91,9 @@ def peak_bytes(work: Callable[[], object], device: str) -> int:
     with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as record:
         work()
     live = most = 0
-    for event in record.events() or ():
-        if event.name == "[memory]":
-            live += event.cpu_memory_usage
+    for event in record.profiler.kineto_results.events():  # the averages leave most of these out
+        if event.name() == "[memory]":
+            live += event.nbytes()
             most = max(most, live)
     return most
 

@@ -56,8 +56,8 @@ def evaluation(shape: ModelShape, length: int, kind: str) -> int:
     """Return the peak of a pass without gradients: the weights, and one layer's activations."""
     tokens = max(budgets.tokens(kind), length)
     width = max(shape.heads) * shape.head_size
-    attention = 5 * width + 2 * shape.hidden + length
-    feed_forward = 2 * max(shape.neurons) + 3 * shape.hidden
+    attention = 6 * width + 2 * shape.hidden + length
+    feed_forward = 2 * max(shape.neurons) + 4 * shape.hidden
     layer = FLOAT * tokens * max(attention, feed_forward, 5 * shape.embedding)
     return weights(shape) + layer + WORKSPACE.get(kind, 0)
 
