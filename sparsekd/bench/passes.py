@@ -15,11 +15,10 @@ from sparsekd.bench.unpadded import predict_unpadded
 from sparsekd.catalog.stage_parameters import ScoreParams
 from sparsekd.data import Encoded, packed
 from sparsekd.knowledge import scores
-from sparsekd.knowledge.evaluation import TOKENS, TOKENS_ELSEWHERE, eval_mode, predict
-from sparsekd.knowledge.gradients import TOKENS as SCORED_TOKENS
-from sparsekd.knowledge.gradients import TOKENS_ELSEWHERE as SCORED_TOKENS_ELSEWHERE
+from sparsekd.knowledge.evaluation import eval_mode, predict
 from sparsekd.knowledge.gradients import PassOptions
 from sparsekd.models.gates import cls_only
+from sparsekd.system import budgets
 from sparsekd.units.masking import decide, knowledgeableness
 from sparsekd.units.scores import Matrix, Scores
 
@@ -49,7 +48,7 @@ def pass_over(
     Shapes: -> (N, C), N here the number of examples.
     """
     device = model.device
-    batches = packed(data.lengths, int(tokens * TOKENS.get(device.type, TOKENS_ELSEWHERE)))
+    batches = packed(data.lengths, int(tokens * budgets.tokens(device.type)))
     if examples:
         order = np.argsort(data.lengths, kind="stable")
         batches = np.array_split(order, -(-len(order) // examples))
@@ -131,8 +130,7 @@ def scored(
 
     Shapes: known (N, C), N here the number of examples.
     """
-    cpu = model.device.type == "cpu"
-    budget = int(tokens * (SCORED_TOKENS if cpu else SCORED_TOKENS_ELSEWHERE))
+    budget = int(tokens * budgets.gradient_tokens(model.device.type))
     options = PassOptions(budget, "bfloat16" if low else "float32")
     with around():
         return scores.stream(model, data, known, ScoreParams(), options).per_batch

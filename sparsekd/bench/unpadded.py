@@ -19,9 +19,10 @@ from transformers import AttentionInterface, PreTrainedModel
 from sparsekd.data import Encoded, packed
 from sparsekd.data.batches import takes_segments
 from sparsekd.errors import Incompatible
-from sparsekd.knowledge.evaluation import TOKENS, TOKENS_ELSEWHERE, eval_mode
+from sparsekd.knowledge.evaluation import eval_mode
 from sparsekd.models import architectures
 from sparsekd.models.prefix import resumed
+from sparsekd.system import budgets
 
 Array = NDArray[np.float32]
 NAME = "sparsekd_unpadded"
@@ -57,7 +58,7 @@ def predict_unpadded(model: PreTrainedModel, data: Encoded) -> Array:
     cuda = device.type == "cuda"
     low = torch.autocast("cuda", torch.bfloat16, enabled=cuda)
     with torch.no_grad(), eval_mode(model), _unpadded_attention(model), low:
-        for rows in packed(data.lengths, TOKENS.get(device.type, TOKENS_ELSEWHERE)):
+        for rows in packed(data.lengths, budgets.tokens(device.type)):
             found[rows] = _logits(model, data.select(rows), rows).float().cpu().numpy()
     return found
 
