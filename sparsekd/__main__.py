@@ -11,11 +11,12 @@ def main(words: Sequence[str] | None = None) -> int:
     """Run one command.
 
     Returns:
-        0 when done, 2 on bad input or a failed run, 130 when stopped.
+        0 when done, 1 where a check found something wrong, 2 on bad input or a failed run, 130
+        when stopped.
     """
     try:
         command, request = parse(sys.argv[1:] if words is None else words)
-        command(request)
+        return command(request) or 0
     except Cancelled as stop:
         print(stop, file=sys.stderr)
         return 130
@@ -24,7 +25,6 @@ def main(words: Sequence[str] | None = None) -> int:
         return 2
     except KeyboardInterrupt:
         return 130
-    return 0
 
 
 if __name__ == "__main__":

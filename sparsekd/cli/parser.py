@@ -7,7 +7,7 @@ from sparsekd.catalog.methods import find
 from sparsekd.cli.compare import compare
 from sparsekd.cli.evaluate import evaluate
 from sparsekd.cli.export import export, latency
-from sparsekd.cli.machine import bench, devices
+from sparsekd.cli.machine import bench, check, devices
 from sparsekd.cli.masks import explain_unit, fidelity, masks
 from sparsekd.cli.options import Parser, Request, add_request
 from sparsekd.cli.predict import predict
@@ -19,7 +19,7 @@ from sparsekd.cli.tasks import tasks
 from sparsekd.cli.train import distil, finetune
 from sparsekd.cli.units import ablate, attribute
 
-Command = Callable[[Any], None]
+Command = Callable[[Any], int | None]
 COMMANDS: tuple[Command, ...] = (
     *(study, finetune, distil, compare, sweep),
     *(score, mask, prune, probe, evaluate, predict),
@@ -27,7 +27,7 @@ COMMANDS: tuple[Command, ...] = (
     *(export, latency),
 )
 RUNS: tuple[Command, ...] = (list_, show, cancel, resume, delete)
-LAST: tuple[Command, ...] = (tasks, devices, bench)
+LAST: tuple[Command, ...] = (tasks, devices, check, bench)
 
 
 def parse(words: Sequence[str]) -> tuple[Command, Request]:

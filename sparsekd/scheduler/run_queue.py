@@ -60,6 +60,7 @@ class Queue:
         self.places = executor.places()
         self.slots = sum(place.slots for place in self.places)
         self.working: dict[str, Assignment] = {}
+        self.assigned: dict[str, float] = {}  # when, by run; as of `time.time`
         self.last_read = 0.0
 
     def serve(self) -> None:
@@ -84,6 +85,7 @@ class Queue:
             busy[at_work.place] += at_work.slots
         waiting = [run for run in store.queued() if run.id not in self.working]
         for one in assign(waiting, self.places, busy):
+            self.assigned |= dict.fromkeys((run.id for run in one.runs), time.time())
             self.executor.start(one.runs, one.place, one.slots)
             self.working |= {run.id: one for run in one.runs}
 
@@ -101,10 +103,12 @@ class Queue:
         gone = self.executor.ended()
         for run_id, how in gone.items():
             self.working.pop(run_id, None)
+            assigned = self.assigned.pop(run_id, 0.0)
             run = store.get_many([run_id]).get(run_id)
             if run is None:
                 continue
-            if run.state is State.QUEUED:
+            # One that had begun was resumed since.
+            if run.state is State.QUEUED and (run.started or 0.0) < assigned:
                 message = f"The worker ended ({how or 'without a word'}) before it could begin."
                 outcome = Outcome(message=message, hint="The log of the run says why.")
                 store.finish(run_id, State.FAILED, outcome, 0.0)
