@@ -4,10 +4,11 @@ from collections.abc import Callable, Sequence
 from typing import Any, get_type_hints
 
 from sparsekd.catalog.methods import find
+from sparsekd.cli.check import check
 from sparsekd.cli.compare import compare
 from sparsekd.cli.evaluate import evaluate
 from sparsekd.cli.export import export, latency
-from sparsekd.cli.machine import bench, check, devices
+from sparsekd.cli.machine import bench, devices
 from sparsekd.cli.masks import explain_unit, fidelity, masks
 from sparsekd.cli.options import Parser, Request, add_request
 from sparsekd.cli.predict import predict
