@@ -13,6 +13,7 @@ from torch import nn
 from torch.nn.modules.module import register_module_forward_hook
 
 from sparsekd.check import Difference
+from sparsekd.models.devices import synchronise
 
 MIB = 2**20
 LEFT = 0.5  # MiB that a step may leave behind
@@ -38,7 +39,7 @@ class Meter:
             yield
         finally:
             hook.remove()
-            _synchronize(self.device)
+            synchronise(self.device)
             self.seconds += time.perf_counter() - start
             peak = _peak_mib(self.device)
             if peak is not None:
@@ -91,14 +92,7 @@ def warm_up(device: torch.device) -> None:
         inputs = torch.randn(2, 8, 64, device=device, dtype=form)
         hidden = layer(inputs)
         torch.autograd.backward((hidden @ hidden.mT).float().sum())
-    _synchronize(device)
-
-
-def _synchronize(device: torch.device) -> None:
-    if device.type == "cuda":  # calls return before the GPU is done
-        torch.cuda.synchronize(device)
-    elif device.type == "mps":
-        torch.mps.synchronize()
+    synchronise(device)
 
 
 def _reset_peak(device: torch.device) -> None:

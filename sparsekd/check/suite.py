@@ -3,7 +3,7 @@
 import time
 import traceback
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 
 import torch
@@ -83,15 +83,28 @@ def check(
         if name not in chosen:
             raise unknown("step", name, chosen)
     chosen = {name: step for name, step in chosen.items() if not only or name in only}
+    with device_checks.at_work(device) as report:
+
+        def on_each(row: CheckRow, done: int) -> None:
+            report(done, len(chosen), row.step)
+            on_row(row, done, len(chosen))
+
+        rows = _rows(device, chosen, on_each)
+        if not only:
+            device_checks.save(summary(device, known[device], rows))
+    return rows
+
+
+def _rows(
+    device: str, chosen: Mapping[str, Step], on_each: Callable[[CheckRow, int], None]
+) -> list[CheckRow]:
     rows: list[CheckRow] = []
     with workshop.opened(device) as shop, only_new_objects():
         warm_up(torch.device(device))
         shop.load_libraries()
         for name, step in chosen.items():
             rows.append(_row(name, step, shop))
-            on_row(rows[-1], len(rows), len(chosen))
-    if not only:
-        device_checks.save(summary(device, known[device], rows))
+            on_each(rows[-1], len(rows))
     return rows
 
 

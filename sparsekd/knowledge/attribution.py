@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from captum.attr import LayerIntegratedGradients
 from numpy.typing import NDArray
 from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -125,6 +124,8 @@ def _doubling(first: int, last: int) -> list[int]:
 def _integrated(
     model: PreTrainedModel, batch: Batch, baseline: Tensor, target: Tensor, steps: int
 ) -> TokenValues:
+    from captum.attr import LayerIntegratedGradients  # only here: rankings do without it
+
     def output(ids: Tensor, mask: Tensor, segments: Tensor) -> Tensor:
         seen = Batch(batch.rows, ids, mask, segments, batch.labels)
         logits = model(**seen.inputs(model)).logits.float()
@@ -141,7 +142,7 @@ def _integrated(
     )
     with torch.no_grad():
         end, start = (float(output(ids, *beside)) for ids in (batch.input_ids, baseline))
-    per_token = values[0].double().sum(dim=-1).cpu().numpy()
+    per_token = values[0].cpu().double().sum(dim=-1).numpy()
     return TokenValues(per_token, end, start, float(delta), steps)
 
 

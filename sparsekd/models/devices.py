@@ -6,9 +6,11 @@ from typing import TypeVar
 import torch
 from torch import nn
 
+from sparsekd.models.memory import enough_memory
 from sparsekd.runs.jobs import Device, describe_processor
 
 Model = TypeVar("Model", bound=nn.Module)
+HINT = "Choose a smaller model, or free memory on the device."
 
 
 def available() -> list[Device]:
@@ -27,8 +29,12 @@ def move(model: Model, device: torch.device | str) -> Model:
     """Move a model to a device, in place, and return it.
 
     As a plain module: transformers' decorator of `to` loses `self`, so that no device fits.
+
+    Raises:
+        Unavailable: memory ran out.
     """
-    return model.to(device)
+    with enough_memory(HINT):
+        return model.to(device)
 
 
 def synchronise(device: torch.device) -> None:

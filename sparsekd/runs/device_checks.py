@@ -1,15 +1,24 @@
-"""The last check of each device: what `sparsekd check` has found there, and when."""
+"""Checks of devices: the last of each, and the one at work."""
 
 import json
-from dataclasses import asdict, dataclass
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from sparsekd.errors import BadInput
 from sparsekd.runs import store
+from sparsekd.system import locks
 from sparsekd.system.files import atomic_write
+from sparsekd.system.processes import spawn_detached
 
 FILE = "device_checks.json"
+PROGRESS = "check.json"
+LOG = "check.log"
+LOCK = "check.lock"
+GRACE = 60.0  # seconds that a check may take to begin: torch is loaded first
 
 
 @dataclass(frozen=True)
@@ -39,6 +48,62 @@ class DeviceCheck:
     def passed(self) -> bool:
         """Return whether no step failed or differs."""
         return not self.differ and not self.failed
+
+
+@dataclass(frozen=True)
+class CheckProgress:
+    """A check that has not ended: its last step, and how many of all are done.
+
+    `alive` is false where its process ended without a result.
+    """
+
+    device: str
+    done: int = 0
+    total: int = 0
+    step: str = ""
+    alive: bool = True
+
+
+def start(device_name: str) -> None:
+    """Start a check in a process of its own; it ends at once where another one is at work."""
+    report(store.home(), CheckProgress(device_name))
+    spawn_detached("sparsekd", store.home() / LOG, "check", "--device", device_name)
+
+
+@contextmanager
+def at_work(device_name: str) -> Iterator[Callable[[int, int, str], None]]:
+    """Be the one check at work in this store; yield what reports its progress.
+
+    Raises:
+        BadInput: another one is at work.
+    """
+    home = store.home()  # the check itself works in another
+    with locks.hold_lock(home / LOCK, "A check of a device is at work."):
+        report(home, CheckProgress(device_name))
+        try:
+            yield lambda done, total, step: report(
+                home, CheckProgress(device_name, done, total, step)
+            )
+        finally:
+            (home / PROGRESS).unlink(missing_ok=True)
+
+
+def report(home: Path, progress: CheckProgress) -> None:
+    """Write the progress of the check at work."""
+    text = json.dumps(asdict(progress))
+    atomic_write(home / PROGRESS, lambda beside: beside.write_text(text, encoding="utf-8"))
+
+
+def progress() -> CheckProgress | None:
+    """Return the check that was started and has not ended; None where there is none."""
+    path = store.home() / PROGRESS
+    try:
+        found = CheckProgress(**json.loads(path.read_text(encoding="utf-8")))
+        young = time.time() - path.stat().st_mtime < GRACE
+    except FileNotFoundError:
+        return None
+    alive = locks.is_locked(store.home() / LOCK) or (young and not found.total)
+    return replace(found, alive=alive)
 
 
 def load(device_name: str) -> DeviceCheck | None:

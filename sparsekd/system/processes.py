@@ -1,4 +1,4 @@
-"""Processes that outlive their parent: the queue, the inspector."""
+"""Processes that outlive their parent: the queue, the inspector, the check of a device."""
 
 import os
 import subprocess
@@ -8,8 +8,8 @@ from pathlib import Path
 from sparsekd.system.files import disk_error
 
 
-def spawn_detached(module: str, log: Path) -> subprocess.Popen[bytes]:
-    """Run `python -m module` in a session of its own; its output is appended to `log`.
+def spawn_detached(module: str, log: Path, *arguments: str) -> subprocess.Popen[bytes]:
+    """Run `python -m module arguments` in a session of its own; its output is appended to `log`.
 
     Raises:
         Unavailable: the log cannot be written.
@@ -20,7 +20,7 @@ def spawn_detached(module: str, log: Path) -> subprocess.Popen[bytes]:
             out.write(b"started\n")
             out.flush()
             return subprocess.Popen(
-                [sys.executable, "-m", module],
+                [sys.executable, "-m", module, *arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=out,

@@ -85,7 +85,9 @@ class TeacherCache:
 
     @torch.no_grad()
     def _observe(self, batch: Batch) -> Knowledge:
-        return observe(self.teacher, batch, self.needs)
+        # Not in the autocast of a training step: as exact as what is cached.
+        with torch.autocast(self.device.type, enabled=False):
+            return observe(self.teacher, batch, self.needs)
 
     def _fill(self, on_progress: Callable[[int, int], None]) -> None:
         for key, sizes in self.sizes.items():
