@@ -5,7 +5,7 @@ from typing import Any
 import streamlit as st
 
 from pages.parts.compare import comparison_form, method_charts, model_quality
-from pages.parts.forms import fields, launch_cost, student_form, teacher_picker
+from pages.parts.forms import answers_picker, fields, launch_cost, student_form, teacher_picker
 from pages.parts.runs import export, run_buttons
 from pages.parts.shell import frame, live, url_state
 from sparsekd.catalog.fields import validated
@@ -97,13 +97,14 @@ def draw_student_form(
     card: MethodCard, method: dict[str, Any], teacher: Run, cloned: Run | None
 ) -> None:
     """Draw the rest of the form of one student per seed, and its launch."""
-    others = teacher_picker.choose_further_teachers(teacher, card, cloned)
     task = references.card(teacher.recipe.task)
-    scores = choose_scores(teacher)
+    answers = answers_picker.choose_answers(task, cloned)
+    others = teacher_picker.choose_further_teachers(teacher, card, cloned)
+    scores = None if answers else choose_scores(teacher)
     mask = draw_mask_fields() if scores else MaskParams()
     train, student, seeds = draw_budget(teacher, cloned)
     params = validated(card.params, method)
-    source, wanted = teacher.id, []
+    source, wanted = answers or teacher.id, []
     if scores is not None:
         length = scores.recipe.params["max_length"]
         pruned = recipes.prune(task.name, teacher.id, scores.id, mask, length)

@@ -7,6 +7,7 @@ Bench = Literal[
     "masks",
     "scores",
     "predictions",
+    "predict",
     "finetuning",
     "distillation",
     "ablation",

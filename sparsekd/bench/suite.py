@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
+import pandas as pd
 import torch
 from transformers import PreTrainedModel
 
@@ -11,6 +12,7 @@ from sparsekd.bench import (
     Bench,
     Row,
     ablation,
+    answering,
     distillation,
     finetuning,
     memory,
@@ -83,6 +85,10 @@ class _Setup:
         return subsample(self.loaded[1]["train"], EXAMPLES)
 
     @property
+    def texts(self) -> pd.DataFrame:
+        return self.loaded[1].frames["train"].drop(columns="label")
+
+    @property
     def depth(self) -> int:
         return len(architectures.blocks(self.teacher))
 
@@ -106,6 +112,7 @@ _BENCHES: Mapping[Bench, Callable[[_Setup], list[Row] | Iterator[Row]]] = {
     "masks": lambda s: [scores.masking()],
     "scores": lambda s: scores.measure(s.teacher, s.validation, s.layers, peak=s.peak),
     "predictions": lambda s: prediction.measure(s.teacher, s.validation, peak=s.peak),
+    "predict": lambda s: answering.measure(s.teacher, s.loaded[1].tokenizer, s.texts, LENGTH),
     "finetuning": lambda s: finetuning.measure(s.teacher, s.train, s.card, peak=s.peak),
     "distillation": lambda s: distillation.measure(
         s.teacher, s.train, s.card, s.layers, peak=s.peak

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from sparsekd.catalog.stage_parameters import MaskParams, ScoreParams
 from sparsekd.cli.answers import print_answers
-from sparsekd.cli.models import student_values
+from sparsekd.cli.models import check_answers, student_values
 from sparsekd.cli.options import (
     DeviceRequest,
     Mask,
@@ -25,7 +25,7 @@ from sparsekd.cli.output import note, print_json, table_text, verdict_table
 from sparsekd.cli.progress import wait_for
 from sparsekd.cli.tasks import TaskRequest
 from sparsekd.errors import BadInput, SparseKDError
-from sparsekd.runs import jobs, references
+from sparsekd.runs import answer_files, jobs, references
 from sparsekd.runs.records import Plan, Recipe
 from sparsekd.studies import recipes, results
 from sparsekd.studies.comparisons import comparison, comparison_results, comparison_spec, variants
@@ -45,8 +45,9 @@ class CompareRequest(SeedsRequest, DeviceRequest, TaskRequest):
     )
     teacher: Annotated[tuple[str, ...], Repeated] = Field(
         (),
-        description="fine-tuning run, local checkpoint or hub id; again for each further teacher; "
-        "a checkpoint named twice is fine-tuned twice (default on demo tasks: both demo models)",
+        description="fine-tuning run, local checkpoint or hub id; again for each further teacher, "
+        "which may be a file of answers; a checkpoint named twice is fine-tuned twice (default on "
+        "demo tasks: both demo models)",
     )
     set: Annotated[
         tuple[str, ...],
@@ -80,11 +81,13 @@ class CompareRequest(SeedsRequest, DeviceRequest, TaskRequest):
             changes=changes(self.set),
         )
 
-    def _teacher(self, card: TaskCard, text: str, seed: int) -> Recipe:
-        """Return a finished model's recipe, or the fine-tuning of a checkpoint.
+    def _teacher(self, card: TaskCard, text: str, seed: int) -> Recipe | str:
+        """Return a finished model's recipe, the fine-tuning of a checkpoint, or answers.
 
         A checkpoint that is named again is fine-tuned again, with the next seed.
         """
+        if answer_files.looks_like_answers(text):
+            return references.teacher(text, card)
         made = references.made(text)
         if made is not None:
             return made
@@ -105,6 +108,7 @@ def compare(request: CompareRequest) -> None:
     for reason in dict.fromkeys(left_out.values()):
         names = ", ".join(name for name, why in left_out.items() if why == reason)
         note(f"Left out: {names}. {reason}")
+    check_answers(comparing.references, card, comparing.train)
     plan = comparison.plan(comparing)
     note(f"Comparison {plan.id}: {plan.title}, {len(plan.steps)} runs")
     jobs.submit_plan(plan, request.device)
@@ -126,12 +130,17 @@ def _default_teachers(card: TaskCard) -> tuple[str, ...]:
     return tuple(DEMO_CHECKPOINTS)
 
 
-def _origin(teacher: Recipe) -> str:
+def _origin(teacher: Recipe | str) -> str:
     """Return the checkpoint that the first teacher was fine-tuned from.
 
     Raises:
-        BadInput: the first teacher is sparse, or a student: its layers start no student.
+        BadInput: the first teacher is sparse, a student, or answers: no student starts from it.
     """
+    if isinstance(teacher, str):
+        raise BadInput(
+            f"The first teacher is {teacher.split('#')[0]}, which has no layers.",
+            "Name a dense one first: students start from its layers.",
+        )
     if teacher.stage != "finetune":
         raise BadInput(
             f"The first teacher ({teacher.run_id}) is not a fine-tuned one.",

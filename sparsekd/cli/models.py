@@ -1,12 +1,14 @@
 """Models and files as the command line names them: run ids, folders, hub ids, paths."""
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from sparsekd.catalog.parameters import TrainParams
+from sparsekd.cli.output import note
 from sparsekd.errors import BadInput, NotFound
-from sparsekd.runs import references, store
+from sparsekd.runs import answer_files, references, store
 from sparsekd.runs.records import Run, Stage
 from sparsekd.system.files import disk_error
 from sparsekd.tasks import TaskCard
@@ -30,6 +32,22 @@ def start_checkpoint(text: str | None, card: TaskCard) -> str:
             "Name a local folder or a hub id with --teacher (finetune: --checkpoint).",
         )
     return DEMO_CHECKPOINT
+
+
+def check_answers(teachers: Iterable[str], card: TaskCard, train: TrainParams) -> None:
+    """Read the teachers that are answers now, so that what is wrong is said before a run starts.
+
+    Raises:
+        BadInput: they do not fit the task's training texts.
+    """
+    names = [name for name in teachers if answer_files.is_answers(name)]
+    if not names:
+        return
+    from sparsekd.stages import inputs
+
+    for name in names:
+        logits = inputs.training_logits(name, card, train, "cpu")
+        note(f"{name.split('#')[0]}: answers for {len(logits):,} training texts")
 
 
 def student_values(given: Mapping[str, Any]) -> dict[str, Any]:

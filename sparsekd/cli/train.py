@@ -6,7 +6,9 @@ from typing import Annotated
 from pydantic import Field
 
 from sparsekd.catalog.methods import find
-from sparsekd.cli.models import copy_out, start_checkpoint, student_values
+from sparsekd.catalog.parameters import TrainParams
+from sparsekd.catalog.stage_parameters import StudentParams
+from sparsekd.cli.models import check_answers, copy_out, start_checkpoint, student_values
 from sparsekd.cli.options import DeviceRequest, MethodParams, Repeated, Student, Train
 from sparsekd.cli.output import output, run_facts
 from sparsekd.cli.progress import metrics_text, run_one
@@ -39,11 +41,13 @@ class DistilRequest(TrainRequest):
     """One student."""
 
     teacher: Annotated[tuple[str, ...], Repeated] = Field(
-        description="run id or folder of a trained model; again for each further teacher"
+        description="run id or folder of a trained model, or a file of answers (see: predict); "
+        "again for each further teacher"
     )
     init: str | None = Field(
         None,
-        description="model whose layers the student gets (default: the first teacher's, dense)",
+        description="model whose layers the student gets (default: the first teacher's, dense); "
+        "a student of answers needs it, or --student-choice checkpoint",
     )
     method: str = Field("vanilla", description=METHOD_HELP)
     student: Student = Field({})
@@ -63,20 +67,28 @@ def finetune(request: FinetuneRequest) -> None:
 def distil(request: DistilRequest) -> None:
     """Train a student of a dense or sparse teacher, or of several."""
     card = request.card()
-    teacher, *others = map(references.model, request.teacher)
-    _, students, student = recipes.defaults(references.origin(teacher))
     method = find(request.method)
+    teacher, *others = (references.teacher(text, card) for text in request.teacher)
+    recipes.check_teachers(method, [teacher, *others])
+    values = student_values(request.student)
+    init = (
+        references.model(request.init)
+        if request.init
+        else recipes.start_of([teacher, *others], StudentParams.of(values))
+    )
+    _, students, student = recipes.defaults(references.origin(init))
     recipe = recipes.distil(
         card.name,
         method.name,
         teacher,
         students.changed(dict(request.train)),
         method.params.of(dict(request.method_params)),
-        student.changed(student_values(request.student)),
-        references.model(request.init) if request.init else references.dense(teacher),
+        student.changed(values),
+        init,
         request.seed,
         others,
     )
+    check_answers(recipe.teachers, card, TrainParams.of(recipe.params["train"]))
     _print(request, run_one(recipe, request.device))
 
 

@@ -6,10 +6,11 @@ import re
 from pathlib import Path
 
 from sparsekd.errors import BadInput, NotFound, unknown
-from sparsekd.runs import store
+from sparsekd.runs import answer_files, store
 from sparsekd.runs.records import Recipe, Run
 from sparsekd.system.files import disk_error
 from sparsekd.tasks import TASKS, TaskCard, local
+from sparsekd.tasks.answers import matching
 from sparsekd.tasks.demo import DEMO_CHECKPOINTS
 
 HUB_ID = re.compile(r"[\w.-]{1,96}(/[\w.-]{1,96})?")
@@ -70,9 +71,16 @@ def model(text: str) -> str:
     """Return the reference of a model: a run id, demo checkpoint, local folder or hub id.
 
     Raises:
-        NotFound: no such run, demo checkpoint or folder; BadInput: a run without a model, or no
-            checkpoint.
+        NotFound: no such run, demo checkpoint or folder; BadInput: a run without a model, no
+            checkpoint, or a file of answers.
     """
+    if answer_files.looks_like_answers(text):
+        raise BadInput(
+            f"{text.split('#')[0]} holds answers, not a model: it has no weights to score, prune, "
+            "open or start from.",
+            "Name a run id, a folder or a hub id. Answers can be the --teacher of distil, and "
+            "further teachers of compare.",
+        )
     if text in DEMO_CHECKPOINTS or text.startswith(("hub:", "folder:")):
         return text
     if text.startswith("demo:"):
@@ -93,6 +101,20 @@ def model(text: str) -> str:
     if _like_a_path(text) and not _like_a_hub_id(text):
         raise NotFound(f"There is no folder {text}.", "Name a run id, a folder or a hub id.")
     return f"hub:{text}"
+
+
+def teacher(text: str, card: TaskCard) -> str:
+    """Return the reference of a teacher for a task: a model, or a file of answers, which is kept.
+
+    Raises:
+        NotFound: nothing has that name; BadInput: see `model`, or the columns of the file are no
+            answers for this task.
+    """
+    if not answer_files.looks_like_answers(text):
+        return model(text)
+    kept = text if answer_files.is_answers(text) else answer_files.keep(Path(text).expanduser())
+    matching.check(answer_files.locate(kept), card)
+    return kept
 
 
 def hub_model(text: str) -> str:

@@ -14,7 +14,8 @@ from sparsekd.knowledge.gradients import PassOptions
 from sparsekd.models import students
 from sparsekd.models.devices import move
 from sparsekd.runs import references
-from sparsekd.runs.records import Outcome
+from sparsekd.runs.answer_files import is_answers
+from sparsekd.runs.records import Outcome, Recipe
 from sparsekd.stages import inputs
 from sparsekd.stages.context import StageContext
 from sparsekd.stages.training import TrainingRun, load_data, prepare
@@ -31,7 +32,7 @@ def run(context: StageContext) -> Outcome:
     recipe = context.recipe
     card = references.card(recipe.task)
     context.report("loading", 0, 1, now=True)
-    source, tokenizer = inputs.load_classifier(recipe.inputs["init"], card)
+    source, tokenizer = _source(recipe, card)
     student = _initial_student(context, card, source, tokenizer)
     data = load_data(context, card, tokenizer)
     return prepare(context, data, student, recipe.params["method"]).train()
@@ -46,7 +47,7 @@ def run_stacked(contexts: Sequence[StageContext]) -> Iterator[RunEnd]:
     card = references.card(recipe.task)
     for context in contexts:
         context.report("loading", 0, 1, now=True)
-    source, tokenizer = inputs.load_classifier(recipe.inputs["init"], card)
+    source, tokenizer = _source(recipe, card)
     data = load_data(contexts[0], card, tokenizer)
     runs: list[TrainingRun] = []
     for context in contexts:
@@ -88,6 +89,18 @@ def _one_by_one(runs: Iterable[TrainingRun], reason: Incompatible) -> Iterator[R
             yield each.context, each.train({"together": 1, "why_alone": reason.message})
         except SparseKDError as error:
             yield each.context, error
+
+
+def _source(recipe: Recipe, card: TaskCard) -> inputs.Loaded:
+    """Load the model that the student starts from.
+
+    A student of answers may start from a checkpoint that was not fine-tuned: its classifier is
+    drawn with the run's seed.
+    """
+    init = recipe.inputs["init"]
+    if ":" in init and all(map(is_answers, recipe.teachers)):
+        return inputs.load_pretrained(init, card, recipe.random_seed)
+    return inputs.load_classifier(init, card)
 
 
 def _initial_student(

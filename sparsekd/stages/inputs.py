@@ -16,10 +16,11 @@ from sparsekd.errors import BadInput, Incompatible, unknown
 from sparsekd.knowledge.evaluation import Logits, OnProgress, no_progress, predict
 from sparsekd.models import checkpoints, loading, students
 from sparsekd.models.classifiers import fit_classifier, labels_of, output_order
-from sparsekd.runs import references, store
+from sparsekd.runs import answer_files, references, store
 from sparsekd.stages.context import StageContext, limit_threads
 from sparsekd.system.files import atomic_write
 from sparsekd.tasks import TaskCard
+from sparsekd.tasks.answers.matching import logits_for
 from sparsekd.tasks.demo import DEMO_CHECKPOINTS, DEMO_TEACHERS
 
 Loaded = tuple[PreTrainedModel, PreTrainedTokenizerBase]
@@ -157,21 +158,37 @@ def training_logits(
     device: str,
     on_progress: OnProgress = no_progress,
 ) -> Logits:
-    """Return a model's logits of the training examples that `params` draw, cached on disk.
+    """Return a teacher's logits of the training examples that `params` draw, cached on disk.
+
+    The teacher is a model, or a file of answers.
 
     Shapes: -> (N, C), N here the number of training examples.
+
+    Raises:
+        BadInput: a file of answers does not fit the examples.
     """
     parts = [reference, json.dumps(card.to_json()), params.max_length, params.train_examples]
     name = hashlib.sha256("|".join(str(part) for part in parts).encode()).hexdigest()[:16]
     path = store.home() / "cache" / "logits" / f"{name}.npy"
     if path.exists():
         return load_array(path)
-    model, tokenizer = load_classifier(reference, card)
-    limit_threads(model)
-    data = subsample(Splits(card, tokenizer, params.max_length)["train"], params.train_examples)
-    logits = predict(model, data, device, on_progress)
+    if answer_files.is_answers(reference):
+        logits = _answered(reference, card, params)
+    else:
+        model, tokenizer = load_classifier(reference, card)
+        limit_threads(model)
+        splits = Splits(card, tokenizer, params.max_length)
+        data = subsample(splits["train"], params.train_examples)
+        logits = predict(model, data, device, on_progress)
     save_array(path, logits)
     return logits
+
+
+def _answered(reference: str, card: TaskCard, params: TrainParams) -> Logits:
+    """Return the logits that a file of answers has for the training examples."""
+    wanted = load(card, numbered=True)["train"]
+    rows = subsampled_rows(len(wanted), params.train_examples)
+    return logits_for(answer_files.locate(reference), card, wanted.iloc[rows])
 
 
 def load_teacher(context: StageContext) -> tuple[PreTrainedModel, Splits]:

@@ -7,7 +7,7 @@ from typing import Any
 from sparsekd.catalog.methods import find
 from sparsekd.catalog.methods.vanilla import VanillaParams
 from sparsekd.catalog.stage_parameters import MaskParams, ScoreParams
-from sparsekd.runs import references
+from sparsekd.runs import answer_files, references, store
 from sparsekd.runs.depth import depth
 from sparsekd.runs.records import Plan, Recipe
 from sparsekd.studies import recipes, roles
@@ -90,6 +90,8 @@ def typed(reference: str) -> str:
     """Return a stored reference as the command line takes it."""
     if reference in DEMO_CHECKPOINTS:
         return reference
+    if answer_files.is_answers(reference):
+        return str(store.home() / answer_files.stored_name(reference))
     kind, _, rest = reference.partition(":")
     return rest.rpartition("#")[0] if kind == "folder" else rest or reference
 
@@ -192,13 +194,30 @@ def _teachers(plan: Plan, students: Values) -> list[str]:
         typed(origin) if trained else teacher.run_id
         for teacher, origin, trained in zip(teachers, origins, same, strict=True)
     ]
-    words = [word for name in names for word in ("--teacher", name)]
-    if names == list(DEMO_CHECKPOINTS)[: len(names)]:
+    numbers = [roles.teacher_number(s.role) or 1 for s in plan.steps if roles.is_teacher(s.role)]
+    by_number = dict(zip(numbers, names, strict=True)) | _answers(plan)
+    words = [word for number in sorted(by_number) for word in ("--teacher", by_number[number])]
+    if list(by_number.values()) == list(DEMO_CHECKPOINTS)[: len(by_number)]:
         words = []
     if any(same):
         pairs = ((f"--teacher-{name.replace('_', '-')}", f"{own[name]}") for name in own)
         words += [word for pair in pairs for word in pair]
     return words
+
+
+def _answers(plan: Plan) -> dict[int, str]:
+    """Return the teachers of a comparison that are answers, by their number among all teachers."""
+    found: dict[int, str] = {}
+    for step in plan.steps:
+        if roles.is_compared(step.role):
+            variant = parse(step.role)
+            first = roles.teacher_number(variant.source) or 1
+            found |= {
+                number: typed(name)
+                for number, name in enumerate(step.recipe.teachers, start=first)
+                if answer_files.is_answers(name)
+            }
+    return found
 
 
 def _own_training(teacher: Recipe, students: Values) -> dict[str, Any]:

@@ -17,6 +17,8 @@ from sparsekd.catalog.stage_parameters import (
     StudentParams,
 )
 from sparsekd.errors import BadInput
+from sparsekd.runs import references
+from sparsekd.runs.answer_files import is_answers
 from sparsekd.runs.records import Recipe
 from sparsekd.tasks.demo import DEMO_CHECKPOINTS, DEMO_STUDENT, DEMO_TEACHERS
 
@@ -45,15 +47,18 @@ def distil(
     starts from the dense one: that is the rewinding. Attempts differ in their random draws alone.
 
     Raises:
-        BadInput: too few or too many teachers for the method, or one of them twice.
+        BadInput: too few or too many teachers for the method, or one of them twice; answers for a
+            method that reads layers, or nothing for a student of answers to start from.
     """
     check_teachers(find(method), [teacher, *others])
+    if not init:
+        init = start_of([teacher, *others], student) if is_answers(teacher) else teacher
     params = {
         "train": train.values(),
         "method": method_params.values(),
         "student": student.values(),
     }
-    inputs = {"teacher": teacher, "init": init or teacher}
+    inputs = {"teacher": teacher, "init": init}
     inputs |= {f"teacher_{number}": name for number, name in enumerate(others, start=2)}
     return Recipe("distil", task, method, inputs, params, seed, attempt)
 
@@ -76,6 +81,33 @@ def check_teachers(card: MethodCard, teachers: Sequence[str]) -> None:
         )
     if len(set(teachers)) < count:
         raise BadInput("A teacher is named twice.", "Name different teachers.")
+    answers = [name for name in teachers if is_answers(name)]
+    if answers and card.reads:
+        raise BadInput(
+            f"{card.title} reads its teacher's layers; {answers[0].split('#')[0]} has none.",
+            "Choose a method that learns from logits, such as vanilla, or a teacher with weights.",
+        )
+
+
+def start_of(teachers: Sequence[str], student: StudentParams) -> str:
+    """Return the model that a student starts from: the first teacher's, dense.
+
+    Answers have no layers: then it is the first further teacher that is a model, or the student's
+    own checkpoint.
+
+    Raises:
+        BadInput: none of these is there.
+    """
+    models = [name for name in teachers if not is_answers(name)]
+    if models:
+        return references.dense(models[0])
+    if student.choice == "checkpoint" and student.checkpoint:
+        return student.checkpoint
+    raise BadInput(
+        f"{teachers[0].split('#')[0]} holds answers: it has no layers to start a student from.",
+        "Name a model with --init, or a checkpoint: --student-choice checkpoint "
+        "--student-checkpoint FOLDER.",
+    )
 
 
 def score(task: str, teacher: str, student: str, params: ScoreParams, max_length: int) -> Recipe:

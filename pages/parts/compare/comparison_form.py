@@ -26,7 +26,7 @@ def draw_comparison_form() -> None:
     """Draw the whole form, and the button that starts the comparison."""
     st.markdown("##### 1. Teachers")
     spec = choose_teachers()
-    key = f"comparison.{spec.teachers[0].run_id}"
+    key = f"comparison.{spec.first.run_id}"
     st.markdown("##### 2. Student and budget, the same for all variants")
     spec = draw_budget(spec, key)
     st.markdown("##### 3. Methods, variants and controls")
@@ -58,7 +58,7 @@ def choose_teachers() -> ComparisonSpec:
 
 def draw_budget(spec: ComparisonSpec, key: str) -> ComparisonSpec:
     """Draw student, training and seeds, which all variants share."""
-    origin = references.origin(spec.teachers[0].inputs["checkpoint"])
+    origin = references.origin(spec.first.inputs["checkpoint"])
     training, shape = comparison_spec.defaults(origin)
     student = student_form.draw_student_form(key, shape.values())
     values = fields.draw_training(key, training.values())

@@ -5,6 +5,7 @@ import streamlit as st
 from pages.parts.shell import frame, url_state
 from sparsekd.catalog.method_card import MethodCard
 from sparsekd.errors import BadInput
+from sparsekd.runs import answer_files
 from sparsekd.runs.records import Run
 from sparsekd.studies import teachers
 
@@ -14,7 +15,10 @@ def choose_teacher(cloned: Run | None, dense_only: bool) -> Run:
     runs = {run.id: run for run in teachers.finished_teachers(dense_only)}
     study = frame.current_study()
     usual = study.steps[0].recipe.run_id if study else ""
-    wanted = cloned.recipe.inputs["teacher"] if cloned else url_state.read().teacher or usual
+    wanted = url_state.read().teacher or usual
+    if cloned:
+        own = cloned.recipe.inputs
+        wanted = own["init"] if answer_files.is_answers(own["teacher"]) else own["teacher"]
     title = frame.run_titles()
     return runs[
         st.selectbox(

@@ -13,6 +13,7 @@ from typing import Any
 
 from sparsekd.errors import NotFound
 from sparsekd.runs import store
+from sparsekd.runs.answer_files import is_answers, locate, stored_name
 from sparsekd.runs.records import Outcome, Recipe, Run
 from sparsekd.scheduler.executors.run_files import (
     CHECKPOINT,
@@ -30,8 +31,8 @@ from sparsekd.tasks import files as task_files
 class Payload:
     """The runs of one task, and what the catalogue has of the runs that they descend from.
 
-    `card` is that of a local task, whose files are in `task_folder` of the share; `models` and
-    `masks` are those that no run has made.
+    `card` is that of a local task, whose files are in `task_folder` of the share; `models`,
+    `masks` and `answers` are those that no run has made.
     """
 
     recipes: tuple[Recipe, ...]
@@ -40,6 +41,7 @@ class Payload:
     task_folder: str = ""
     models: tuple[str, ...] = ()
     masks: tuple[str, ...] = ()
+    answers: tuple[str, ...] = ()
 
     @property
     def inputs(self) -> list[str]:
@@ -68,6 +70,7 @@ def prepare(runs: Sequence[Run], share: Share) -> Payload:
         task_folder,
         tuple(_copy_model(name, share) for name in sorted(outside) if name.startswith("folder:")),
         tuple(_copy_mask(name, share) for name in sorted(outside) if name.startswith("mask:")),
+        tuple(_copy_answers(name, share) for name in sorted(outside) if is_answers(name)),
     )
     if not is_store(share):
         for name in payload.inputs:
@@ -141,6 +144,14 @@ def _copy_model(reference: str, share: Share) -> str:
                 share.put(file, f"{folder}/{file.name}")
         share.mark(f"{folder}/{WHOLE}")
     return fingerprint
+
+
+def _copy_answers(reference: str, share: Share) -> str:
+    """Copy a file of answers, and return where it stands on the share."""
+    name = stored_name(reference)
+    if not share.has(name):
+        share.put(locate(reference), name)
+    return name
 
 
 def _copy_mask(reference: str, share: Share) -> str:

@@ -36,6 +36,8 @@ def unpack(payload: Payload, share: Share) -> None:
             _fetch_folder(name, home / name, share)
         for name in payload.masks:
             share.fetch(f"outside/masks/{name}", home / "masks" / name)
+        for name in payload.answers:
+            share.fetch(name, home / name)
         if payload.task_folder:
             _fetch_folder(payload.task_folder, home / payload.task_folder, share)
             card = payload.card | {"location": str(home / payload.task_folder)}

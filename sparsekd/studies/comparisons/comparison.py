@@ -47,12 +47,16 @@ def plan(spec: ComparisonSpec) -> Plan:
 
 
 def _teachers(spec: ComparisonSpec, variants: list[StudentVariant]) -> list[Step]:
-    """Return the first teacher, and the others as far as some variant learns from them."""
+    """Return the first teacher, and the others as far as some variant learns from them.
+
+    Answers are there already: they have no step.
+    """
     last = max(roles.teacher_number(variant.source) or 1 for variant in variants)
     if any(variant.card.most_teachers > 1 and not variant.source for variant in variants):
         last = len(spec.teachers)
     names = ["teacher", *(f"teacher_{number}" for number in range(2, last + 1))]
-    return [Step(name, model) for name, model in zip(names, spec.teachers, strict=False)]
+    models = zip(names, spec.teachers, strict=False)
+    return [Step(name, model) for name, model in models if isinstance(model, Recipe)]
 
 
 def _unique(steps: list[Step]) -> tuple[Step, ...]:
@@ -87,7 +91,7 @@ class _SeedSteps:
 
     def teachers(self, variant: StudentVariant) -> tuple[list[Step], list[str]]:
         """Return the steps before a variant's student, and the ids of its teachers."""
-        names = [recipe.run_id for recipe in self.spec.teachers]
+        names = self.spec.references
         number = roles.teacher_number(variant.source)
         if number:
             return [], [names[number - 1]]
@@ -106,7 +110,7 @@ class _SeedSteps:
     def sparse(self) -> list[Step]:
         """Return StarK's steps to a sparse teacher."""
         spec, trial = self.spec, self.vanilla(self.spec.student)
-        teacher, length = spec.teachers[0].run_id, spec.train.max_length
+        teacher, length = spec.first.run_id, spec.train.max_length
         scores = recipes.score(spec.task, teacher, trial.run_id, spec.score, length)
         return [
             Step("trial_student", trial),
@@ -117,12 +121,12 @@ class _SeedSteps:
     def prune(self, scores: str, kind: str) -> Recipe:
         spec = self.spec
         params = spec.mask.model_copy(update={"kind": kind})
-        teacher, length = spec.teachers[0].run_id, spec.train.max_length
+        teacher, length = spec.first.run_id, spec.train.max_length
         return recipes.prune(spec.task, teacher, scores, params, length, self.seed)
 
     def vanilla(self, shape: StudentParams) -> Recipe:
         """Return a trial student or an assistant, which is not compared: vanilla distillation."""
-        teacher = [self.spec.teachers[0].run_id]
+        teacher = [self.spec.first.run_id]
         params = VanillaParams.of(dict(self.spec.changes.get("vanilla", {})))
         return self.distil("vanilla", teacher, params, shape)
 
@@ -137,7 +141,7 @@ class _SeedSteps:
             spec.train,
             params,
             shape or spec.student,
-            spec.teachers[0].run_id,
+            spec.first.run_id,
             self.seed,
             others,
         )

@@ -25,13 +25,14 @@ class ComparisonSpec:
     """A request for a comparison: variants by name, on one task, student, seeds and budget.
 
     `teachers` are recipes of models, the first one dense: every student starts from its layers.
+    Further ones may be references of answers, which have no layers.
     `assistant_layers` 0 means half way between teacher and student. `changes` sets parameters of
     methods, by method and parameter.
     """
 
     task: str
     methods: tuple[str, ...]
-    teachers: tuple[Recipe, ...]
+    teachers: tuple[Recipe | str, ...]
     train: TrainParams = field(default_factory=TrainParams)
     student: StudentParams = field(default_factory=StudentParams)
     score: ScoreParams = field(default_factory=ScoreParams)
@@ -39,6 +40,26 @@ class ComparisonSpec:
     seeds: tuple[int, ...] = (0,)
     assistant_layers: int = 0
     changes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    @property
+    def first(self) -> Recipe:
+        """Return the recipe of the first teacher.
+
+        Raises:
+            BadInput: it is a file of answers.
+        """
+        first = self.teachers[0]
+        if isinstance(first, str):
+            raise BadInput(
+                f"The first teacher is {first.split('#')[0]}, which has no layers.",
+                "Name a dense model first: students start from its layers.",
+            )
+        return first
+
+    @property
+    def references(self) -> list[str]:
+        """Return the references of all teachers: run ids, and those of answers."""
+        return [each if isinstance(each, str) else each.run_id for each in self.teachers]
 
 
 def defaults(checkpoint: str) -> tuple[TrainParams, StudentParams]:
@@ -82,6 +103,8 @@ def check(spec: ComparisonSpec, variant: StudentVariant) -> None:
             f"{variant.name} needs {number} teachers, not {len(spec.teachers)}.",
             "Name each one: --teacher A --teacher B.",
         )
+    if number:
+        recipes.check_teachers(variant.card, [spec.references[number - 1]])
     if variant.source == "assistant":
         assistant_shape(spec)
     if variant.source in ("", "dense_and_sparse") and variant.card.most_teachers > 1:
@@ -122,7 +145,7 @@ def _check_layers(spec: ComparisonSpec, variant: StudentVariant) -> None:
 def layer_counts(spec: ComparisonSpec, variant: StudentVariant) -> tuple[int | None, int | None]:
     """Return the layers of a variant's student and of its teacher; None where unknown."""
     number = roles.teacher_number(variant.source) or 1
-    teacher = depth(spec.teachers[number - 1])
+    teacher = _depth(spec.teachers[number - 1])
     student = _student_depth(spec)
     if variant.source == "assistant" and teacher and student:
         shape = assistant_shape(spec)
@@ -136,7 +159,12 @@ def _student_depth(spec: ComparisonSpec) -> int | None:
         return shape.layers
     if shape.choice == "checkpoint":
         return layers_of(references.model(shape.checkpoint))
-    return depth(spec.teachers[0])
+    return depth(spec.first)
+
+
+def _depth(teacher: Recipe | str) -> int | None:
+    """Return the layers of a teacher; None of answers, or where unknown."""
+    return None if isinstance(teacher, str) else depth(teacher)
 
 
 def assistant_shape(spec: ComparisonSpec) -> StudentParams:
@@ -153,7 +181,7 @@ def assistant_shape(spec: ComparisonSpec) -> StudentParams:
     choice = shape.choice if shape.choice in LAYERED else "every"
     if spec.assistant_layers:
         return StudentParams(choice=choice, layers=spec.assistant_layers)
-    student, teacher = _student_depth(spec), depth(spec.teachers[0])
+    student, teacher = _student_depth(spec), depth(spec.first)
     if student is None or teacher is None:
         raise BadInput(
             "How many layers lie between teacher and student is not known here.",

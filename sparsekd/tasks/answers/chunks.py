@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -164,7 +165,7 @@ def _separated(
     header = _next_row(reader, name)
     if header is None:
         raise BadInput(f"{name} is empty.", "Use a file with rows.")
-    twice = sorted({each for each in header if header.count(each) > 1})
+    twice = sorted(name for name, count in Counter(header).items() if count > 1)
     if twice:
         raise BadInput(f"{name} has two columns named {twice[0]!r}.", "Rename one of them.")
 

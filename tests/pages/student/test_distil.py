@@ -7,7 +7,7 @@ from streamlit.testing.v1 import AppTest
 
 from sparsekd.catalog.methods import METHODS
 from sparsekd.catalog.methods.vanilla import VanillaParams
-from sparsekd.runs import store
+from sparsekd.runs import references, store
 from sparsekd.runs.records import Plan, State
 from sparsekd.studies import recipes
 from tests.sample_study import DEMO_TRAINING, fill_plan, sample_plan
@@ -144,3 +144,21 @@ def test_the_cost_of_training_episodes_is_shown_before_they_are_launched(
     assert f"{params.training_episodes} training episodes" in told
     assert f"{params.reward_passes} reward passes" in told
     assert f"{params.training_episodes + 1} trainings" in told
+
+
+def test_a_file_of_answers_takes_the_teachers_place(
+    open_page: Open, study: Plan, tmp_path: Path
+) -> None:
+    right, wrong = tmp_path / "answers.csv", tmp_path / "wrong.csv"
+    right.write_text("text,label\nA film,positive\n")
+    wrong.write_text("text,opinion\nA film,positive\n")
+    app = open_page(DISTIL)
+
+    app.text_input(key="answers.path.").set_value(str(wrong)).run()
+    assert "has no answers" in app.error[0].value
+    app.text_input(key="answers.path.").set_value(str(right)).run()
+    app.button(key="distil.go").click().run()
+
+    (run,) = store.queued()
+    answers = references.teacher(str(right), references.card("demo/sentiment"))
+    assert run.recipe.inputs == {"teacher": answers, "init": study.steps[0].recipe.run_id}

@@ -4,10 +4,12 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
+from sparsekd.catalog.methods.vanilla import VanillaParams
 from sparsekd.catalog.parameters import TrainParams
-from sparsekd.catalog.stage_parameters import MaskParams
+from sparsekd.catalog.stage_parameters import MaskParams, StudentParams
 from sparsekd.errors import BadInput, NotFound, Unavailable
 from sparsekd.runs import references, store
 from sparsekd.runs.records import Outcome, Recipe, State
@@ -84,6 +86,25 @@ def test_a_run_on_a_node_that_knows_nothing_ends_as_it_would_here(
     mine = done(pruned)
     assert ended.outcome.metrics == mine.outcome.metrics
     assert weights == (mine.folder / "model" / "model.safetensors").read_bytes()
+
+
+def test_a_file_of_answers_travels_with_the_student_that_learns_from_it(
+    here: Path, share: Share, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    card = references.task(str(task_folder(tmp_path / "task")))
+    checkpoint = references.model(str(checkpoint_folder(tmp_path / "model")))
+    train = pd.read_csv(tmp_path / "task" / "train.csv")
+    train.rename(columns={"sentence": "text"}).to_json(
+        tmp_path / "answers.jsonl", orient="records", lines=True
+    )
+    answers = references.teacher(str(tmp_path / "answers.jsonl"), card)
+    student, params = StudentParams(layers=1), VanillaParams()
+    recipe = recipes.distil(card.name, "vanilla", answers, QUICK, params, student, checkpoint)
+    payload = payloads.prepare([store.create(recipe, "cpu")], share)
+    for gone in ("task", "model", "answers.jsonl"):  # no other machine has them
+        (tmp_path / gone).rename(tmp_path / f"{gone} that was")
+    (ended,) = visit(payload, share, tmp_path / "node", monkeypatch).values()
+    assert ended.state is State.DONE, ended.outcome.message
 
 
 def test_a_run_from_outside_any_store_takes_its_model_and_task_along(

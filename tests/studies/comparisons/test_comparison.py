@@ -276,3 +276,34 @@ def test_the_command_line_of_a_comparison_repeats_it(everything: Plan):
         _, request = parse(words)
         found, _ = comparison_spec.expand_all(request.comparison(references.task(request.task)))
         assert comparison.plan(found) == plan
+
+
+def test_answers_are_a_further_teacher_of_a_comparison_and_its_command_repeats_it(tmp_path: Path):
+    file = tmp_path / "answers.csv"
+    file.write_text("text,label\nA film,positive\n")
+    card = references.card(TASK)
+    words = ["compare", "--task", TASK, "--methods", "vanilla,vanilla:teacher_2,teacher_selection"]
+    words += ["--teacher", "demo:", "--teacher", str(file), "--teacher", "demo:distilbert"]
+    plan = comparison.plan(parse(words)[1].comparison(card))
+    answers = references.teacher(str(file), card)
+    assert [step.role for step in plan.steps if roles.is_teacher(step.role)] == [
+        "teacher",
+        "teacher_3",
+    ]
+    made = by_role(plan)
+    assert made["vanilla:teacher_2"].teachers == [answers]
+    assert made["vanilla:teacher_2"].inputs["init"] == made["teacher"].run_id
+    dense, third = made["teacher"].run_id, made["teacher_3"].run_id
+    assert made["teacher_selection"].teachers == [dense, answers, third]
+    again = shlex.split(command.command(plan))[3:]
+    assert comparison.plan(parse(again)[1].comparison(card)) == plan
+
+
+def test_a_comparison_refuses_answers_where_layers_are_read(tmp_path: Path):
+    file = tmp_path / "answers.csv"
+    file.write_text("text,label\nA film,positive\n")
+    answers = references.teacher(str(file), references.card(TASK))
+    with pytest.raises(BadInput, match="reads its teacher's layers"):
+        comparison.plan(asked("pkd:teacher_2", teachers=(*teachers(1), answers)))
+    with pytest.raises(BadInput, match="which has no layers"):
+        comparison.plan(asked("vanilla", teachers=(answers, *teachers(1))))
