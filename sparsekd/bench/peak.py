@@ -1,16 +1,17 @@
 """The peak of a device: its fastest matrix product and copy, measured; and shares of it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import median
 from typing import Literal
 
 import torch
-from torch.utils.flop_counter import FlopCounterMode, sdpa_flop
+from torch.utils.flop_counter import FlopCounterMode, sdpa_flop_count
 
 from sparsekd.bench import Row
 from sparsekd.bench.seconds import seconds
 
+Shape = Sequence[int]
 Precision = Literal["float32", "bfloat16"]
 SIDE = {"cpu": 768}  # of the square matrices; large enough to reach the peak
 SIDE_ELSEWHERE = 8192
@@ -76,7 +77,12 @@ def operations(run: Callable[[], object]) -> int:
     return int(counter.get_total_flops())
 
 
-_CPU_ATTENTION = {torch.ops.aten._scaled_dot_product_flash_attention_for_cpu: sdpa_flop}
+def _cpu_attention(query: Shape, key: Shape, value: Shape, *_: object, **__: object) -> int:
+    counted: int = sdpa_flop_count(query, key, value)
+    return counted
+
+
+_CPU_ATTENTION = {torch.ops.aten._scaled_dot_product_flash_attention_for_cpu: _cpu_attention}
 """The forward attention kernel of a CPU, which torch itself does not count."""
 
 

@@ -11,6 +11,8 @@ from sparsekd.bench.passes import PREDICTIONS
 from sparsekd.bench.unpadded import predict_unpadded
 from sparsekd.bench.variant_steps import STEPS, Case, OnDevice, epoch, our_own
 from sparsekd.knowledge.evaluation import predict
+from sparsekd.models import architectures
+from sparsekd.units.shape import flops
 from tests.bench.test_distillation_bench import without_dropout
 from tests.tiny_data import tiny_card, tiny_data
 
@@ -63,6 +65,13 @@ def test_operations_are_those_of_the_matrix_products():
     one, two = torch.ones(3, 5), torch.ones(5, 7, requires_grad=True)
     assert peak.operations(lambda: one @ two) == 2 * 3 * 5 * 7
     assert peak.operations(lambda: (one @ two).sum().backward()) == 2 * 2 * 3 * 5 * 7
+
+
+def test_a_models_operations_are_those_that_its_shape_says_attention_included(tiny, inputs):
+    model = tiny(hidden=24, layers=2, attn_implementation="sdpa")
+    texts = {name: each[:2, :2] for name, each in inputs(model, tokens=5).items()}
+    expected = 2 * flops(architectures.shape(model), tokens=2)
+    assert peak.operations(lambda: model(**texts)) == expected
 
 
 def test_a_share_of_the_peak_is_reached_in_the_precision_of_the_work():
