@@ -4,6 +4,7 @@ import copy
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, fields, replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -153,8 +154,13 @@ class GraphedStep:
         self.training, self.record = training, record
         job = training.job
         rate = torch.tensor(job.params.learning_rate, device=job.device)
-        groups = [group | {"lr": rate} for group in training.optimiser.param_groups]
-        training.optimiser = AdamW(groups, lr=rate, fused=True, capturable=job.device.type != "cpu")
+        training.optimiser = AdamW(
+            _groups(training),
+            lr=rate,
+            eps=job.params.epsilon,
+            fused=True,
+            capturable=job.device.type != "cpu",
+        )
         self.rate = rate
         self.recorded: dict[tuple[int, int], tuple[Batch, Tensor, Callable[[], None]]] = {}
 
@@ -250,10 +256,7 @@ def not_recorded(case: Case) -> Step:
 def not_fused(case: Case) -> Step:
     """Return the step with torch's AdamW over lists of tensors instead of the fused one."""
     training = _training(case)
-    groups = [
-        {"params": group["params"], "weight_decay": group["weight_decay"]}
-        for group in training.optimiser.param_groups
-    ]
+    groups = _groups(training)
     training.optimiser = AdamW(groups, eps=training.job.params.epsilon, foreach=True)
     return Step(training)
 
@@ -292,6 +295,14 @@ def _training(case: Case) -> TrainingStep:
             teacher_logits=[case.logits],
         )
     )
+
+
+def _groups(training: TrainingStep) -> list[dict[str, Any]]:
+    """Return the optimiser's groups with their decay alone: the rest is a new optimiser's own."""
+    return [
+        {"params": group["params"], "weight_decay": group["weight_decay"]}
+        for group in training.optimiser.param_groups
+    ]
 
 
 def _moved(batch: Batch, move: Callable[[Tensor], Tensor]) -> Batch:
