@@ -15,6 +15,7 @@ LABELS = {
     "lam": "λ",
     "epochs": "Epochs",
     "train_examples": "Training examples (0 = all)",
+    "labelled": "Gold labels (0 = all)",
     "neuron_sparsity": "Sparsity of the neurons",
     "round_to": "Round neurons to",
     "clip": "Gradient clip",

@@ -3,7 +3,7 @@
 Forms of the dashboard, options of the command line and validation all read these classes.
 """
 
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -11,8 +11,13 @@ from sparsekd.errors import BadInput, unknown
 
 
 class Params(BaseModel):
-    """A frozen, validated set of parameters; rejects unknown names and values out of range."""
+    """A frozen, validated set of parameters; rejects unknown names and values out of range.
 
+    `later` names the fields that a later version added: at their defaults they are left out of
+    `values`, so that the ids of runs without them stay as they were.
+    """
+
+    later: ClassVar[tuple[str, ...]] = ()
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     @classmethod
@@ -41,8 +46,9 @@ class Params(BaseModel):
         return type(self).of(self.values() | values)
 
     def values(self) -> dict[str, Any]:
-        """Return the parameters as plain JSON values."""
-        return self.model_dump(mode="json")
+        """Return the parameters as plain JSON values, later ones only where they were changed."""
+        fields, given = type(self).model_fields, self.model_dump(mode="json")
+        return {n: v for n, v in given.items() if n not in self.later or v != fields[n].default}
 
 
 class MethodParams(Params):
@@ -52,6 +58,11 @@ class MethodParams(Params):
     def training_episodes(self) -> int:
         """Return the number of trainings of discarded students before the final training."""
         return 0
+
+    @property
+    def labelled_only(self) -> bool:
+        """Return whether every loss term needs the gold label, so that no other example is used."""
+        return False
 
     @property
     def reward_passes(self) -> int:
@@ -66,6 +77,8 @@ class TrainParams(Params):
 
     Source: Yang, Zhang, Song, EMNLP 2022, arXiv 2210.03923 (reference scripts).
     """
+
+    later = ("labelled", "label_noise")
 
     epochs: int = Field(10, ge=1, le=1000, description="Passes over the training data.")
     learning_rate: float = Field(3e-5, gt=0, le=1, description="Peak learning rate of AdamW.")
@@ -86,4 +99,13 @@ class TrainParams(Params):
     epsilon: float = Field(1e-6, gt=0, le=1, description="AdamW's ε.")
     train_examples: int = Field(
         0, ge=0, description="Number of training examples, drawn with seed 0; 0 = all."
+    )
+    labelled: int = Field(
+        0,
+        ge=0,
+        description="Number of gold labels that are kept, a fifth of them for selection; the other "
+        "training texts are unlabelled; 0 = all.",
+    )
+    label_noise: float = Field(
+        0.0, ge=0, le=1, description="Share of the gold labels that are replaced by another class."
     )

@@ -19,10 +19,13 @@ class ColumnsRequest(Request):
     )
     label_column: str | None = Field(None, description="label column, where not inferred")
     metric: str | None = Field(None, description=f"one of {', '.join(METRICS)}")
+    leak: bool = Field(False, description="accept validation texts among the unlabelled ones")
 
     def card_of(self, task: str) -> TaskCard:
         """Return the card of a task by its name or folder."""
-        return references.task(task, self.text_column or None, self.label_column, self.metric)
+        return references.task(
+            task, self.text_column or None, self.label_column, self.metric, self.leak
+        )
 
 
 class TaskRequest(ColumnsRequest):
@@ -64,4 +67,5 @@ def describe(card: TaskCard) -> str:
     return (
         f"Task {card.name}: text {' + '.join(card.text)}, label {card.label} ({labels}), "
         f"metric {', '.join(card.metrics)}"
+        + (f"; {card.unlabelled:,} training texts have no label" if card.unlabelled else "")
     )

@@ -17,7 +17,9 @@ POOL = 64
 class Batch:
     """Examples as tensors, padded to the longest of them.
 
-    Shapes: rows, labels (B,), input_ids, attention_mask, token_type_ids (B, T).
+    `labelled` holds the places of the examples with a gold label, None where all have one.
+
+    Shapes: rows, labels (B,), input_ids, attention_mask, token_type_ids (B, T), labelled (K,).
     """
 
     rows: Rows
@@ -25,6 +27,7 @@ class Batch:
     attention_mask: Tensor
     token_type_ids: Tensor
     labels: Tensor
+    labelled: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.rows)

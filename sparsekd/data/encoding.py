@@ -1,6 +1,6 @@
 """Texts as token ids in flat arrays: tokenised once, saved in one file, padded per batch."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from sparsekd.catalog import families
 from sparsekd.data.batches import Batch, upload
 from sparsekd.errors import BadInput
 from sparsekd.system.arrays import load_arrays, save_arrays
+from sparsekd.tasks.labels import is_labelled
 
 CHUNK = 4096
 ARRAYS = ("ids", "segments", "offsets", "labels")
@@ -24,7 +25,8 @@ ARRAYS = ("ids", "segments", "offsets", "labels")
 class Encoded:
     """All examples of one split, their tokens concatenated.
 
-    Row i has ids[offsets[i]:offsets[i + 1]]. Labels are int64 classes or float32 numbers.
+    Row i has ids[offsets[i]:offsets[i + 1]]. Labels are int64 classes or float32 numbers; a row
+    without a gold label has `UNLABELLED` or NaN.
 
     Shapes: ids int32 (sum of T,), segments int8 (sum of T,), offsets int64 (N + 1,), labels (N,),
     N here the number of examples.
@@ -43,6 +45,15 @@ class Encoded:
     def lengths(self) -> NDArray[np.int64]:
         """Tokens per example, special tokens included."""
         return np.diff(self.offsets)
+
+    @cached_property
+    def labelled(self) -> NDArray[np.bool_]:
+        """Which examples have a gold label."""
+        return is_labelled(self.labels)
+
+    def with_labels(self, labels: NDArray[Any]) -> "Encoded":
+        """Return the same texts with other labels."""
+        return replace(self, labels=labels)
 
     def select(self, rows: NDArray[np.int64]) -> "Encoded":
         """Return these rows, in this order."""
@@ -64,8 +75,21 @@ class Encoded:
         flat = np.where(real, self.offsets[rows][:, None] + places, 0)
         ids = np.where(real, self.ids[flat], self.pad).astype(np.int64)
         segments = np.where(real, self.segments[flat], 0).astype(np.int64)
-        arrays = (ids, real.astype(np.int64), segments, self.labels[rows])
-        return Batch(rows, *(upload(array, device) for array in arrays))
+        arrays = (ids, real.astype(np.int64), segments)
+        words, mask, kinds = (upload(array, device) for array in arrays)
+        return Batch(rows, words, mask, kinds, *self.targets(rows, device))
+
+    def targets(
+        self, rows: NDArray[np.int64], device: torch.device | str = "cpu"
+    ) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """Return the labels of these rows, and the places of those that have one; None for all.
+
+        Shapes: rows (B,) -> (B,), (K,).
+        """
+        labels, known = upload(self.labels[rows], device), self.labelled[rows]
+        if known.all():
+            return labels, None
+        return labels, upload(np.flatnonzero(known), device)
 
     def save(self, path: Path) -> None:
         """Write one npz file atomically.

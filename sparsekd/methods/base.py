@@ -13,7 +13,7 @@ from transformers import PreTrainedModel
 
 from sparsekd.catalog.parameters import MethodParams
 from sparsekd.errors import Incompatible
-from sparsekd.knowledge.losses import soft_cross_entropy, squared_error
+from sparsekd.knowledge.losses import soft_cross_entropy, squared_error, task_loss
 from sparsekd.knowledge.observe import Knowledge, Needs
 from sparsekd.tasks import TaskCard
 
@@ -44,8 +44,10 @@ class Setup:
 class BatchOutputs:
     """The outputs of the student and of its N teachers on one training batch.
 
+    `labelled` holds the places of the examples with a gold label, None where all have one.
+
     Shapes: labels (B,); mask (B, T), 1 for a real token of the student's input; rows (B,), the
-    examples' indices in the training data.
+    examples' indices in the training data; labelled (K,).
     """
 
     student: Knowledge
@@ -53,11 +55,22 @@ class BatchOutputs:
     labels: Tensor
     mask: Tensor
     rows: Rows
+    labelled: Tensor | None = None
 
     @property
     def regression(self) -> bool:
         """Whether the labels are quantities; class ids are integers."""
         return self.labels.is_floating_point()
+
+    def labelled_mask(self) -> Tensor:
+        """Return which examples have a gold label.
+
+        Shapes: -> (B,).
+        """
+        if self.labelled is None:
+            return torch.ones_like(self.labels, dtype=torch.bool)
+        mask = torch.zeros_like(self.labels, dtype=torch.bool)
+        return mask.index_fill(0, self.labelled, True)
 
 
 @dataclass(frozen=True)
@@ -92,7 +105,7 @@ class StepResult:
     selection split, at the cost of one pass over it. `observe(rows)` returns the current outputs
     for any training examples, without gradients and without dropout.
 
-    Shapes: each term (B,).
+    Shapes: each term (B,), or (K,) for K examples that it applies to.
     """
 
     outputs: BatchOutputs
@@ -152,11 +165,12 @@ class Method(ABC):
 
     @abstractmethod
     def loss(self, outputs: BatchOutputs, progress: TrainingProgress) -> dict[str, Tensor]:
-        """Return the weighted loss terms by name, to be added up and averaged over the batch.
+        """Return the weighted loss terms by name; the loss is the sum of their means.
 
-        A term that plays no part at this step is left out, never zero.
+        Each has one value per example that it applies to: a term of gold labels is
+        `gold_label_loss`. A term that plays no part at this step is left out, never zero.
 
-        Shapes: each term (B,).
+        Shapes: each term (B,), or (K,) for the K examples with a gold label.
         """
 
     def on_step_end(self, result: StepResult) -> None:  # noqa: B027 - optional
@@ -206,6 +220,17 @@ def require_one_teacher(title: str, setup: Setup) -> None:
         raise Incompatible(
             f"{title} learns from one teacher, not {setup.teacher_count}.", "Choose one teacher."
         )
+
+
+def gold_label_loss(outputs: BatchOutputs) -> Tensor:
+    """Return the task loss of the examples that have a gold label.
+
+    Shapes: -> (B,), or (K,) where K examples have a label.
+    """
+    logits, labels, places = outputs.student.logits, outputs.labels, outputs.labelled
+    if places is None:
+        return task_loss(logits, labels)
+    return task_loss(logits[places], labels[places])
 
 
 def soft_label_loss(outputs: BatchOutputs, temperature: float) -> Tensor:

@@ -7,7 +7,6 @@ import torch
 from torch import Tensor, nn
 
 from sparsekd.catalog.methods.internal import InternalParams
-from sparsekd.knowledge.losses import task_loss
 from sparsekd.knowledge.observe import InternalState
 from sparsekd.knowledge.relations import every_nth
 from sparsekd.knowledge.representations import attention_kl, cls_cosine
@@ -17,6 +16,7 @@ from sparsekd.methods.base import (
     Setup,
     StepResult,
     TrainingProgress,
+    gold_label_loss,
     require_one_teacher,
     soft_label_loss,
 )
@@ -97,7 +97,7 @@ class Internal(Method):
         if self.ready(progress):
             terms["soft"] = soft_label_loss(outputs, self.params.temperature)
             if self.params.labels == "soft_and_gold":
-                terms["hard"] = task_loss(outputs.student.logits, outputs.labels)
+                terms["hard"] = gold_label_loss(outputs)
         return terms
 
     def distance(self, kind: str, layer: int, outputs: BatchOutputs) -> Tensor:

@@ -6,9 +6,9 @@ import torch
 from torch import Tensor
 
 from sparsekd.errors import Incompatible
-from sparsekd.knowledge.losses import kl, squared_error, task_loss
+from sparsekd.knowledge.losses import kl, squared_error
 from sparsekd.knowledge.relations import every_nth, flow_distance, state_distance
-from sparsekd.methods.base import BatchOutputs, Setup
+from sparsekd.methods.base import BatchOutputs, Setup, gold_label_loss
 from sparsekd.methods.layers import linear_maps, num_layers
 
 KINDS = ("fine_tuning", "response", "feature", "relation")
@@ -37,7 +37,7 @@ class KnowledgeLosses:
     def losses(self, outputs: BatchOutputs, kinds: tuple[str, ...] = KINDS) -> dict[str, Tensor]:
         """Return the losses of some kinds, neither normalised nor weighted.
 
-        Shapes: each (B,).
+        Shapes: each (B,); fine-tuning (K,) where K examples have a gold label.
         """
         needs_states = {"feature", "relation"}.intersection(kinds)
         states = self.states(outputs) if needs_states else {}
@@ -61,7 +61,7 @@ class KnowledgeLosses:
         """
         match kind:
             case "fine_tuning":
-                return task_loss(outputs.student.logits, outputs.labels)
+                return gold_label_loss(outputs)
             case "response":
                 return self.response(outputs)
             case "feature":  # without layer 0, the embedding output

@@ -114,6 +114,8 @@ class KnowledgeSelection(Method):
 
     def update_means(self, result: StepResult) -> None:
         """Update each kind's running mean: a plain mean at first, then a moving average."""
+        if not result.terms:  # fine-tuning alone, on a batch without gold labels
+            return
         indices = [KINDS.index(kind) for kind in result.terms]
         weighted = torch.stack([term.float().mean() for term in result.terms.values()])
         scaled = weighted / self.action[indices]

@@ -19,14 +19,19 @@ EM_ROUNDS = 200  # of expectation maximisation
 class Instances:
     """Some examples, without gradients; `states` is empty where there is no policy.
 
-    Shapes: student (B, C), teachers (B, N, C), labels (B,), states (B, N, D + C + 1), rows (B,).
+    `targets` are those of `targets_of`; `labelled` marks the examples with a gold label.
+
+    Shapes: student (B, C), teachers (B, N, C), labels, labelled (B,), targets (B, C), states
+    (B, N, D + C + 1), rows (B,).
     """
 
     student: Tensor
     teachers: Tensor
     labels: Tensor
+    targets: Tensor
     states: Tensor
     rows: Rows
+    labelled: Tensor
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -42,18 +47,49 @@ class Instances:
             self.student[rows],
             self.teachers[rows],
             self.labels[rows],
+            self.targets[rows],
             self.states[rows],
             self.rows[rows],
+            self.labelled[rows],
         )
 
     def losses(self) -> Tensor:
-        """Return each teacher's loss on the gold labels.
+        """Return each teacher's loss on the targets.
 
         Shapes: -> (B, N).
         """
-        count = self.teachers.shape[1]
-        labels = self.labels.repeat_interleave(count)
-        return task_loss(self.teachers.flatten(0, 1), labels).view(-1, count)
+        return self.loss(self.teachers, self.targets[:, None])
+
+    def loss(self, logits: Tensor, targets: Tensor) -> Tensor:
+        """Return the cross-entropy with the targets, in nats; squared error of a regression.
+
+        Shapes: logits, targets (…, C) -> (…).
+        """
+        if self.regression:
+            return squared_error(logits, targets)
+        return -(targets * F.log_softmax(logits.float(), dim=-1)).sum(-1)
+
+
+def targets_of(teachers: Tensor, labels: Tensor, labelled: Tensor) -> Tensor:
+    """Return the gold labels as probabilities (numbers in a regression).
+
+    An example without a gold label has the teachers' mean probabilities instead, or their mean
+    output in a regression: a choice of this project.
+
+    Shapes: teachers (B, N, C), labels, labelled (B,) -> (B, C).
+    """
+    regression = labels.is_floating_point()
+    gold = labels[:, None].float() if regression else one_hot(labels, teachers.shape[-1])
+    consensus = (teachers if regression else teachers.softmax(-1)).mean(1)
+    return torch.where(labelled[:, None], gold, consensus)
+
+
+def one_hot(labels: Tensor, classes: int) -> Tensor:
+    """Return labels as probabilities; those of an unlabelled example are without meaning.
+
+    Shapes: labels (B,) -> (B, C).
+    """
+    return F.one_hot(labels.clamp_min(0), classes).float()
 
 
 def concatenate(parts: Sequence[Instances]) -> Instances:
@@ -62,8 +98,10 @@ def concatenate(parts: Sequence[Instances]) -> Instances:
         torch.cat([part.student for part in parts]),
         torch.cat([part.teachers for part in parts]),
         torch.cat([part.labels for part in parts]),
+        torch.cat([part.targets for part in parts]),
         torch.cat([part.states for part in parts]),
         np.concatenate([part.rows for part in parts]),
+        torch.cat([part.labelled for part in parts]),
     )
 
 
@@ -109,13 +147,15 @@ def loss_terms(
 ) -> dict[str, Tensor]:
     """Return the soft and the hard term for a student's logits; a weight of 0 drops a term.
 
-    Shapes: student (B, C), weights (B, N) -> (B,) each.
+    Shapes: student (B, C), weights (B, N) -> (B,) each; the hard one (K,) where K examples have a
+    gold label.
     """
     alpha, terms = params.alpha, {}
     if alpha < 1:
         terms["soft"] = (1 - alpha) * distance(student, instances, weights, params.temperature)
     if alpha > 0:
-        terms["hard"] = alpha * task_loss(student, instances.labels)
+        known = instances.labelled
+        terms["hard"] = alpha * task_loss(student[known], instances.labels[known])
     return terms
 
 
@@ -127,7 +167,7 @@ def look_ahead(instances: Instances, weights: Tensor, params: TeacherSelectionPa
     with torch.enable_grad():
         logits = instances.student.clone().requires_grad_()
         terms = loss_terms(logits, instances, weights, params)
-        total = torch.stack(list(terms.values())).sum()
+        total = torch.stack([term.sum() for term in terms.values()]).sum()
         (gradient,) = torch.autograd.grad(total, logits)
     return instances.student - params.look_ahead * gradient
 
@@ -137,17 +177,19 @@ def reward(
 ) -> Tensor:
     """Return the reward −L_CE (r1), or −L_CE − L_KD (r2 and r3, without r3's accuracy).
 
+    L_CE is the loss on the targets.
+
     Shapes: student (B, C), weights (B, N) -> (B,).
     Source: Yuan et al., AAAI 2021, arXiv 2012.06048.
     """
-    own = -task_loss(student, instances.labels)
+    own = -instances.loss(student, instances.targets)
     if params.reward == "r1":
         return own
     return own - distance(student, instances, weights, params.temperature)
 
 
 def mixture_weights(losses: Tensor) -> Tensor:
-    """Return the weights that maximise the gold labels' likelihood under the teachers' mixture.
+    """Return the weights that maximise the targets' likelihood under the teachers' mixture.
 
     Computed by expectation maximisation from equal weights, with exp(−loss) as the likelihood.
 

@@ -11,7 +11,6 @@ from torch import Tensor
 
 from sparsekd.catalog.methods.teacher_selection import TeacherSelectionParams
 from sparsekd.errors import Incompatible
-from sparsekd.knowledge.losses import task_loss
 from sparsekd.methods.base import BatchOutputs, Method, Setup, StepResult, TrainingProgress
 from sparsekd.methods.teacher_policy import uniform
 from sparsekd.methods.teacher_rewards import (
@@ -20,6 +19,7 @@ from sparsekd.methods.teacher_rewards import (
     loss_terms,
     mixture_weights,
     states_of,
+    targets_of,
     teacher_weights,
 )
 from sparsekd.methods.teacher_selector import TeacherSelector, uses_accuracy
@@ -34,8 +34,9 @@ class TeacherSelection(Method):
 
     The schedule: the student is trained with the average of all teachers; the policy is trained
     with the student frozen; then both are trained in turn. The state of teacher k on an instance
-    is the student's [CLS], the teacher's class probabilities and its loss on the gold label; where
-    no teacher is selected, the likeliest one is used.
+    is the student's [CLS], the teacher's class probabilities and its loss on the gold label, or
+    where there is none, on the mean of all teachers; where no teacher is selected, the likeliest
+    one is used.
 
     Choices of this project: the instance's vector is the student's [CLS] of the last layer,
     detached, divided by the root of its width. Logits are softened by a temperature, with the
@@ -146,7 +147,9 @@ class TeacherSelection(Method):
         logits = outputs.student.logits.detach().float()
         teachers = torch.stack([each.logits.float() for each in outputs.teachers], dim=1)
         no_states = logits.new_empty(len(logits))
-        instances = Instances(logits, teachers, outputs.labels, no_states, outputs.rows)
+        labels, labelled = outputs.labels, outputs.labelled_mask()
+        targets = targets_of(teachers, labels, labelled)
+        instances = Instances(logits, teachers, labels, targets, no_states, outputs.rows, labelled)
         if self.params.choose != "policy":
             return instances
         cls = outputs.student.cls[self.last_layer].detach().float()
@@ -233,7 +236,8 @@ class TeacherSelection(Method):
             return []
         instances = self.instances(outputs)
         probabilities, chosen = self.greedy(instances)
-        losses, student = instances.losses(), task_loss(instances.student, instances.labels)
+        losses = instances.losses()
+        student = instances.loss(instances.student, instances.targets)
         return [
             {
                 "row": int(row),

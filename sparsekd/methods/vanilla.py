@@ -3,12 +3,12 @@
 from torch import Tensor
 
 from sparsekd.catalog.methods.vanilla import VanillaParams
-from sparsekd.knowledge.losses import task_loss
 from sparsekd.methods.base import (
     BatchOutputs,
     Method,
     Setup,
     TrainingProgress,
+    gold_label_loss,
     require_one_teacher,
     soft_label_loss,
 )
@@ -37,5 +37,5 @@ class Vanilla(Method):
         alpha = self.params.alpha
         terms = {"soft": alpha * soft_label_loss(outputs, self.params.temperature)} if alpha else {}
         if alpha < 1:
-            terms["hard"] = (1 - alpha) * task_loss(outputs.student.logits, outputs.labels)
+            terms["hard"] = (1 - alpha) * gold_label_loss(outputs)
         return terms

@@ -38,6 +38,7 @@ def task(
     text_columns: tuple[str, ...] | None = None,
     label: str | None = None,
     metric: str | None = None,
+    leak: bool = False,
 ) -> TaskCard:
     """Return a task by its name, or by a folder of train and validation files, which is registered.
 
@@ -62,7 +63,7 @@ def task(
                 "Name a folder with train and validation files, or a task on the menu.",
             )
         )
-    found = local.inspect(folder.resolve(), text_columns, label, metric)
+    found = local.inspect(folder.resolve(), text_columns, label, metric, leak)
     store.save_task(found.name, json.dumps(found.to_json(), sort_keys=True))
     return found
 

@@ -141,14 +141,20 @@ def subsampled_rows(rows: int, examples: int) -> np.ndarray:
 
 
 def teacher_logits(
-    context: StageContext, reference: str, card: TaskCard, params: TrainParams
+    context: StageContext,
+    reference: str,
+    card: TaskCard,
+    params: TrainParams,
+    split: str = "train",
 ) -> Logits:
-    """Return the teacher's logits of the training examples, computed once and cached on disk.
+    """Return the teacher's logits of a split, computed once and cached on disk.
 
-    Shapes: -> (N, C), N here the number of training examples.
+    Of the training examples, those that the parameters draw.
+
+    Shapes: -> (N, C), N here the number of examples.
     """
     on_progress = context.progress_callback("teacher's logits")
-    return training_logits(reference, card, params, context.device, on_progress)
+    return training_logits(reference, card, params, context.device, on_progress, split)
 
 
 def training_logits(
@@ -157,37 +163,40 @@ def training_logits(
     params: TrainParams,
     device: str,
     on_progress: OnProgress = no_progress,
+    split: str = "train",
 ) -> Logits:
-    """Return a teacher's logits of the training examples that `params` draw, cached on disk.
+    """Return a teacher's logits of a split, of the training examples those that `params` draw.
 
-    The teacher is a model, or a file of answers.
+    Cached on disk. The teacher is a model, or a file of answers.
 
-    Shapes: -> (N, C), N here the number of training examples.
+    Shapes: -> (N, C), N here the number of examples.
 
     Raises:
         BadInput: a file of answers does not fit the examples.
     """
-    parts = [reference, json.dumps(card.to_json()), params.max_length, params.train_examples]
+    examples = params.train_examples if split == "train" else 0
+    parts = [reference, json.dumps(card.to_json()), params.max_length, examples]
+    parts += [split] if split != "train" else []
     name = hashlib.sha256("|".join(str(part) for part in parts).encode()).hexdigest()[:16]
     path = store.home() / "cache" / "logits" / f"{name}.npy"
     if path.exists():
         return load_array(path)
     if answer_files.is_answers(reference):
-        logits = _answered(reference, card, params)
+        logits = _answered(reference, card, params, split)
     else:
         model, tokenizer = load_classifier(reference, card)
         limit_threads(model)
         splits = Splits(card, tokenizer, params.max_length)
-        data = subsample(splits["train"], params.train_examples)
+        data = subsample(splits[split], examples)
         logits = predict(model, data, device, on_progress)
     save_array(path, logits)
     return logits
 
 
-def _answered(reference: str, card: TaskCard, params: TrainParams) -> Logits:
-    """Return the logits that a file of answers has for the training examples."""
-    wanted = load(card, numbered=True)["train"]
-    rows = subsampled_rows(len(wanted), params.train_examples)
+def _answered(reference: str, card: TaskCard, params: TrainParams, split: str) -> Logits:
+    """Return the logits that a file of answers has for the examples of a split."""
+    wanted = load(card, numbered=True)[split]
+    rows = subsampled_rows(len(wanted), params.train_examples if split == "train" else 0)
     return logits_for(answer_files.locate(reference), card, wanted.iloc[rows])
 
 

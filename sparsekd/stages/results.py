@@ -1,30 +1,49 @@
 """The files that a stage leaves: a model with its shape, logits and metrics; inspected examples."""
 
 import json
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from transformers import PreTrainedModel
 
-from sparsekd.knowledge.evaluation import evaluate
+from sparsekd.knowledge.evaluation import predict
 from sparsekd.models import architectures, loading
 from sparsekd.runs.records import Outcome
 from sparsekd.stages.context import StageContext
 from sparsekd.stages.inputs import Splits, save_array, subsampled_rows
 from sparsekd.system.files import atomic_write
+from sparsekd.tasks.labels import is_labelled
+from sparsekd.tasks.metrics import evaluate
+from sparsekd.tasks.predictions import label_text
 
 
 def save_model(
-    context: StageContext, model: PreTrainedModel, splits: Splits, facts: dict[str, Any]
+    context: StageContext,
+    model: PreTrainedModel,
+    splits: Splits,
+    facts: dict[str, Any],
+    known: Mapping[str, NDArray[Any]] = MappingProxyType({}),
 ) -> Outcome:
-    """Evaluate the model once on each held-out split and save it with its logits."""
+    """Evaluate the model once on each held-out split and save it with its logits.
+
+    Args:
+        known: The labels that the training knew, by split, where they are not the gold labels; a
+            metric is that of the labelled examples.
+    """
     card, metrics, examples = splits.card, {}, {}
     for split in ("selection", *card.validation):
         data = splits[split]
         on_progress = context.progress_callback(f"evaluation on {split}")
-        metrics[split], logits = evaluate(model, data, card, context.device, on_progress)
+        logits = predict(model, data, context.device, on_progress)
+        labels = known.get(split, data.labels)
+        rows = np.flatnonzero(is_labelled(labels))
+        metrics[split] = evaluate(card, logits[rows], labels[rows])
         save_array(context.folder / f"logits-{split}.npy", logits)
-        save_array(context.folder / f"labels-{split}.npy", data.labels)
+        save_array(context.folder / f"labels-{split}.npy", labels)
         examples[split] = len(data)
     loading.save(model, splits.tokenizer, context.folder / "model")
     save_shape(context, model)
@@ -50,6 +69,6 @@ def save_inspected_examples(
     first = frame["text"]
     texts = first.str.cat(frame["pair"], sep=" | ") if "pair" in frame else first
     if "label" in table and splits.card.labels:
-        table["label"] = [splits.card.labels[int(label)] for label in table["label"]]
+        table["label"] = [label_text(splits.card, label) for label in table["label"]]
     table["text"] = texts.to_numpy()[subsampled_rows(len(frame), train_examples)][table["row"]]
     atomic_write(context.folder / "findings.parquet", lambda path: table.to_parquet(path))

@@ -1,25 +1,31 @@
 """The training of a run: its job, its log and its results; shared by `finetune` and `distil`."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
+from scipy.special import softmax
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from sparsekd import methods
 from sparsekd.catalog.methods import find
 from sparsekd.catalog.parameters import TrainParams
 from sparsekd.data import Encoded
+from sparsekd.errors import Incompatible
 from sparsekd.runs import store
 from sparsekd.runs.records import Event, Outcome
 from sparsekd.stages import inputs
 from sparsekd.stages.context import StageContext, limit_threads
 from sparsekd.stages.results import save_inspected_examples, save_model
 from sparsekd.tasks import TaskCard
+from sparsekd.tasks.labels import is_labelled
+from sparsekd.tasks.supervision import KnownLabels, known_labels
 from sparsekd.training import Callbacks, TrainingJob, TrainingResult, train
 from sparsekd.training.checkpoint import Checkpoint
 from sparsekd.training.events import CacheProgress, EpochEnded, TrainingEvent
@@ -38,11 +44,15 @@ class TrainingData:
 
 @dataclass(frozen=True)
 class TrainingRun:
-    """A run that trains a model: its context, its task's splits and its job."""
+    """A run that trains a model: its context, its task's splits and its job.
+
+    `selection_labels` are the labels of the selection split that the training knows.
+    """
 
     context: StageContext
     splits: inputs.Splits
     job: TrainingJob
+    selection_labels: NDArray[Any]
 
     def train(self, facts: Mapping[str, Any] = MappingProxyType({})) -> Outcome:
         """Train the model and save the results; `facts` are added to the outcome."""
@@ -52,8 +62,9 @@ class TrainingRun:
         """Write the trained model with its results, and remove the checkpoint."""
         examples = self.job.params.train_examples
         save_inspected_examples(self.context, self.splits, result.inspected, examples)
-        facts = _facts(result, len(self.job.data)) | dict(facts)
-        outcome = save_model(self.context, self.job.model, self.splits, facts)
+        facts = _facts(result, self.job) | dict(facts)
+        known = {"selection": self.selection_labels}
+        outcome = save_model(self.context, self.job.model, self.splits, facts, known)
         checkpoint_path(self.context).unlink(missing_ok=True)
         return outcome
 
@@ -84,11 +95,16 @@ def prepare(
     names = recipe.teachers if method_card.least_teachers else []
     logits = [inputs.teacher_logits(context, name, card, params) for name in names]
     inner = names if method.reads_layers else []
+    gold = KnownLabels(data.train.labels, data.selection.labels)
+    labels = known_labels(card, gold, params.labelled, params.label_noise, recipe.seed)
+    if not is_labelled(labels.selection).any():
+        labels = replace(labels, selection=_consensus(context, names, card, params))
+    chosen = np.flatnonzero(is_labelled(labels.selection))
     job = TrainingJob(
         model,
         method,
-        data.train,
-        data.selection,
+        data.train.with_labels(labels.train),
+        data.selection.with_labels(labels.selection).select(chosen),
         card,
         params,
         recipe.random_seed,
@@ -98,7 +114,27 @@ def prepare(
         _callbacks(context),
         _earlier_checkpoint(context),
     )
-    return TrainingRun(context, data.splits, job)
+    return TrainingRun(context, data.splits, job, labels.selection)
+
+
+def _consensus(
+    context: StageContext, teachers: list[str], card: TaskCard, params: TrainParams
+) -> NDArray[Any]:
+    """Return the teachers' mean answers as labels of a selection split that has none.
+
+    Shapes: -> (M,), M the examples of the split.
+    Raises:
+        Incompatible: there is no teacher.
+    """
+    if not teachers:
+        raise Incompatible(
+            f"{card.name} has no gold label to select an epoch by, and the method no teacher.",
+            "Choose a method with a teacher, or training data with labels.",
+        )
+    logits = [inputs.teacher_logits(context, name, card, params, "selection") for name in teachers]
+    if card.regression:
+        return np.asarray(np.mean(logits, axis=0)[:, 0])
+    return np.asarray(softmax(np.stack(logits), axis=-1).mean(axis=0).argmax(axis=-1))
 
 
 def checkpoint_path(context: StageContext) -> Path:
@@ -149,7 +185,9 @@ def log_event(context: StageContext, event: TrainingEvent) -> None:
     )
 
 
-def _facts(result: TrainingResult, examples: int) -> dict[str, Any]:
+def _facts(result: TrainingResult, job: TrainingJob) -> dict[str, Any]:
+    examples = len(job.data)
+    gold = int(job.data.labelled.sum())
     return {
         "best_epoch": result.best_epoch + 1,
         "epochs": len(result.history),
@@ -158,5 +196,7 @@ def _facts(result: TrainingResult, examples: int) -> dict[str, Any]:
         "held_out_passes": result.held_out_passes,
         "training_seconds": round(result.seconds, 3),
         "training_examples": examples,
+        "gold_labels": gold,
+        "selection_labels": len(job.selection),
         "examples_per_second": len(result.history) * examples / max(result.seconds, 1e-9),
     }

@@ -13,7 +13,8 @@ class TaskCard:
 
     `location` is the grammar of a demo task, "hub id:configuration", or an absolute folder.
     `labels` are the class names in id order, empty for regression; the first of `metrics`
-    decides early stopping; `fingerprint` is a hash of a folder's files.
+    decides early stopping; `fingerprint` is a hash of a folder's files; `unlabelled` counts the
+    training texts without a label.
     """
 
     name: str
@@ -27,6 +28,7 @@ class TaskCard:
     metrics: tuple[str, ...]
     validation: tuple[str, ...] = ("validation",)
     fingerprint: str = ""
+    unlabelled: int = 0
 
     @property
     def regression(self) -> bool:
@@ -49,10 +51,11 @@ class TaskCard:
         return Path(self.location)
 
     def to_json(self) -> dict[str, Any]:
-        """Return the card as plain JSON values."""
+        """Return the card as plain JSON values, `unlabelled` only where there are such texts."""
         return {
             key: list(value) if isinstance(value, tuple) else value
             for key, value in asdict(self).items()
+            if value or key != "unlabelled"
         }
 
     @classmethod

@@ -4,6 +4,7 @@ import csv
 import hashlib
 import json
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -15,16 +16,19 @@ KINDS = ("parquet", "csv", "tsv", "jsonl")
 MAX_BYTES = 1 << 30
 FIELD_LIMIT = 1 << 24
 NAME = re.compile(
-    rf"(train|validation|dev|val)(?:_(\w+))?(?:-[\w-]+)?\.({'|'.join(KINDS)})", re.IGNORECASE
+    rf"(train|validation|dev|val|unlabell?ed)(?:_(\w+))?(?:-[\w-]+)?\.({'|'.join(KINDS)})",
+    re.IGNORECASE,
 )
 WANTED = (
     "A task needs files train and validation (or dev, or val), each as "
-    f"{', '.join(KINDS[:-1])} or {KINDS[-1]}."
+    f"{', '.join(KINDS[:-1])} or {KINDS[-1]}; a file unlabelled is optional."
 )
 
 
 def find(folder: Path) -> dict[str, list[Path]]:
     """Find each split's files: train.csv, train-00000-of-00002.parquet, validation_matched.tsv ….
+
+    Unlabelled texts are files of their own: unlabelled.csv, unlabeled.parquet.
 
     Raises:
         NotFound: no such folder, or a missing split.
@@ -40,14 +44,21 @@ def find(folder: Path) -> dict[str, list[Path]]:
         if len({(path.name.split("-")[0].split(".")[0], path.suffix) for path in paths}) > 1:
             found = ", ".join(path.name for path in paths)
             raise BadInput(f"{folder} has several files for {name}: {found}.", "Keep one of them.")
-    if "train" not in splits or len(splits) < 2:
+    if "train" not in splits or not validation_splits(splits):
         missing = "train" if "train" not in splits else "validation"
         raise NotFound(f"{folder} has no {missing} file.", WANTED)
     return splits
 
 
+def validation_splits(splits: Iterable[str]) -> tuple[str, ...]:
+    """Return the names of the validation splits, sorted."""
+    return tuple(sorted(name for name in splits if name not in ("train", "unlabelled")))
+
+
 def _split(match: re.Match[str]) -> str:
     name = match[1].lower()
+    if name.startswith("unlabel"):
+        return "unlabelled"
     stem = "train" if name == "train" else "validation"
     return f"{stem}_{match[2]}" if match[2] else stem
 

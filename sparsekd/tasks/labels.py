@@ -12,19 +12,44 @@ from sparsekd.tasks.columns import row_numbers
 
 Values = NDArray[Any]
 MAX_CLASSES = 1000
-NO_LABEL = {"", "nan", "none", "null", "na", "n/a"}
+NO_LABEL = {"nan", "none", "null", "na", "n/a"}
+UNLABELLED = -100  # the class id that torch's cross-entropy ignores by default
 
 
 @dataclass(frozen=True)
 class Labels:
-    """Class names in id order (empty for regression), and each split's ids or numbers."""
+    """Class names in id order (empty for regression), and each split's ids or numbers.
+
+    A row without a label has the id `UNLABELLED`, or NaN where labels are numbers.
+    """
 
     names: tuple[str, ...]
     ids: dict[str, Values]
 
 
+def is_labelled(labels: Values) -> NDArray[np.bool_]:
+    """Return which examples have a gold label.
+
+    Shapes: labels (N,) -> (N,).
+    """
+    return ~np.isnan(labels) if labels.dtype.kind == "f" else labels != UNLABELLED
+
+
+def without_labels(labels: Values, kept: NDArray[np.int64]) -> Values:
+    """Return the labels of some rows; all others are unlabelled.
+
+    Shapes: labels (N,), kept (K,) -> (N,).
+    """
+    found = np.full_like(labels, np.nan if labels.dtype.kind == "f" else UNLABELLED)
+    found[kept] = labels[kept]
+    return found
+
+
 def read_labels(columns: dict[str, pd.Series], regression: bool | None) -> Labels:
     """Return labels as ids 0 … C−1 in the order of the sorted names, or as numbers.
+
+    Training rows may have no label (an empty cell); the classes are those of the training rows
+    that have one, of the validation rows where none has.
 
     Args:
         regression: Numbers (True), classes (False), or inferred (None): fractions are numbers.
@@ -35,6 +60,16 @@ def read_labels(columns: dict[str, pd.Series], regression: bool | None) -> Label
     """
     for name, column in columns.items():
         _check_missing(column, name)
+    known = {name: ~_blank(column) for name, column in columns.items()}
+    given = {n: _given(column, known[n]) for n, column in columns.items() if known[n].any()}
+    found = _read_given(given, regression)
+    return Labels(
+        found.names,
+        {name: _in_place(found, name, rows.to_numpy()) for name, rows in known.items()},
+    )
+
+
+def _read_given(columns: dict[str, pd.Series], regression: bool | None) -> Labels:
     values = {name: _plain(column) for name, column in columns.items()}
     numeric = all(column.dtype.kind in "iuf" for column in values.values())
     if regression is None:
@@ -44,16 +79,50 @@ def read_labels(columns: dict[str, pd.Series], regression: bool | None) -> Label
     return _classes(values, numeric)
 
 
+def _in_place(labels: Labels, name: str, known: NDArray[np.bool_]) -> Values:
+    """Return a split's labels with those of its unlabelled rows.
+
+    Shapes: known (N,) -> (N,).
+    """
+    dtype, nothing = (np.int64, UNLABELLED) if labels.names else (np.float32, np.nan)
+    found: Values = np.full(len(known), nothing, dtype=dtype)
+    if name in labels.ids:
+        found[known] = labels.ids[name]
+    return found
+
+
+def _given(column: pd.Series, known: pd.Series) -> pd.Series:
+    """Return the labels that are there; integers again where only the gaps made them fractions."""
+    found = column[known]
+    gaps = pd.api.types.is_float_dtype(column.dtype) and not known.all()
+    return found.astype("int64") if gaps and (found == found.round()).all() else found
+
+
+def _blank(column: pd.Series) -> pd.Series:
+    """Return which cells are empty: rows without a label, not labels in words like "none"."""
+    return column.isna() | (column.astype(str).str.strip() == "")
+
+
 def _check_missing(column: pd.Series, name: str) -> None:
-    missing = column.isna() | column.astype(str).str.strip().str.lower().isin(NO_LABEL)
-    if missing.all() or (column.astype(str).str.strip() == "-1").all():
+    words = column.astype(str).str.strip()
+    if (words == "-1").all():
+        raise BadInput(
+            f"The {name} file has no labels: each is -1.",
+            "Use a file with labels; for unlabelled training texts, remove the label column.",
+        )
+    unlabelled = _blank(column)
+    missing = words.str.lower().isin(NO_LABEL) & ~unlabelled
+    if name not in ("train", "unlabelled"):
+        missing |= unlabelled
+    if missing.all():
         raise BadInput(
             f"The {name} file has no labels.", "Use a file with a label for every example."
         )
     if missing.any():
         raise BadInput(
             f"The {name} file has no label in {row_numbers(missing)}.",
-            "Fill in these labels, or remove the rows.",
+            "Fill in these labels, or remove the rows; leave the cell of an unlabelled training "
+            "text empty.",
         )
 
 
@@ -86,9 +155,10 @@ def _numbers(values: dict[str, Values], numeric: bool) -> Labels:
                 f"The {name} file has infinite labels in {row_numbers(pd.Series(wrong))}.",
                 "Correct them, or remove the rows.",
             )
-    if np.ptp(ids["train"]) == 0:
+    first = next(iter(ids.values()))
+    if np.ptp(first) == 0:
         raise BadInput(
-            f"Every training label is {ids['train'][0]:g}.",
+            f"Every {next(iter(ids))} label is {first[0]:g}.",
             "Check the label column.",
         )
     return Labels((), ids)
@@ -99,14 +169,16 @@ def _classes(values: dict[str, Values], numeric: bool) -> Labels:
         values = {name: _whole(column) for name, column in values.items()}
     if not numeric:
         values = {name: column.astype(str) for name, column in values.items()}
-    known = np.unique(values["train"])
-    _check_classes(known, len(values["train"]))
+    source = next(iter(values))
+    known = np.unique(values[source])
+    _check_classes(known, len(values[source]), source)
     for name, column in values.items():
         unseen = sorted(set(column.tolist()) - set(known.tolist()))
         if unseen:
             raise BadInput(
-                f"The {name} file has labels that train lacks: "
-                f"{', '.join(map(str, unseen[:5]))}; train has {', '.join(map(str, known[:5]))}.",
+                f"The {name} file has labels that {source} lacks: "
+                f"{', '.join(map(str, unseen[:5]))}; {source} has "
+                f"{', '.join(map(str, known[:5]))}.",
                 "Correct the labels, or remove these rows.",
             )
     ids = {name: np.searchsorted(known, column) for name, column in values.items()}
@@ -122,10 +194,10 @@ def _whole(column: Values) -> NDArray[np.int64]:
     return column.astype(np.int64)
 
 
-def _check_classes(known: Values, rows: int) -> None:
+def _check_classes(known: Values, rows: int, source: str) -> None:
     if len(known) < 2:
         raise BadInput(
-            f"The train file has a single class, {known[0]}.",
+            f"The {source} file has a single class, {known[0]}.",
             "Check the label column, or use data with at least two classes.",
         )
     if len(known) > MAX_CLASSES or (rows > 20 and len(known) > rows // 2):

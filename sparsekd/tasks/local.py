@@ -6,6 +6,7 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from sparsekd.errors import BadInput, Incompatible, NotFound, unknown
@@ -18,20 +19,28 @@ from sparsekd.tasks.columns import (
     text_columns,
     uniform,
 )
-from sparsekd.tasks.labels import Labels, read_labels
+from sparsekd.tasks.labels import Labels, is_labelled, read_labels
 from sparsekd.tasks.metrics import METRICS
 
 Names = str | tuple[str, ...] | list[str] | None
 
 
 def inspect(
-    folder: Path | str, text: Names = None, label: str | None = None, metric: Names = None
+    folder: Path | str,
+    text: Names = None,
+    label: str | None = None,
+    metric: Names = None,
+    leak: bool = False,
 ) -> TaskCard:
     """Return the card of the task in a folder with files train and validation.
 
     Columns, labels and metric are inferred where they are not given: fractional labels mean
     regression (Pearson and Spearman), all others classes (accuracy). The first metric decides
-    early stopping; a given metric also decides whether numbers are classes.
+    early stopping; a given metric also decides whether numbers are classes. Training rows without
+    a label, and the rows of a file unlabelled, are texts that only a teacher's answers teach.
+
+    Args:
+        leak: Accept unlabelled texts that are validation texts.
 
     Raises:
         SparseKDError: missing or unusable files; the message has file, row and reason.
@@ -45,8 +54,10 @@ def inspect(
     texts = _tuple(text) or text_columns([name for name in columns if name != label])
     if len(texts) > 2:
         raise BadInput(f"There are {len(texts)} text columns.", "Choose one, or two for a pair.")
-    label = label or label_column(columns)
+    label = label or _label_column(tables)
     labels = _check(tables, texts, label, metrics)
+    if not leak:
+        _check_leak(tables, texts)
     card = TaskCard(
         name="",
         title=place.name,
@@ -57,8 +68,10 @@ def inspect(
         label=label,
         labels=labels.names,
         metrics=metrics or (("accuracy",) if labels.names else ("pearson", "spearman")),
-        validation=tuple(sorted(name for name in splits if name != "train")),
+        validation=files.validation_splits(splits),
         fingerprint=fingerprint,
+        unlabelled=int((~is_labelled(labels.ids["train"])).sum())
+        + len(tables.get("unlabelled", ())),
     )
     return replace(card, name=_name(card))
 
@@ -86,12 +99,41 @@ def read(card: TaskCard) -> dict[str, pd.DataFrame]:
         )
     tables = {name: files.read_table(paths) for name, paths in splits.items()}
     labels = _check(tables, card.text, card.label, card.metrics)
-    return {
+    frames = {
         name: uniform(
             table.assign(**{card.label: labels.ids[name]}), card.text, card.label, card.regression
         )
         for name, table in tables.items()
     }
+    texts = [frames[name] for name in ("train", "unlabelled") if name in frames]
+    rest = {name: frames[name] for name in card.validation}
+    return {"train": pd.concat(texts, ignore_index=True)} | rest
+
+
+def _label_column(tables: dict[str, pd.DataFrame]) -> str:
+    """Infer the label column from the training file, or from validation where it has none."""
+    known = {name: [str(column) for column in table.columns] for name, table in tables.items()}
+    try:
+        return label_column(known["train"])
+    except BadInput:
+        rest = [name for name in files.validation_splits(known)]
+        return label_column(known[rest[0]])
+
+
+def _check_leak(tables: dict[str, pd.DataFrame], texts: tuple[str, ...]) -> None:
+    """Refuse validation texts among the unlabelled ones: a student would train on them."""
+    if "unlabelled" not in tables:
+        return
+    known = set(tables["unlabelled"][list(texts)].itertuples(index=False, name=None))
+    for name in files.validation_splits(tables):
+        rows = tables[name][list(texts)].itertuples(index=False, name=None)
+        found = sum(row in known for row in rows)
+        if found:
+            raise BadInput(
+                f"{found} of {len(tables[name])} {name} texts are also in the unlabelled file: the "
+                "teacher's answers to them would leak into the student.",
+                "Remove them from the unlabelled file, or accept the leak (--leak).",
+            )
 
 
 def _check(
@@ -102,10 +144,16 @@ def _check(
 ) -> Labels:
     for name, table in tables.items():
         where = f"The {name} file"
-        check_columns(list(table.columns), (*texts, label), where)
+        needed = (*texts, label) if name in files.validation_splits(tables) else texts
+        check_columns(list(table.columns), needed, where)
         check_texts(table, texts, where)
     regression = METRICS[metrics[0]].regression if metrics else None
-    return read_labels({name: table[label] for name, table in tables.items()}, regression)
+    nothing = {name: pd.Series(np.nan, index=table.index) for name, table in tables.items()}
+    columns = {
+        name: table[label] if label in table and name != "unlabelled" else nothing[name]
+        for name, table in tables.items()
+    }
+    return read_labels(columns, regression)
 
 
 def _metrics(metric: Names) -> tuple[str, ...]:

@@ -7,10 +7,13 @@ from numpy.typing import NDArray
 from scipy.special import softmax
 
 from sparsekd.tasks.cards import TaskCard
+from sparsekd.tasks.labels import is_labelled
 
 
 def label_text(card: TaskCard, label: float) -> str:
-    """Return a label: the name of a class, or a number."""
+    """Return a label: the name of a class, a number, or a dash without one."""
+    if not is_labelled(np.asarray(label)):
+        return "–"
     return card.labels[int(label)] if card.labels else f"{label:.2f}"
 
 

@@ -1,5 +1,7 @@
 """The selection split: scores, early stopping and choices use it, and never validation."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
@@ -7,6 +9,7 @@ from sklearn.model_selection import train_test_split
 
 from sparsekd.errors import BadInput
 from sparsekd.tasks.cards import TaskCard
+from sparsekd.tasks.labels import is_labelled
 
 BINS = 10
 
@@ -16,13 +19,17 @@ def selection_size(rows: int, share: float, least: int, most: int) -> int:
     return min(max(round(share * rows), least), most, rows // 2)
 
 
-def _strata(labels: pd.Series, card: TaskCard, size: int) -> NDArray[np.int64] | None:
-    """Return the strata to sample evenly from; None where there are too few rows."""
+def strata(labels: NDArray[Any], card: TaskCard, size: int) -> NDArray[np.int64] | None:
+    """Return the strata to sample evenly from; None where there are too few rows.
+
+    Shapes: labels (N,) -> (N,).
+    """
     if card.regression:
         bins = min(BINS, size)
-        groups = pd.qcut(labels, bins, labels=False, duplicates="drop").to_numpy(dtype=np.int64)
+        quantiles = pd.qcut(pd.Series(labels), bins, labels=False, duplicates="drop")
+        groups = quantiles.to_numpy(dtype=np.int64)
     else:
-        groups = labels.to_numpy(dtype=np.int64)
+        groups = np.asarray(labels, dtype=np.int64)
     counts = np.bincount(groups)
     # A stratum of one row cannot be in both splits: it joins the largest stratum.
     groups = np.where(counts[groups] < 2, counts.argmax(), groups)
@@ -40,22 +47,29 @@ def carve_selection(
     """Split the training data into (train, selection), the same for all runs.
 
     Stratified by class, for regression by quantiles of the label; both parts keep the data's order.
+    Only rows with a gold label are selected from; where none has one, all rows are.
 
     Raises:
         BadInput: fewer than four training rows.
     """
-    if len(train) < 4:
+    labels = train["label"].to_numpy()
+    known = np.flatnonzero(is_labelled(labels))
+    labelled = len(known) > 0
+    rows = known if labelled else np.arange(len(train))
+    if len(rows) < 4:
         raise BadInput(
-            f"{card.name} has {len(train)} training rows; a selection split needs at least 4.",
+            f"{card.name} has {len(rows)} training rows{' with a label' * labelled}; "
+            "a selection split needs at least 4.",
             "Add training data.",
         )
-    size = selection_size(len(train), share, least, most)
-    kept, chosen = train_test_split(
-        np.arange(len(train)),
+    size = selection_size(len(rows), share, least, most)
+    _, chosen = train_test_split(
+        rows,
         test_size=size,
         random_state=seed,
-        stratify=_strata(train["label"], card, size),
+        stratify=strata(labels[rows], card, size) if labelled else None,
     )
+    kept = np.setdiff1d(np.arange(len(train)), chosen)
     return _take(train, kept), _take(train, chosen)
 
 

@@ -9,7 +9,9 @@ import pandas as pd
 
 from sparsekd.tasks import demo, files, local
 from sparsekd.tasks.cards import TaskCard
+from sparsekd.tasks.labels import UNLABELLED
 from sparsekd.tasks.metrics import METRICS
+from sparsekd.tasks.predictions import label_text
 
 SAMPLES = 5
 
@@ -46,18 +48,19 @@ def sample_rows(card: TaskCard, rows: pd.DataFrame) -> pd.DataFrame:
     shown = rows.head(SAMPLES)
     if not card.labels:
         return shown
-    return shown.assign(label=[card.labels[int(label)] for label in shown["label"]])
+    return shown.assign(label=[label_text(card, label) for label in shown["label"]])
 
 
 def label_table(card: TaskCard, splits: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     """Return the count of each class by split; of a regression, the range of the labels."""
     if card.regression:
-        return pd.DataFrame([_range(name, rows["label"]) for name, rows in splits.items()])
+        return pd.DataFrame([_range(name, rows["label"].dropna()) for name, rows in splits.items()])
     counts = {name: Counter(rows["label"].tolist()) for name, rows in splits.items()}
+    unlabelled = [(UNLABELLED, "(no label)")] if card.unlabelled else []
     return pd.DataFrame(
         [
             {"label": label} | {name: counts[name][place] for name in splits}
-            for place, label in enumerate(card.labels)
+            for place, label in [*enumerate(card.labels), *unlabelled]
         ]
     )
 

@@ -92,11 +92,14 @@ class JointLoss:
 
 
 def joint_losses(trainers: Sequence[Trainer]) -> list[JointLoss]:
-    """Return the students of a stack whose losses are computed together: two or more each."""
+    """Return the students of a stack whose losses are computed together: two or more each.
+
+    Students without some gold labels are not: they know different ones.
+    """
     alike: dict[tuple[object, ...], list[int]] = {}
     for place, trainer in enumerate(trainers):
         method, taught = trainer.job.method, trainer.training_step.teacher_logits
-        if method.by_example:
+        if method.by_example and trainer.job.data.labelled.all():
             key = (type(method), method.params, taught.shape)
             alike.setdefault(key, []).append(place)
     groups = [places for places in alike.values() if len(places) > 1]

@@ -76,8 +76,8 @@ def check_stackable(jobs: Sequence[TrainingJob]) -> None:
     stacked.check([job.model for job in jobs])
     first = jobs[0]
     for job in jobs:
-        if job.data is not first.data or job.selection is not first.selection:
-            raise Incompatible("The students are trained on different data.", stacked.HINT)
+        if job.data.ids is not first.data.ids:
+            raise Incompatible("The students are trained on different texts.", stacked.HINT)
         if (job.card, job.params, job.device) != (first.card, first.params, first.device):
             raise Incompatible(
                 "The students differ in task, training parameters or device.", stacked.HINT
@@ -192,11 +192,11 @@ class StackedTrainer:
                 if number in self.in_joint:
                     continue
                 with _collecting(failed, index):
-                    own = _slice(batch, number * logits.shape[1], len(rows[number]))
+                    own = _slice(batch, number * logits.shape[1], trainer.job, len(rows[number]))
                     student = Knowledge(logits[number, : len(own)])
                     seen = trainer.training_step.with_teachers(student, own)
-                    terms = trainer.job.method.loss(seen, positions[index])
-                    means.append(torch.stack(list(terms.values())).sum(0).mean())
+                    terms = trainer.training_step.terms(seen, positions[index])
+                    means += [term.mean() for term in terms.values()]
                     detached = {name: term.detach() for name, term in terms.items()}
                     outputs[index] = (seen, detached, positions[index])
         if means:
@@ -249,13 +249,13 @@ def _evened(rows: list[Rows]) -> list[Rows]:
     return [np.concatenate([each, np.repeat(each[:1], most - len(each))]) for each in rows]
 
 
-def _slice(batch: Batch, start: int, rows: int) -> Batch:
-    """Return one student's part of the batch."""
+def _slice(batch: Batch, start: int, job: TrainingJob, rows: int) -> Batch:
+    """Return one student's part of the batch, with the labels that it knows."""
     own = slice(start, start + rows)
     return Batch(
         batch.rows[own],
         batch.input_ids[own],
         batch.attention_mask[own],
         batch.token_type_ids[own],
-        batch.labels[own],
+        *job.data.targets(batch.rows[own], job.device),
     )

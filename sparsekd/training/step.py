@@ -44,6 +44,7 @@ class TrainingStep:
         self.teachers = tuple(move(each, job.device).eval() for each in job.teachers)
         self.epoch_steps = -(-len(job.data) // job.params.batch_size)
         _check(job)
+        self.rows = _usable_rows(job)
         self.teacher_logits = self._stacked_teacher_logits()
         torch.manual_seed(derived_seed(job.seed, 0))
         job.method.prepare(self._setup())
@@ -55,17 +56,29 @@ class TrainingStep:
     def run(self, rows: Rows, progress: TrainingProgress) -> tuple[BatchOutputs, dict[str, Tensor]]:
         """Train on some examples; return the outputs and the detached loss terms.
 
-        Shapes: rows (B,) -> each term (B,).
+        The loss is the sum of the terms' means, each over the examples that it applies to; a batch
+        to which none applies changes nothing.
+
+        Shapes: rows (B,) -> each term (B,), or (K,) for K examples that it applies to.
         """
         torch.manual_seed(self.step_seed(progress))
         batch = self.job.data.batch(rows, self.job.device)
         with self.autocast():
             outputs = self.outputs(batch)
-            terms = self.job.method.loss(outputs, progress)
-            loss = torch.stack(list(terms.values())).sum(0).mean()
-        torch.autograd.backward(loss)
-        self.update(learning_rate_at(progress.step, progress.steps, self.job.params))
+            terms = self.terms(outputs, progress)
+            means = [term.mean() for term in terms.values()]
+        if means:
+            torch.autograd.backward(torch.stack(means).sum())
+            self.update(learning_rate_at(progress.step, progress.steps, self.job.params))
         return outputs, {name: term.detach() for name, term in terms.items()}
+
+    def terms(self, outputs: BatchOutputs, progress: TrainingProgress) -> dict[str, Tensor]:
+        """Return the method's loss terms that apply to an example of the batch.
+
+        Shapes: each term (B,), or (K,) for K examples that it applies to.
+        """
+        terms = self.job.method.loss(outputs, progress)
+        return {name: term for name, term in terms.items() if len(term)}
 
     def update(self, learning_rate: float) -> None:
         """Clip the gradients, update the weights and reset the gradients."""
@@ -83,10 +96,17 @@ class TrainingStep:
     def epoch_batches(self, epoch: int, episode: int) -> list[Rows]:
         """Return the batches of one epoch; in the final training they are the same for any method.
 
+        A method that uses labelled examples alone passes over them again until the epoch has as
+        many steps as one of all examples: the budget is the same.
+
         Shapes: -> epoch_steps times (B,).
         """
         rng = np.random.default_rng([self.job.seed, epoch, *self._episode_key(episode)])
-        return bucketed(self.job.data.lengths, self.job.params.batch_size, rng)
+        lengths, size = self.job.data.lengths[self.rows], self.job.params.batch_size
+        batches: list[Rows] = []
+        while len(batches) < self.epoch_steps:
+            batches += [self.rows[places] for places in bucketed(lengths, size, rng)]
+        return batches[: self.epoch_steps]
 
     def outputs(self, batch: Batch) -> BatchOutputs:
         """Return the outputs of the student (with gradients) and its teachers (without)."""
@@ -101,7 +121,12 @@ class TrainingStep:
         for index, cache in enumerate(self.caches):
             teachers[index] = replace(cache.knowledge(batch), logits=logits[index])
         return BatchOutputs(
-            student, tuple(teachers), batch.labels, batch.attention_mask, batch.rows
+            student,
+            tuple(teachers),
+            batch.labels,
+            batch.attention_mask,
+            batch.rows,
+            batch.labelled,
         )
 
     @torch.no_grad()
@@ -188,9 +213,28 @@ def derived_seed(seed: int, *position: int) -> int:
     return int(np.random.SeedSequence([seed, *position]).generate_state(1, np.uint64)[0])
 
 
+def _usable_rows(job: TrainingJob) -> Rows:
+    """Return the examples that the method uses: all, or the labelled ones.
+
+    Shapes: -> (rows,).
+    """
+    rows = np.arange(len(job.data))
+    return rows[job.data.labelled] if job.method.params.labelled_only else rows
+
+
 def _check(job: TrainingJob) -> None:
     if not len(job.data):
         raise BadInput("There are no training examples.", "Check the task's training data.")
+    if job.method.params.labelled_only and not job.data.labelled.any():
+        raise Incompatible(
+            "No training example has a gold label, and the method uses nothing else.",
+            "Choose a method with a teacher, or training data with labels.",
+        )
+    if not len(job.selection):
+        raise BadInput(
+            "The selection split has no gold label: no epoch could be chosen.",
+            "Keep more labels.",
+        )
     classes = job.model.config.num_labels
     if classes != job.card.classes:
         raise Incompatible(

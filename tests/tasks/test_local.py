@@ -7,6 +7,7 @@ import pytest
 
 from sparsekd.errors import BadInput, Incompatible, NotFound, SparseKDError
 from sparsekd.tasks import TaskCard, files, local
+from sparsekd.tasks.labels import UNLABELLED
 
 TEXTS = ["good fun", "a dull film", 'she said "fine", twice', "naïve, but warm"]
 LABELS = [1, 0, 1, 1]
@@ -154,7 +155,7 @@ WRONG_TABLES = {
         table(texts=[f"t{n}" for n in range(30)], labels=list(range(30))),
         "30 different values in 30 rows",
     ),
-    "one number": (table(labels=[0.5] * 4), "Every training label is 0.5"),
+    "one number": (table(labels=[0.5] * 4), "Every train label is 0.5"),
     "no rows": (table(texts=[], labels=[]), "has no rows"),
     "an infinite label": (table(labels=[0.5, 1.0, float("inf"), 2.0]), "infinite labels in row 3"),
 }
@@ -279,3 +280,46 @@ def test_every_refusal_is_one_of_ours(tmp_path):
 def test_odd_folder_names_are_refused(name):
     with pytest.raises(SparseKDError):
         local.inspect(name)
+
+
+def unlabelled_folder(tmp_path, train, unlabelled=None, validation=None):
+    validation = table([f"{text}!" for text in TEXTS]) if validation is None else validation
+    frames = {"train": train, "unlabelled": unlabelled, "validation": validation}
+    for name, frame in frames.items():
+        if frame is not None:
+            frame.to_csv(tmp_path / f"{name}.csv", index=False)
+    return tmp_path
+
+
+def test_training_rows_without_a_label_and_an_unlabelled_file_are_texts_without_labels(tmp_path):
+    more = pd.DataFrame({"sentence": ["who knows", "who cares"]})
+    card = local.inspect(unlabelled_folder(tmp_path, table(labels=[1, "", 0, None]), more))
+    train = local.read(card)["train"]
+    assert train["text"].tolist() == [*TEXTS, "who knows", "who cares"]
+    assert train["label"].tolist() == [1, UNLABELLED, 0, UNLABELLED, UNLABELLED, UNLABELLED]
+    assert card.unlabelled == 4 and card.labels == ("0", "1") and card.validation == ("validation",)
+    assert TaskCard.from_json(json.loads(json.dumps(card.to_json()))) == card
+
+
+def test_whole_numbers_with_gaps_in_a_parquet_file_are_classes(tmp_path):
+    for name, labels in {"train": [1, None, 0, None], "validation": LABELS}.items():
+        table(labels=labels).to_parquet(tmp_path / f"{name}.parquet")
+    card = local.inspect(tmp_path)
+    assert card.labels == ("0", "1") and card.unlabelled == 2
+
+
+def test_a_training_file_without_a_label_column_takes_its_classes_from_validation(tmp_path):
+    train = pd.DataFrame({"sentence": TEXTS})
+    card = local.inspect(
+        unlabelled_folder(tmp_path, train, validation=table(["a", "b"], ["no", "yes"]))
+    )
+    assert card.labels == ("no", "yes") and card.unlabelled == 4
+    assert set(local.read(card)["train"]["label"]) == {UNLABELLED}
+
+
+def test_validation_texts_among_the_unlabelled_are_refused_unless_accepted(tmp_path):
+    leak = pd.DataFrame({"sentence": ["new", TEXTS[0], TEXTS[2]]})
+    folder = unlabelled_folder(tmp_path, table(["p", "q", "r", "s"]), leak, table())
+    with pytest.raises(BadInput, match="2 of 4 validation texts are also in the unlabelled file"):
+        local.inspect(folder)
+    assert local.inspect(folder, leak=True).unlabelled == 3

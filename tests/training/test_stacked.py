@@ -170,8 +170,7 @@ def test_one_that_diverges_and_one_that_is_refused_do_not_end_the_others():
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        ({"data": tiny_data(28, seed=1)}, "different data"),
-        ({"selection": tiny_data(30, seed=2)}, "different data"),
+        ({"data": tiny_data(28, seed=1)}, "different texts"),
         ({"params": PARAMS.changed({"epochs": 5})}, "training parameters"),
         ({"card": tiny_card(3)}, "differ in task"),
     ],

@@ -7,6 +7,11 @@ from sparsekd.catalog.parameters import MethodParams
 class FineTuningParams(MethodParams):
     """Fine-tuning has no parameters."""
 
+    @property
+    def labelled_only(self) -> bool:
+        """Return whether every loss term needs the gold label: there is no teacher."""
+        return True
+
 
 CARD = MethodCard(
     name="fine_tuning",
@@ -15,6 +20,7 @@ CARD = MethodCard(
     year=2019,
     summary="Cross-entropy on the gold labels: the baseline without distillation.",
     params=FineTuningParams,
+    gold_terms=("hard",),
     least_teachers=0,
     most_teachers=0,
     stacks=True,

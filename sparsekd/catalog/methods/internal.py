@@ -56,6 +56,7 @@ CARD = MethodCard(
     year=2020,
     summary="Attention and [CLS] vectors layer by layer, bottom-up, then the soft labels.",
     params=InternalParams,
+    gold_terms=("hard",),
     divides=True,
     reads={"attention": "each", "cls": "each"},
     variants={

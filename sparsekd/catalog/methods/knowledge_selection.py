@@ -103,6 +103,7 @@ CARD = MethodCard(
     summary="An actor–critic weights four kinds of knowledge during training: gold labels, "
     "responses, features and relations.",
     params=KnowledgeSelectionParams,
+    gold_terms=("fine_tuning",),
     least_layers=2,
     divides=True,
     reads={"hidden": "each"},

@@ -16,6 +16,11 @@ class MiniLMParams(VanillaParams):
         1.0, gt=0, le=1000, description="Weight of the attention and value-relation terms."
     )
 
+    @property
+    def labelled_only(self) -> bool:
+        """Return whether every loss term needs the gold label: layers never do."""
+        return False
+
 
 CARD = MethodCard(
     name="minilm",
@@ -25,4 +30,5 @@ CARD = MethodCard(
     summary="Vanilla distillation plus the last layer's attention and value relations.",
     params=MiniLMParams,
     reads={"attention": "one", "values": "one"},
+    gold_terms=("hard",),
 )

@@ -21,6 +21,11 @@ class PKDParams(VanillaParams):
     )
     beta: float = Field(100.0, gt=0, le=1e5, description="β, weight of the [CLS] distance.")
 
+    @property
+    def labelled_only(self) -> bool:
+        """Return whether every loss term needs the gold label: layers never do."""
+        return False
+
 
 CARD = MethodCard(
     name="pkd",
@@ -29,6 +34,7 @@ CARD = MethodCard(
     year=2019,
     summary="Vanilla distillation plus the distance of [CLS] vectors at intermediate layers.",
     params=PKDParams,
+    gold_terms=("hard",),
     least_layers=2,
     reads={"cls": "each"},
     variants={"last": Variant("PKD, the teacher's last layers", {"match": "last"})},

@@ -68,6 +68,11 @@ class TeacherSelectionParams(MethodParams):
         0.95, ge=0, lt=1, description="Decay of the moving-average reward baseline."
     )
 
+    @property
+    def labelled_only(self) -> bool:
+        """Return whether every loss term needs the gold label: the teachers have no weight."""
+        return self.alpha == 1
+
 
 CARD = MethodCard(
     name="teacher_selection",
@@ -76,6 +81,7 @@ CARD = MethodCard(
     year=2021,
     summary="A policy selects which of several teachers each training instance is learned from.",
     params=TeacherSelectionParams,
+    gold_terms=("hard",),
     least_teachers=2,
     most_teachers=8,
     variants={

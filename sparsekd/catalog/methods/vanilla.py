@@ -19,6 +19,11 @@ class VanillaParams(MethodParams):
         0.5, ge=0, le=1, description="Weight of the soft labels; the gold labels have 1 − α."
     )
 
+    @property
+    def labelled_only(self) -> bool:
+        """Return whether every loss term needs the gold label: the soft labels have no weight."""
+        return self.alpha == 0
+
 
 CARD = MethodCard(
     name="vanilla",
@@ -28,5 +33,6 @@ CARD = MethodCard(
     year=2015,
     summary="Cross-entropy on the teacher's softened probabilities and on the gold labels.",
     params=VanillaParams,
+    gold_terms=("hard",),
     stacks=True,
 )
