@@ -26,8 +26,8 @@ class MethodCard:
     has at least `least_layers` layers, and where a method `divides`, a number of layers that
     divides the teacher's. A method that `stacks` reads only logits and labels, so that several
     students can be trained in one stack. `reads` says which internal states it compares with its
-    teacher's, in each layer of the student or in one; they decide how much memory it takes. `gold_terms`
-    are the loss terms that need gold labels; the others use every text.
+    teacher's, in each layer of the student or in one; they decide how much memory it takes.
+    `gold_terms` are the loss terms that need gold labels; the others use every text.
     """
 
     name: str
