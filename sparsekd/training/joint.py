@@ -49,6 +49,8 @@ class JointLoss:
         self.places, self.trainers = np.asarray(places), list(trainers)
         self.method = trainers[0].job.method
         self.taught = torch.stack([each.training_step.teacher_logits for each in trainers])
+        labels = np.stack([each.job.data.labels for each in trainers])  # some may be noisy
+        self.labels = upload(labels, self.taught.device)
 
     def terms(
         self, logits: Tensor, batch: Batch, counts: Sequence[int], progress: TrainingProgress
@@ -63,16 +65,14 @@ class JointLoss:
         students, examples, _ = logits.shape
         device, own = logits.device, [counts[place] for place in self.places]
         rows = batch.rows.reshape(students, examples)[self.places]
-        labels = batch.labels.view(students, examples)
         if len(self.places) < students:
-            chosen = upload(self.places, device)
-            logits, labels = logits[chosen], labels[chosen]
-        one_each = torch.arange(len(self.places), device=device)[:, None]
-        taught = self.taught[one_each, upload(rows, device)].flatten(0, 1).unbind(1)
+            logits = logits[upload(self.places, device)]
+        chosen = torch.arange(len(self.places), device=device)[:, None], upload(rows, device)
+        taught = self.taught[chosen].flatten(0, 1).unbind(1)
         seen = BatchOutputs(
             Knowledge(logits.flatten(0, 1)),
             tuple(Knowledge(each) for each in taught),
-            labels.flatten(),
+            self.labels[chosen].flatten(),
             batch.attention_mask,
             rows.ravel(),
         )

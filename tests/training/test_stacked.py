@@ -219,6 +219,16 @@ def test_students_that_learn_alike_share_their_loss_and_become_what_they_become_
     assert len(lengths) > 1, "no batch of the epoch is filled up"
 
 
+def test_students_that_learn_alike_from_other_labels_do_not_share_those():
+    jobs = alike()
+    data = jobs[0].data
+    jobs[2] = replace(jobs[2], data=data.with_labels(1 - data.labels))
+    expected = [alone(job) for job in jobs]
+    results = together(jobs)
+    for index, job in enumerate(jobs):
+        assert_same(job, results[index], expected[index])
+
+
 def test_one_that_diverges_does_not_end_those_that_share_its_loss():
     jobs = alike()
     expected = [alone(job) for job in jobs]
