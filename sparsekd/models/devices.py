@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from sparsekd.models.memory import enough_memory
-from sparsekd.runs.jobs import Device, describe_processor
+from sparsekd.runs.jobs import Device, processor
 
 Model = TypeVar("Model", bound=nn.Module)
 HINT = "Choose a smaller model, or free memory on the device."
@@ -18,11 +18,13 @@ def available() -> list[Device]:
     found = []
     for index in range(torch.cuda.device_count()):
         facts = torch.cuda.get_device_properties(index)
-        memory = facts.total_memory / 2**30
-        found.append(Device(f"cuda:{index}", f"{facts.name}, {memory:.0f} GiB"))
+        memory = facts.total_memory
+        words = f"{facts.name}, {memory / 2**30:.0f} GiB"
+        found.append(Device(f"cuda:{index}", words, memory))
     if torch.backends.mps.is_available():
-        found.append(Device("mps", "Apple GPU, memory shared with the processor"))
-    return [*found, Device("cpu", describe_processor())]
+        words = "Apple GPU, memory shared with the processor"
+        found.append(Device("mps", words, torch.mps.recommended_max_memory()))
+    return [*found, processor()]
 
 
 def move(model: Model, device: torch.device | str) -> Model:

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from sparsekd.errors import BadInput, SparseKDError, Unavailable, unknown
-from sparsekd.runs import store
+from sparsekd.runs import peak_memory, store
 from sparsekd.runs.records import RESUMABLE, UNFINISHED, Plan, Recipe, Run, State
 from sparsekd.runs.schema import QUEUE_LOCK
 from sparsekd.system import locks
@@ -25,10 +25,11 @@ GRACE = 15.0  # seconds that a queue process may take to begin
 
 @dataclass(frozen=True)
 class Device:
-    """A device: torch's name for it, and a description."""
+    """A device: torch's name for it, a description, and its memory in bytes (0: unknown)."""
 
     name: str
     words: str
+    memory: int = 0
 
 
 # --- submit, cancel, resume ------------------------------------------------------------------
@@ -42,6 +43,7 @@ def submit(recipes: Iterable[Recipe], device: str = "auto", retries: int = 0) ->
     """
     check_device(device)
     wanted = {recipe.run_id: recipe for recipe in recipes}
+    check_memory(wanted.values(), device)
     store.create_all(wanted.values(), device, retries)
     runs = store.get_many(wanted)
     stopped = [name for name in wanted if runs[name].state in RESUMABLE]
@@ -55,8 +57,9 @@ def submit(recipes: Iterable[Recipe], device: str = "auto", retries: int = 0) ->
 def submit_plan(plan: Plan, device: str = "auto") -> list[Run]:
     """Save a plan and queue its runs; those of a sweep are retried once."""
     check_device(device)
-    store.save_plan(plan)
     recipes = [step.recipe for step in plan.steps]
+    check_memory(recipes, device)
+    store.save_plan(plan)
     return submit(recipes, device, retries=1 if plan.kind == "sweep" else 0)
 
 
@@ -164,11 +167,11 @@ def devices(detect: bool = True) -> list[Device]:
     before the first detection the processor alone is returned.
     """
     path = store.home() / "devices.json"
-    if detect and not path.exists():
-        detect_devices()
-    if not path.exists():
-        return [Device("cpu", describe_processor())]
-    return [Device(**entry) for entry in json.loads(path.read_text(encoding="utf-8"))]
+    entries = json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
+    # An earlier version saved no memory.
+    if detect and not all("memory" in entry for entry in entries or [{}]):
+        return detect_devices()
+    return [Device(**entry) for entry in entries] or [processor()]
 
 
 def detect_devices() -> list[Device]:
@@ -205,6 +208,37 @@ def check_device(name: str) -> None:
     names = [device.name for device in devices()]
     if name not in names:
         raise unknown("device", name, [*names, "auto"])
+
+
+def likely_device(name: str) -> Device:
+    """Return the device of this name; for "auto", that with the most memory of those it may be."""
+    found = devices(detect=False)
+    able = [one for one in found if one.name == name]
+    able = able or [one for one in found if one.name != "cpu"] or found
+    return max(able, key=lambda one: one.memory)
+
+
+def check_memory(recipes: Iterable[Recipe], device: str) -> None:
+    """Refuse new runs that cannot fit a device's memory.
+
+    Raises:
+        BadInput: one of them cannot, with the parameters that lower its peak.
+    """
+    on = likely_device(device)
+    if on.memory and os.environ.get("SPARSEKD_EXECUTOR", "local") == "local":
+        wanted = {recipe.run_id: recipe for recipe in recipes}
+        runs = store.get_many(wanted)
+        done = {name for name, run in runs.items() if run.state is State.DONE}
+        new = [recipe for name, recipe in wanted.items() if name not in done]
+        peak_memory.check_fit(new, on.name, on.memory)
+
+
+def processor() -> Device:
+    """Return this machine's processor, with the memory of the machine."""
+    memory = 0
+    if "SC_PHYS_PAGES" in getattr(os, "sysconf_names", {}):
+        memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return Device("cpu", describe_processor(), memory)
 
 
 def describe_processor() -> str:

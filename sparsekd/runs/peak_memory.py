@@ -16,9 +16,10 @@ from sparsekd.catalog.method_card import MethodCard
 from sparsekd.catalog.methods import METHODS
 from sparsekd.catalog.parameters import TrainParams
 from sparsekd.catalog.stage_parameters import StudentParams
-from sparsekd.errors import SparseKDError
+from sparsekd.errors import BadInput, SparseKDError
 from sparsekd.runs import store
 from sparsekd.runs.records import Recipe
+from sparsekd.system.wording import size
 from sparsekd.tasks.demo import DEMO_TEACHERS
 from sparsekd.units import memory
 from sparsekd.units.shape import ModelShape
@@ -26,6 +27,7 @@ from sparsekd.units.shape import ModelShape
 # Bytes that a process takes beside torch's allocator: Python and libraries; on a GPU its context.
 OUTSIDE = {"cpu": 640 * 2**20}
 OUTSIDE_ELSEWHERE = 768 * 2**20
+UNCERTAIN = 2.0  # estimates are upper bounds, and at most this many times the peak
 FRAGMENTS = 1.1  # what the allocator reserves for each byte that it has handed out
 DEMO_VOCABULARY = 1024  # at most: the words of all demo tasks
 CLASSES = 3  # of a task, at most: the classifier's size hardly counts
@@ -53,7 +55,10 @@ class Estimator:
         It is known for trainings and scorings whose models are here or planned.
         """
         kind = device.partition(":")[0]
-        allocated = self._allocated(recipe, kind)
+        try:
+            allocated = self._allocated(recipe, kind)
+        except (SparseKDError, LookupError, TypeError, ValueError, OSError):
+            return None  # of another version, or damaged files: the run itself says what is wrong
         if allocated is None:
             return None
         return int(FRAGMENTS * allocated) + OUTSIDE.get(kind, OUTSIDE_ELSEWHERE)
@@ -174,10 +179,7 @@ def _outside(text: str) -> ModelShape | None:
         if not isinstance(found, str):
             return None
         path = Path(found)
-    try:
-        return of_config(json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, KeyError, TypeError, SparseKDError):
-        return None  # the run itself says what is wrong with it
+    return of_config(json.loads(path.read_text(encoding="utf-8")))
 
 
 def of_config(config: Mapping[str, Any]) -> ModelShape:
@@ -203,8 +205,34 @@ def of_config(config: Mapping[str, Any]) -> ModelShape:
     )
 
 
-def estimates(recipes: Iterable[Recipe], device: str) -> dict[str, int | None]:
-    """Return the peak of each recipe on a device, by id, in bytes."""
+def largest(recipes: Iterable[Recipe], device: str) -> tuple[Recipe, int] | None:
+    """Return the run that takes the most of a device, and its bytes; None where all are unknown."""
     planned = {recipe.run_id: recipe for recipe in recipes}
     estimator = Estimator(planned)
-    return {name: estimator.peak(recipe, device) for name, recipe in planned.items()}
+    peaks = [(recipe, estimator.peak(recipe, device)) for recipe in planned.values()]
+    known = [(recipe, peak) for recipe, peak in peaks if peak is not None]
+    return max(known, key=lambda one: one[1], default=None)
+
+
+def check_fit(recipes: Iterable[Recipe], device: str, memory: int) -> None:
+    """Refuse runs that cannot fit the memory of a device, in bytes, whatever else is on it.
+
+    Those that may or may not fit are not refused: the queue gives them the device to themselves.
+
+    Raises:
+        BadInput: with the parameters that lower the peak.
+    """
+    found = largest(recipes, device)
+    if found is None or found[1] <= UNCERTAIN * memory:
+        return
+    recipe, peak = found
+    train = recipe.params.get("train")
+    if train is None:
+        hint = f"Lower max_length (now {recipe.params['max_length']})"
+    else:
+        hint = f"Lower batch_size (now {train['batch_size']}) or max_length (now "
+        hint += f"{train['max_length']})"
+    raise BadInput(
+        f"A {recipe.stage} run takes about {size(peak)}; {device} has {size(memory)}.",
+        f"{hint}, or choose a model of fewer layers.",
+    )

@@ -8,27 +8,19 @@ import importlib
 import sys
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 
 from sparsekd.errors import SparseKDError
-from sparsekd.runs import jobs, stacking, store
+from sparsekd.runs import jobs, store
+from sparsekd.runs.peak_memory import Estimator
 from sparsekd.runs.records import Outcome, Run, State
 from sparsekd.scheduler import executors
-from sparsekd.scheduler.executors import Executor, Place
+from sparsekd.scheduler.assignment import Assignment, assign, part
+from sparsekd.scheduler.executors import Executor
 from sparsekd.system import locks
 
 PAUSE = 0.1  # seconds between two polls of the workers
 IDLE = 0.5  # seconds between two reads of a queue in which nothing can start
-
-
-@dataclass(frozen=True)
-class Assignment:
-    """Runs of one worker, with the place and the number of slots that they get there."""
-
-    runs: tuple[Run, ...]
-    place: str
-    slots: int
 
 
 def serve() -> None:
@@ -62,6 +54,7 @@ class Queue:
         self.working: dict[str, Assignment] = {}
         self.assigned: dict[str, float] = {}  # when, by run; as of `time.time`
         self.last_read = 0.0
+        self.estimator = Estimator()
 
     def serve(self) -> None:
         """Start runs until none is at work and none can start."""
@@ -84,10 +77,17 @@ class Queue:
         for at_work in self.assignments():
             busy[at_work.place] += at_work.slots
         waiting = [run for run in store.queued() if run.id not in self.working]
-        for one in assign(waiting, self.places, busy):
+        used = Counter({one.name: others.get(one.name, 0) * part(one) for one in self.places})
+        for at_work in self.assignments():
+            used[at_work.place] += at_work.memory
+        for one in assign(waiting, self.places, busy, used, self.peak):
             self.assigned |= dict.fromkeys((run.id for run in one.runs), time.time())
-            self.executor.start(one.runs, one.place, one.slots)
+            self.executor.start(one.runs, one.place, one.slots, one.memory)
             self.working |= {run.id: one for run in one.runs}
+
+    def peak(self, run: Run, place: str) -> int | None:
+        """Return the bytes that a run takes of a place at its peak; None where that is unknown."""
+        return self.estimator.peak(run.recipe, place)
 
     def assignments(self) -> list[Assignment]:
         """Return the assignment of each worker, however many of its runs have not ended."""
@@ -122,64 +122,6 @@ def _may_succeed(run: Run) -> bool:
     """Return whether a retry may succeed: the run was killed, or its failure is not lasting."""
     failed = run.state is State.FAILED and not run.outcome.lasting
     return failed or run.state is State.INTERRUPTED
-
-
-def assign(
-    queued: Sequence[Run], places: Sequence[Place], busy: Mapping[str, int]
-) -> list[Assignment]:
-    """Assign queued runs to free slots, in order.
-
-    The processor is for runs that name it, unless it is the only place. Its slots that no run
-    waits for are added to those that start; a run that has failed gets its place to itself.
-    """
-    free = {place.name: place.slots - busy.get(place.name, 0) for place in places}
-    whole = {place.name: place.slots for place in places}
-    automatic = [name for name in whole if name != "cpu"] or list(whole)
-    inputs = store.get_many({needed for run in queued for needed in run.recipe.needs})
-    ready = {name for name, run in inputs.items() if run.state is State.DONE}
-    chosen: dict[str, list[tuple[Run, ...]]] = {name: [] for name in whole}
-    able = [run for run in queued if ready.issuperset(run.recipe.needs)]
-    taken: set[str] = set()
-    for run in able:
-        if run.id in taken:
-            continue
-        fits = [n for n in (automatic if run.device == "auto" else [run.device]) if n in whole]
-        place = next((n for n in fits if free[n] >= (whole[n] if run.failures else 1)), None)
-        if place is not None:
-            free[place] -= whole[place] if run.failures else 1
-            chosen[place].append(_stack(run, place, [r for r in able if r.id not in taken]))
-            taken |= {each.id for each in chosen[place][-1]}
-        elif run.failures and fits:
-            free[fits[0]] = 0  # no other run starts there until it is empty
-    return [
-        Assignment(runs, name, whole[name] if runs[0].failures else 1 + spare)
-        for name, stacks in chosen.items()
-        for runs, spare in zip(
-            stacks, _deal(free[name] * (name == "cpu"), len(stacks)), strict=True
-        )
-    ]
-
-
-def _stack(run: Run, place: str, others: Sequence[Run]) -> tuple[Run, ...]:
-    """Return a run with those of its stack, as many as were measured to be fastest."""
-    most = 1 if run.failures else stacking.stack_size(place, run.recipe)
-    if most == 1:
-        return (run,)
-    key = stacking.stack_key(run.recipe)
-    fit = [
-        other
-        for other in others
-        if other.id != run.id
-        and not other.failures
-        and other.device == run.device
-        and stacking.stack_key(other.recipe) == key
-    ]
-    return (run, *fit[: most - 1])
-
-
-def _deal(slots: int, runs: int) -> list[int]:
-    """Deal out slots one by one: a further core is a further thread."""
-    return [len(range(place, slots, runs)) for place in range(runs)]
 
 
 def main() -> int:

@@ -11,6 +11,7 @@ from typing import Any
 from sparsekd.runs import store
 from sparsekd.runs.records import Plan, Recipe, Run, State
 from sparsekd.system.files import folder_size
+from sparsekd.system.wording import size
 
 SAMPLE = 8  # folders measured for the size of a kind of run
 
@@ -91,7 +92,7 @@ def in_words(estimate: CostEstimate, slots: int) -> str:
         return f"{words}. How long they take is not known yet: nothing like them has run here."
     side = f", {slots} side by side" if slots > 1 else ""
     seconds = duration(estimate.wall_seconds(slots))
-    words += f": about {seconds}{side}, {gigabytes(estimate.bytes)} of disk"
+    words += f": about {seconds}{side}, {size(estimate.bytes)} of disk"
     if estimate.unknown:
         words += f", and {estimate.unknown:,} runs of kinds that have not run here yet"
     return f"{words}. Going by finished runs of the same kind."
@@ -118,8 +119,3 @@ def duration(seconds: float | None) -> str:
     if hours >= 48:
         return f"{hours / 24:.1f} days"
     return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
-
-
-def gigabytes(size: float) -> str:
-    """Return a size in words."""
-    return f"{size / 2**30:.1f} GiB" if size >= 2**30 else f"{size / 2**20:.0f} MiB"

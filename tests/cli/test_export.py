@@ -99,6 +99,6 @@ def test_sizes_out_of_range_are_refused(
     home: Path, words: list[str], capsys: pytest.CaptureFixture[str], more: list[str], wrong: str
 ) -> None:
     home.mkdir()
-    (home / "devices.json").write_text('[{"name": "cpu", "words": "test processor"}]')
+    (home / "devices.json").write_text('[{"name": "cpu", "words": "test processor", "memory": 0}]')
     assert main(["latency", *words, *more]) == 2
     assert wrong in capsys.readouterr().err

@@ -24,7 +24,7 @@ LABELS = ("blame", "praise")
 @pytest.fixture(autouse=True)
 def device(home: Path) -> None:
     """The devices are known already: to look for them takes seconds."""
-    (home / "devices.json").write_text('[{"name": "cpu", "words": "a processor"}]')
+    (home / "devices.json").write_text('[{"name": "cpu", "words": "a processor", "memory": 0}]')
 
 
 @pytest.fixture

@@ -32,7 +32,8 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("SPARSEKD_HOME", str(tmp_path))
     monkeypatch.chdir(ROOT)
     monkeypatch.setattr("sparsekd.runs.jobs.start_queue", lambda: None)
-    (tmp_path / "devices.json").write_text('[{"name": "cpu", "words": "test processor"}]')
+    device = '{"name": "cpu", "words": "test processor", "memory": 0}'
+    (tmp_path / "devices.json").write_text(f"[{device}]")
     st.cache_data.clear()
     st.cache_resource.clear()
     return tmp_path

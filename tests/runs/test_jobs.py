@@ -11,9 +11,10 @@ from sparsekd.runs import jobs, stacking, store
 from sparsekd.runs.database import database
 from sparsekd.runs.records import Outcome, Recipe, Run, State, Step
 from sparsekd.scheduler import executors, run_queue
+from sparsekd.scheduler.assignment import Assignment, assign
 from sparsekd.scheduler.executors import Place
 from sparsekd.scheduler.executors.local import LocalProcesses
-from sparsekd.scheduler.run_queue import Assignment, Queue, assign
+from sparsekd.scheduler.run_queue import Queue
 from sparsekd.system import locks
 
 
@@ -147,7 +148,7 @@ class Deaths:
     def places(self) -> list[Place]:
         return [Place("cpu", 1)]
 
-    def start(self, runs: Sequence[Run], place: str, slots: int) -> None:
+    def start(self, runs: Sequence[Run], place: str, slots: int, memory: int = 0) -> None:
         self.started += [run.id for run in runs]
         self.gone = [run.id for run in runs]
 
@@ -214,7 +215,7 @@ def test_slots_that_are_no_numbers_are_refused(monkeypatch, text):
 
 
 def test_slots_can_be_said(monkeypatch, tmp_path):
-    (tmp_path / "devices.json").write_text('[{"name": "cpu", "words": "a processor"}]')
+    (tmp_path / "devices.json").write_text('[{"name": "cpu", "words": "a processor", "memory": 0}]')
     monkeypatch.setenv("SPARSEKD_SLOTS", "cpu=5")
     assert LocalProcesses().places() == [Place("cpu", 5)]
 

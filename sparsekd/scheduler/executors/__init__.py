@@ -17,10 +17,14 @@ EXECUTORS = {
 
 @dataclass(frozen=True)
 class Place:
-    """A device for runs, with the number of its slots; a run takes one or several."""
+    """A device for runs, with the number of its slots; a run takes one or several.
+
+    `memory` in bytes; 0 where it is unknown.
+    """
 
     name: str
     slots: int
+    memory: int = 0
 
 
 class Executor(Protocol):
@@ -29,8 +33,11 @@ class Executor(Protocol):
     def places(self) -> list[Place]:
         """Return the places for runs, the fastest first."""
 
-    def start(self, runs: Sequence[Run], place: str, slots: int) -> None:
-        """Start one worker in so many slots, for a run or for several of one stack."""
+    def start(self, runs: Sequence[Run], place: str, slots: int, memory: int = 0) -> None:
+        """Start one worker in so many slots, for a run or for several of one stack.
+
+        `memory` is the estimate of its peak in bytes; 0 where that is unknown.
+        """
 
     def ended(self) -> dict[str, str]:
         """Return runs whose worker has ended since the last call, and how it died, if it did."""

@@ -24,6 +24,7 @@ class LocalProcesses:
         self.context.set_forkserver_preload(["sparsekd.worker"])
         self.workers: list[tuple[list[str], BaseProcess]] = []
         self.slots: dict[str, int] = {}
+        self.memory: dict[str, int] = {}
 
     def places(self) -> list[Place]:
         """Return the devices of this machine, with their configured, measured or default slots."""
@@ -34,12 +35,13 @@ class LocalProcesses:
         for device in jobs.devices():
             default = measured.get(device.name, {}).get("slots") or slots_of(device.name)
             self.slots[device.name] = configured.get(device.name, default)
-        return [Place(name, slots) for name, slots in self.slots.items()]
+            self.memory[device.name] = device.memory
+        return [Place(name, slots, self.memory[name]) for name, slots in self.slots.items()]
 
-    def start(self, runs: Sequence[Run], place: str, slots: int) -> None:
-        """Fork a worker."""
+    def start(self, runs: Sequence[Run], place: str, slots: int, memory: int = 0) -> None:
+        """Fork a worker; of a GPU's memory it may take what the estimate says."""
         names = [run.id for run in runs]
-        share = slots / self.slots.get(place, slots)
+        share = memory_share(slots, self.slots.get(place, slots), memory, self.memory.get(place, 0))
         process = self.context.Process(target=work_here, args=(names, place, slots, share))
         process.start()
         self.workers.append((names, process))
@@ -60,6 +62,16 @@ class LocalProcesses:
 
     def close(self) -> None:
         """Do nothing: workers outlive the queue."""
+
+
+def memory_share(slots: int, of_slots: int, memory: int, of_memory: int) -> float:
+    """Return the part of a device's memory that a worker may take.
+
+    All of it where it has every slot; else its estimate's part, or without one its slots' part.
+    """
+    if slots == of_slots or not (memory and of_memory):
+        return slots / of_slots
+    return min(1.0, memory / of_memory)
 
 
 def slots_of(device: str) -> int:

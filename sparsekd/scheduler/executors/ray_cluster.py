@@ -58,8 +58,8 @@ class RayExecutor:
         found = [Place(f"cuda:{number}", slots) for number in range(gpus)]
         return [*found, Place("cpu", max(1, int(resources.get("CPU", 1))))]
 
-    def start(self, runs: Sequence[Run], place: str, slots: int) -> None:
-        """Send a task; runs that cannot be sent have failed."""
+    def start(self, runs: Sequence[Run], place: str, slots: int, memory: int = 0) -> None:
+        """Send a task; runs that cannot be sent have failed. The cluster shares its GPUs itself."""
         locks = ExitStack()
         try:
             for run in runs:
