@@ -36,9 +36,9 @@ class Difference:
     @property
     def severity(self) -> float:
         """Return the difference as a share of what is tolerated, to find the worst."""
-        if self.value != self.value:
-            return float("inf")
-        return self.value / self.tolerance if self.tolerance else float("inf") * (self.value > 0)
+        if not self.tolerance or self.value != self.value:
+            return 0.0 if self.within else float("inf")
+        return self.value / self.tolerance
 
 
 @dataclass(frozen=True)

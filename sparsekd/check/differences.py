@@ -1,6 +1,8 @@
 """How far results are apart, and how far they may be: by the precision of the step, with reasons.
 
-Measured where bfloat16 can be had without a GPU: the same trainings under autocast on a processor.
+Measured on an H100: at most 2e-5 of the norm for what computes in float32 (the changes of an
+ablation, which are differences themselves; logits and scores 4e-7), and 0.06 for the logits after
+a training in bfloat16.
 """
 
 from typing import Any, Literal
@@ -13,31 +15,39 @@ from scipy.stats import spearmanr
 from sparsekd.check import Difference
 
 Array = NDArray[Any]
-Regime = Literal["exact", "float32", "bfloat16"]
-"""How a step computes, against the processor in float32: with the same code, with other kernels
-in float32, or training under bfloat16 autocast."""
+Regime = Literal["exact", "float32", "training", "bfloat16"]
+"""How a step computes, against the processor in float32: with the same code; with other kernels
+in float32; the same over the steps of a training; a training under bfloat16 autocast."""
 
 REASONS: dict[Regime, str] = {
     "exact": "the same code on the same processor gives the same bits",
     "float32": "other kernels add float32 numbers in another order",
+    "training": "other kernels add float32 numbers in another order, and each step adds to it",
     "bfloat16": "bfloat16 has 8 bits: an error of 0.4 % in each product, and each step adds to it",
 }
 # Largest tolerated ‖a − b‖ / ‖b‖.
-RELATIVE: dict[Regime, float] = {"exact": 0.0, "float32": 1e-3, "bfloat16": 0.15}
+RELATIVE: dict[Regime, float] = {
+    "exact": 0.0,
+    "float32": 1e-4,
+    "training": 0.01,
+    "bfloat16": 0.15,
+}
 # 1 − Spearman's rank correlation over all units.
-RANKS: dict[Regime, float] = {"exact": 0.0, "float32": 1e-3, "bfloat16": 0.02}
+RANKS: dict[Regime, float] = {"exact": 0.0, "float32": 1e-3, "training": 1e-3, "bfloat16": 0.02}
 # Share of the units on which two masks disagree.
-UNITS: dict[Regime, float] = {"exact": 0.0, "float32": 0.01, "bfloat16": 0.05}
+UNITS: dict[Regime, float] = {"exact": 0.0, "float32": 0.01, "training": 0.01, "bfloat16": 0.05}
 # Share of the examples by which the numbers of right answers may differ.
-EXAMPLES: dict[Regime, float] = {"exact": 0.0, "float32": 0.01, "bfloat16": 0.05}
+EXAMPLES: dict[Regime, float] = {"exact": 0.0, "float32": 0.0, "training": 0.02, "bfloat16": 0.05}
 
 
 def regime(device: str, training: bool = False) -> Regime:
-    """Return how a device computes a step: CUDA trains under bfloat16 autocast."""
+    """Return how a device computes a step, or a training: under bfloat16 autocast on CUDA."""
     kind = torch.device(device).type
     if kind == "cpu":
         return "exact"
-    return "bfloat16" if kind == "cuda" and training else "float32"
+    if not training:
+        return "float32"
+    return "bfloat16" if kind == "cuda" else "training"
 
 
 def relative(what: str, found: Array, expected: Array, how: Regime) -> Difference:

@@ -35,7 +35,8 @@ Step = Callable[[Workshop], Iterator[Difference]]
 OnRow = Callable[[CheckRow, int, int], None]
 """Receives each row as it is made, the number of rows so far and their total."""
 
-TRAINS = ("fine-tune", "distil", "stack")  # the steps that may compute in bfloat16
+# The beginnings of the names of steps that train, which may be in bfloat16.
+TRAINS = ("fine-tune", "distil", "stack", "two runs", "resume")
 
 
 def steps() -> dict[str, Step]:

@@ -53,7 +53,7 @@ def stack(shop: Workshop) -> Iterator[Difference]:
         yield Difference("students that were not in the stack", missing, 0.0, why)
         expected = answers(shop.done(recipe).folder)
         # Batched products add in another order, on the processor too.
-        yield from differences(answers(run.folder), expected, "float32" if how == "exact" else how)
+        yield from differences(answers(run.folder), expected, "training" if how == "exact" else how)
 
 
 def differences(

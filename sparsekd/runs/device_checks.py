@@ -64,10 +64,15 @@ class CheckProgress:
     alive: bool = True
 
 
+def log_path() -> Path:
+    """Return the log of the checks that `start` has started."""
+    return store.home() / LOG
+
+
 def start(device_name: str) -> None:
     """Start a check in a process of its own; it ends at once where another one is at work."""
     report(store.home(), CheckProgress(device_name))
-    spawn_detached("sparsekd", store.home() / LOG, "check", "--device", device_name)
+    spawn_detached("sparsekd", log_path(), "check", "--device", device_name)
 
 
 @contextmanager

@@ -52,7 +52,6 @@ class Queue:
         self.places = executor.places()
         self.slots = sum(place.slots for place in self.places)
         self.working: dict[str, Assignment] = {}
-        self.assigned: dict[str, float] = {}  # when, by run; as of `time.time`
         self.last_read = 0.0
         self.estimator = Estimator()
 
@@ -81,7 +80,6 @@ class Queue:
         for at_work in self.assignments():
             used[at_work.place] += at_work.memory
         for one in assign(waiting, self.places, busy, used, self.peak):
-            self.assigned |= dict.fromkeys((run.id for run in one.runs), time.time())
             self.executor.start(one.runs, one.place, one.slots, one.memory)
             self.working |= {run.id: one for run in one.runs}
 
@@ -102,13 +100,11 @@ class Queue:
         """Read which workers have ended, and retry runs that failed for no lasting reason."""
         gone = self.executor.ended()
         for run_id, how in gone.items():
-            self.working.pop(run_id, None)
-            assigned = self.assigned.pop(run_id, 0.0)
+            assignment = self.working.pop(run_id, None)
             run = store.get_many([run_id]).get(run_id)
             if run is None:
                 continue
-            # One that had begun was resumed since.
-            if run.state is State.QUEUED and (run.started or 0.0) < assigned:
+            if run.state is State.QUEUED and not _had_begun(run, assignment):
                 message = f"The worker ended ({how or 'without a word'}) before it could begin."
                 outcome = Outcome(message=message, hint="The log of the run says why.")
                 store.finish(run_id, State.FAILED, outcome, 0.0)
@@ -116,6 +112,12 @@ class Queue:
             if run.retries and _may_succeed(run):
                 store.retry(run_id)
         return bool(gone)
+
+
+def _had_begun(run: Run, assignment: Assignment | None) -> bool:
+    """Return whether the worker had begun a queued run, which was then resumed in the meantime."""
+    before = assignment.runs if assignment else ()
+    return any(run.id == each.id and run.started != each.started for each in before)
 
 
 def _may_succeed(run: Run) -> bool:

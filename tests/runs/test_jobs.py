@@ -198,6 +198,22 @@ def test_a_worker_that_dies_before_it_begins_is_told():
     assert "before it could begin" in store.get(run.id).outcome.message
 
 
+def test_a_killed_run_that_is_resumed_before_its_end_is_seen_begins_again():
+    (run,) = jobs.submit([recipe(0)])
+
+    def work(run_id: str) -> None:
+        if store.get(run_id).started:
+            store.finish(run_id, State.DONE, Outcome(), 1.0)
+            return
+        store.start(run_id, "cpu", pid=1)  # and killed: its lock is free
+        jobs.resume(run_id)
+
+    executor = Deaths(work)
+    Queue(executor).serve()
+    assert executor.started == [run.id, run.id]
+    assert store.get(run.id).state is State.DONE
+
+
 def test_cancelling_all_leaves_nothing_to_begin():
     runs = jobs.submit([recipe(seed) for seed in range(3)])
     jobs.cancel_all(runs)

@@ -64,6 +64,17 @@ def test_over_the_budget_the_states_are_computed_at_each_step_and_are_the_same(t
     assert_same_states(cached, uncached.knowledge(batch), batch.attention_mask.bool())
 
 
+def test_states_that_are_not_cached_are_as_exact_inside_a_step_in_bfloat16(teacher):
+    batch = DATA.batch(ROWS)
+    uncached = TeacherCache(teacher, NEEDS, DATA, CPU, budget=0)
+    exact = uncached.knowledge(batch)
+    with torch.autocast("cpu", torch.bfloat16):
+        inside = uncached.knowledge(batch)
+    for state, layers in NEEDS.items():
+        for layer in layers:
+            assert torch.equal(inside.of(state)[layer], exact.of(state)[layer])
+
+
 def test_the_bytes_are_counted_before_they_are_taken(teacher):
     cache = TeacherCache(teacher, NEEDS, DATA, CPU, budget=2**30)
     assert cache.bytes == sum(each.nbytes for each in cache.cached.values())

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from pages.parts.shell import frame, live, url_state
+from pages.parts.shell import device_check, frame, live, url_state
 from sparsekd.runs import activity, jobs, store
 from sparsekd.runs.records import UNFINISHED, Plan, State
 from sparsekd.studies import steps
@@ -40,6 +40,7 @@ def draw_sidebar() -> None:
     live.poll(draw, runs, "sidebar", seconds=5.0 if many else 2.0, patient=many)
     st.divider()
     _choose_device()
+    device_check.draw_device_check()
 
 
 def draw_steps(plan: Plan | None, with_links: bool = True) -> None:
