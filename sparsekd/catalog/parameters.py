@@ -3,7 +3,7 @@
 Forms of the dashboard, options of the command line and validation all read these classes.
 """
 
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -51,6 +51,10 @@ class Params(BaseModel):
         return {n: v for n, v in given.items() if n not in self.later or v != fields[n].default}
 
 
+AnswerControl = Literal["labels", "shuffled", "untrained", "smoothed"]
+"""What a control learns from in place of a teacher's probabilities."""
+
+
 class MethodParams(Params):
     """Parameters of a distillation method, and its cost beyond one training."""
 
@@ -63,6 +67,16 @@ class MethodParams(Params):
     def labelled_only(self) -> bool:
         """Return whether every loss term needs the gold label, so that no other example is used."""
         return False
+
+    @property
+    def answer_control(self) -> AnswerControl | None:
+        """Return what takes the place of the teacher's probabilities; None where nothing does."""
+        return None
+
+    @property
+    def needs_classes(self) -> bool:
+        """Return whether the method is for classification alone."""
+        return self.answer_control in ("labels", "smoothed")
 
     @property
     def reward_passes(self) -> int:

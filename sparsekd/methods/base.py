@@ -242,3 +242,12 @@ def soft_label_loss(outputs: BatchOutputs, temperature: float) -> Tensor:
     if outputs.regression:
         return squared_error(student, teacher)
     return soft_cross_entropy(student, teacher, temperature)
+
+
+def pseudo_label_loss(outputs: BatchOutputs) -> Tensor:
+    """Return the cross-entropy on the first teacher's most probable class.
+
+    Shapes: -> (B,).
+    Source: Lee, ICML 2013 workshop (pseudo-labels); here they are the teacher's.
+    """
+    return task_loss(outputs.student.logits, outputs.teachers[0].logits.argmax(-1))

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 import pandas as pd
 
 from sparsekd.catalog import rankings
-from sparsekd.catalog.methods import title as method_title
+from sparsekd.catalog.methods import METHODS, trained_as
 from sparsekd.errors import NotFound
 from sparsekd.runs import store
 from sparsekd.runs.records import Recipe, Run, State
@@ -36,8 +36,8 @@ def title(recipe: Recipe) -> str:
             words = [f"Student of {source}", student["choice"], size]
             if recipe.method == "fine_tuning":
                 words[0] = "Student without teacher"
-            elif recipe.method != "vanilla":
-                words.insert(0, method_title(recipe.method))
+            elif (name := trained_as(recipe.method, params["method"])) != METHODS["vanilla"].title:
+                words.insert(0, name)
             words += [f"seed {recipe.seed}", f"attempt {recipe.attempt}" if recipe.attempt else ""]
             return ", ".join(word for word in words if word)
         case "score":

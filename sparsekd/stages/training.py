@@ -15,7 +15,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from sparsekd import methods
 from sparsekd.catalog.methods import find
-from sparsekd.catalog.parameters import TrainParams
+from sparsekd.catalog.parameters import MethodParams, TrainParams
 from sparsekd.data import Encoded
 from sparsekd.errors import Incompatible
 from sparsekd.runs import store
@@ -23,6 +23,7 @@ from sparsekd.runs.records import Event, Outcome
 from sparsekd.stages import inputs
 from sparsekd.stages.context import StageContext, limit_threads
 from sparsekd.stages.results import save_inspected_examples, save_model
+from sparsekd.stages.teacher_answers import smoothed, teacher_answers
 from sparsekd.tasks import TaskCard
 from sparsekd.tasks.labels import is_labelled
 from sparsekd.tasks.supervision import KnownLabels, known_labels
@@ -93,12 +94,16 @@ def prepare(
     method_card = find(recipe.method)
     method = methods.load(method_card)(method_card.params.of(method_params))
     names = recipe.teachers if method_card.least_teachers else []
-    logits = [inputs.teacher_logits(context, name, card, params) for name in names]
+    logits = teacher_answers(context, names, card, params, method.params)
     inner = names if method.reads_layers else []
     gold = KnownLabels(data.train.labels, data.selection.labels)
     labels = known_labels(card, gold, params.labelled, params.label_noise, recipe.seed)
+    if method.params.answer_control == "smoothed" and not card.regression:
+        temperature = method_params["temperature"]
+        logits = [smoothed(each, labels.train, temperature) for each in logits]
     if not is_labelled(labels.selection).any():
-        labels = replace(labels, selection=_consensus(context, names, card, params))
+        consensus = _consensus(context, names, card, params, method.params)
+        labels = replace(labels, selection=consensus)
     chosen = np.flatnonzero(is_labelled(labels.selection))
     job = TrainingJob(
         model,
@@ -118,7 +123,11 @@ def prepare(
 
 
 def _consensus(
-    context: StageContext, teachers: list[str], card: TaskCard, params: TrainParams
+    context: StageContext,
+    teachers: list[str],
+    card: TaskCard,
+    params: TrainParams,
+    method: MethodParams,
 ) -> NDArray[Any]:
     """Return the teachers' mean answers as labels of a selection split that has none.
 
@@ -131,7 +140,7 @@ def _consensus(
             f"{card.name} has no gold label to select an epoch by, and the method no teacher.",
             "Choose a method with a teacher, or training data with labels.",
         )
-    logits = [inputs.teacher_logits(context, name, card, params, "selection") for name in teachers]
+    logits = teacher_answers(context, teachers, card, params, method, "selection")
     if card.regression:
         return np.asarray(np.mean(logits, axis=0)[:, 0])
     return np.asarray(softmax(np.stack(logits), axis=-1).mean(axis=0).argmax(axis=-1))

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from sparsekd.catalog import rankings
 from sparsekd.catalog.method_card import MethodCard
 from sparsekd.catalog.methods import find
-from sparsekd.catalog.parameters import Params, TrainParams
+from sparsekd.catalog.parameters import MethodParams, TrainParams
 from sparsekd.catalog.stage_parameters import (
     AblateParams,
     AttributeParams,
@@ -34,7 +34,7 @@ def distil(
     method: str,
     teacher: str,
     train: TrainParams,
-    method_params: Params,
+    method_params: MethodParams,
     student: StudentParams,
     init: str = "",
     seed: int = 0,
@@ -51,6 +51,11 @@ def distil(
             method that reads layers, or nothing for a student of answers to start from.
     """
     check_teachers(find(method), [teacher, *others])
+    if method_params.answer_control == "untrained" and is_answers(teacher):
+        raise BadInput(
+            f"{teacher.split('#')[0]} holds answers: an untrained model of its shape is unknown.",
+            "Choose a teacher with weights, or another control.",
+        )
     if not init:
         init = start_of([teacher, *others], student) if is_answers(teacher) else teacher
     params = {

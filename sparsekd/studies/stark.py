@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from sparsekd.catalog.methods.fine_tuning import FineTuningParams
 from sparsekd.catalog.methods.vanilla import VanillaParams
-from sparsekd.catalog.parameters import Params, TrainParams
+from sparsekd.catalog.parameters import MethodParams, TrainParams
 from sparsekd.catalog.stage_parameters import MaskParams, ScoreParams, StudentParams
 from sparsekd.errors import BadInput
 from sparsekd.runs.records import Plan, Recipe, Step
@@ -26,7 +26,7 @@ class StudySpec:
     train: TrainParams = field(default_factory=TrainParams)
     student: StudentParams = field(default_factory=StudentParams)
     method: str = "vanilla"
-    method_params: Params = field(default_factory=VanillaParams)
+    method_params: MethodParams = field(default_factory=VanillaParams)
     score: ScoreParams = field(default_factory=ScoreParams)
     mask: MaskParams = field(default_factory=MaskParams)
     seeds: tuple[int, ...] = (0,)
@@ -64,7 +64,7 @@ def plan(spec: StudySpec) -> Plan:
 def _seed_steps(spec: StudySpec, teacher: str, seed: int) -> list[Step]:
     length = spec.train.max_length
 
-    def student_of(source: str, method: str, params: Params) -> Recipe:
+    def student_of(source: str, method: str, params: MethodParams) -> Recipe:
         return recipes.distil(
             spec.task, method, source, spec.train, params, spec.student, teacher, seed
         )

@@ -230,6 +230,11 @@ def _check(job: TrainingJob) -> None:
             "No training example has a gold label, and the method uses nothing else.",
             "Choose a method with a teacher, or training data with labels.",
         )
+    if job.method.params.needs_classes and job.card.regression:
+        raise Incompatible(
+            f"The labels of {job.card.name} are numbers; the method learns classes.",
+            "Choose a classification task, or another method.",
+        )
     if not len(job.selection):
         raise BadInput(
             "The selection split has no gold label: no epoch could be chosen.",

@@ -70,3 +70,34 @@ def test_any_number_of_teachers_but_one_is_an_error(tiny, count):
 def test_parameters_out_of_range_are_an_error():
     with pytest.raises(BadInput, match="alpha"):
         VanillaParams.of({"alpha": 1.5})
+
+
+def test_pseudo_labels_are_the_teachers_most_probable_classes_without_a_temperature():
+    params = VanillaParams(answers="labels", alpha=0.25, temperature=7)
+    terms = Vanilla(params).loss(batch_outputs(STUDENT, TEACHER, LABELS), START)
+    assert set(terms) == {"pseudo", "hard"}
+    by_hand = [  # classes 0, 1, 0: −log of the student's probability
+        math.log(1 + math.exp(-0.4 - 0.2)),
+        math.log(1 + math.exp(1.5 - 0.3)),
+        math.log(2),
+    ]
+    assert terms["pseudo"].tolist() == pytest.approx([0.25 * each for each in by_hand])
+
+
+def test_parameters_at_their_defaults_have_the_values_of_earlier_versions():
+    assert VanillaParams().values() == {"temperature": 2.0, "alpha": 0.5}
+
+
+@pytest.mark.parametrize(
+    ("values", "only"),
+    [
+        ({}, False),
+        ({"texts": "labelled"}, True),
+        ({"answers": "smoothed"}, True),
+        ({"alpha": 0}, True),
+    ],
+)
+def test_a_restriction_to_labelled_texts_and_smoothed_labels_use_labelled_examples_alone(
+    values, only
+):
+    assert VanillaParams.of(values).labelled_only is only

@@ -1,7 +1,9 @@
 """The catalogue of distillation methods: one module each, with its parameters and its `CARD`."""
 
 import pkgutil
+from collections.abc import Mapping
 from importlib import import_module
+from typing import Any
 
 from sparsekd.catalog.method_card import MethodCard, Variant
 from sparsekd.errors import unknown
@@ -35,6 +37,14 @@ def find(name: str) -> MethodCard:
 def title(name: str) -> str:
     """Return the title of a stored method, or its name where this version does not have it."""
     return METHODS[name].title if name in METHODS else name
+
+
+def trained_as(name: str, values: Mapping[str, Any]) -> str:
+    """Return the title of the variant that parameters make of a method, else of the method."""
+    for variant in METHODS[name].variants.values() if name in METHODS else ():
+        if variant.values.items() <= values.items():
+            return variant.title
+    return title(name)
 
 
 def variants() -> dict[str, Variant]:

@@ -3,10 +3,10 @@
 from pydantic import Field
 
 from sparsekd.catalog.method_card import MethodCard
-from sparsekd.catalog.methods.vanilla import VanillaParams
+from sparsekd.catalog.methods.vanilla import MixtureParams
 
 
-class MiniLMParams(VanillaParams):
+class MiniLMParams(MixtureParams):
     """Parameters of MiniLM-style distillation.
 
     Source: Wang et al., NeurIPS 2020, arXiv 2002.10957; the mixture is a choice of this project.

@@ -5,10 +5,10 @@ from typing import Literal
 from pydantic import Field
 
 from sparsekd.catalog.method_card import MethodCard, Variant
-from sparsekd.catalog.methods.vanilla import VanillaParams
+from sparsekd.catalog.methods.vanilla import MixtureParams
 
 
-class PKDParams(VanillaParams):
+class PKDParams(MixtureParams):
     """Parameters of patient distillation.
 
     Source: Sun et al., EMNLP 2019, arXiv 1908.09355.

@@ -6,7 +6,7 @@ Every student has the same initial weights, data, seeds, budget and number of at
 from dataclasses import dataclass
 
 from sparsekd.catalog.methods.vanilla import VanillaParams
-from sparsekd.catalog.parameters import Params
+from sparsekd.catalog.parameters import MethodParams
 from sparsekd.catalog.stage_parameters import StudentParams
 from sparsekd.errors import BadInput
 from sparsekd.runs.records import Plan, Recipe, Step
@@ -131,7 +131,11 @@ class _SeedSteps:
         return self.distil("vanilla", teacher, params, shape)
 
     def distil(
-        self, method: str, teachers: list[str], params: Params, shape: StudentParams | None = None
+        self,
+        method: str,
+        teachers: list[str],
+        params: MethodParams,
+        shape: StudentParams | None = None,
     ) -> Recipe:
         spec, (first, *others) = self.spec, teachers
         return recipes.distil(

@@ -97,6 +97,12 @@ def check(spec: ComparisonSpec, variant: StudentVariant) -> None:
         BadInput: too few teachers, or no room for an assistant; Incompatible: layers that the
             method cannot match.
     """
+    card = references.cards().get(spec.task)
+    if card and card.regression and variant.params(spec.changes).needs_classes:
+        raise Incompatible(
+            f"{roles.title(variant.name)}: the labels of {card.name} are numbers, not classes.",
+            "Choose a classification task, or another variant.",
+        )
     number = roles.teacher_number(variant.source)
     if number and number > len(spec.teachers):
         raise BadInput(

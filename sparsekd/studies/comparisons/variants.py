@@ -7,7 +7,7 @@ from typing import Any
 from sparsekd.catalog import methods
 from sparsekd.catalog.method_card import MethodCard
 from sparsekd.catalog.methods import METHODS
-from sparsekd.catalog.parameters import Params
+from sparsekd.catalog.parameters import MethodParams
 from sparsekd.errors import unknown
 from sparsekd.studies import roles
 
@@ -33,7 +33,7 @@ class StudentVariant:
         """Return the name in the catalogue: the name without its source."""
         return roles.split_name(self.name)[0]
 
-    def params(self, changes: Mapping[str, Mapping[str, Any]]) -> Params:
+    def params(self, changes: Mapping[str, Mapping[str, Any]]) -> MethodParams:
         """Return the method's parameters: changes of the method, the variant's, its own changes."""
         own = {**changes.get(self.card.name, {}), **self.values, **changes.get(self.method, {})}
         return self.card.params.of(own)

@@ -14,7 +14,7 @@ import pandas as pd
 
 from sparsekd.catalog import rankings
 from sparsekd.catalog.methods.fine_tuning import FineTuningParams
-from sparsekd.catalog.parameters import Params, TrainParams
+from sparsekd.catalog.parameters import MethodParams, TrainParams
 from sparsekd.catalog.stage_parameters import MaskParams, ScoreParams, StudentParams
 from sparsekd.runs.records import Plan, Recipe, Step
 from sparsekd.studies import recipes
@@ -127,14 +127,14 @@ class _SeedSteps:
                 yield Step("dense_try", self.student(method, params, self.dense, attempt))
 
     def sparse(
-        self, role: str, method: str, params: Params, scores: str, lam: float, sparsity: float
+        self, role: str, method: str, params: MethodParams, scores: str, lam: float, sparsity: float
     ) -> Iterator[Step]:
         """Yield one cell: the teacher pruned at λ and sparsity, and its student."""
         teacher = self.pruned("scores", sparsity, scores, lam)
         yield Step("sparse_teacher", teacher)
         yield Step(role, self.student(method, params, teacher.run_id))
 
-    def mask_controls(self, method: str, params: Params) -> Iterator[Step]:
+    def mask_controls(self, method: str, params: MethodParams) -> Iterator[Step]:
         """Yield students of teachers that lost as many units by the rankings that are controls."""
         for card in self.spec.control_rankings:
             for sparsity in self.spec.positive_sparsities:
@@ -155,7 +155,7 @@ class _SeedSteps:
         length = self.spec.train.max_length
         return recipes.prune(self.spec.task, self.dense, scores, params, length, seed)
 
-    def student(self, method: str, params: Params, teacher: str, attempt: int = 0) -> Recipe:
+    def student(self, method: str, params: MethodParams, teacher: str, attempt: int = 0) -> Recipe:
         """Return a student; further attempts have other random draws."""
         spec = self.spec
         return recipes.distil(

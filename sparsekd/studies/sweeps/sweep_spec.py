@@ -6,7 +6,7 @@ from typing import Any
 
 from sparsekd.catalog import rankings
 from sparsekd.catalog.methods import METHODS, find
-from sparsekd.catalog.parameters import Params, TrainParams
+from sparsekd.catalog.parameters import MethodParams, TrainParams
 from sparsekd.catalog.ranking_card import RankingCard
 from sparsekd.catalog.stage_parameters import MaskParams, ScoreParams, StudentParams
 from sparsekd.errors import BadInput, unknown
@@ -65,7 +65,7 @@ class SweepSpec:
         """Return the rankings whose masks are controls."""
         return [rankings.find(name) for name in rankings.CONTROLS if name in self.controls]
 
-    def params(self, method: str) -> Params:
+    def params(self, method: str) -> MethodParams:
         """Return a method's parameters, with the changes."""
         return find(method).params.of(dict(self.changes.get(method, {})))
 

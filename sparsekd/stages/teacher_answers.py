@@ -1,0 +1,84 @@
+"""The answers that a student learns from: its teachers', or what a control puts in their place."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import softmax
+
+from sparsekd.catalog.parameters import MethodParams, TrainParams
+from sparsekd.catalog.stage_parameters import StudentParams
+from sparsekd.knowledge.evaluation import Logits, predict
+from sparsekd.models import architectures, students
+from sparsekd.stages import inputs
+from sparsekd.stages.context import StageContext, limit_threads
+from sparsekd.tasks import TaskCard
+from sparsekd.tasks.answers.values import FLOOR
+from sparsekd.tasks.labels import is_labelled
+
+SHUFFLE, UNTRAINED = 1, 2  # beside the run's seed: unlike the draws of its student
+
+
+def teacher_answers(
+    context: StageContext,
+    names: list[str],
+    card: TaskCard,
+    params: TrainParams,
+    method: MethodParams,
+    split: str = "train",
+) -> list[Logits]:
+    """Return the logits that stand for each teacher's answers to a split.
+
+    Those of smoothed labels are `smoothed`, made of these.
+
+    Shapes: -> one (N, C) per teacher, N here the number of examples.
+    """
+    if method.answer_control == "untrained":
+        return [_untrained(context, name, card, params, split) for name in names]
+    logits = [inputs.teacher_logits(context, name, card, params, split) for name in names]
+    if method.answer_control != "shuffled":
+        return logits
+    return [shuffled(each, context.recipe.random_seed) for each in logits]
+
+
+def shuffled(logits: Logits, seed: int) -> Logits:
+    """Return the answers of other texts: the same ones, in an order drawn by seed.
+
+    Shapes: (N, C) -> (N, C).
+    """
+    return np.random.default_rng([seed, SHUFFLE]).permutation(logits)
+
+
+def smoothed(logits: Logits, labels: NDArray[Any], temperature: float) -> Logits:
+    """Return logits of smoothed gold labels that are as confident as the teacher.
+
+    At the temperature the gold class has the teacher's mean confidence, the mean over the texts of
+    its highest probability, and the other classes share the rest. Texts without a gold label have
+    zeros, which no term reads.
+
+    Shapes: logits (N, C), labels (N,) -> (N, C).
+    Source: Yuan et al., CVPR 2020, arXiv 1909.11723 (a teacher that is smoothed labels).
+    """
+    classes = logits.shape[1]
+    confidence = float(softmax(logits / temperature, axis=1).max(axis=1).mean())
+    rest = max((1 - confidence) / (classes - 1), FLOOR)
+    gold = max(confidence, FLOOR)
+    found = np.full(logits.shape, temperature * np.log(rest), dtype=np.float32)
+    known = np.flatnonzero(is_labelled(labels))
+    found[known, labels[known]] = temperature * np.log(gold)
+    found[~is_labelled(labels)] = 0
+    return found
+
+
+def _untrained(
+    context: StageContext, reference: str, card: TaskCard, params: TrainParams, split: str
+) -> Logits:
+    """Return the logits of a model of a teacher's shape with random weights, drawn by seed."""
+    teacher, tokenizer = inputs.load_classifier(reference, card)
+    limit_threads(teacher)
+    shape = StudentParams(choice="random", layers=len(architectures.blocks(teacher)))
+    seed = np.random.default_rng([context.recipe.random_seed, UNTRAINED]).integers(2**31)
+    model = students.initial(teacher, shape, int(seed))
+    data = inputs.Splits(card, tokenizer, params.max_length)[split]
+    data = inputs.subsample(data, params.train_examples if split == "train" else 0)
+    return predict(model, data, context.device, context.progress_callback("untrained teacher"))
