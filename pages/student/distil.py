@@ -239,7 +239,7 @@ def draw_budget(
 def draw_launch(wanted: list[Recipe], task: TaskCard, train: TrainParams) -> None:
     """Draw the estimate, and the button that queues the runs."""
     launch = students_launch(wanted)
-    launch_cost.draw_estimate(task, train, launch.trainings, launch.what)
+    launch_cost.draw_estimate(task, train, launch.trainings, launch.what, wanted)
     if st.button("Distil", type="primary", icon=":material/play_arrow:", key="distil.go"):
         jobs.submit(wanted, frame.chosen_device())
         st.session_state.pop("distil.clone", None)
@@ -251,7 +251,8 @@ def draw_study_launch(study: stark.StudySpec, task: TaskCard, train: TrainParams
     """Draw the estimate of a study, and the button that queues it."""
     plan = stark.plan(study)
     launch = plan_launch(plan)
-    launch_cost.draw_estimate(task, train, launch.trainings, launch.what)
+    runs = [step.recipe for step in plan.steps]
+    launch_cost.draw_estimate(task, train, launch.trainings, launch.what, runs)
     if st.button("Run the study", type="primary", icon=":material/play_arrow:", key="study.go"):
         jobs.submit_plan(plan, frame.chosen_device())
         first = next(s.recipe for s in plan.steps if s.recipe.stage == "distil")

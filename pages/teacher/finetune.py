@@ -73,9 +73,9 @@ def draw_form() -> None:
     seed = int(st.number_input("Seed", 0, 2**31 - 1, 0, key="finetune.seed", width=160))
     with frame.error_boundary():
         train = validated(TrainParams, values)
-        launch_cost.draw_estimate(card, train, 1, "1 run", "finetune")
+        recipe = recipes.finetune(card.name, checkpoint, train, seed)
+        launch_cost.draw_estimate(card, train, 1, "1 run", [recipe], "finetune")
         if st.button("Fine-tune", type="primary", icon=":material/play_arrow:", key="finetune.go"):
-            recipe = recipes.finetune(card.name, checkpoint, train, seed)
             jobs.submit([recipe], frame.chosen_device())
             url_state.jump(teacher=recipe.run_id)
 

@@ -27,7 +27,7 @@ from sparsekd.cli.tasks import TaskRequest
 from sparsekd.errors import BadInput, SparseKDError
 from sparsekd.runs import answer_files, jobs, references
 from sparsekd.runs.records import Plan, Recipe
-from sparsekd.studies import recipes, results
+from sparsekd.studies import recipes, results, training_cost
 from sparsekd.studies.comparisons import comparison, comparison_results, comparison_spec, variants
 from sparsekd.studies.comparisons.comparison_spec import ComparisonSpec
 from sparsekd.studies.model_answers import ModelAnswers
@@ -111,6 +111,7 @@ def compare(request: CompareRequest) -> None:
     check_answers(comparing.references, card, comparing.train)
     plan = comparison.plan(comparing)
     note(f"Comparison {plan.id}: {plan.title}, {len(plan.steps)} runs")
+    note(training_cost.memory((step.recipe for step in plan.steps), request.device))
     jobs.submit_plan(plan, request.device)
     wait_for(plan.steps, keep_going=True)
     _print(request, card, plan, left_out)

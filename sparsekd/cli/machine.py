@@ -9,7 +9,7 @@ from sparsekd.cli.options import Request
 from sparsekd.cli.output import note, output, print_json
 from sparsekd.cli.tasks import ColumnsRequest, describe
 from sparsekd.errors import BadInput
-from sparsekd.runs import jobs, references
+from sparsekd.runs import device_checks, jobs, references
 
 
 class BenchRequest(ColumnsRequest):
@@ -27,8 +27,8 @@ def devices(request: Request) -> None:
     from sparsekd.models.devices import available
 
     found = available()
-    text = "\n".join(f"{device.name:8} {device.words}" for device in found)
-    output(request, [asdict(device) for device in found], text)
+    lines = [f"{each.name:8} {each.words}; {device_checks.in_words(each.name)}" for each in found]
+    output(request, [asdict(device) for device in found], "\n".join(lines))
 
 
 def bench(request: BenchRequest) -> None:

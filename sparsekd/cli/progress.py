@@ -7,16 +7,19 @@ from typing import Never
 
 from tqdm import tqdm
 
+from sparsekd.cli.output import note
 from sparsekd.errors import Cancelled, SparseKDError
 from sparsekd.runs import jobs, store, tables
 from sparsekd.runs.records import RESUMABLE, Recipe, Run, State, Step
-from sparsekd.studies import roles
+from sparsekd.studies import roles, training_cost
 
 PAUSE = 0.25
 
 
 def run_one(recipe: Recipe, device: str) -> Run:
     """Submit one run and wait for its end."""
+    if recipe.stage in ("finetune", "distil", "score"):
+        note(training_cost.memory([recipe], device))
     jobs.submit([recipe], device)
     return wait_for([Step(recipe.stage, recipe)])[recipe.run_id]
 

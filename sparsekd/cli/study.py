@@ -21,7 +21,7 @@ from sparsekd.cli.progress import wait_for
 from sparsekd.cli.tasks import TaskRequest
 from sparsekd.runs import jobs, references
 from sparsekd.runs.records import Plan
-from sparsekd.studies import recipes, results, stark
+from sparsekd.studies import recipes, results, stark, training_cost
 from sparsekd.studies.model_answers import ModelAnswers
 from sparsekd.tasks import TaskCard
 
@@ -65,6 +65,7 @@ def study(request: StudyRequest) -> None:
     card = request.card()
     plan = stark.plan(request.study(card))
     note(f"Study {plan.id}: {plan.title}, {len(plan.steps)} runs")
+    note(training_cost.memory((step.recipe for step in plan.steps), request.device))
     jobs.submit_plan(plan, request.device)
     wait_for(plan.steps)
     _print(request, card, plan)

@@ -30,7 +30,7 @@ from sparsekd.errors import BadInput, SparseKDError
 from sparsekd.runs import jobs, references
 from sparsekd.runs.records import Plan, Run, State, Step
 from sparsekd.scheduler.executors.local import cores
-from sparsekd.studies import command, cost
+from sparsekd.studies import command, cost, training_cost
 from sparsekd.studies.sweeps import search, search_plan, sweep_file, sweep_spec
 from sparsekd.studies.sweeps.search_plan import SearchTrial
 from sparsekd.studies.sweeps.sweep import plan as plan_of
@@ -123,11 +123,12 @@ def sweep(request: SweepRequest) -> None:
     specs = sweep_file.expand(request.declaration(), cards)
     trials = request.search
     plans = [search_plan.expected_plan(s, trials) if trials else plan_of(s) for s in specs]
-    costs = [cost.estimate(plan) for plan in plans]
+    costs = [cost.estimate(plan, request.device) for plan in plans]
     for spec, plan, estimate in zip(specs, plans, costs, strict=True):
         name = "Search" if trials else f"Study {plan.id}"
         note(f"{name}: {plan.title}, {trials or spec.cell_count} cells to choose from per method")
         note(cost.in_words(estimate, cores()))
+        note(training_cost.memory((step.recipe for step in plan.steps), request.device))
     if request.dry_run:
         if request.as_json:
             pairs = zip(plans, costs, strict=True)

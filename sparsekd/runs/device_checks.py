@@ -111,6 +111,17 @@ def progress() -> CheckProgress | None:
     return replace(found, alive=alive)
 
 
+def in_words(device_name: str) -> str:
+    """Return when a device was checked and with which torch, or that it was not."""
+    check = load(device_name)
+    if check is None:
+        return "not checked yet: run the check"
+    wrong = check.differ + check.failed
+    found = f": {wrong} of {wrong + check.ok} steps are wrong" if wrong else ""
+    when = time.strftime("%d %B %Y", time.localtime(check.checked))
+    return f"checked on {when}, torch {check.torch}{found}"
+
+
 def load(device_name: str) -> DeviceCheck | None:
     """Return the last check of a device; None where it was never checked.
 

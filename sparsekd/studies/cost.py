@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
-from sparsekd.runs import store
+from sparsekd.runs import jobs, store
 from sparsekd.runs.records import Plan, Recipe, Run, State
 from sparsekd.system.files import folder_size
 from sparsekd.system.wording import size
@@ -21,7 +21,8 @@ class CostEstimate:
     """The cost of a plan's missing runs.
 
     `done` counts finished runs. `seconds` and `bytes` (on disk) are sums over the missing runs
-    whose kind has been measured here; `unknown` counts the others.
+    whose kind has been measured here; `unknown` counts the others. `device` is the one that the
+    times come from; empty for any.
     """
 
     missing: int
@@ -29,21 +30,24 @@ class CostEstimate:
     seconds: float
     bytes: float
     unknown: int
+    device: str = ""
 
     def wall_seconds(self, slots: int) -> float:
         """Return the seconds until the end with `slots` runs side by side, all of them busy."""
         return self.seconds / max(1, slots)
 
 
-def estimate(plan: Plan) -> CostEstimate:
+def estimate(plan: Plan, device: str = "") -> CostEstimate:
     """Return the cost of a plan's missing runs, going by finished runs of the same kind.
 
-    Runs are of one kind where stage, task, method, training and student are the same.
+    Runs are of one kind where stage, task, method, training and student are the same. Where a
+    device is named, only those that ran there count; "auto" is the one that runs land on.
     """
+    device = jobs.likely_device(device).name if device == "auto" else device
     runs = store.get_many(step.recipe.run_id for step in plan.steps)
     done = {name for name, run in runs.items() if run.state is State.DONE}
     missing = [step.recipe for step in plan.steps if step.recipe.run_id not in done]
-    known = _measured(missing)
+    known = _measured(missing, device)
     costs = [known.get(kind(recipe)) for recipe in missing]
     measured = [cost for cost in costs if cost is not None]
     return CostEstimate(
@@ -52,6 +56,7 @@ def estimate(plan: Plan) -> CostEstimate:
         seconds=sum(seconds for seconds, _ in measured),
         bytes=sum(size for _, size in measured),
         unknown=len(missing) - len(measured),
+        device=device,
     )
 
 
@@ -64,13 +69,13 @@ def kind(recipe: Recipe) -> str:
     return json.dumps(parts, sort_keys=True)
 
 
-def _measured(missing: Iterable[Recipe]) -> dict[str, tuple[float, float]]:
+def _measured(missing: Iterable[Recipe], device: str) -> dict[str, tuple[float, float]]:
     """Return median seconds and bytes of the finished runs of each kind that is missing."""
     wanted = {kind(recipe) for recipe in missing}
     alike: dict[str, list[Run]] = defaultdict(list)
     for run in store.runs(states=[State.DONE]) if wanted else []:
         name = kind(run.recipe)
-        if name in wanted:
+        if name in wanted and device in ("", run.device):
             alike[name].append(run)
     return {
         name: (
@@ -88,14 +93,15 @@ def in_words(estimate: CostEstimate, slots: int) -> str:
     words = f"{estimate.missing:,} runs to do"
     words += f", {estimate.done:,} are there already" if estimate.done else ""
     known = estimate.missing - estimate.unknown
+    where = f"on {estimate.device}" if estimate.device else "here"
     if not known:
-        return f"{words}. How long they take is not known yet: nothing like them has run here."
+        return f"{words}. How long they take is not known yet: nothing like them has run {where}."
     side = f", {slots} side by side" if slots > 1 else ""
     seconds = duration(estimate.wall_seconds(slots))
     words += f": about {seconds}{side}, {size(estimate.bytes)} of disk"
     if estimate.unknown:
-        words += f", and {estimate.unknown:,} runs of kinds that have not run here yet"
-    return f"{words}. Going by finished runs of the same kind."
+        words += f", and {estimate.unknown:,} runs of kinds that have not run {where} yet"
+    return f"{words}. Going by finished runs of the same kind {where}."
 
 
 def time_left(estimate: CostEstimate, running: int) -> str:

@@ -1,16 +1,17 @@
 """The cost of one training before it starts: optimiser steps, and time going by earlier runs."""
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 
 from sparsekd.catalog.methods import METHODS
 from sparsekd.catalog.parameters import MethodParams, TrainParams
-from sparsekd.runs import store
+from sparsekd.runs import jobs, peak_memory, store
 from sparsekd.runs.records import Recipe, Run, State
 from sparsekd.studies.cost import duration
-from sparsekd.system.wording import counted
+from sparsekd.system.wording import counted, size
 from sparsekd.tasks.cards import TaskCard
 from sparsekd.tasks.splits import selection_size
 
@@ -60,9 +61,13 @@ def _method(recipe: Recipe) -> MethodParams:
     return METHODS[recipe.method].params.of(recipe.params["method"])
 
 
-def throughput(stage: str, task: str) -> tuple[float, int] | None:
-    """Return the median examples per second of earlier runs, and their number; None without any."""
-    rates = [rate for run in store.runs(stage, [State.DONE], task) if (rate := _rate(run))]
+def throughput(stage: str, task: str, device: str) -> tuple[float, int] | None:
+    """Return the median examples per second of earlier runs on a device, and their number.
+
+    None where no such run has finished there.
+    """
+    runs = [run for run in store.runs(stage, [State.DONE], task) if run.device == device]
+    rates = [rate for run in runs if (rate := _rate(run))]
     return (float(np.median(rates)), len(rates)) if rates else None
 
 
@@ -72,17 +77,36 @@ def _rate(run: Run) -> float | None:
     return seen / run.seconds if seen and run.seconds else None
 
 
-def estimate(cost: TrainingCost | None, stage: str, task: str, trainings: int, what: str) -> str:
-    """Return in words what `what`, a number of trainings, costs in steps and time."""
+def estimate(
+    cost: TrainingCost | None, stage: str, task: str, trainings: int, what: str, device: str
+) -> str:
+    """Return in words what `what`, a number of trainings, costs in steps and time on a device."""
     if cost is None:
         return f"{what}. The number of steps is unknown until the data is loaded."
     each = " each" if trainings > 1 else ""
     steps = f"{what}, at most {cost.steps:,} optimiser steps{each}"
-    known = throughput(stage, task)
+    known = throughput(stage, task, device)
     if known is None:
-        return f"{steps}. The time is unknown: no such run has finished here."
+        return f"{steps}. The time is unknown: no such run has finished on {device}."
     rate, runs = known
+    time = duration(trainings * cost.examples / rate)
     return (
-        f"{steps}: about {duration(trainings * cost.examples / rate)} on one device, going by the "
-        f"{rate:,.0f} examples/s of {counted(runs, 'earlier run')} on {task}."
+        f"{steps}: about {time} on {device} one by one, going by the "
+        f"{rate:,.0f} examples/s of {counted(runs, 'earlier run')} on {task} there."
     )
+
+
+def memory(recipes: Iterable[Recipe], device: str) -> str:
+    """Return in words how much of a device's memory the largest of some runs takes."""
+    on = jobs.likely_device(device)
+    found = peak_memory.largest(recipes, on.name)
+    if found is None:
+        return "Peak memory: unknown until the models are here."
+    recipe, peak = found
+    whole = f" of {size(on.memory)}" if on.memory else ""
+    words = (
+        f"Peak memory: at most about {size(peak)}{whole} on {on.name}, by its {recipe.stage} run"
+    )
+    if on.memory and peak > on.memory:
+        words += "; that may not fit. Lower batch_size or max_length"
+    return f"{words}."

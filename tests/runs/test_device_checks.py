@@ -29,6 +29,14 @@ def test_a_check_with_a_step_that_failed_or_differs_has_not_passed():
     assert not check("cpu", differ=1).passed
 
 
+def test_a_device_is_called_checked_or_not_checked_yet(home: Path):
+    assert device_checks.in_words("cpu") == "not checked yet: run the check"
+    device_checks.save(check("cpu"))
+    assert device_checks.in_words("cpu") == "checked on 09 September 2001, torch 2.13.0"
+    device_checks.save(check("cpu", differ=1, failed=1))
+    assert device_checks.in_words("cpu").endswith("torch 2.13.0: 2 of 5 steps are wrong")
+
+
 @pytest.mark.parametrize("text", ["{", '{"cpu": {}}'])
 def test_a_damaged_file_is_named(home: Path, text: str):
     (home / device_checks.FILE).write_text(text)

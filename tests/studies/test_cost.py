@@ -62,6 +62,19 @@ def test_a_finished_plan_costs_nothing():
     assert "already" in cost.in_words(found, 2)
 
 
+def test_times_come_from_the_device_that_was_chosen():
+    plan = sweep.plan(SMALL)
+    run = store.create(next(s for s in plan.steps if s.role == "trial_student").recipe)
+    store.start(run.id, "cuda:0", 1)
+    store.finish(run.id, State.DONE, Outcome(), 5.0)
+    there = cost.estimate(plan, "cuda:0")
+    assert there.seconds == cost.estimate(plan).seconds > 0
+    assert "Going by finished runs of the same kind on cuda:0." in cost.in_words(there, 1)
+    elsewhere = cost.estimate(plan, "auto")  # this machine has its processor alone
+    assert elsewhere.seconds == 0
+    assert "nothing like them has run on cpu" in cost.in_words(elsewhere, 1)
+
+
 @pytest.mark.parametrize(
     ("seconds", "words"),
     [(None, "–"), (float("nan"), "–"), (3.21, "3.2 s"), (61, "61 s"), (125, "2 min 5 s"),

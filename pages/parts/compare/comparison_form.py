@@ -175,7 +175,8 @@ def draw_cost(plan: Plan, train: TrainParams) -> None:
         height="content",
     )
     launch = plan_launch(plan)
-    launch_cost.draw_estimate(task, train, launch.trainings, launch.what)
+    runs = [step.recipe for step in plan.steps]
+    launch_cost.draw_estimate(task, train, launch.trainings, launch.what, runs)
 
 
 def draw_launch(plan: Plan) -> None:

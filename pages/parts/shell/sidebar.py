@@ -3,7 +3,7 @@
 import streamlit as st
 
 from pages.parts.shell import device_check, frame, live, url_state
-from sparsekd.runs import activity, jobs, store
+from sparsekd.runs import activity, device_checks, jobs, store
 from sparsekd.runs.records import UNFINISHED, Plan, State
 from sparsekd.studies import steps
 from sparsekd.studies.steps import StepProgress, StudyStep
@@ -119,7 +119,8 @@ def _choose_device() -> None:
         key="device",
         help="Where new runs compute: one at a time on a GPU, one per CPU core.",
     )
-    st.caption(frame.plain("; ".join(f"{name}: {what}" for name, what in found.items())))
+    facts = [f"{name}: {what}; {device_checks.in_words(name)}" for name, what in found.items()]
+    st.caption(frame.plain(". ".join(facts) + "."))
     if st.button("Detect devices", icon=":material/refresh:", type="tertiary"):
         with st.spinner("Detecting devices …"):
             jobs.detect_devices()

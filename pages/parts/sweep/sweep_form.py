@@ -16,7 +16,7 @@ from sparsekd.catalog.stage_parameters import MaskParams, ScoreParams, StudentPa
 from sparsekd.runs import jobs, store
 from sparsekd.runs.records import Plan, Recipe, State
 from sparsekd.scheduler.capacity import parallel_runs
-from sparsekd.studies import cost, recipes, stats
+from sparsekd.studies import cost, recipes, stats, training_cost
 from sparsekd.studies.sweeps import sweep, sweep_spec
 from sparsekd.studies.sweeps.sweep_defaults import (
     default_sweep,
@@ -213,12 +213,14 @@ def draw_budget(spec: SweepSpec, key: str) -> SweepSpec:
 def draw_launch(spec: SweepSpec) -> None:
     """Draw the cost, and the button that queues the missing runs."""
     plan = sweep.plan(spec)
-    budget = cost.estimate(plan)
+    budget = cost.estimate(plan, frame.chosen_device())
     words = f"**{counted(len(plan.steps), 'run')}**: {sweep_spec.describe_grid(spec)}."
     if spec.positive_sparsities:
         words += f" Each method chooses from {counted(spec.cell_count, 'cell')}."
     st.markdown(words)
-    st.caption(frame.plain(cost.in_words(budget, parallel_runs(frame.chosen_device()))))
+    time = cost.in_words(budget, parallel_runs(frame.chosen_device()))
+    memory = training_cost.memory((step.recipe for step in plan.steps), frame.chosen_device())
+    st.caption(frame.plain(f"{time} {memory}"))
     if len(spec.seeds) < stats.LEAST_SEEDS:
         st.caption(f"Fewer than {stats.LEAST_SEEDS} seeds: there will be no verdict.")
     complete = not budget.missing and any(other.id == plan.id for other in store.plans())

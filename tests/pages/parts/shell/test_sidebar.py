@@ -15,3 +15,6 @@ def test_the_device_picker_says_what_each_device_is(open_page: Open, home: Path)
 
     assert [device.name for device in jobs.devices(detect=False)] == ["cpu"]
     assert app.selectbox(key="device").options == ["auto", "cpu: test processor"]
+    assert "cpu: test processor; not checked yet: run the check." in [
+        each.value.replace("\\", "") for each in app.sidebar.caption
+    ]
