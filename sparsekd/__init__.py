@@ -9,4 +9,10 @@ neurons per layer, D hidden size, C classes (1 for regression), N teachers, U un
 then all neurons, layer by layer).
 """
 
+import os
+
+# torch reads this once, when it is loaded: what has no kernel on an Apple GPU (mps) is computed on
+# the processor, and torch warns of each such operation in the run's log.
+os.environ.setdefault("PYTORCH_ENABLE_MPS_FALLBACK", "1")
+
 __version__ = "0.1.0"

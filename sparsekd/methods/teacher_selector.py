@@ -67,7 +67,7 @@ class TeacherSelector:
         """
         states, actions = (torch.cat(part) for part in zip(*self.window, strict=True))
         self.window = []
-        value = torch.tensor(accuracy, device=self.device)
+        value = torch.tensor(accuracy, dtype=torch.float32, device=self.device)
         baseline = self.accuracy.value if self.accuracy.sums[1] else value
         advantage = (1 - self.params.gamma) * (value - baseline)
         self.policy.update(states, actions, advantage.expand(len(states)))
