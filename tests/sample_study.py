@@ -1,6 +1,7 @@
 """A demo study in the store, written by hand: no training, no torch."""
 
 import json
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ from sparsekd.catalog.stage_parameters import MaskParams, StudentParams
 from sparsekd.runs import store
 from sparsekd.runs.records import Event, Outcome, Plan, Progress, Recipe, Run, State, Step
 from sparsekd.studies import stark
+from sparsekd.tasks import demo
 from sparsekd.units import masking
 from sparsekd.units.jacobians import build
 from sparsekd.units.shape import ModelShape, parameters, pruned
@@ -78,15 +80,16 @@ def _outcome(step: Step, where: Path) -> Outcome:
         return Outcome(facts={"jacobian": "kept", "examples": {"selection": EXAMPLES}})
     shape = _shape(step, where)
     (where / "shape.json").write_text(json.dumps(shape.to_json()), encoding="utf-8")
-    metrics = {}
+    metrics, examples = {}, {}
     for split in ("selection", "validation"):
-        logits, labels = sample_outputs(SKILL[step.role], step.seed, split)
+        logits, labels = sample_outputs(SKILL[step.role], step.seed, split, step.recipe.task)
         np.save(where / f"logits-{split}.npy", logits)
         np.save(where / f"labels-{split}.npy", labels)
         hits = float((logits.argmax(axis=1) == labels).mean())
+        examples[split] = len(labels)
         metrics[split] = {"accuracy": hits, "loss": 1.2 - hits}
     facts = {"parameters": parameters(shape), "steps": 400, "epochs": 4, "best_epoch": 4}
-    facts["examples"] = {"selection": EXAMPLES, "validation": EXAMPLES}
+    facts["examples"] = examples
     if step.recipe.stage != "prune":
         facts |= {"training_examples": 4500, "examples_per_second": 1800.0}
     return Outcome(metrics, facts)
@@ -140,14 +143,26 @@ def _jacobian(folder: Path) -> None:
     build(folder, fill, labels, 2, (LAYERS, HEADS, NEURONS))
 
 
-def sample_outputs(skill: float, seed: int, split: str) -> tuple[np.ndarray, np.ndarray]:
-    """Return logits that are right for about a share `skill` of the examples."""
+def sample_outputs(
+    skill: float, seed: int, split: str, task: str = "demo/sentiment"
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return logits that are right for about a share `skill` of the examples.
+
+    Those of validation answer the demo task's own texts.
+    """
     gold = np.random.default_rng(len(split)).integers(0, 2, EXAMPLES)
+    if split == "validation":
+        gold = _labels(task, split)
     drawn = np.random.default_rng([seed, len(split), round(1000 * skill)])
-    answers = np.where(drawn.random(EXAMPLES) < skill, gold, 1 - gold)
-    sure = drawn.uniform(0.5, 4, EXAMPLES)
+    answers = np.where(drawn.random(len(gold)) < skill, gold, 1 - gold)
+    sure = drawn.uniform(0.5, 4, len(gold))
     logits = np.stack([-sure, sure], axis=1) * np.where(answers == 1, 1, -1)[:, None] / 2
     return logits.astype(np.float32), gold
+
+
+@cache
+def _labels(task: str, split: str) -> np.ndarray:
+    return demo.generate(task)[split]["label"].to_numpy()
 
 
 def _events(recipe: Recipe) -> list[Event]:

@@ -1,10 +1,13 @@
 """Compare: the models of a study or comparison side by side, and the evidence."""
 
+import pandas as pd
 import streamlit as st
 
-from pages.parts.compare import comparison_view, study_view
+from pages.parts.compare import answers_view, comparison_view, example_texts, study_view
 from pages.parts.shell import frame, live, sidebar, url_state
+from sparsekd.errors import Incompatible
 from sparsekd.runs import activity, references, store
+from sparsekd.runs.outputs import Outputs
 from sparsekd.runs.records import Plan, Run
 from sparsekd.studies import command
 from sparsekd.studies.agreement import (
@@ -18,7 +21,11 @@ from sparsekd.studies.study_wording import model_title
 from sparsekd.tasks.cards import TaskCard
 from sparsekd.tasks.metrics import title
 
-MAX_ROWS = 2000  # row numbers listed
+MAX_ROWS = 2000  # examples listed
+COLUMNS = (
+    *("text", "pair", "gold", "first", "second", "divergence"),
+    *("first_confidence", "second_confidence", "row"),
+)
 RIGHT = {
     "first": "Only the first right",
     "second": "Only the second right",
@@ -70,13 +77,13 @@ def draw_examples(plan: Plan, card: TaskCard, split: str) -> None:
     if one is None or other is None or len(one[1]) != len(other[1]):
         st.caption("These models kept no outputs on the same examples.")
         return
-    table = example_agreement(card, one, other)
+    table = _agreement(card, one, other, split)
     counts = table["right"].value_counts()
     labels = NEARER if card.regression else RIGHT
     for place, (group, label) in zip(st.columns(4), labels.items(), strict=False):
         place.metric(label, int(counts.get(group, 0)), border=True)
     right = st.segmented_control(
-        "Row numbers",
+        "Examples",
         list(labels),
         default="first",
         required=True,
@@ -87,9 +94,48 @@ def draw_examples(plan: Plan, card: TaskCard, split: str) -> None:
     if rows.empty:
         st.caption("There is no such example.")
     else:
-        st.caption(f"Rows of {frame.plain(split)}, counted from 0 in the order of the data.")
-        st.dataframe(rows.head(MAX_ROWS), width="stretch", hide_index=True, height=240, key="rows")
+        _draw_rows(rows, card, split)
     frame.draw_download(table, f"{first}-against-{second}", "compare.rows")
+
+
+def _agreement(card: TaskCard, one: Outputs, other: Outputs, split: str) -> pd.DataFrame:
+    """Return the table of examples; without texts where these are gone or others, and say so."""
+    texts = example_texts.split_texts(card, split)
+    try:
+        return example_agreement(card, one, other, texts)
+    except Incompatible as error:
+        frame.show_error(error)
+        return example_agreement(card, one, other)
+
+
+def _draw_rows(rows: pd.DataFrame, card: TaskCard, split: str) -> None:
+    """Draw examples with their texts, those on which the two models differ most first."""
+    measure = "squared difference" if card.regression else "KL(first ‖ second) in nats"
+    st.caption(
+        f"Examples of {frame.plain(split)}, those on which the two differ most first ({measure}). "
+        "One seed each: another seed may be wrong on other examples."
+    )
+    number, text = st.column_config.NumberColumn, st.column_config.TextColumn
+    names = [frame.plain(name) for name in card.text]
+    st.dataframe(
+        rows.head(MAX_ROWS),
+        width="stretch",
+        hide_index=True,
+        height=320,
+        key="rows",
+        column_order=[name for name in COLUMNS if name in rows],
+        column_config={
+            "text": text(names[0].capitalize(), width="large"),
+            "pair": text(names[-1].capitalize(), width="large"),
+            "gold": "Gold",
+            "first": "First",
+            "second": "Second",
+            "first_confidence": number("First, confidence", format="percent"),
+            "second_confidence": number("Second, confidence", format="percent"),
+            "divergence": number("Difference", format="%.3f", help=measure),
+            "row": number("Row", help="Counted from 0 in the order of the data."),
+        },
+    )
 
 
 def _choose_pair(models: dict[str, Run]) -> tuple[str, str]:
@@ -131,15 +177,18 @@ def draw_page(plan: Plan) -> None:
 
 
 def draw_results(plan: Plan, found: StudyMetric) -> None:
-    """Draw verdict, seeds, tables, parameters, examples and the command."""
+    """Draw verdict, seeds, tables, stored answers, parameters, examples and the command."""
     if plan.kind == "comparison":
         comparison_view.draw_comparison(plan, found, "compare")
     else:
         draw_study(found)
+    card = references.cards().get(plan.task)
+    if card:
+        with frame.error_boundary():
+            answers_view.draw_answers(plan, card, found.split)
     st.subheader("Parameters that differ", anchor=False)
     st.caption("All else is the same: task, data, budget, initial weights, number of tries.")
     st.dataframe(parameter_differences(plan), width="stretch", hide_index=True, key="differences")
-    card = references.cards().get(plan.task)
     if card:
         st.subheader("Example by example", anchor=False)
         with frame.error_boundary():

@@ -189,6 +189,17 @@ class SampleResponse(Response):
     texts: list[list[str]]
 
 
+@dataclass(frozen=True, eq=False)
+class TextsResponse(Response):
+    """All examples of a split, in the order of the data.
+
+    Shapes: labels (N,).
+    """
+
+    labels: NDArray[Any]
+    texts: list[list[str]]
+
+
 # --- requests --------------------------------------------------------------------------------
 
 
@@ -284,6 +295,14 @@ class SampleRequest(Request):
     seed: int = Field(0, ge=0, le=2**31)
 
 
+class TextsRequest(Request):
+    """A request for all examples of a split."""
+
+    kind = "texts"
+    response = TextsResponse
+    split: Name = "validation"
+
+
 REQUESTS: dict[str, type[Request]] = {
     request.kind: request
     for request in (
@@ -292,6 +311,7 @@ REQUESTS: dict[str, type[Request]] = {
         TopTokensRequest,
         TopExamplesRequest,
         SampleRequest,
+        TextsRequest,
     )
 }
 

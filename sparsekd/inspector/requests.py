@@ -5,6 +5,7 @@ from sparsekd.inspector.protocol import (
     AttributionRequest,
     PackedMask,
     SampleRequest,
+    TextsRequest,
     TopExamplesRequest,
     TopTokensRequest,
 )
@@ -49,6 +50,11 @@ def top_examples(scores: Run, unit: Unit) -> TopExamplesRequest:
 def sample(scores: Run, seed: int) -> SampleRequest:
     """Return the request for random examples of the selection split."""
     return SampleRequest.of({"task": scores.recipe.task, "seed": seed})
+
+
+def texts(task: str, split: str) -> TextsRequest:
+    """Return the request for all examples of a split."""
+    return TextsRequest.of({"task": task, "split": split})
 
 
 def _about(scores: Run) -> dict[str, object]:

@@ -6,9 +6,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from sparsekd.errors import Incompatible
 from sparsekd.runs.outputs import Outputs
 from sparsekd.runs.records import Plan, Run, State, Step
 from sparsekd.studies import roles
+from sparsekd.tasks import agreement, calibration, metrics
 from sparsekd.tasks.cards import TaskCard
 
 
@@ -71,32 +73,53 @@ def _first(names: list[str], start: str) -> str:
     return next((name for name in names if name.startswith(start)), names[-1])
 
 
-def example_agreement(card: TaskCard, one: Outputs, other: Outputs) -> pd.DataFrame:
-    """Return both answers to each example, and which model is right (regression: nearer).
+def example_agreement(
+    card: TaskCard, one: Outputs, other: Outputs, texts: pd.DataFrame | None = None
+) -> pd.DataFrame:
+    """Return both answers to each example, those that differ most first, and which is right.
 
-    Columns: row, gold, first, second, right ("first", "second", "both" or "neither").
+    Columns: row, text and pair (where given), gold, first, second, their confidences (classes
+    only), divergence (of the second from the first, see `agreement.divergences`), right ("first",
+    "second", "both" or "neither"; of a regression: the nearer).
+
+    Args:
+        texts: The frame of the split, with the columns text and, for pairs of texts, pair.
 
     Shapes: logits (N, C), labels (N,).
+    Raises:
+        Incompatible: the texts are not those of the answers.
     """
-    gold = one[1]
+    gold, answers = one[1], [metrics.predictions(card, logits) for logits, _ in (one, other)]
+    columns: dict[str, Any] = {"row": np.arange(len(gold)), **_texts(card, texts, gold)}
     if card.regression:
-        answers = [logits[:, 0] for logits, _ in (one, other)]
         far = [np.abs(answer - gold) for answer in answers]
-        near = np.select([far[0] < far[1], far[0] > far[1]], ["first", "second"], "both")
-        return _rows(gold, answers[0], answers[1], near)
-    answers = [logits.argmax(axis=1) for logits, _ in (one, other)]
-    correct = [answer == gold for answer in answers]
-    right = np.select(
-        [correct[0] & ~correct[1], ~correct[0] & correct[1], correct[0] & correct[1]],
-        ["first", "second", "both"],
-        "neither",
-    )
-    names = np.array(card.labels)
-    return _rows(names[gold], names[answers[0]], names[answers[1]], right)
+        right = np.select([far[0] < far[1], far[0] > far[1]], ["first", "second"], "both")
+        columns |= {"gold": gold, "first": answers[0], "second": answers[1]}
+    else:
+        correct = [answer == gold for answer in answers]
+        right = np.select(
+            [correct[0] & ~correct[1], ~correct[0] & correct[1], correct[0] & correct[1]],
+            ["first", "second", "both"],
+            "neither",
+        )
+        names = np.array(card.labels)
+        columns |= {"gold": names[gold], "first": names[answers[0]], "second": names[answers[1]]}
+        for name, (logits, labels) in (("first", one), ("second", other)):
+            columns[f"{name}_confidence"] = calibration.confidences(card, logits, labels)[0]
+    columns["divergence"] = agreement.divergences(card, one[0], other[0])
+    found = pd.DataFrame(columns | {"right": right})
+    return found.sort_values("divergence", ascending=False, kind="stable", ignore_index=True)
 
 
-def _rows(
-    gold: NDArray[Any], one: NDArray[Any], other: NDArray[Any], right: NDArray[Any]
-) -> pd.DataFrame:
-    columns = {"row": np.arange(len(gold)), "gold": gold, "first": one, "second": other}
-    return pd.DataFrame(columns | {"right": right})
+def _texts(
+    card: TaskCard, texts: pd.DataFrame | None, gold: NDArray[Any]
+) -> dict[str, NDArray[Any]]:
+    """Return the columns of the texts, checked by their labels."""
+    if texts is None:
+        return {}
+    if len(texts) != len(gold) or not np.allclose(texts["label"], gold):
+        raise Incompatible(
+            f"The texts of {card.name} are not those that these models answered.",
+            "Its files have changed since, or were read in another way: train again.",
+        )
+    return {name: texts[name].to_numpy() for name in ("text", "pair") if name in texts}

@@ -15,7 +15,7 @@ LISTED = 6  # names in one sentence
 
 
 def agreement_in_words(verdicts: pd.DataFrame) -> str:
-    """Return which students agree with the dense teacher more than the one without teacher.
+    """Return which students are more like the dense teacher than the one without teacher.
 
     Args:
         verdicts: The frame of `teacher_agreement.verdicts`.
@@ -23,9 +23,12 @@ def agreement_in_words(verdicts: pd.DataFrame) -> str:
     if verdicts.empty:
         return "There is no student without teacher to compare the agreement with."
     heads = {
-        BETTER: "Agrees with the dense teacher more often than the student without teacher does",
-        WORSE: "Agrees with it less often than the student without teacher does",
-        verdict.INCONCLUSIVE: "Inconclusive against the student without teacher",
+        BETTER: "Agree with the dense teacher beyond what their accuracy explains, more than the "
+        "student without teacher does",
+        WORSE: "Agree with it less than the student without teacher does, their accuracies "
+        "allowed for",
+        verdict.INCONCLUSIVE: "Agreement beyond accuracy, inconclusive against the student without "
+        "teacher",
     }
     parts = []
     for name, head in heads.items():

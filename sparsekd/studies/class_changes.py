@@ -104,16 +104,34 @@ def changes(by_class: pd.DataFrame, pair: Transition, measure: str = "recall") -
     """
     sizes = by_class.groupby("label", sort=False)["examples"].first()
     there = [str(label) for label in sizes.index[sizes > 0]]
-    values = by_class.set_index(["label", "seed"])[["role", measure]]
-    sides = {
-        role: values.loc[values["role"] == role, measure] for role in (pair.before, pair.after)
-    }
-    pairs = {
-        label: found
-        for label in there
-        if (found := _paired(_of(sides[pair.after], label), _of(sides[pair.before], label)))
-    }
-    return _changes(pairs, there, sizes)
+    return _changes(_pairs(by_class, pair, measure), there, sizes)
+
+
+def seed_changes(by_class: pd.DataFrame, pair: Transition, measure: str = "recall") -> pd.DataFrame:
+    """Return the change of each class in each seed. Columns: label, seed, difference.
+
+    Args:
+        by_class: The frame of `table`.
+        measure: recall, precision or f1.
+    """
+    found = _pairs(by_class, pair, measure)
+    rows = [
+        {"label": label, "seed": seed, "difference": difference}
+        for label, (after, before) in found.items()
+        for seed, difference in (after - before).dropna().items()
+    ]
+    return pd.DataFrame(rows, columns=["label", "seed", "difference"])
+
+
+def _pairs(
+    by_class: pd.DataFrame, pair: Transition, measure: str
+) -> dict[str, tuple[pd.Series, pd.Series]]:
+    """Return both sides of the change by seed, for each class that has examples."""
+    values = by_class[by_class["examples"] > 0].set_index(["label", "seed"])[["role", measure]]
+    sides = [values.loc[values["role"] == role, measure] for role in (pair.after, pair.before)]
+    names = dict.fromkeys(str(label) for label in values.index.get_level_values("label"))
+    both = {label: _paired(*(_of(side, label) for side in sides)) for label in names}
+    return {label: found for label, found in both.items() if found}
 
 
 def mean_changes(card: TaskCard, found: list[Answers], pair: Transition) -> pd.DataFrame:

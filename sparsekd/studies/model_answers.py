@@ -35,12 +35,17 @@ class ModelAnswers:
     @cached_property
     def agreement(self) -> pd.DataFrame:
         """Return the frame of `teacher_agreement.rows`."""
-        return teacher_agreement.rows(self.card, self.found, self.split)
+        return teacher_agreement.rows(self.card, self.found)
 
     @cached_property
     def agreement_verdicts(self) -> pd.DataFrame:
         """Return the frame of `teacher_agreement.verdicts`."""
         return teacher_agreement.verdicts(self.plan, self.agreement)
+
+    @cached_property
+    def agreement_by_class(self) -> pd.DataFrame:
+        """Return the frame of `teacher_agreement.by_class`."""
+        return teacher_agreement.by_class(self.card, self.found)
 
     @cached_property
     def calibration(self) -> pd.DataFrame:
@@ -71,6 +76,10 @@ class ModelAnswers:
         """Return the frame of `class_changes.changes`."""
         return class_changes.changes(self.classes, pair, measure)
 
+    def seed_changes(self, pair: Transition, measure: str = "recall") -> pd.DataFrame:
+        """Return the frame of `class_changes.seed_changes`."""
+        return class_changes.seed_changes(self.classes, pair, measure)
+
     def mean_changes(self, pair: Transition) -> pd.DataFrame:
         """Return the frame of `class_changes.mean_changes`."""
         return class_changes.mean_changes(self.card, self.found, pair)
@@ -84,6 +93,7 @@ class ModelAnswers:
         return {
             "agreement": self.agreement.to_dict("records"),
             "agreement_summary": teacher_agreement.summary(self.agreement).to_dict("records"),
+            "agreement_by_class": self.agreement_by_class.to_dict("records"),
             "agreement_verdicts": self.agreement_verdicts.to_dict("records"),
             "calibration": self.calibration.to_dict("records"),
             "calibration_summary": calibration_tables.summary(self.calibration).to_dict("records"),

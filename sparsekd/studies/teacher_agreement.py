@@ -6,12 +6,12 @@ from sparsekd.runs.records import Plan
 from sparsekd.studies import models, roles, verdict
 from sparsekd.studies.models import Answers
 from sparsekd.studies.stats import mean_interval
-from sparsekd.tasks import agreement
+from sparsekd.tasks import agreement, metrics
 from sparsekd.tasks.cards import TaskCard
 
 ROWS = [
     *("role", "what", "seed", "teacher", "of", "learned", *agreement.MEASURES),
-    *("quality", "teacher_quality", "run"),
+    *("accuracy", "teacher_accuracy", "run"),
 ]
 SUMMARY = [
     *("role", "what", "teacher", "of", "learned", "agreement", "low", "high", "independent"),
@@ -19,21 +19,16 @@ SUMMARY = [
 ]
 
 
-def rows(card: TaskCard, found: list[Answers], split: str) -> pd.DataFrame:
+def rows(card: TaskCard, found: list[Answers]) -> pd.DataFrame:
     """Return one row per student and teacher; see `ROWS`.
 
     Args:
-        found: The frame of `models.answers`.
+        found: The list of `models.answers`.
 
     `of` is the teacher in words, `learned` whether the student has learned from it: every student
-    is compared with the dense teacher too. `quality` and `teacher_quality` are the task's first
-    metric; the other columns are those of `agreement.agreement`.
+    is compared with the dense teacher too. The accuracies are NaN for a regression; the other
+    columns are those of `agreement.agreement`.
     """
-    metric = card.metrics[0]
-
-    def quality(one: Answers) -> float:
-        return one.run.outcome.metrics.get(split, {}).get(metric, float("nan"))
-
     table = [
         {
             "role": pair.student.role,
@@ -45,13 +40,19 @@ def rows(card: TaskCard, found: list[Answers], split: str) -> pd.DataFrame:
             **agreement.agreement(
                 card, pair.teacher.outputs[0], pair.student.outputs[0], pair.student.outputs[1]
             ),
-            "quality": quality(pair.student),
-            "teacher_quality": quality(pair.teacher),
+            "accuracy": _accuracy(card, pair.student),
+            "teacher_accuracy": _accuracy(card, pair.teacher),
             "run": pair.student.run.id,
         }
         for pair in models.pairs(found)
     ]
     return pd.DataFrame(table, columns=ROWS)
+
+
+def _accuracy(card: TaskCard, one: Answers) -> float:
+    logits, labels = one.outputs
+    right = metrics.predictions(card, logits) == labels
+    return float("nan") if card.regression else float(right.mean())
 
 
 def summary(table: pd.DataFrame) -> pd.DataFrame:
@@ -71,23 +72,54 @@ def summary(table: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(found, columns=SUMMARY)
 
 
+def by_class(card: TaskCard, found: list[Answers]) -> pd.DataFrame:
+    """Return agreement on the examples of each class, means over seeds; a regression has none.
+
+    Columns: role, what, teacher, of, label, examples, agreement, divergence, seeds.
+
+    Args:
+        found: The list of `models.answers`.
+    """
+    columns = ["role", "what", "teacher", "of", "label"]
+    tables = [
+        agreement.by_class(
+            card, pair.teacher.outputs[0], pair.student.outputs[0], pair.student.outputs[1]
+        ).assign(
+            role=pair.student.role,
+            what=roles.title(pair.student.role),
+            teacher=pair.teacher.role,
+            of=roles.title(pair.teacher.role),
+        )
+        for pair in (models.pairs(found) if not card.regression else ())
+    ]
+    measured = ["examples", "agreement", "divergence"]
+    if not tables:
+        return pd.DataFrame(columns=[*columns, *measured, "seeds"])
+    groups = pd.concat(tables).groupby(columns, sort=False)
+    means = groups[measured].mean().assign(seeds=groups.size()).reset_index()
+    return means.astype({"examples": int})
+
+
 def _interval(group: pd.DataFrame, column: str, prefix: str) -> dict[str, float]:
     low, high = mean_interval(group[column].to_numpy())
     return {column: group[column].mean(), f"{prefix}low": low, f"{prefix}high": high}
 
 
 def verdicts(plan: Plan, table: pd.DataFrame) -> pd.DataFrame:
-    """Return whether each student agrees with the dense teacher more than one without teacher.
+    """Return whether each student is more like the dense teacher than one without teacher is.
 
-    Paired over seeds, corrected for all students of the plan. Columns: role, what, and those of
-    `verdict.Verdict`. Empty where the plan has no student without teacher.
+    Likeness is agreement beyond that of independent errors: a student that is merely more accurate
+    agrees more, too. For a regression it is the agreement itself. Paired over seeds, corrected for
+    all students of the plan. Columns: role, what, and those of `verdict.Verdict`. Empty where the
+    plan has no student without teacher.
 
     Args:
         table: The frame of `rows`.
     """
     control = models.control(plan)
     dense = table[table["teacher"] == models.TEACHER]
-    seeds = dense.pivot_table(index="seed", columns="role", values="agreement")
+    dense = dense.assign(likeness=dense["agreement"] - dense["independent"].fillna(0))
+    seeds = dense.pivot_table(index="seed", columns="role", values="likeness")
     planned = [role for role in _students(plan) if role != control]
     pairs = {
         role: (seeds[role], seeds[control])

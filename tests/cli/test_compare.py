@@ -69,7 +69,7 @@ def test_agreement_calibration_and_classes_come_from_stored_answers(compared: di
         *(("vanilla:assistant", seed, "assistant") for seed in (0, 1)),
     }
     assert not rows["fine_tuning", 0, "teacher"]["learned"]
-    assert {row["teacher_quality"] for row in rows.values() if row["teacher"] == "teacher"} == {
+    assert {row["teacher_accuracy"] for row in rows.values() if row["teacher"] == "teacher"} == {
         compared["teachers"][0]["metrics"]["validation"]["accuracy"]
     }
     accuracy = {row["run"]: row["metrics"]["accuracy"] for row in compared["rows"]}

@@ -23,13 +23,16 @@ from sparsekd.inspector.protocol import (
     PackedMask,
     SampleRequest,
     SampleResponse,
+    TextsRequest,
+    TextsResponse,
     TopExamplesRequest,
     TopExamplesResponse,
     TopTokensRequest,
     TopTokensResponse,
 )
 from sparsekd.inspector.server.serving import trim_cache
-from sparsekd.runs import store
+from sparsekd.runs import references, store
+from sparsekd.tasks import summary
 from sparsekd.units.masking import Mask
 from tests.inspector.conftest import SECONDS, end, pid
 
@@ -132,6 +135,16 @@ def test_examples_are_drawn_by_their_seed(names: Names):
 
     assert one.texts == same.texts != other.texts
     assert len(one.texts) == len(one.labels) == 3
+
+
+def test_all_examples_of_a_split_come_in_the_order_of_the_data(names: Names):
+    found = client.send(TextsRequest(task=names["task"], split="validation"), TextsResponse)
+
+    frame = summary.read_splits(references.card(names["task"]))["validation"]
+    assert [text for (text,) in found.texts] == list(frame["text"])
+    np.testing.assert_array_equal(found.labels, frame["label"])
+    with pytest.raises(NotFound, match="no split 'vlidation'"):
+        client.send(TextsRequest(task=names["task"], split="vlidation"), TextsResponse)
 
 
 # --- two clients -----------------------------------------------------------------------------

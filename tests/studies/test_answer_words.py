@@ -54,9 +54,9 @@ def test_few_examples_are_said() -> None:
 def test_agreement_is_told_against_the_student_without_teacher(answers: ModelAnswers) -> None:
     words = answer_words.agreement_in_words(answers.agreement_verdicts)
 
-    assert words.startswith("Inconclusive against the student without teacher: Student of the")
+    assert words.startswith("Agreement beyond accuracy, inconclusive against the student without")
     better = answers.agreement_verdicts.assign(verdict=verdict.BETTER)
-    assert "more often than the student without" in answer_words.agreement_in_words(better)
+    assert "more than the student without teacher does: " in answer_words.agreement_in_words(better)
     few = answers.agreement_verdicts.assign(seeds=2)
     assert answer_words.agreement_in_words(few).endswith("2 seeds of at least 5: no verdict yet.")
     assert "no student without" in answer_words.agreement_in_words(better[:0])

@@ -54,7 +54,7 @@ def test_a_teacher_that_answered_other_examples_is_left_out(plan: Plan) -> None:
 
 def test_the_summary_is_the_mean_over_seeds_of_what_the_files_say(plan: Plan) -> None:
     card = references.card(plan.task)
-    rows = teacher_agreement.rows(card, models.answers(plan, "validation"), "validation")
+    rows = teacher_agreement.rows(card, models.answers(plan, "validation"))
 
     found = teacher_agreement.summary(rows).set_index(["role", "teacher"])
     found = found.loc[("student", "sparse_teacher")]
@@ -75,21 +75,38 @@ def test_the_summary_is_the_mean_over_seeds_of_what_the_files_say(plan: Plan) ->
 
 def test_the_control_is_the_student_that_saw_no_teacher(plan: Plan) -> None:
     card = references.card(plan.task)
-    rows = teacher_agreement.rows(card, models.answers(plan, "validation"), "validation")
+    rows = teacher_agreement.rows(card, models.answers(plan, "validation"))
 
     found = teacher_agreement.verdicts(plan, rows).set_index("role")
 
     assert set(found.index) == {"trial_student", "student", "random_mask_student"}
-    dense = rows[rows["teacher"] == "teacher"].groupby("role")["agreement"].mean()
-    gap = dense["trial_student"] - dense["plain_student"]
+    dense = rows[rows["teacher"] == "teacher"].groupby("role")[["agreement", "independent"]].mean()
+    beyond = dense["agreement"] - dense["independent"]
+    gap = beyond["trial_student"] - beyond["plain_student"]
     assert found.loc["trial_student", "difference"] == pytest.approx(gap)
     assert found["seeds"].eq(5).all()
+
+
+def test_a_student_that_is_only_more_accurate_is_not_more_like_its_teacher(home: Path) -> None:
+    """The answers of the sample study err independently, the student's less often."""
+    plan = fill_plan(sample_plan(seeds=SEEDS))
+    card = references.card(plan.task)
+    rows = teacher_agreement.rows(card, models.answers(plan, "validation"))
+    dense = rows[rows["teacher"] == "teacher"].groupby("role")["agreement"].mean()
+
+    found = teacher_agreement.verdicts(plan, rows).set_index("role")
+
+    assert dense["student"] > dense["plain_student"] + 0.02
+    assert found.loc["student", "verdict"] == "inconclusive"
+    copied = rows["agreement"].where(rows["role"] != "student", rows["agreement"] + 0.05)
+    found = teacher_agreement.verdicts(plan, rows.assign(agreement=copied)).set_index("role")
+    assert found.loc["student", "verdict"] == "better"
 
 
 def test_one_seed_gives_no_verdict(home: Path) -> None:
     plan = fill_plan(sample_plan())
     card = references.card(plan.task)
-    rows = teacher_agreement.rows(card, models.answers(plan, "validation"), "validation")
+    rows = teacher_agreement.rows(card, models.answers(plan, "validation"))
 
     found = teacher_agreement.verdicts(plan, rows)
 
@@ -98,7 +115,7 @@ def test_one_seed_gives_no_verdict(home: Path) -> None:
 
 def test_nothing_finished_is_an_empty_table(home: Path) -> None:
     plan = sample_plan()
-    rows = teacher_agreement.rows(references.card(plan.task), [], "validation")
+    rows = teacher_agreement.rows(references.card(plan.task), [])
 
     assert teacher_agreement.summary(rows).empty
     assert teacher_agreement.verdicts(plan, rows).empty

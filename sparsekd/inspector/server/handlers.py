@@ -5,6 +5,7 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import softmax
 
@@ -21,6 +22,8 @@ from sparsekd.inspector.protocol import (
     Response,
     SampleRequest,
     SampleResponse,
+    TextsRequest,
+    TextsResponse,
     TopExamplesRequest,
     TopExamplesResponse,
     TopTokensRequest,
@@ -126,13 +129,18 @@ def prediction_change(before: NDArray[Any], after: NDArray[Any]) -> NDArray[np.f
 
 
 def _sample(request: SampleRequest, cache: ModelCache) -> SampleResponse:
-    frame = cache.texts(request.task).get(request.split)
-    if frame is None:
-        raise unknown("split", request.split, cache.texts(request.task))
+    frame = _split(cache, request.task, request.split)
     count = min(request.examples, len(frame))
     rows = np.random.default_rng(request.seed).choice(len(frame), count, replace=False)
     labels = frame["label"].to_numpy()[rows]
     return SampleResponse(rows, labels, _texts(cache, request.task, request.split, rows))
+
+
+def _all_texts(request: TextsRequest, cache: ModelCache) -> TextsResponse:
+    frame = _split(cache, request.task, request.split)
+    rows = np.arange(len(frame))
+    texts = _texts(cache, request.task, request.split, rows)
+    return TextsResponse(frame["label"].to_numpy(), texts)
 
 
 # --- shared ----------------------------------------------------------------------------------
@@ -169,6 +177,18 @@ def _first_examples(
     return data.select(np.arange(min(examples, len(data))))
 
 
+def _split(cache: ModelCache, task: str, split: str) -> pd.DataFrame:
+    """Return one split of a task.
+
+    Raises:
+        NotFound: the task has no such split.
+    """
+    splits = cache.texts(task)
+    if split not in splits:
+        raise unknown("split", split, splits)
+    return splits[split]
+
+
 def _texts(cache: ModelCache, task: str, split: str, rows: NDArray[np.int64]) -> list[list[str]]:
     frame = cache.texts(task)[split]
     columns = [name for name in ("text", "pair") if name in frame]
@@ -181,4 +201,5 @@ HANDLERS: dict[type[Request], Callable[[Any, ModelCache], Response]] = {
     TopTokensRequest: _top_tokens,
     TopExamplesRequest: _top_examples,
     SampleRequest: _sample,
+    TextsRequest: _all_texts,
 }
