@@ -1,13 +1,22 @@
-"""The command `evaluate`: one model on one split."""
+"""The command `evaluate`: one model on one split, class by class, and beside its teacher."""
 
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
 from pydantic import Field
 from tqdm import tqdm
 
 from sparsekd.cli.options import DeviceRequest
-from sparsekd.cli.output import output
+from sparsekd.cli.output import output, table_text
 from sparsekd.cli.scores import MAX_LENGTH, MODEL_HELP
 from sparsekd.cli.tasks import TaskRequest
+from sparsekd.errors import BadInput
 from sparsekd.runs import jobs, references
+from sparsekd.runs.outputs import Outputs
+from sparsekd.studies.agreement import example_agreement
+from sparsekd.system.files import atomic_write
+from sparsekd.tasks import TaskCard, agreement, calibration, classes
 
 
 class EvaluateRequest(DeviceRequest, TaskRequest):
@@ -16,31 +25,90 @@ class EvaluateRequest(DeviceRequest, TaskRequest):
     model: str = Field(description=MODEL_HELP)
     split: str = Field("validation", description="train, selection or validation")
     max_length: int = Field(MAX_LENGTH, description="tokens kept of a text")
+    teacher: str | None = Field(None, description="a model to say how far this one agrees with it")
+    examples: Path | None = Field(
+        None, description="csv file for every text with both answers; needs --teacher"
+    )
 
 
 def evaluate(request: EvaluateRequest) -> None:
-    """Evaluate one model on one split."""
-    from sparsekd.stages.folders import evaluate_model
+    """Evaluate one model on one split: metrics, calibration, each class, and its teacher beside it.
 
+    Raises:
+        BadInput: --examples without --teacher.
+    """
+    if request.examples and not request.teacher:
+        raise BadInput("--examples compares two models.", "Name the other one with --teacher.")
     card = request.card()
-    model = references.model(request.model)
     jobs.check_device(request.device)
-    device = jobs.devices()[0].name if request.device == "auto" else request.device
-    with tqdm(total=1.0, leave=False, disable=None, bar_format="{bar} {percentage:3.0f} %") as bar:
-
-        def on_progress(event: dict[str, int]) -> None:
-            bar.update(event["done"] / event["total"] - bar.n)
-
-        metrics, examples = evaluate_model(
-            model, card, request.split, request.max_length, device, on_progress
-        )
+    metrics, kept = _evaluate(request, card, request.model)
     loss = metrics.pop("loss")
     facts = {
         "task": card.name,
         "split": request.split,
         "metrics": metrics,
         "loss": loss,
-        "examples": examples,
+        "examples": len(kept[1]),
     }
     text = " ".join(f"{name} {value:.4f}" for name, value in metrics.items())
-    output(request, facts, f"{text} loss {loss:.4f} on {examples} examples of {request.split}")
+    text += f" loss {loss:.4f} on {len(kept[1])} examples of {request.split}"
+    more, words = _answers(card, kept)
+    if request.teacher:
+        _, of_teacher = _evaluate(request, card, request.teacher)
+        found, line = _beside_teacher(card, of_teacher, kept)
+        more, words = more | found, f"{words}\n{line}"
+        if request.examples:
+            _write_examples(request, card, of_teacher, kept, request.examples)
+    output(request, facts | more, f"{text}\n{words}".rstrip())
+
+
+def _evaluate(
+    request: EvaluateRequest, card: TaskCard, name: str
+) -> tuple[dict[str, float], Outputs]:
+    """Return a model's metrics with its answers, under a progress bar."""
+    from sparsekd.stages.folders import evaluate_model
+
+    model = references.model(name)
+    device = jobs.devices()[0].name if request.device == "auto" else request.device
+    with tqdm(total=1.0, leave=False, disable=None, bar_format="{bar} {percentage:3.0f} %") as bar:
+
+        def on_progress(event: dict[str, int]) -> None:
+            bar.update(event["done"] / event["total"] - bar.n)
+
+        return evaluate_model(model, card, request.split, request.max_length, device, on_progress)
+
+
+def _answers(card: TaskCard, kept: Outputs) -> tuple[dict[str, Any], str]:
+    """Return calibration and classes of the answers, also as text; a regression has none."""
+    if card.regression:
+        return {}, ""
+    sure, correct = calibration.confidences(card, *kept)
+    error, chance = calibration.error(sure, correct), calibration.chance_error(sure)
+    table = classes.by_class(card, *kept)
+    facts = {
+        "calibration": {"error": error, "chance": chance, "confidence": float(sure.mean())},
+        "classes": table.to_dict("records"),
+    }
+    words = f"calibration error {error:.4f} (of a perfectly calibrated model: {chance:.4f})"
+    return facts, f"{words}\n{table_text(table)}"
+
+
+def _beside_teacher(card: TaskCard, teacher: Outputs, kept: Outputs) -> tuple[dict[str, Any], str]:
+    """Return the agreement with a teacher, in all and by class, and the same as text."""
+    found = agreement.agreement(card, teacher[0], *kept)
+    table = agreement.by_class(card, teacher[0], *kept)
+    words = ", ".join(f"{name} {value:.4f}" for name, value in found.items() if value == value)
+    words = f"with the teacher: {words}"
+    facts = {"agreement": found, "agreement_by_class": table.to_dict("records")}
+    return facts, f"{words}\n{table_text(table)}" if len(table) else words
+
+
+def _write_examples(
+    request: EvaluateRequest, card: TaskCard, teacher: Outputs, kept: Outputs, path: Path
+) -> None:
+    """Write every example with both answers; the first is the teacher's."""
+    from sparsekd.data import load
+
+    texts = load(card)[request.split]
+    table: pd.DataFrame = example_agreement(card, teacher, kept, texts)
+    atomic_write(path, lambda beside: table.to_csv(beside, index=False))

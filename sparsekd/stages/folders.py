@@ -6,6 +6,7 @@ from typing import Any
 from sparsekd.knowledge.evaluation import OnProgress, evaluate, no_progress
 from sparsekd.models import architectures, loading
 from sparsekd.models.pruning import prune
+from sparsekd.runs.outputs import Outputs
 from sparsekd.stages.inputs import Splits, load_classifier
 from sparsekd.stages.prune import counts
 from sparsekd.tasks import TaskCard
@@ -19,12 +20,15 @@ def evaluate_model(
     max_length: int,
     device: str,
     report: OnProgress = no_progress,
-) -> tuple[dict[str, float], int]:
-    """Return a classifier's metrics and loss on one split, and the number of examples."""
+) -> tuple[dict[str, float], Outputs]:
+    """Return a classifier's metrics and loss on one split, and its logits with the labels.
+
+    Shapes: logits (N, C), labels (N,).
+    """
     model, tokenizer = load_classifier(reference, card)
     data = Splits(card, tokenizer, max_length)[split]
-    metrics, _ = evaluate(model, data, card, device, report)
-    return metrics, len(data)
+    metrics, logits = evaluate(model, data, card, device, report)
+    return metrics, (logits, data.labels)
 
 
 def prune_model(folder: Path, mask: Mask, out: Path) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from sparsekd.__main__ import main
@@ -109,6 +110,26 @@ def test_score_mask_prune_and_evaluate_by_files(place: Path, study: dict[str, An
     assert one["loss"] == pytest.approx(sparse["metrics"]["loss"], abs=1e-6)
 
 
+def test_a_model_is_evaluated_beside_its_teacher(place: Path, study: dict[str, Any]):
+    names, table = ids(study), place / "examples.csv"
+    words = ["--model", names["student"], "--task", str(place / "task"), "--max-length", "16"]
+    words += ["--teacher", names["sparse_teacher"], "--examples", str(table)]
+    found = json.loads(run(place / "home", "evaluate", *words, "--json").stdout)
+
+    stored = next(row for row in study["agreement"] if row["teacher"] == "sparse_teacher")
+    assert found["agreement"]["agreement"] == stored["agreement"]
+    assert found["agreement"]["divergence"] == pytest.approx(stored["divergence"], abs=1e-5)
+    (error,) = (r["error"] for r in study["calibration"] if r["run"] == names["student"])
+    assert found["calibration"]["error"] == pytest.approx(error, abs=1e-5)
+    assert sum(row["examples"] for row in found["classes"]) == found["examples"] == 80
+    examples = pd.read_csv(table)
+    assert len(examples) == 80
+    assert (examples["first"] == examples["second"]).mean() == stored["agreement"]
+    assert examples["text"].notna().all()
+    for word in ("calibration error", "with the teacher: agreement", "recall"):
+        assert word in run(place / "home", "evaluate", *words).stdout
+
+
 def test_a_probe_shows_the_controls_beside_the_scores(place: Path, study: dict[str, Any]):
     listed = json.loads(run(place / "home", "runs", "list", "--json").stdout)
     scores = next(entry["id"] for entry in listed if entry["stage"] == "score")
@@ -131,6 +152,11 @@ def test_a_probe_shows_the_controls_beside_the_scores(place: Path, study: dict[s
         (["study", "--task", "demo/sentiment", "--lam", "1.5"], "lam = 1.5", "λ"),
         (["study", "--task", "demo/sentiment", "--sparsity", "-1"], "sparsity", "Share"),
         (["study", "--task", "demo/sentiment", "--seeds", "0"], "seeds = 0", "Five"),
+        (
+            ["evaluate", "--task", "demo/sentiment", "--model", "demo:", "--examples", "x.csv"],
+            "--examples compares two models",
+            "--teacher",
+        ),
         (["study", "--task", "/no/such/folder"], "no folder", "train and validation"),
         (["study", "--task", "glue/sst2"], "needs a checkpoint", "--teacher"),
         (["finetune", "--task", "demo/sentiment", "--checkpoint", "/nowhere"], "no folder", "hub"),
