@@ -12,6 +12,7 @@ from sparsekd.studies.models import Answers
 from sparsekd.studies.stats import mean_interval
 from sparsekd.tasks import calibration
 from sparsekd.tasks.cards import TaskCard
+from sparsekd.tasks.labels import is_labelled
 
 Sure = tuple[NDArray[Any], NDArray[Any]]
 """Confidence and correctness of each example."""
@@ -64,9 +65,15 @@ def rows(card: TaskCard, found: list[Answers]) -> pd.DataFrame:
 
 
 def _temperature(card: TaskCard, one: Answers) -> float:
-    """Return the temperature fitted on the selection split; NaN without answers there."""
+    """Return the temperature fitted on the labels of the selection split that the run knew.
+
+    NaN where it kept no answers there.
+    """
     kept = outputs.load_outputs(one.run.folder, SELECTION)
-    return float("nan") if kept is None else calibration.fitted_temperature(card, *kept)
+    if kept is None:
+        return float("nan")
+    known = is_labelled(kept[1])
+    return calibration.fitted_temperature(card, kept[0][known], kept[1][known])
 
 
 def summary(table: pd.DataFrame) -> pd.DataFrame:

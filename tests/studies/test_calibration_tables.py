@@ -8,6 +8,7 @@ import pytest
 from sparsekd.runs import references, store
 from sparsekd.studies import calibration_tables, models
 from sparsekd.tasks import calibration, find
+from sparsekd.tasks.labels import UNLABELLED
 from tests.sample_study import fill_plan, sample_plan
 
 
@@ -26,6 +27,20 @@ def test_the_temperature_comes_from_the_selection_split_alone(home: Path) -> Non
     logits, labels = student.outputs
     after = calibration.error(*calibration.confidences(card, logits / temperature, labels))
     assert rows.loc[student.run.id, "error_scaled"] == pytest.approx(after)
+
+
+def test_examples_whose_label_the_run_did_not_know_fit_no_temperature(home: Path) -> None:
+    plan = fill_plan(sample_plan())
+    card, found = references.card(plan.task), models.answers(plan, "validation")
+    folder = found[0].run.folder
+    logits, labels = (np.load(folder / f"{name}-selection.npy") for name in ("logits", "labels"))
+    expected = calibration.fitted_temperature(card, logits[:100], labels[:100])
+    known = np.where(np.arange(len(labels)) < 100, labels, UNLABELLED)
+    np.save(folder / "labels-selection.npy", known)
+
+    rows = calibration_tables.rows(card, found)
+
+    assert rows["temperature"][0] == pytest.approx(expected)
 
 
 def test_bins_count_the_examples_of_all_seeds(home: Path) -> None:
