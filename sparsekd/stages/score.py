@@ -8,6 +8,7 @@ from transformers import PreTrainedModel
 
 from sparsekd.catalog.stage_parameters import ScoreParams
 from sparsekd.data import Encoded
+from sparsekd.errors import Incompatible
 from sparsekd.knowledge import scores
 from sparsekd.knowledge.gradients import PassOptions
 from sparsekd.models import architectures
@@ -16,6 +17,7 @@ from sparsekd.runs.records import Outcome
 from sparsekd.stages import inputs
 from sparsekd.stages.context import StageContext
 from sparsekd.stages.results import save_shape
+from sparsekd.stages.supervision import labels_known_to
 from sparsekd.units import jacobians
 from sparsekd.units.rescoring import rescore
 from sparsekd.units.scores import Scores
@@ -24,10 +26,22 @@ JACOBIAN_LIMIT = 2 * 2**30  # bytes that a run may keep for instant rescoring
 
 
 def run(context: StageContext) -> Outcome:
-    """Score every unit; keep the Jacobian where it fits, for scores of other students."""
+    """Score every unit; keep the Jacobian where it fits, for scores of other students.
+
+    Expressiveness is that on the gold labels that the trial student's training knew.
+
+    Raises:
+        Incompatible: it knew none on the split.
+    """
     recipe, params = context.recipe, ScoreParams.of(context.recipe.params["score"])
     teacher, splits = inputs.load_teacher(context)
-    data = splits[params.split]
+    labels = labels_known_to(recipe.inputs["student"], splits, params.split)
+    data = splits[params.split].with_labels(labels)
+    if not data.labelled.any():
+        raise Incompatible(
+            f"The split {params.split} has no gold label: expressiveness is a loss on them.",
+            "Score on a split with labels.",
+        )
     student = inputs.student_logits(context, splits, params.split)
     made_from = {"task": recipe.task, "inputs": recipe.inputs, "max_length": splits.max_length}
     found, kept = _scored(context, move(teacher, context.device), data, student, params, made_from)
@@ -35,7 +49,7 @@ def run(context: StageContext) -> Outcome:
     save_shape(context, teacher)
     layers, heads, neurons = found.shape
     facts = {"layers": layers, "heads": heads, "neurons": neurons, "examples": len(data)}
-    return Outcome({}, facts | {"jacobian": kept})
+    return Outcome({}, facts | {"gold_labels": int(data.labelled.sum()), "jacobian": kept})
 
 
 def _scored(

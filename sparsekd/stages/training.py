@@ -1,7 +1,7 @@
 """The training of a run: its job, its log and its results; shared by `finetune` and `distil`."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
@@ -10,23 +10,21 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.special import softmax
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from sparsekd import methods
 from sparsekd.catalog.methods import find
-from sparsekd.catalog.parameters import MethodParams, TrainParams
+from sparsekd.catalog.parameters import TrainParams
 from sparsekd.data import Encoded
-from sparsekd.errors import Incompatible
 from sparsekd.runs import store
 from sparsekd.runs.records import Event, Outcome
 from sparsekd.stages import inputs
 from sparsekd.stages.context import StageContext, limit_threads
 from sparsekd.stages.results import save_inspected_examples, save_model
+from sparsekd.stages.supervision import known_labels, selection_labels
 from sparsekd.stages.teacher_answers import smoothed, teacher_answers
 from sparsekd.tasks import TaskCard
 from sparsekd.tasks.labels import is_labelled
-from sparsekd.tasks.supervision import KnownLabels, known_labels
 from sparsekd.training import Callbacks, TrainingJob, TrainingResult, train
 from sparsekd.training.checkpoint import Checkpoint
 from sparsekd.training.events import CacheProgress, EpochEnded, TrainingEvent
@@ -96,20 +94,16 @@ def prepare(
     names = recipe.teachers if method_card.least_teachers else []
     logits = teacher_answers(context, names, card, params, method.params)
     inner = names if method.reads_layers else []
-    gold = KnownLabels(data.train.labels, data.selection.labels)
-    labels = known_labels(card, gold, params.labelled, params.label_noise, recipe.seed)
+    known = known_labels(data.splits, params, recipe.seed)
     if method.params.answer_control == "smoothed" and not card.regression:
         temperature = method_params["temperature"]
-        logits = [smoothed(each, labels.train, temperature) for each in logits]
-    if not is_labelled(labels.selection).any():
-        consensus = _consensus(context, names, card, params, method.params)
-        labels = replace(labels, selection=consensus)
-    chosen = np.flatnonzero(is_labelled(labels.selection))
+        logits = [smoothed(each, known.train, temperature) for each in logits]
+    selecting = selection_labels(context, known, names, data.splits, method.params)
     job = TrainingJob(
         model,
         method,
-        data.train.with_labels(labels.train),
-        data.selection.with_labels(labels.selection).select(chosen),
+        data.train.with_labels(known.train),
+        data.selection.with_labels(selecting).select(np.flatnonzero(is_labelled(selecting))),
         card,
         params,
         recipe.random_seed,
@@ -119,31 +113,7 @@ def prepare(
         _callbacks(context),
         _earlier_checkpoint(context),
     )
-    return TrainingRun(context, data.splits, job, labels.selection)
-
-
-def _consensus(
-    context: StageContext,
-    teachers: list[str],
-    card: TaskCard,
-    params: TrainParams,
-    method: MethodParams,
-) -> NDArray[Any]:
-    """Return the teachers' mean answers as labels of a selection split that has none.
-
-    Shapes: -> (M,), M the examples of the split.
-    Raises:
-        Incompatible: there is no teacher.
-    """
-    if not teachers:
-        raise Incompatible(
-            f"{card.name} has no gold label to select an epoch by, and the method no teacher.",
-            "Choose a method with a teacher, or training data with labels.",
-        )
-    logits = teacher_answers(context, teachers, card, params, method, "selection")
-    if card.regression:
-        return np.asarray(np.mean(logits, axis=0)[:, 0])
-    return np.asarray(softmax(np.stack(logits), axis=-1).mean(axis=0).argmax(axis=-1))
+    return TrainingRun(context, data.splits, job, selecting)
 
 
 def checkpoint_path(context: StageContext) -> Path:

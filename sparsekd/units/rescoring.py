@@ -17,6 +17,7 @@ from scipy.special import log_softmax
 
 from sparsekd.catalog.stage_parameters import ScoreParams
 from sparsekd.errors import BadInput, Incompatible
+from sparsekd.tasks.labels import is_labelled
 from sparsekd.units.jacobians import Jacobian
 from sparsekd.units.scores import Scores
 
@@ -39,7 +40,8 @@ def logit_gradients(
     ½ (z − s)². The term CE(s, y) of the distillation loss does not depend on the teacher.
 
     Soft cross-entropy contains the teacher's own entropy, so its gradient is not zero where
-    student and teacher agree; that of KL is.
+    student and teacher agree; that of KL is. An example without a gold label adds nothing to the
+    expressiveness: its row 0 is zero.
 
     Shapes: teacher, student (N, C), labels (N,) -> (2, N, C).
     Raises:
@@ -48,9 +50,11 @@ def logit_gradients(
     """
     check_logits(teacher, student, labels)
     t, s = teacher.astype(np.float64), student.astype(np.float64)
+    known = is_labelled(labels)
     if t.shape[1] == 1:
-        return np.stack([2 * (t - labels[:, None]), t - s])
-    return np.stack([_cross_entropy(t, labels), _friendliness(t, s, params)])
+        return np.stack([np.where(known[:, None], 2 * (t - labels[:, None]), 0), t - s])
+    gold = np.where(known[:, None], _cross_entropy(t, np.where(known, labels, 0)), 0)
+    return np.stack([gold, _friendliness(t, s, params)])
 
 
 def weights(gradients: Array) -> Array:
@@ -111,7 +115,7 @@ def check_logits(teacher: Array, student: Array, labels: Array) -> None:
                 f"The {whose} gives logits that are NaN or infinite.",
                 "It has diverged: train it again with a lower learning rate.",
             )
-    _check_labels(labels, teacher.shape[1])
+    _check_labels(labels[is_labelled(labels)], teacher.shape[1])
 
 
 def _check_labels(labels: Array, classes: int) -> None:
