@@ -161,7 +161,9 @@ def choose_method(cloned: Run | None, study: bool) -> MethodCard:
         names,
         names.index(wanted) if wanted in names else 0,
         format_func=lambda name: METHODS[name].title,
-        captions=[f"{METHODS[n].summary} {METHODS[n].source}." for n in names],
+        captions=[
+            f"{METHODS[n].summary} {METHODS[n].label_words} {METHODS[n].source}." for n in names
+        ],
         key=f"distil.method.{study}.{cloned.id if cloned else ''}",
         label_visibility="collapsed",
     )

@@ -44,3 +44,13 @@ class MethodCard:
     stacks: bool = False
     reads: Mapping[State, Literal["each", "one"]] = field(default_factory=dict)
     gold_terms: tuple[str, ...] = ()
+
+    @property
+    def label_words(self) -> str:
+        """Return which texts it learns from, in a sentence."""
+        if not self.gold_terms:
+            return "Learns from every text; no term needs a gold label."
+        if self.params().labelled_only:
+            return "Learns from labelled texts alone."
+        terms = " and ".join(f"“{term}”" for term in self.gold_terms)
+        return f"Learns from every text; the term {terms} from labelled ones alone."

@@ -34,3 +34,10 @@ def test_variants_are_named_after_their_method():
     assert {name.partition(":")[0] for name in named} == set(methods.METHODS)
     assert named["pkd:last"].values == {"match": "last"}
     assert named["pkd"].values == {}
+
+
+def test_every_card_says_which_texts_its_terms_learn_from():
+    words = {name: card.label_words for name, card in methods.METHODS.items()}
+    assert words["fine_tuning"] == "Learns from labelled texts alone."
+    assert words["tinybert"] == "Learns from every text; no term needs a gold label."
+    assert "the term “hard” from labelled ones alone" in words["vanilla"]

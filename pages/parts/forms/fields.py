@@ -10,7 +10,7 @@ from pydantic.fields import FieldInfo
 from sparsekd.catalog.fields import bounds, label, numbers, step_size
 from sparsekd.catalog.parameters import Params, TrainParams
 
-TRAINING = ("epochs", "learning_rate", "batch_size", "max_length", "train_examples")
+TRAINING = ("epochs", "learning_rate", "batch_size", "max_length", "train_examples", "labelled")
 FEW = 4  # choices shown side by side instead of in a menu
 
 
@@ -41,7 +41,7 @@ def draw_fields(
     return {name: start[name] for name in params.model_fields} | values
 
 
-def draw_training(key: str, defaults: dict[str, Any], columns: int = 5) -> dict[str, Any]:
+def draw_training(key: str, defaults: dict[str, Any], columns: int = 6) -> dict[str, Any]:
     """Draw the parameters of a training, the commonest first."""
     return draw_fields(TrainParams, key, defaults, TRAINING, columns=columns)
 
