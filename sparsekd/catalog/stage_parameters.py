@@ -34,7 +34,11 @@ class StudentParams(Params):
     sparsity: float = Field(
         0.7, ge=0, lt=1, description="Share of heads and neurons removed (pruned)."
     )
-    checkpoint: str = Field("", description="Hub id or local folder (checkpoint).")
+    checkpoint: str = Field(
+        "",
+        description="Hub id, local folder or run id (checkpoint); of any family and vocabulary, "
+        "where the method does not read layers.",
+    )
 
 
 class ScoreParams(Params):

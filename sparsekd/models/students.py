@@ -9,15 +9,13 @@ from transformers import (
     AutoModelForSequenceClassification,
     PretrainedConfig,
     PreTrainedModel,
-    PreTrainedTokenizerBase,
 )
 
 from sparsekd.catalog import families
 from sparsekd.catalog.stage_parameters import StudentParams
 from sparsekd.errors import BadInput, Incompatible
 from sparsekd.models import architectures
-from sparsekd.models.classifiers import labels_of, name_labels
-from sparsekd.models.loading import load
+from sparsekd.models.classifiers import name_labels
 from sparsekd.models.pruning import prune
 from sparsekd.units.shape import UnitMask
 
@@ -27,25 +25,23 @@ def initial(
     params: StudentParams,
     seed: int,
     mask: UnitMask | None = None,
-    tokenizer: PreTrainedTokenizerBase | None = None,
 ) -> PreTrainedModel:
-    """Return a student before its first step, in eval mode; the teacher is not changed.
+    """Return a student made of its teacher, before its first step, in eval mode.
+
+    The teacher is not changed. A student from another checkpoint is made of no teacher: it is
+    loaded as it is.
 
     Args:
         mask: The teacher's units to keep, chosen by expressiveness alone (`pruned` only).
-        tokenizer: The teacher's, which another checkpoint must share (`checkpoint` only; without
-            it, the sizes of the vocabularies are compared).
 
     Raises:
-        Incompatible: deeper than the teacher, or a checkpoint with another vocabulary.
-        BadInput: a mask or a checkpoint is missing.
+        Incompatible: deeper than the teacher.
+        BadInput: a mask is missing.
 
     Source: Yang, Zhang, Song, EMNLP 2022, arXiv 2210.03923 (bottom, pruned); the rest is ours.
     """
     if params.choice == "pruned":
         return _pruned(teacher, mask)
-    if params.choice == "checkpoint":
-        return _checkpoint(teacher, params.checkpoint, seed, tokenizer)
     if params.choice == "random":
         return _random(teacher, params.layers, seed)
     depth = len(architectures.blocks(teacher))
@@ -137,25 +133,6 @@ def _pruned(teacher: PreTrainedModel, mask: UnitMask | None) -> PreTrainedModel:
         )
     student = prune(teacher, mask)
     student.eval()
-    return student
-
-
-def _checkpoint(
-    teacher: PreTrainedModel, reference: str, seed: int, tokenizer: PreTrainedTokenizerBase | None
-) -> PreTrainedModel:
-    if not reference:
-        raise BadInput("No checkpoint is given.", "Name a local folder or a hub id.")
-    labels, regression = labels_of(teacher.config)
-    student, own = load(reference, labels, regression, seed)
-    if tokenizer is None:
-        same = student.config.vocab_size == teacher.config.vocab_size
-    else:
-        same = own.get_vocab() == tokenizer.get_vocab()
-    if not same:
-        raise Incompatible(
-            f"{reference} has another tokenizer than the teacher.",
-            "Choose a checkpoint with the teacher's vocabulary, or the teacher's own layers.",
-        )
     return student
 
 

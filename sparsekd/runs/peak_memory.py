@@ -119,7 +119,7 @@ class Estimator:
         """Return the sizes of a student before its first step; a pruned one is at most as large."""
         params = StudentParams.of(recipe.params["student"])
         if params.choice == "checkpoint":
-            return _outside(params.checkpoint)
+            return self.shape(params.checkpoint)
         source = self.shape(recipe.inputs["init"])
         if source is None or params.choice == "pruned":
             return source

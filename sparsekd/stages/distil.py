@@ -8,7 +8,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from sparsekd.catalog.parameters import TrainParams
 from sparsekd.catalog.stage_parameters import MaskParams, ScoreParams, StudentParams
-from sparsekd.errors import Incompatible, SparseKDError
+from sparsekd.errors import BadInput, Incompatible, SparseKDError
 from sparsekd.knowledge import scores
 from sparsekd.knowledge.gradients import PassOptions
 from sparsekd.models import students
@@ -32,9 +32,9 @@ def run(context: StageContext) -> Outcome:
     recipe = context.recipe
     card = references.card(recipe.task)
     context.report("loading", 0, 1, now=True)
-    source, tokenizer = _source(recipe, card)
-    student = _initial_student(context, card, source, tokenizer)
-    data = load_data(context, card, tokenizer)
+    loaded = _source(recipe, card)
+    data = load_data(context, card, loaded[1])
+    student = _initial_student(context, card, loaded)
     return prepare(context, data, student, recipe.params["method"]).train()
 
 
@@ -47,12 +47,12 @@ def run_stacked(contexts: Sequence[StageContext]) -> Iterator[RunEnd]:
     card = references.card(recipe.task)
     for context in contexts:
         context.report("loading", 0, 1, now=True)
-    source, tokenizer = _source(recipe, card)
-    data = load_data(contexts[0], card, tokenizer)
+    loaded = _source(recipe, card)
+    data = load_data(contexts[0], card, loaded[1])
     runs: list[TrainingRun] = []
     for context in contexts:
         try:
-            student = _initial_student(context, card, source, tokenizer)
+            student = _initial_student(context, card, loaded)
             runs.append(prepare(context, data, student, context.recipe.params["method"]))
         except SparseKDError as error:
             yield context, error
@@ -92,31 +92,42 @@ def _one_by_one(runs: Iterable[TrainingRun], reason: Incompatible) -> Iterator[R
 
 
 def _source(recipe: Recipe, card: TaskCard) -> inputs.Loaded:
-    """Load the model that the student starts from.
+    """Load the model that the student starts from, with the tokenizer that the student reads.
 
     A student of answers may start from a checkpoint that was not fine-tuned: its classifier is
     drawn with the run's seed.
     """
+    if recipe.params["student"]["choice"] == "checkpoint":
+        return _checkpoint(recipe, card)
     init = recipe.inputs["init"]
     if ":" in init and all(map(is_answers, recipe.teachers)):
         return inputs.load_pretrained(init, card, recipe.random_seed)
     return inputs.load_classifier(init, card)
 
 
+def _checkpoint(recipe: Recipe, card: TaskCard) -> inputs.Loaded:
+    """Load a student of any family and vocabulary; a new classifier is drawn with the run's seed.
+
+    Raises:
+        BadInput: the recipe names no checkpoint.
+    """
+    name = StudentParams.of(recipe.params["student"]).checkpoint
+    if not name:
+        raise BadInput("No checkpoint is given.", "Name a local folder or a hub id.")
+    return inputs.load_pretrained(references.model(name), card, recipe.random_seed)
+
+
 def _initial_student(
-    context: StageContext,
-    card: TaskCard,
-    source: PreTrainedModel,
-    tokenizer: PreTrainedTokenizerBase,
+    context: StageContext, card: TaskCard, source: inputs.Loaded
 ) -> PreTrainedModel:
-    params = StudentParams.of(context.recipe.params["student"])
+    recipe, (teacher, tokenizer) = context.recipe, source
+    params = StudentParams.of(recipe.params["student"])
+    if params.choice == "checkpoint":
+        return _checkpoint(recipe, card)[0]
     mask = None
     if params.choice == "pruned":
-        mask = _expressiveness_mask(context, card, source, tokenizer, params.sparsity)
-    if params.choice == "checkpoint":
-        folder = inputs.model_folder(references.model(params.checkpoint))
-        params = params.changed({"checkpoint": str(folder)})
-    return students.initial(source, params, context.recipe.random_seed, mask, tokenizer)
+        mask = _expressiveness_mask(context, card, teacher, tokenizer, params.sparsity)
+    return students.initial(teacher, params, recipe.random_seed, mask)
 
 
 def _expressiveness_mask(

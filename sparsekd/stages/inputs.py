@@ -14,7 +14,7 @@ from sparsekd.catalog.parameters import TrainParams
 from sparsekd.data import DEMO_TOKENIZERS, Encoded, encode, load
 from sparsekd.errors import BadInput, Incompatible, unknown
 from sparsekd.knowledge.evaluation import Logits, OnProgress, no_progress, predict
-from sparsekd.models import checkpoints, loading, students
+from sparsekd.models import architectures, checkpoints, loading, students
 from sparsekd.models.classifiers import fit_classifier, labels_of, output_order
 from sparsekd.runs import answer_files, references, store
 from sparsekd.stages.context import StageContext, limit_threads
@@ -117,12 +117,30 @@ def load_inner_teachers(
         teacher, own = load_classifier(name, card)
         if own.get_vocab() != tokenizer.get_vocab():
             raise Incompatible(
-                f"The teacher {name.split('#')[0]} has another tokenizer than the student; the "
-                "method compares their states token by token.",
-                "Choose a teacher of the student's family, or a method that compares logits.",
+                f"The teacher {name.split('#')[0]} has another tokenizer than the student: the "
+                "method compares their layers token by token.",
+                "Choose a student with the teacher's tokenizer, or a method that meets its teacher "
+                "in the logits alone: vanilla, teacher_selection.",
             )
         teachers.append(teacher)
     return teachers
+
+
+def check_length(model: PreTrainedModel, splits: Splits) -> None:
+    """Check that a model has positions for every text of a task.
+
+    Raises:
+        Incompatible: a text is longer.
+    """
+    longest, most = 0, architectures.max_tokens(model)
+    for split in ("train", "selection", *splits.card.validation):
+        if splits.max_length > most and len(splits[split]):
+            longest = max(longest, int(np.diff(splits[split].offsets).max()))
+    if longest > most:
+        raise Incompatible(
+            f"The longest text has {longest} tokens, the model positions for {most}.",
+            f"Set the maximum length to {most} (--max-length).",
+        )
 
 
 def subsample(encoded: Encoded, examples: int) -> Encoded:

@@ -92,8 +92,10 @@ def prepare(
     method_card = find(recipe.method)
     method = methods.load(method_card)(method_card.params.of(method_params))
     names = recipe.teachers if method_card.least_teachers else []
-    logits = teacher_answers(context, names, card, params, method.params)
     inner = names if method.reads_layers else []
+    teachers = inputs.load_inner_teachers(inner, card, data.splits.tokenizer)
+    inputs.check_length(model, data.splits)
+    logits = teacher_answers(context, names, card, params, method.params)
     known = known_labels(data.splits, params, recipe.seed)
     if method.params.answer_control == "smoothed" and not card.regression:
         temperature = method_params["temperature"]
@@ -109,7 +111,7 @@ def prepare(
         recipe.random_seed,
         torch.device(context.device),
         logits,
-        inputs.load_inner_teachers(inner, card, data.splits.tokenizer),
+        teachers,
         _callbacks(context),
         _earlier_checkpoint(context),
     )

@@ -1,6 +1,5 @@
 """First students: their initial weights, and errors."""
 
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -13,9 +12,8 @@ from hypothesis import strategies as st
 from sparsekd.catalog.stage_parameters import StudentParams
 from sparsekd.errors import BadInput, Incompatible
 from sparsekd.models import architectures
-from sparsekd.models.loading import save
 from sparsekd.models.students import chosen_layers, initial, untrained
-from tests.conftest import tiny_inputs, tiny_model, tiny_tokenizer
+from tests.conftest import tiny_inputs, tiny_model
 
 
 def weights(module: Any) -> list[torch.Tensor]:
@@ -91,31 +89,6 @@ def test_a_random_student_is_decided_by_its_seed(architecture: str) -> None:
     assert architectures.shape(first).grid() == (4, 3, 20)
     assert first(**tiny_inputs(first)).logits.shape == (3, 3)
     assert not first.training
-
-
-def test_a_student_from_a_checkpoint_has_the_teachers_labels(tmp_path: Path) -> None:
-    save(tiny_model("electra", labels=2), tiny_tokenizer(), tmp_path)
-    teacher = tiny_model(labels=3)
-    params = StudentParams(choice="checkpoint", checkpoint=str(tmp_path))
-    student = initial(teacher, params, seed=0, tokenizer=tiny_tokenizer())
-    assert architectures.shape(student).architecture == "electra"
-    assert student(**tiny_inputs(teacher)).logits.shape == (3, 3)
-
-
-def test_a_checkpoint_with_another_tokenizer_is_refused(tmp_path: Path) -> None:
-    save(tiny_model(), tiny_tokenizer(), tmp_path)
-    params = StudentParams(choice="checkpoint", checkpoint=str(tmp_path))
-    other = tiny_tokenizer()
-    other.add_tokens(["splendid"])
-    with pytest.raises(Incompatible, match="another tokenizer"):
-        initial(tiny_model(), params, seed=0, tokenizer=other)
-    with pytest.raises(Incompatible, match="another tokenizer"):
-        initial(tiny_model(vocabulary=41), params, seed=0)
-
-
-def test_a_checkpoint_student_needs_a_name() -> None:
-    with pytest.raises(BadInput, match="No checkpoint is given"):
-        initial(tiny_model(), StudentParams(choice="checkpoint"), seed=0)
 
 
 def test_an_untrained_model_is_decided_by_its_seed_and_leaves_the_global_generator_alone() -> None:

@@ -34,9 +34,10 @@ def choose_checkpoint(card: TaskCard) -> str | None:
 
 
 def resolve_model(text: str) -> str:
-    """Return a typed model as a recipe stores it; from other machines only a hub id.
+    """Return a typed model as a recipe stores it; from other machines only a hub id or a demo.
 
     Raises:
         BadInput, NotFound: no such folder, or no checkpoint in it; not a hub id.
     """
-    return references.model(text) if text and frame.is_local_only() else references.hub_model(text)
+    here = text in DEMO_CHECKPOINTS or (text and frame.is_local_only())
+    return references.model(text) if here else references.hub_model(text)

@@ -53,8 +53,12 @@ class Payload:
 
 def needs(recipe: Recipe) -> list[str]:
     """Return the runs that a recipe reads: its inputs, and the one its student starts from."""
-    first = str(recipe.params.get("student", {}).get("checkpoint", ""))
+    first = _student_checkpoint(recipe)
     return [*recipe.needs, *([first] if first in store.get_many([first]) else [])]
+
+
+def _student_checkpoint(recipe: Recipe) -> str:
+    return str(recipe.params.get("student", {}).get("checkpoint", ""))
 
 
 def prepare(runs: Sequence[Run], share: Share) -> Payload:
@@ -62,7 +66,8 @@ def prepare(runs: Sequence[Run], share: Share) -> Payload:
     share.check()
     recipes = tuple(run.recipe for run in runs)
     card, task_folder = _copy_task(recipes[0].task, share)
-    outside = {name for recipe in recipes for name in recipe.inputs.values() if ":" in name}
+    named = {name for recipe in recipes for name in recipe.inputs.values()}
+    outside = {name for name in named | set(map(_student_checkpoint, recipes)) if ":" in name}
     payload = Payload(
         recipes,
         ancestors(recipes),
