@@ -231,7 +231,7 @@ def check_fit(recipes: Iterable[Recipe], device: str, memory: int) -> None:
         hint = f"Lower max_length (now {recipe.params['max_length']})"
     else:
         hint = f"Lower batch_size (now {train['batch_size']}) or max_length (now "
-        hint += f"{train['max_length']})"
+        hint += f"{train['max_length']}; as long as the longest text is enough)"
     raise BadInput(
         f"A {recipe.stage} run takes about {size(peak)}; {device} has {size(memory)}.",
         f"{hint}, or choose a model of fewer layers.",

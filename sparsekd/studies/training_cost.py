@@ -105,7 +105,7 @@ def memory(recipes: Iterable[Recipe], device: str) -> str:
     recipe, peak = found
     whole = f" of {size(on.memory)}" if on.memory else ""
     words = (
-        f"Peak memory: at most about {size(peak)}{whole} on {on.name}, by its {recipe.stage} run"
+        f"Peak memory on {on.name}: at most about {size(peak)}{whole}, in the {recipe.stage} run"
     )
     if on.memory and peak > on.memory:
         words += "; that may not fit. Lower batch_size or max_length"

@@ -77,7 +77,7 @@ def test_the_memory_of_the_largest_run_is_said_beside_the_devices(home: Path) ->
 
     words = training_cost.memory([large, small], "auto")
 
-    assert re.match(r"Peak memory: at most about \d\.\d GiB of 4\.0 GiB on cuda:0", words)
+    assert re.match(r"Peak memory on cuda:0: at most about \d\.\d GiB of 4\.0 GiB, in", words)
     assert words != training_cost.memory([small], "auto")
     assert "may not fit" not in words
     huge = recipes.finetune("demo/sentiment", "demo:", TrainParams(batch_size=4096))
