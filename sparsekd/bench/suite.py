@@ -46,8 +46,8 @@ def measure(
 
     On a CPU "students" takes minutes and every core, and runs only where it is named, as do
     "memory", which measures no time, and "variants" and "compiled", which compare what this
-    program does not do. The time does not
-    depend on the teacher's weights, so a checkpoint is not fine-tuned first.
+    program does not do. The time does not depend on the teacher's weights, so a checkpoint is not
+    fine-tuned first.
     """
     setup = _Setup(reference, card, torch.device(device))
     left_out = {"variants", "compiled", "memory"} | ({"students"} if device == "cpu" else set())
@@ -112,7 +112,6 @@ _BENCHES: Mapping[Bench, Callable[[_Setup], list[Row] | Iterator[Row]]] = {
     "masks": lambda s: [scores.masking()],
     "scores": lambda s: scores.measure(s.teacher, s.validation, s.layers, peak=s.peak),
     "predictions": lambda s: prediction.measure(s.teacher, s.validation, peak=s.peak),
-    "predict": lambda s: answering.measure(s.teacher, s.loaded[1].tokenizer, s.texts, LENGTH),
     "finetuning": lambda s: finetuning.measure(s.teacher, s.train, s.card, peak=s.peak),
     "distillation": lambda s: distillation.measure(
         s.teacher, s.train, s.card, s.layers, peak=s.peak
@@ -122,6 +121,7 @@ _BENCHES: Mapping[Bench, Callable[[_Setup], list[Row] | Iterator[Row]]] = {
     # Half the teacher's layers, so that every method finds pairs of layers to match.
     "methods": lambda s: methods.measure(s.teacher, s.train, s.card, max(1, s.depth // 2)),
     "students": _students,
+    "predict": lambda s: answering.measure(s.teacher, s.loaded[1].tokenizer, s.texts, LENGTH),
     "memory": lambda s: memory.measure(s.card, str(s.device)),
     "variants": lambda s: variants.measure(s.teacher, s.train, s.validation, s.card, s.layers),
     "compiled": lambda s: variants.compiled(s.teacher, s.train, s.validation, s.card, s.layers),
