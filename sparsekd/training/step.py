@@ -2,6 +2,7 @@
 
 from contextlib import AbstractContextManager
 from dataclasses import replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from sparsekd.training.checkpoint import merged, part
 from sparsekd.training.events import CacheProgress
 from sparsekd.training.job import TrainingJob
 from sparsekd.training.optimisation import adamw, learning_rate_at, weights_of
+from sparsekd.training.recorded_step import RecordedStep
 from sparsekd.training.teacher_cache import TeacherCache
 
 Rows = NDArray[np.int64]
@@ -62,6 +64,9 @@ class TrainingStep:
         Shapes: rows (B,) -> each term (B,), or (K,) for K examples that it applies to.
         """
         torch.manual_seed(self.step_seed(progress))
+        if self.recorded and self.job.data.labelled[rows].all():
+            rate = learning_rate_at(progress.step, progress.steps, self.job.params)
+            return self.recorded.run(rows, rate)
         batch = self.job.data.batch(rows, self.job.device)
         with self.autocast():
             outputs = self.outputs(batch)
@@ -71,6 +76,15 @@ class TrainingStep:
             torch.autograd.backward(torch.stack(means).sum())
             self.update(learning_rate_at(progress.step, progress.steps, self.job.params))
         return outputs, {name: term.detach() for name, term in terms.items()}
+
+    @cached_property
+    def recorded(self) -> RecordedStep | None:
+        """The recorded step; None where the job records none or its method needs more."""
+        method, more = self.job.method, self.modules or self.caches or self.teachers
+        wanted = self.job.record and self.job.device.type == "cuda"
+        if not wanted or not method.by_example or method.student_needs or more:
+            return None
+        return RecordedStep(self.job, self.teacher_logits, self.optimiser)
 
     def terms(self, outputs: BatchOutputs, progress: TrainingProgress) -> dict[str, Tensor]:
         """Return the method's loss terms that apply to an example of the batch.
