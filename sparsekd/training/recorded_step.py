@@ -7,6 +7,7 @@ import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.optim import AdamW
 
 from sparsekd.data import Batch
 from sparsekd.knowledge.observe import Knowledge, observe
@@ -15,7 +16,7 @@ from sparsekd.models import architectures
 from sparsekd.models.devices import training_precision
 from sparsekd.models.recording import Recorded, Tensors
 from sparsekd.training.job import TrainingJob
-from sparsekd.training.optimisation import AdamW, weights_of
+from sparsekd.training.optimisation import weights_of
 
 Rows = NDArray[np.int64]
 WIDTHS = 8  # batches are padded to a multiple of so many tokens: few shapes are recorded

@@ -9,6 +9,7 @@ import torch
 from sparsekd.errors import Cancelled
 from sparsekd.methods.base import TrainingProgress
 from sparsekd.models.recording import Recorded
+from sparsekd.tasks.labels import UNLABELLED
 from sparsekd.training import Callbacks, train
 from sparsekd.training.checkpoint import Checkpoint
 from sparsekd.training.recorded_step import RecordedStep, padded
@@ -61,7 +62,7 @@ def test_it_learns_what_the_usual_step_learns(index, labels):
 def test_a_batch_with_an_unlabelled_example_takes_the_usual_step():
     job = jobs_of()[1]
     labels = job.data.labels.copy()
-    labels[3] = -1
+    labels[3] = UNLABELLED
     step = recorded_step(replace(job, data=job.data.with_labels(labels)))
     assert not step.job.data.labelled[3]
     _, terms = step.run(np.array([1, 3, 5]), TrainingProgress(0, 1, 0))
