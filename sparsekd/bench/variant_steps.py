@@ -18,19 +18,17 @@ from sparsekd.catalog.parameters import TrainParams
 from sparsekd.data import Batch, Encoded, bucketed
 from sparsekd.errors import Unavailable
 from sparsekd.knowledge.evaluation import Logits
-from sparsekd.knowledge.observe import Knowledge, observe
-from sparsekd.methods.base import BatchOutputs, TrainingProgress
+from sparsekd.methods.base import TrainingProgress
 from sparsekd.methods.vanilla import Vanilla
 from sparsekd.models.gates import cls_only
 from sparsekd.tasks import TaskCard
 from sparsekd.training import TrainingJob
-from sparsekd.training.optimisation import learning_rate_at
+from sparsekd.training.recorded_step import RecordedStep
 from sparsekd.training.step import TrainingStep
 
 Rows = NDArray[np.int64]
 START = TrainingProgress(0, 1, 0)
 BATCH = 32
-WIDTHS = 8  # tokens to a multiple of which a graph's batches are padded
 
 
 @dataclass(frozen=True)
@@ -140,101 +138,7 @@ class Pinned(Encoded):
         return _moved(made, lambda tensor: tensor.pin_memory().to(device, non_blocking=True))
 
 
-class GraphedStep:
-    """A training step that is recorded once for each shape of a batch, then replayed as a whole.
-
-    Batches are padded to a multiple of 8 tokens, so that few shapes are recorded. A CUDA graph
-    replays on the same memory: inputs are copied into the tensors that it was recorded with.
-
-    Args:
-        record: False runs the step as usual on the same tensors, to compare both.
-    """
-
-    def __init__(self, training: TrainingStep, record: bool = True) -> None:
-        self.training, self.record = training, record
-        job = training.job
-        rate = torch.tensor(job.params.learning_rate, device=job.device)
-        training.optimiser = AdamW(
-            _groups(training),
-            lr=rate,
-            eps=job.params.epsilon,
-            fused=True,
-            capturable=job.device.type != "cpu",
-        )
-        self.rate = rate
-        self.recorded: dict[tuple[int, int], tuple[Batch, Tensor, Callable[[], None]]] = {}
-
-    def step(self, rows: Rows) -> None:
-        """Take one optimiser step.
-
-        Shapes: rows (B,).
-        """
-        job = self.training.job
-        batch = self._padded(job.data.batch(rows))
-        key = (len(rows), batch.input_ids.shape[1])
-        if key not in self.recorded:
-            self.recorded[key] = self._prepared(batch)
-        inputs, places, replay = self.recorded[key]
-        places.copy_(torch.from_numpy(rows), non_blocking=True)
-        for name in ("input_ids", "attention_mask", "token_type_ids", "labels"):
-            getattr(inputs, name).copy_(getattr(batch, name), non_blocking=True)
-        torch.manual_seed(self.training.step_seed(START))
-        self.rate.fill_(learning_rate_at(0, 1, job.params))
-        replay()
-
-    def _padded(self, batch: Batch) -> Batch:
-        more = (0, -batch.input_ids.shape[1] % WIDTHS)
-        longest = self.training.job.model.config.max_position_embeddings
-        if batch.input_ids.shape[1] + more[1] > longest:
-            return batch
-        pad = torch.nn.functional.pad
-        return Batch(
-            batch.rows,
-            pad(batch.input_ids, more),
-            pad(batch.attention_mask, more),
-            pad(batch.token_type_ids, more),
-            batch.labels,
-        )
-
-    def _prepared(self, batch: Batch) -> tuple[Batch, Tensor, Callable[[], None]]:
-        """Return the tensors of a shape, and what takes a step on them."""
-        device = self.training.job.device
-        inputs = _moved(batch, lambda tensor: tensor.to(device))
-        places = torch.from_numpy(batch.rows).to(device)
-
-        def whole() -> None:
-            self._whole(inputs, places)
-
-        if not self.record:
-            return inputs, places, whole
-        aside = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
-        aside.wait_stream(torch.cuda.current_stream(device))
-        with torch.cuda.stream(aside):
-            for _ in range(2):
-                whole()
-        torch.cuda.current_stream(device).wait_stream(aside)
-        graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph):
-            whole()
-        return inputs, places, graph.replay
-
-    def _whole(self, batch: Batch, places: Tensor) -> None:
-        """Take a step without a look at the values of any tensor."""
-        training, job = self.training, self.training.job
-        logits = training.teacher_logits[places].unbind(1)
-        with training.autocast():
-            student = observe(job.model, batch)
-            taught = tuple(Knowledge(each) for each in logits)
-            seen = BatchOutputs(student, taught, batch.labels, batch.attention_mask, batch.rows)
-            terms = job.method.loss(seen, START)
-            loss = torch.stack(list(terms.values())).sum(0).mean()
-        torch.autograd.backward(loss)
-        torch.nn.utils.clip_grad_norm_(training.weights, job.params.clip)
-        training.optimiser.step()
-        training.optimiser.zero_grad(set_to_none=True)
-
-
-def graphed(case: Case) -> Step:
+def recorded(case: Case) -> Step:
     """Return the step as CUDA graphs.
 
     Raises:
@@ -242,15 +146,16 @@ def graphed(case: Case) -> Step:
     """
     if case.device.type != "cuda":
         raise Unavailable(f"{case.device} has no CUDA graphs.", "Choose a CUDA device.")
-    training = _training(case)
-    step = GraphedStep(training)
-    return Step(training, step.step)
+    return Step(_training(case, record=True))
 
 
 def not_recorded(case: Case) -> Step:
     """Return the step on the batches and with the optimiser of the graphs, but run as usual."""
     training = _training(case)
-    return Step(training, GraphedStep(training, record=False).step)
+    step = RecordedStep(training.job, training.teacher_logits, training.optimiser)
+    step.recorded.record = False
+    training.recorded = step
+    return Step(training)
 
 
 def not_fused(case: Case) -> Step:
@@ -281,7 +186,7 @@ STEPS: Mapping[str, Build] = {
 }
 
 
-def _training(case: Case) -> TrainingStep:
+def _training(case: Case, record: bool = False) -> TrainingStep:
     params, method = TrainParams.of({"batch_size": BATCH}), Vanilla(VanillaParams())
     return TrainingStep(
         TrainingJob(
@@ -293,6 +198,7 @@ def _training(case: Case) -> TrainingStep:
             params,
             device=case.device,
             teacher_logits=[case.logits],
+            record=record,
         )
     )
 
