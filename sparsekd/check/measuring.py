@@ -17,7 +17,7 @@ from sparsekd.units import masking
 from sparsekd.units.jacobians import Jacobian
 from sparsekd.units.scores import MATRICES, Scores
 
-ATTRIBUTED = 16  # examples
+ATTRIBUTED, POINTS = 8, 4  # examples, and points on the path of a conductance
 SPARSITIES = (0.25, 0.5, 0.75)
 
 
@@ -61,7 +61,7 @@ def mask(shop: Workshop) -> Iterator[Difference]:
 
 def attribute(shop: Workshop, kind: str) -> Iterator[Difference]:
     """Rank the units by an attribution."""
-    params = AttributeParams(kind=kind, examples=ATTRIBUTED)
+    params = AttributeParams(kind=kind, examples=ATTRIBUTED, steps=POINTS)
     recipe = recipes.attribute(shop.card.name, shop.teacher, params, LENGTH)
     read = shop.both(recipe, lambda folder: Scores.load(folder / "scores.npz"))
     yield from _differences(*read, shop.device)

@@ -154,4 +154,5 @@ def _formats(name: str, shop: Workshop) -> Iterator[Difference]:
         allowed.add("bfloat16")
     others = sorted(shop.meter.formats - allowed)
     reason = f"only {' and '.join(sorted(allowed))} is meant to be used here"
-    yield Difference(f"other number formats ({', '.join(others)})", len(others), 0.0, reason)
+    words = f" ({', '.join(others)})" if others else ""
+    yield Difference(f"other number formats{words}", float(len(others)), 0.0, reason)

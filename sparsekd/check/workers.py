@@ -22,12 +22,14 @@ from sparsekd.check.workshop import TRAIN, Workshop, failure, for_device
 from sparsekd.runs import jobs, store
 from sparsekd.runs.records import UNFINISHED, Recipe, Run, State
 from sparsekd.studies import recipes
+from sparsekd.system import locks
 from sparsekd.tasks.demo import DEMO_CHECKPOINT
 
 PATIENCE = 90.0  # seconds until a worker is given up
-PAUSE = 0.01
+QUEUE_PATIENCE = 20.0  # seconds until it is left to end by itself
+PAUSE = 0.02
 IN_WORKERS, ALONE = 2, 3  # repeats: the runs of this scene, and the same runs undisturbed
-EPOCHS = 12  # so that a run can be killed after its first checkpoint
+EPOCHS = 8  # so that a run can be killed after its first checkpoint
 KNOB = "batch_size"
 NOWHERE = "by hand"  # no device has this name, so that the queue leaves the run alone
 
@@ -109,15 +111,23 @@ def _play(shop: Workshop) -> Scene:
         checkpoint = store.folder(first.run_id) / "checkpoint.safetensors"
         _until(checkpoint.exists, "save a checkpoint", first)
         _kill(first)
-        jobs.resume(first.run_id, shop.device)
+        store.requeue(first.run_id, shop.device)  # as `jobs.resume`; the queue is at work
         _until(lambda: not _unfinished(first, second), "end", first, second)
         starved = _end(starving)
     finally:
-        jobs.cancel_all(run for run in store.runs() if run.state in UNFINISHED)
-        if starving:
-            starving[1].kill()
+        _stop(starving)
     killed, beside = (store.get(each.run_id) for each in (first, second))
     return Scene(killed, beside, starved, at_once)
+
+
+def _stop(starving: tuple[Recipe, subprocess.Popen[bytes]] | None) -> None:
+    """Stop what is still at work, and wait for the queue: the store is about to be deleted."""
+    jobs.cancel_all(run for run in store.runs() if run.state in UNFINISHED)
+    if starving:
+        starving[1].kill()
+    end = time.monotonic() + QUEUE_PATIENCE
+    while locks.is_locked(jobs.queue_lock()) and time.monotonic() < end:
+        time.sleep(PAUSE)
 
 
 def _starve(shop: Workshop) -> tuple[Recipe, subprocess.Popen[bytes]] | None:
@@ -165,6 +175,7 @@ def _until(reached: Callable[[], bool], what: str, *wanted: Recipe) -> bool:
                 raise failure(run, log(run))
         if trouble := jobs.queue_error():
             raise StepFailed(str(trouble))
+        jobs.start_queue_if_idle()
         if time.monotonic() > end:
             run = store.get(wanted[0].run_id)
             raise StepFailed(f"a run did not {what} within {PATIENCE:.0f} s", log(run))

@@ -39,9 +39,10 @@ from sparsekd.worker import work
 T = TypeVar("T")
 LENGTH = 16  # tokens
 TRAIN = TrainParams(
-    epochs=2, batch_size=16, learning_rate=1e-3, max_length=LENGTH, clip=1.0, patience=2
+    epochs=1, batch_size=16, learning_rate=1e-3, max_length=LENGTH, clip=1.0, patience=2
 )
-LOG_LINES = 25  # of a step that failed
+TEACHER_EPOCHS = 2
+LOG_LINES = 60  # of a step that failed
 
 
 @dataclass
@@ -69,7 +70,8 @@ class Workshop:
     @property
     def teacher_recipe(self) -> Recipe:
         """Return the fine-tuning of the demo checkpoint."""
-        return recipes.finetune(self.card.name, DEMO_CHECKPOINT, TRAIN)
+        train = TRAIN.changed({"epochs": TEACHER_EPOCHS})
+        return recipes.finetune(self.card.name, DEMO_CHECKPOINT, train)
 
     @cached_property
     def teacher(self) -> str:
@@ -202,7 +204,7 @@ def logits_of(split: str) -> Callable[[Path], np.ndarray]:
 @contextmanager
 def opened(device: str) -> Iterator[Workshop]:
     """Open a workshop in a temporary store; afterwards the user's store is the store again."""
-    with TemporaryDirectory(prefix="sparsekd-check-") as folder:
+    with TemporaryDirectory(prefix="sparsekd-check-", ignore_cleanup_errors=True) as folder:
         home = Path(folder)
         found = json.dumps([asdict(each) for each in available()])
         (home / "devices.json").write_text(found, encoding="utf-8")
