@@ -208,7 +208,7 @@ def training_logits(
         data = subsample(splits[split], examples)
         logits = predict(model, data, device, on_progress)
     save_array(path, logits)
-    return logits
+    return load_array(path)
 
 
 def _answered(reference: str, card: TaskCard, params: TrainParams, split: str) -> Logits:
@@ -268,13 +268,13 @@ def save_array(path: Path, values: np.ndarray) -> None:
 
 
 def load_array(path: Path) -> np.ndarray:
-    """Read an npy file.
+    """Map an npy file into memory: its pages are read when they are used, changes stay here.
 
     Raises:
         BadInput: it is damaged.
     """
     try:
-        values: np.ndarray = np.load(path, allow_pickle=False)
+        values: np.ndarray = np.load(path, mmap_mode="c", allow_pickle=False)
         return values
     except (ValueError, EOFError) as error:
         raise BadInput(f"{path} is damaged.", "Delete it; it will be made again.") from error

@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy import stats
-from statsmodels.stats.power import TTestPower
 
 Array = NDArray[np.float64]
 
@@ -29,10 +28,10 @@ def interval(values: NDArray[Any], confidence: float = CONFIDENCE) -> tuple[floa
     """Return the two-sided Student t interval of the mean; NaN for less than two values."""
     if len(values) < 2:
         return math.nan, math.nan
-    mean, error = float(np.mean(values)), float(stats.sem(values))
+    mean, error = float(np.mean(values)), float(scipy.stats.sem(values))
     if error == 0:
         return mean, mean
-    low, high = stats.t.interval(confidence, len(values) - 1, loc=mean, scale=error)
+    low, high = scipy.stats.t.interval(confidence, len(values) - 1, loc=mean, scale=error)
     return float(low), float(high)
 
 
@@ -49,7 +48,7 @@ def bootstrap_interval(
         return math.nan, math.nan
     if constant(np.asarray(values, dtype=np.float64)):
         return float(np.mean(values)), float(np.mean(values))
-    resampled = stats.bootstrap(
+    resampled = scipy.stats.bootstrap(
         (values,),
         np.mean,
         confidence_level=confidence,
@@ -89,8 +88,8 @@ def paired_test(differences: NDArray[Any]) -> Array:
         return np.full(values.shape[:-1], np.nan)
     same = constant(values)
     spread = np.where(same[..., None], np.arange(seeds), values)  # no division by 0
-    by_t = stats.ttest_1samp(spread, 0, axis=-1).pvalue
-    by_sign = stats.binomtest(seeds, seeds).pvalue
+    by_t = scipy.stats.ttest_1samp(spread, 0, axis=-1).pvalue
+    by_sign = scipy.stats.binomtest(seeds, seeds).pvalue
     equal = np.where(np.abs(values[..., 0]) <= SAME, 1.0, by_sign)
     return np.where(same, equal, by_t)
 
@@ -172,4 +171,6 @@ def needed_seeds(differences: NDArray[Any], comparisons: int = 1) -> float:
 
 def _power(effect: float, seeds: int, alpha: float) -> float:
     """Return the power of a paired t test; NaN, where it overflows, is certainty."""
+    from statsmodels.stats.power import TTestPower  # takes a second to load
+
     return float(np.nan_to_num(TTestPower().power(effect, seeds, alpha), nan=1.0))

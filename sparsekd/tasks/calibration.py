@@ -4,8 +4,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import scipy
 from numpy.typing import NDArray
-from scipy.optimize import minimize_scalar
 from scipy.special import softmax
 
 from sparsekd.tasks import metrics
@@ -75,7 +75,7 @@ def fitted_temperature(card: TaskCard, logits: Array, labels: Array) -> float:
     """
     values = np.asarray(logits, dtype=np.float64)
     low, high = np.log(TEMPERATURES)
-    found = minimize_scalar(
+    found = scipy.optimize.minimize_scalar(
         lambda power: metrics.loss(card, values / np.exp(power), labels),
         bounds=(low, high),
         method="bounded",

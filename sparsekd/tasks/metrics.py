@@ -1,14 +1,17 @@
-"""Metrics of predictions, computed by scikit-learn and scipy."""
+"""Metrics of predictions, computed by scikit-learn and scipy.
+
+Their modules take a second to load and do so at the first use.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib import import_module
 from typing import Any
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
 from scipy.special import logsumexp
-from scipy.stats import pearsonr, spearmanr
-from sklearn.metrics import accuracy_score, f1_score, matthews_corrcoef, recall_score
 
 from sparsekd.errors import BadInput, Incompatible
 from sparsekd.tasks.cards import TaskCard
@@ -27,36 +30,42 @@ class Metric:
     lowest: float = 0.0
 
 
+def _sklearn(name: str) -> Callable[..., float]:
+    """Return a metric of scikit-learn."""
+    function: Callable[..., float] = getattr(import_module("sklearn.metrics"), name)
+    return function
+
+
 def _mcc(labels: Array, predictions: Array) -> float:
     """Compute Matthews correlation; 0 if all predictions, or all labels, are of one class."""
-    return float(matthews_corrcoef(labels, predictions))
+    return float(_sklearn("matthews_corrcoef")(labels, predictions))
 
 
 def _f1(labels: Array, predictions: Array) -> float:
     """Compute F1 of class 1 for two classes, otherwise the mean F1 of all classes."""
     two = max(labels.max(), predictions.max()) <= 1
     average = "binary" if two else "macro"
-    return float(f1_score(labels, predictions, average=average, zero_division=0.0))
+    return float(_sklearn("f1_score")(labels, predictions, average=average, zero_division=0.0))
 
 
 def _macro_f1(labels: Array, predictions: Array) -> float:
     """Compute the mean F1 of all classes, each of the same weight."""
-    return float(f1_score(labels, predictions, average="macro", zero_division=0.0))
+    return float(_sklearn("f1_score")(labels, predictions, average="macro", zero_division=0.0))
 
 
 def _balanced_accuracy(labels: Array, predictions: Array) -> float:
     """Compute the mean recall of the classes that occur, each of the same weight."""
     there = np.unique(labels)
-    return float(recall_score(labels, predictions, labels=there, average="macro"))
+    return float(_sklearn("recall_score")(labels, predictions, labels=there, average="macro"))
 
 
-def _correlation(measure: Callable[[Array, Array], tuple[float, float]]) -> Callable[..., float]:
-    """Return a correlation that is 0 where it is undefined, because one side is constant."""
+def _correlation(name: str) -> Callable[..., float]:
+    """Return a correlation of scipy, 0 where it is undefined because one side is constant."""
 
     def value(labels: Array, predictions: Array) -> float:
         if len(labels) < 2 or np.ptp(labels) == 0 or np.ptp(predictions) == 0:
             return 0.0
-        return float(measure(labels, predictions)[0])
+        return float(getattr(scipy.stats, name)(labels, predictions)[0])
 
     return value
 
@@ -64,13 +73,13 @@ def _correlation(measure: Callable[[Array, Array], tuple[float, float]]) -> Call
 METRICS = {
     metric.name: metric
     for metric in (
-        Metric("accuracy", "Accuracy", False, lambda y, p: float(accuracy_score(y, p))),
+        Metric("accuracy", "Accuracy", False, lambda y, p: float(_sklearn("accuracy_score")(y, p))),
         Metric("f1", "F1", False, _f1),
         Metric("macro_f1", "Macro F1", False, _macro_f1),
         Metric("balanced_accuracy", "Balanced accuracy", False, _balanced_accuracy),
         Metric("mcc", "Matthews correlation", False, _mcc, -1),
-        Metric("pearson", "Pearson correlation", True, _correlation(pearsonr), -1),
-        Metric("spearman", "Spearman correlation", True, _correlation(spearmanr), -1),
+        Metric("pearson", "Pearson correlation", True, _correlation("pearsonr"), -1),
+        Metric("spearman", "Spearman correlation", True, _correlation("spearmanr"), -1),
     )
 }
 

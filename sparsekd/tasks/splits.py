@@ -5,7 +5,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from sklearn.model_selection import train_test_split
 
 from sparsekd.errors import BadInput
 from sparsekd.tasks.cards import TaskCard
@@ -62,6 +61,8 @@ def carve_selection(
             "a selection split needs at least 4.",
             "Add training data.",
         )
+    from sklearn.model_selection import train_test_split  # takes a second to load
+
     size = selection_size(len(rows), share, least, most)
     _, chosen = train_test_split(
         rows,

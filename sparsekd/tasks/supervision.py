@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.model_selection import train_test_split
 
 from sparsekd.errors import BadInput, Incompatible
 from sparsekd.tasks.cards import TaskCard
@@ -110,6 +109,8 @@ def _drawn(
         )
     if len(known) - size < (1 if groups is None else len(np.unique(groups))):
         groups = None  # scikit-learn wants every stratum on both sides of a split
+    from sklearn.model_selection import train_test_split  # takes a second to load
+
     kept, _ = train_test_split(known, train_size=size, random_state=seed, stratify=groups)
     chosen = np.sort(kept)
     if not card.regression and len(np.unique(labels[chosen])) < len(np.unique(labels[known])):

@@ -200,10 +200,14 @@ class TrainingStep:
     def _stacked_teacher_logits(self) -> Tensor:
         """Return one tensor for all N teachers: a batch costs one gather, however many there are.
 
+        The logits of a single teacher are not copied: on a CPU, mapped ones stay in their file.
+
         Shapes: -> (rows of data, N, C).
         """
         job = self.job
         logits = [np.asarray(each, dtype=np.float32) for each in job.teacher_logits]
+        if len(logits) == 1:
+            return torch.from_numpy(logits[0][:, None]).to(job.device)
         none = np.zeros((len(job.data), 0, job.card.classes), dtype=np.float32)
         return torch.from_numpy(np.stack(logits, axis=1) if logits else none).to(job.device)
 

@@ -9,8 +9,8 @@ from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
+import scipy
 from numpy.typing import NDArray
-from scipy import stats
 
 from sparsekd.catalog import rankings
 from sparsekd.catalog.rankings import RANDOM, E, F, K
@@ -173,7 +173,7 @@ def ranks_of(values: Row) -> Row:
 
     Shapes: (U,) -> (U,).
     """
-    return np.asarray(stats.rankdata(-values))
+    return np.asarray(scipy.stats.rankdata(-values))
 
 
 def _top(truth: Ablation, granularity: Granularity, top: float) -> int:

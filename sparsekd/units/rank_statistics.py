@@ -4,8 +4,8 @@ Source: percentile bootstrap: Efron, Tibshirani, An Introduction to the Bootstra
 """
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy import stats
 
 Row = NDArray[np.float64]
 
@@ -22,7 +22,7 @@ def statistics(score: Row, effect: Row, count: int, seed: int, resamples: int) -
         return dict.fromkeys(names, float("nan"))
     pairs = RankStatistics(score, effect, count)
     chosen = resamples if score.size <= MANY_UNITS else min(resamples, RESAMPLES_OF_MANY_UNITS)
-    interval = stats.bootstrap(
+    interval = scipy.stats.bootstrap(
         (np.arange(score.size),),
         pairs.statistics,
         n_resamples=chosen,
@@ -75,7 +75,7 @@ class RankStatistics:
 
 
 def _spearman(one: Row, other: Row) -> Row:
-    x, y = (stats.rankdata(values, axis=-1) for values in (one, other))
+    x, y = (scipy.stats.rankdata(values, axis=-1) for values in (one, other))
     x, y = (np.asarray(ranks - ranks.mean(axis=-1, keepdims=True)) for ranks in (x, y))
     return _ratio((x * y).sum(axis=-1), np.sqrt((x * x).sum(axis=-1) * (y * y).sum(axis=-1)))
 

@@ -3,6 +3,7 @@
 from pathlib import Path
 from shutil import rmtree
 
+import numpy as np
 import pandas as pd
 import pytest
 import torch
@@ -19,6 +20,7 @@ from sparsekd.models import loading
 from sparsekd.models.classifiers import name_labels
 from sparsekd.runs import answer_files, references, store, tables
 from sparsekd.runs.records import Run
+from sparsekd.stages import inputs
 from sparsekd.studies import recipes
 from sparsekd.tasks import TaskCard
 from tests.conftest import tiny_model, tiny_tokenizer
@@ -92,6 +94,14 @@ def test_a_file_of_answers_gives_the_same_student_bit_for_bit(
         wrong.to_parquet(path)
         other = distilled(card, references.teacher(str(path), card), teacher, train)
         assert not same(of_model, other)
+
+
+def test_cached_logits_are_mapped_into_memory(tmp_path, card, teacher):
+    reference = references.teacher(str(answers(tmp_path, card)), card)
+    for name in (teacher, reference, reference):
+        logits = inputs.training_logits(name, card, PARAMS, "cpu")
+        assert isinstance(logits, np.memmap)
+        assert logits.shape == (170, 2)
 
 
 def test_a_run_outlives_its_file_and_the_same_content_is_the_same_teacher(tmp_path, card, teacher):

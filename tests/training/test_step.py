@@ -35,6 +35,16 @@ def test_each_teachers_logits_and_the_labels_are_those_of_the_batchs_rows():
     np.testing.assert_array_equal(outputs.labels, DATA.labels[rows])
 
 
+def test_the_mapped_logits_of_one_teacher_stay_in_their_file(tmp_path):
+    given = np.arange(40, dtype=np.float32).reshape(20, 2)
+    np.save(tmp_path / "logits.npy", given)
+    mapped = np.load(tmp_path / "logits.npy", mmap_mode="c")
+    step, rows = TrainingStep(job_of(teacher_logits=[mapped])), np.array([7, 0, 19])
+    assert np.shares_memory(step.teacher_logits.numpy(), mapped)
+    outputs, _ = step.run(rows, TrainingProgress(0, 10, 0))
+    np.testing.assert_array_equal(outputs.teachers[0].logits.numpy(), given[rows])
+
+
 def test_an_epoch_has_every_example_once_and_each_epoch_another_order():
     step = TrainingStep(job_of())
     first, second = (np.concatenate(step.epoch_batches(epoch, 0)) for epoch in (0, 1))

@@ -4,7 +4,7 @@ from functools import cache
 
 import numpy as np
 import pandas as pd
-from scipy.stats import hypergeom
+import scipy
 
 from sparsekd.runs import store
 from sparsekd.runs.records import Plan, State
@@ -70,4 +70,4 @@ def expected(pool: int, one: int, other: int) -> float:
         return shared / (one + other - shared)
     counts = np.arange(max(0, one + other - pool), min(one, other) + 1)
     either = np.maximum(one + other - counts, 1)
-    return float((hypergeom.pmf(counts, pool, one, other) * counts / either).sum())
+    return float((scipy.stats.hypergeom.pmf(counts, pool, one, other) * counts / either).sum())
