@@ -45,7 +45,9 @@ class PredictRequest(DeviceRequest):
         (), description="text column of the input, where not inferred; twice for pairs"
     )
     split: str = Field(
-        "train", description="without --input: train, selection, validation … or all"
+        "training",
+        description="without --input: train, selection, both of them (training), validation … or "
+        "all",
     )
     train_examples: int = Field(
         0, ge=0, description="of the split train, what a student is trained on; 0 = all"

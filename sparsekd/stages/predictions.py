@@ -19,7 +19,7 @@ from sparsekd.tasks import TaskCard
 from sparsekd.tasks.answers.chunks import RowChunks
 from sparsekd.tasks.answers.writing import answers_frame
 
-ALL = "all"
+TRAINING, ALL = "training", "all"
 PASSED_ON = ("row", "id")
 
 
@@ -115,20 +115,22 @@ def of_task(
     with_logits: bool,
     on_progress: OnProgress = no_progress,
 ) -> Iterable[pd.DataFrame]:
-    """Yield the answers for the texts of a task's split, or of all splits.
+    """Yield the answers for the texts of a task's split, of its training data, or of all splits.
 
-    Columns `split` and `row`, counted from 0 in the file that the split was carved from, then the
-    texts. Of the split train, logits are those that a student of this model learns from with the
-    same `params`, bit for bit.
+    The training data are the splits train, with unlabelled texts, and selection. Columns `split`
+    and `row`, counted from 0 in the file that the split was carved from, then the texts. Of the
+    split train, logits are those that a student of this model learns from with the same `params`,
+    bit for bit.
 
     Raises:
         NotFound: no such split.
     """
     names = ("train", "selection", *card.validation)
-    if split not in (*names, ALL):
-        raise unknown("split", split, (*names, ALL))
+    several = {TRAINING: names[:2], ALL: names}
+    if split not in (*names, *several):
+        raise unknown("split", split, (*names, *several))
     frames = load(card, numbered=True)
-    for name in names if split == ALL else (split,):
+    for name in several.get(split, (split,)):
         frame = frames[name]
         if name == "train":
             logits = inputs.training_logits(reference, card, params, device, on_progress)

@@ -96,6 +96,27 @@ def test_a_file_of_answers_gives_the_same_student_bit_for_bit(
         assert not same(of_model, other)
 
 
+def test_a_task_without_any_gold_label_learns_from_a_file_as_from_its_model(
+    tmp_path, home, card, teacher
+):
+    """Its epochs are selected by the teacher's answers, which the file has as well."""
+    folder = tmp_path / "no gold"
+    folder.mkdir()
+    for name in ("train", "validation"):
+        frame = pd.read_csv(tmp_path / "task" / f"{name}.csv")
+        frame = frame.assign(label="") if name == "train" else frame
+        frame.to_csv(folder / f"{name}.csv", index=False)
+    frame = pd.read_csv(tmp_path / "task" / "train.csv")["sentence"] + " very long"
+    frame.to_csv(folder / "unlabelled.csv", index=False)
+    none = references.task(str(folder))
+    assert none.unlabelled == 680
+    path = answers(tmp_path, none, "csv")
+    assert len(pd.read_csv(path)) == 680
+    rmtree(home / "cache" / "logits")
+    of_model = distilled(none, teacher, teacher)
+    assert same(of_model, distilled(none, references.teacher(str(path), none), teacher))
+
+
 def test_cached_logits_are_mapped_into_memory(tmp_path, card, teacher):
     reference = references.teacher(str(answers(tmp_path, card)), card)
     for name in (teacher, reference, reference):
