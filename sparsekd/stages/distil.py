@@ -14,7 +14,6 @@ from sparsekd.knowledge.gradients import PassOptions
 from sparsekd.models import students
 from sparsekd.models.devices import move
 from sparsekd.runs import references
-from sparsekd.runs.answer_files import is_answers
 from sparsekd.runs.records import Outcome, Recipe
 from sparsekd.stages import inputs
 from sparsekd.stages.context import StageContext
@@ -94,14 +93,14 @@ def _one_by_one(runs: Iterable[TrainingRun], reason: Incompatible) -> Iterator[R
 def _source(recipe: Recipe, card: TaskCard) -> inputs.Loaded:
     """Load the model that the student starts from, with the tokenizer that the student reads.
 
-    A student of answers may start from a checkpoint that was not fine-tuned: its classifier is
-    drawn with the run's seed.
+    A checkpoint from outside need not be fine-tuned, since a student of answers has no teacher to
+    start from: its classifier is then the same for every seed, as a teacher's would be.
     """
     if recipe.params["student"]["choice"] == "checkpoint":
         return _checkpoint(recipe, card)
     init = recipe.inputs["init"]
-    if ":" in init and all(map(is_answers, recipe.teachers)):
-        return inputs.load_pretrained(init, card, recipe.random_seed)
+    if ":" in init:
+        return inputs.load_pretrained(init, card, seed=0)
     return inputs.load_classifier(init, card)
 
 
