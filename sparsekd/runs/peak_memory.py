@@ -18,6 +18,7 @@ from sparsekd.catalog.parameters import TrainParams
 from sparsekd.catalog.stage_parameters import StudentParams
 from sparsekd.errors import BadInput, SparseKDError
 from sparsekd.runs import store
+from sparsekd.runs.answer_files import is_answers
 from sparsekd.runs.records import Recipe
 from sparsekd.system.wording import size
 from sparsekd.tasks.demo import DEMO_TEACHERS
@@ -86,7 +87,8 @@ class Estimator:
     def _distillation(self, recipe: Recipe, kind: str) -> int | None:
         card, train = METHODS.get(recipe.method), _train(recipe)
         source, student = self.shape(recipe.inputs["init"]), self.student(recipe)
-        found = [self.shape(name) for name in recipe.teachers] if card else [None]
+        models = [name for name in recipe.teachers if not is_answers(name)]
+        found = [self.shape(name) for name in models] if card else [None]
         teachers = [each for each in found if each is not None]
         if card is None or source is None or student is None or len(teachers) < len(found):
             return None
@@ -95,7 +97,7 @@ class Estimator:
         own = memory.training(student, train.batch_size, length, kind, compared, episodes=episodes)
         # On a processor, the model that the student was made from stays in its memory.
         beside = memory.weights(source) if kind == "cpu" else 0
-        logits = max(memory.evaluation(each, length, kind) for each in teachers)
+        logits = max((memory.evaluation(each, length, kind) for each in teachers), default=0)
         if compared:
             rows = train.train_examples or 2**63
             inner = sum(memory.weights(each) for each in teachers)

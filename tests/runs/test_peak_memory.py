@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -69,6 +70,15 @@ def test_the_sizes_of_planned_models_are_known_before_any_run():
     assert known.shape(pruned.run_id) == dense  # at most as large
     assert known.peak(scores, "cpu") is not None
     assert Estimator().shape(teacher.run_id) is None
+
+
+def test_a_teacher_of_answers_takes_no_memory():
+    teacher = finetune()
+    of_model = distil(teacher)
+    inputs = of_model.inputs | {"teacher": "answers:a.csv#0123456789abcdef"}
+    of_answers = replace(of_model, inputs=inputs)
+    peak = Estimator({teacher.run_id: teacher}).peak
+    assert 0 < (peak(of_answers, "cpu") or 0) <= (peak(of_model, "cpu") or 0)
 
 
 def test_more_of_anything_takes_more():
