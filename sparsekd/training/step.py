@@ -21,7 +21,7 @@ from sparsekd.training.checkpoint import merged, part
 from sparsekd.training.events import CacheProgress
 from sparsekd.training.job import TrainingJob
 from sparsekd.training.optimisation import adamw, learning_rate_at, weights_of
-from sparsekd.training.recorded_step import RecordedStep
+from sparsekd.training.recorded_step import RecordedStep, has_dropout
 from sparsekd.training.teacher_cache import TeacherCache
 
 Rows = NDArray[np.int64]
@@ -79,10 +79,12 @@ class TrainingStep:
 
     @cached_property
     def recorded(self) -> RecordedStep | None:
-        """The recorded step; None where the job records none or its method needs more."""
+        """The recorded step; None where there is nothing to record or the method needs more."""
         method, more = self.job.method, self.modules or self.caches or self.teachers
         wanted = self.job.record and self.job.device.type == "cuda"
         if not wanted or not method.by_example or method.student_needs or more:
+            return None
+        if has_dropout(self.job.model):
             return None
         return RecordedStep(self.job, self.teacher_logits, self.optimiser)
 
