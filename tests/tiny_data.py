@@ -16,6 +16,19 @@ def tiny_card(classes: int = 2) -> TaskCard:
     return TaskCard("tiny", "Tiny", "these tests", "folder", "/nowhere", *words)
 
 
+def several_card() -> TaskCard:
+    """A task with any number of three labels for each text."""
+    words = ("text",), "labels", ("a", "b", "c"), ("micro_f1", "macro_f1", "subset_accuracy")
+    return TaskCard("tiny", "Tiny", "these tests", "folder", "/nowhere", *words, multilabel=True)
+
+
+def several_data(examples: int = 32, seed: int = 0) -> Encoded:
+    """Random texts; a label says whether their second word is above a quarter, half, 3 quarters."""
+    data = tiny_data(examples, 1, seed)
+    flags = data.labels[:, None] > np.array([0.25, 0.5, 0.75])
+    return data.with_labels(flags.astype(np.float32))
+
+
 def tiny_data(
     examples: int = 32, classes: int = 2, seed: int = 0, shortest: int = 3, longest: int = 12
 ) -> Encoded:

@@ -107,7 +107,7 @@ def _rows(
     what: str,
 ) -> list[Row]:
     device = model.device
-    ours = Predictor(model, tokenizer, labels_of(model.config)[0], width, str(device))
+    ours = Predictor(model, tokenizer, *labels_of(model.config), width, str(device))
     loops: dict[str, Predict] = {
         "plain": lambda part: padded_loop(model, tokenizer, part, width, True),
         "usual": lambda part: padded_loop(model, tokenizer, part, width, False),

@@ -122,7 +122,7 @@ def build(size: Size, card: TaskCard) -> PreTrainedModel:
         size.neurons,
         size.vocabulary,
         card.labels,
-        card.regression,
+        card.kind,
         seed=0,
         positions=512,
     )

@@ -21,9 +21,9 @@ from sparsekd.knowledge.evaluation import predict
 from sparsekd.knowledge.gradients import PassOptions
 from sparsekd.models import architectures, students
 from sparsekd.models.gates import Gates, gated
-from sparsekd.units.jacobians import Jacobian
+from sparsekd.units.jacobians import Jacobian, directions
 from sparsekd.units.masking import decide, knowledgeableness
-from sparsekd.units.rescoring import directions, rescore
+from sparsekd.units.rescoring import rescore
 from sparsekd.units.scores import Scores
 
 Array = NDArray[np.float32]

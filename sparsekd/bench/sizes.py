@@ -27,6 +27,6 @@ def reference(size: Size) -> str:
     if not (folder / "config.json").exists():
         settings = _SIZES[size] | {"vocabulary": VOCABULARY, "positions": 512}
         labels = ("negative", "positive")
-        model = students.untrained("bert", labels=labels, regression=False, seed=0, **settings)
+        model = students.untrained("bert", labels=labels, kind="classes", seed=0, **settings)
         loading.save(model, demo_tokenizer(), folder)
     return references.model(str(folder))

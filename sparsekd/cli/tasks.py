@@ -9,6 +9,9 @@ from sparsekd.cli.output import note, output
 from sparsekd.runs import references
 from sparsekd.tasks import TaskCard, demo
 from sparsekd.tasks.metrics import METRICS
+from sparsekd.tasks.summary import label_words
+
+SHOWN = 20  # labels in words
 
 
 class ColumnsRequest(Request):
@@ -17,14 +20,18 @@ class ColumnsRequest(Request):
     text_column: Annotated[tuple[str, ...], Repeated] = Field(
         (), description="text column of a folder's files, where not inferred; twice for pairs"
     )
-    label_column: str | None = Field(None, description="label column, where not inferred")
+    label_column: Annotated[tuple[str, ...], Repeated] = Field(
+        (),
+        description="label column, where not inferred; again for each label where several labels "
+        "for each text have a column of 0 and 1 each",
+    )
     metric: str | None = Field(None, description=f"one of {', '.join(METRICS)}")
     leak: bool = Field(False, description="accept validation texts among the unlabelled ones")
 
     def card_of(self, task: str) -> TaskCard:
         """Return the card of a task by its name or folder."""
         return references.task(
-            task, self.text_column or None, self.label_column, self.metric, self.leak
+            task, self.text_column or None, self.label_column or None, self.metric, self.leak
         )
 
 
@@ -63,9 +70,11 @@ def tasks(request: TasksRequest) -> None:
 
 def describe(card: TaskCard) -> str:
     """Return the columns, classes and metrics of a task in one line."""
-    labels = ", ".join(card.labels) or "a number"
+    labels = ", ".join(card.labels[:SHOWN]) or "a number"
+    labels += f" and {card.classes - SHOWN:,} more" if card.classes > SHOWN else ""
+    what = f"any of {labels}" if card.multilabel else labels
     return (
-        f"Task {card.name}: text {' + '.join(card.text)}, label {card.label} ({labels}), "
+        f"Task {card.name}: text {' + '.join(card.text)}, label {label_words(card)} ({what}), "
         f"metric {', '.join(card.metrics)}"
         + (f"; {card.unlabelled:,} training texts have no label" if card.unlabelled else "")
     )

@@ -19,7 +19,8 @@ class Batch:
 
     `labelled` holds the places of the examples with a gold label, None where all have one.
 
-    Shapes: rows, labels (B,), input_ids, attention_mask, token_type_ids (B, T), labelled (K,).
+    Shapes: rows, labels (B,), with several labels (B, C), input_ids, attention_mask, token_type_ids
+    (B, T), labelled (K,).
     """
 
     rows: Rows

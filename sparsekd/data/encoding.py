@@ -15,7 +15,7 @@ from sparsekd.catalog import families
 from sparsekd.data.batches import Batch, upload
 from sparsekd.errors import BadInput
 from sparsekd.system.arrays import load_arrays, save_arrays
-from sparsekd.tasks.labels import is_labelled
+from sparsekd.tasks.labels import is_labelled, label_values
 
 CHUNK = 4096
 ARRAYS = ("ids", "segments", "offsets", "labels")
@@ -25,11 +25,11 @@ ARRAYS = ("ids", "segments", "offsets", "labels")
 class Encoded:
     """All examples of one split, their tokens concatenated.
 
-    Row i has ids[offsets[i]:offsets[i + 1]]. Labels are int64 classes or float32 numbers; a row
-    without a gold label has `UNLABELLED` or NaN.
+    Row i has ids[offsets[i]:offsets[i + 1]]. Labels are int64 classes, float32 numbers, or float32
+    rows with 1 for each of several labels; a row without a gold label has `UNLABELLED` or NaN.
 
-    Shapes: ids int32 (sum of T,), segments int8 (sum of T,), offsets int64 (N + 1,), labels (N,),
-    N here the number of examples.
+    Shapes: ids int32 (sum of T,), segments int8 (sum of T,), offsets int64 (N + 1,), labels (N,)
+    or (N, C), N here the number of examples.
     """
 
     ids: NDArray[np.int32]
@@ -84,7 +84,7 @@ class Encoded:
     ) -> tuple[torch.Tensor, torch.Tensor | None]:
         """Return the labels of these rows, and the places of those that have one; None for all.
 
-        Shapes: rows (B,) -> (B,), (K,).
+        Shapes: rows (B,) -> (B,) or (B, C), (K,).
         """
         labels, known = upload(self.labels[rows], device), self.labelled[rows]
         if known.all():
@@ -136,7 +136,7 @@ def encode(frame: pd.DataFrame, tokenizer: PreTrainedTokenizerBase, max_length: 
         _joined(ids, np.int32),
         _joined(segments, np.int8),
         np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
-        frame["label"].to_numpy(),
+        label_values(frame["label"]),
         _padding(tokenizer),
     )
 

@@ -33,6 +33,8 @@ def _read(card: TaskCard) -> dict[str, pd.DataFrame]:
     if card.origin == "folder":
         return local.read(card)
     return {
-        name: uniform(frame, card.text, card.label, card.regression)
+        name: uniform(
+            frame, card.text, frame[card.label].to_numpy("float32" if card.regression else "int64")
+        )
         for name, frame in hub.read(card).items()
     }

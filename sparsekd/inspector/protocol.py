@@ -126,8 +126,8 @@ class AttentionResponse(TokenisedResponse):
 class AttributionResponse(TokenisedResponse):
     """Each token's contribution; `delta` is the sum's excess over `output` − `start`.
 
-    `output` and `start` are log-odds of class `target` for the text, and for the text with every
-    word masked; for a regression the predicted numbers.
+    `output` and `start` are log-odds of class or label `target` for the text, and for the text
+    with every word masked; for a regression the predicted numbers.
 
     Shapes: values (T,), logits (C,).
     """
@@ -161,8 +161,9 @@ class TopTokensResponse(Response):
 class TopExamplesResponse(Response):
     """Examples by how much masking a unit changes the prediction, most changed first.
 
-    `change` is the total variation distance of the class probabilities (0–1), for a regression
-    the absolute change of the prediction; `mean` is its mean over all `examples`.
+    `change` is the total variation distance of the class probabilities (0–1), with several labels
+    the largest change of a probability, for a regression that of the prediction; `mean` is its mean
+    over all `examples`.
 
     Shapes: rows, change (K,), logits, masked_logits (K, C).
     """

@@ -77,7 +77,7 @@ def outputs(card: TaskCard, found: Attributions) -> pd.DataFrame:
     for name, response in found.items():
         row: dict[str, Any] = {"model": name}
         if card.labels:
-            share = probabilities(response.logits)[response.target]
+            share = probabilities(card.kind, response.logits)[response.target]
             row["prediction"] = predicted(card, response.logits)
             row[f"p({card.labels[response.target]})"] = round(float(share), 4)
         row |= {

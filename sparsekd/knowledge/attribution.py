@@ -1,8 +1,8 @@
 """Attribution of a model's output to tokens, heads and neurons.
 
-The output is the log-odds of one class, log p / (1 − p), for a regression the number itself; the
-baseline is the same text with every word replaced by the mask token. Models are expected in eval
-mode.
+The output is the log-odds of one class or label, log p / (1 − p), for a regression the number
+itself; the baseline is the same text with every word replaced by the mask token. Models are
+expected in eval mode.
 """
 
 from collections.abc import Callable
@@ -21,6 +21,7 @@ from sparsekd.data import Batch, Encoded
 from sparsekd.errors import BadInput
 from sparsekd.knowledge.gradients import PassOptions
 from sparsekd.models import architectures
+from sparsekd.models.classifiers import labels_of
 from sparsekd.models.gates import Taps, cls_only, frozen, tapped
 from sparsekd.models.memory import enough_memory
 
@@ -51,14 +52,18 @@ class TokenValues:
     steps: int
 
 
-def log_odds(logits: Tensor, target: Tensor) -> Tensor:
+def log_odds(logits: Tensor, target: Tensor, multilabel: bool = False) -> Tensor:
     """Return log p / (1 − p) of each example's target class; the number itself for a regression.
+
+    With several labels, of the target label: its logit.
 
     Shapes: logits (B, C), target (B,) -> (B,).
     """
     if logits.shape[1] == 1:
         return logits[:, 0]
     own = logits.gather(1, target[:, None])
+    if multilabel:
+        return own[:, 0]
     others = logits.scatter(1, target[:, None], -torch.inf)
     return own[:, 0] - others.logsumexp(dim=1)
 
@@ -129,8 +134,9 @@ def _integrated(
     def output(ids: Tensor, mask: Tensor, segments: Tensor) -> Tensor:
         seen = Batch(batch.rows, ids, mask, segments, batch.labels)
         logits = model(**seen.inputs(model)).logits.float()
-        return log_odds(logits, target.expand(len(ids)))
+        return log_odds(logits, target.expand(len(ids)), multilabel)
 
+    multilabel = labels_of(model.config)[1] == "labels"
     beside = (batch.attention_mask, batch.token_type_ids)
     values, delta = LayerIntegratedGradients(output, architectures.embeddings(model)).attribute(
         batch.input_ids,
@@ -150,10 +156,23 @@ def _integrated(
 
 
 def gold_gradients(model: PreTrainedModel, batch: Batch, taps: Taps) -> tuple[Tensor, ...]:
-    """Return the gradients of the gold log-odds at the gate sites of one forward pass."""
+    """Return the gradients of `gold_log_odds` at the gate sites of one forward pass."""
     with torch.enable_grad():
         logits = model(**batch.inputs(model)).logits.float()
-        return torch.autograd.grad(log_odds(logits, batch.labels).sum(), taps.tensors())
+        return torch.autograd.grad(gold_log_odds(logits, batch.labels).sum(), taps.tensors())
+
+
+def gold_log_odds(logits: Tensor, labels: Tensor) -> Tensor:
+    """Return the log-odds of each example's gold class; the number itself for a regression.
+
+    With several labels, the mean over labels of the log-odds of what is right, z or −z: a choice
+    of this project.
+
+    Shapes: logits (B, C), labels (B,), with several labels (B, C) -> (B,).
+    """
+    if labels.ndim == 2:
+        return ((2 * labels - 1) * logits).mean(-1)
+    return log_odds(logits, labels)
 
 
 def mean_absolute(

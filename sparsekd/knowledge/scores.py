@@ -20,8 +20,8 @@ from sparsekd.data import Encoded
 from sparsekd.knowledge.accumulator import Sums
 from sparsekd.knowledge.gradients import PassOptions, gate_gradients
 from sparsekd.models import architectures
-from sparsekd.units.jacobians import Rows
-from sparsekd.units.rescoring import check_logits, directions, logit_gradients, provenance, weights
+from sparsekd.units.jacobians import Rows, directions
+from sparsekd.units.rescoring import check_logits, logit_gradients, provenance, weights
 from sparsekd.units.scores import Scores
 
 Array = NDArray[Any]
@@ -44,7 +44,8 @@ def jacobian(
 ) -> NDArray[np.float32]:
     """Write each example's derivatives of the logit directions by the gates to a row of `into`.
 
-    One backward pass for each of K = C − 1 differences of logits (1 for regression).
+    One backward pass for each of K = C − 1 differences of logits (1 for regression), with several
+    labels for each of the C logits.
 
     Returns:
         The teacher's logits.
@@ -56,11 +57,12 @@ def jacobian(
     options = options or PassOptions()
     shape = architectures.shape(teacher)
     logits = np.zeros((len(encoded), shape.classes), dtype=np.float32)
-    done, row_bytes = 0, 4 * directions(shape.classes) * _units(shape.grid())
+    several = encoded.labels.ndim == 2
+    done, row_bytes = 0, 4 * directions(shape.classes, several) * _units(shape.grid())
     with gate_gradients(teacher, options) as gates:
         for rows in options.batches(encoded.lengths, row_bytes, teacher.device):
             outputs = gates.logits(encoded.batch(rows, teacher.device))
-            gradients = gates.gradients(outputs, _differences(len(rows), shape.classes))
+            gradients = gates.gradients(outputs, _directions(len(rows), shape.classes, several))
             logits[rows], into[rows] = _numpy(outputs), _numpy(gradients)
             done += len(rows)
             options.advance(done, len(encoded))
@@ -76,8 +78,9 @@ def stream(
 ) -> Streamed:
     """Return scores without storing the Jacobian, for data where it would be too large.
 
-    Up to three classes, C − 1 backward passes serve both losses exactly; beyond, there is one
-    for each loss. Memory does not grow with the number of examples.
+    Where there are up to two directions (three classes, two labels), their backward passes serve
+    both losses exactly; beyond, there is one for each loss. Memory does not grow with the number of
+    examples.
 
     Args:
         student: The trial student's logits, in the data's order.
@@ -92,7 +95,8 @@ def stream(
     logits = np.zeros((len(encoded), shape.classes), dtype=np.float32)
     check_logits(logits, student, encoded.labels)
     sums = Sums(len(encoded), _units(shape.grid()), params.batch_size)
-    done, row_bytes = 0, 4 * min(directions(shape.classes), 2) * sums.units
+    several = encoded.labels.ndim == 2
+    done, row_bytes = 0, 4 * min(directions(shape.classes, several), 2) * sums.units
     with gate_gradients(teacher, options) as gates:
         for window in sums.windows():
             for local in options.batches(encoded.lengths[window], row_bytes, teacher.device):
@@ -102,7 +106,7 @@ def stream(
                 slopes = logit_gradients(
                     _numpy(outputs), student[rows], encoded.labels[rows], params
                 )
-                seeds, shares = _passes(slopes)
+                seeds, shares = _passes(slopes, several)
                 sums.add(rows, gates.gradients(outputs, seeds), shares)
                 done += len(rows)
                 options.advance(done, len(encoded))
@@ -121,25 +125,25 @@ def _streamed(
     return Streamed(scores(sums.of_batches, "per_batch"), per_example, logits)
 
 
-def _passes(slopes: Array) -> tuple[Array, Array]:
+def _passes(slopes: Array, multilabel: bool) -> tuple[Array, Array]:
     """Return the combinations to differentiate and their weights in each loss: the fewer passes.
 
     Shapes: slopes (2, B, C) -> (B, K, C), (2, B, K).
     """
     _, examples, classes = slopes.shape
-    if directions(classes) <= len(slopes):
-        return _differences(examples, classes), weights(slopes)
+    if directions(classes, multilabel) <= len(slopes):
+        return _directions(examples, classes, multilabel), weights(slopes, multilabel)
     one_each = np.eye(len(slopes))[:, None, :].repeat(examples, axis=1)
     return slopes.swapaxes(0, 1), one_each
 
 
-def _differences(examples: int, classes: int) -> Array:
-    """Return the directions z_c − z_{C−1} for c < C − 1, or the one logit.
+def _directions(examples: int, classes: int, multilabel: bool) -> Array:
+    """Return the directions z_c − z_{C−1} for c < C − 1, or the one logit; of labels, all logits.
 
     Shapes: -> (B, K, C).
     """
-    seeds = np.eye(directions(classes), classes)
-    if classes > 1:
+    seeds = np.eye(directions(classes, multilabel), classes)
+    if classes > 1 and not multilabel:
         seeds[:, -1] = -1
     return seeds[None].repeat(examples, axis=0)
 

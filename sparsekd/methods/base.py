@@ -13,7 +13,12 @@ from transformers import PreTrainedModel
 
 from sparsekd.catalog.parameters import MethodParams
 from sparsekd.errors import Incompatible
-from sparsekd.knowledge.losses import soft_cross_entropy, squared_error, task_loss
+from sparsekd.knowledge.losses import (
+    soft_binary_cross_entropy,
+    soft_cross_entropy,
+    squared_error,
+    task_loss,
+)
 from sparsekd.knowledge.observe import Knowledge, Needs
 from sparsekd.tasks import TaskCard
 
@@ -46,8 +51,8 @@ class BatchOutputs:
 
     `labelled` holds the places of the examples with a gold label, None where all have one.
 
-    Shapes: labels (B,); mask (B, T), 1 for a real token of the student's input; rows (B,), the
-    examples' indices in the training data; labelled (K,).
+    Shapes: labels (B,), with several labels (B, C); mask (B, T), 1 for a real token of the
+    student's input; rows (B,), the examples' indices in the training data; labelled (K,).
     """
 
     student: Knowledge
@@ -60,7 +65,12 @@ class BatchOutputs:
     @property
     def regression(self) -> bool:
         """Whether the labels are quantities; class ids are integers."""
-        return self.labels.is_floating_point()
+        return self.labels.is_floating_point() and not self.multilabel
+
+    @property
+    def multilabel(self) -> bool:
+        """Whether an example has several labels."""
+        return self.labels.ndim == 2
 
     def labelled_mask(self) -> Tensor:
         """Return which examples have a gold label.
@@ -68,8 +78,8 @@ class BatchOutputs:
         Shapes: -> (B,).
         """
         if self.labelled is None:
-            return torch.ones_like(self.labels, dtype=torch.bool)
-        mask = torch.zeros_like(self.labels, dtype=torch.bool)
+            return torch.ones(len(self.labels), dtype=torch.bool, device=self.labels.device)
+        mask = torch.zeros(len(self.labels), dtype=torch.bool, device=self.labels.device)
         return mask.index_fill(0, self.labelled, True)
 
 
@@ -236,18 +246,24 @@ def gold_label_loss(outputs: BatchOutputs) -> Tensor:
 def soft_label_loss(outputs: BatchOutputs, temperature: float) -> Tensor:
     """Return the distance to the first teacher's logits: soft cross-entropy, or squared error.
 
+    With several labels, the mean over labels of the soft cross-entropy of two outcomes.
+
     Shapes: -> (B,).
     """
     student, teacher = outputs.student.logits, outputs.teachers[0].logits
     if outputs.regression:
         return squared_error(student, teacher)
+    if outputs.multilabel:
+        return soft_binary_cross_entropy(student, teacher, temperature)
     return soft_cross_entropy(student, teacher, temperature)
 
 
 def pseudo_label_loss(outputs: BatchOutputs) -> Tensor:
-    """Return the cross-entropy on the first teacher's most probable class.
+    """Return the cross-entropy on the first teacher's most probable class, or outcomes of labels.
 
     Shapes: -> (B,).
     Source: Lee, ICML 2013 workshop (pseudo-labels); here they are the teacher's.
     """
-    return task_loss(outputs.student.logits, outputs.teachers[0].logits.argmax(-1))
+    teacher = outputs.teachers[0].logits
+    given = (teacher > 0).float() if outputs.multilabel else teacher.argmax(-1)
+    return task_loss(outputs.student.logits, given)

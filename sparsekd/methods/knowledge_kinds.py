@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from sparsekd.errors import Incompatible
-from sparsekd.knowledge.losses import kl, squared_error
+from sparsekd.knowledge.losses import binary_kl, kl, squared_error
 from sparsekd.knowledge.relations import every_nth, flow_distance, state_distance
 from sparsekd.methods.base import BatchOutputs, Setup, gold_label_loss
 from sparsekd.methods.layers import linear_maps, num_layers
@@ -81,6 +81,8 @@ class KnowledgeLosses:
         student, teacher = outputs.student.logits, outputs.teachers[0].logits
         if outputs.regression:
             return squared_error(student, teacher)
+        if outputs.multilabel:
+            return binary_kl(student, teacher, self.temperature)
         return kl(student, teacher, self.temperature)
 
 

@@ -9,7 +9,13 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from sparsekd.catalog.methods.teacher_selection import TeacherSelectionParams
-from sparsekd.knowledge.losses import kl, squared_error, task_loss
+from sparsekd.knowledge.losses import (
+    binary_cross_entropy,
+    binary_kl,
+    kl,
+    squared_error,
+    task_loss,
+)
 from sparsekd.methods.base import Rows
 
 EM_ROUNDS = 200  # of expectation maximisation
@@ -21,8 +27,8 @@ class Instances:
 
     `targets` are those of `targets_of`; `labelled` marks the examples with a gold label.
 
-    Shapes: student (B, C), teachers (B, N, C), labels, labelled (B,), targets (B, C), states
-    (B, N, D + C + 1), rows (B,).
+    Shapes: student (B, C), teachers (B, N, C), labels (B,) or of several labels (B, C), labelled
+    (B,), targets (B, C), states (B, N, D + C + 1), rows (B,).
     """
 
     student: Tensor
@@ -39,7 +45,12 @@ class Instances:
     @property
     def regression(self) -> bool:
         """Whether the labels are quantities."""
-        return self.labels.is_floating_point()
+        return self.labels.is_floating_point() and not self.multilabel
+
+    @property
+    def multilabel(self) -> bool:
+        """Whether an example has several labels."""
+        return self.labels.ndim == 2
 
     def subset(self, rows: slice) -> "Instances":
         """Return some of the instances."""
@@ -63,21 +74,27 @@ class Instances:
     def loss(self, logits: Tensor, targets: Tensor) -> Tensor:
         """Return the cross-entropy with the targets, in nats; squared error of a regression.
 
+        With several labels, the mean over labels of the binary cross-entropy.
+
         Shapes: logits, targets (…, C) -> (…).
         """
         if self.regression:
             return squared_error(logits, targets)
+        if self.multilabel:
+            return binary_cross_entropy(logits, targets.expand_as(logits))
         return -(targets * F.log_softmax(logits.float(), dim=-1)).sum(-1)
 
 
 def targets_of(teachers: Tensor, labels: Tensor, labelled: Tensor) -> Tensor:
-    """Return the gold labels as probabilities (numbers in a regression).
+    """Return the gold labels as probabilities of classes or labels (numbers in a regression).
 
     An example without a gold label has the teachers' mean probabilities instead, or their mean
     output in a regression: a choice of this project.
 
-    Shapes: teachers (B, N, C), labels, labelled (B,) -> (B, C).
+    Shapes: teachers (B, N, C), labels (B,) or of several labels (B, C), labelled (B,) -> (B, C).
     """
+    if labels.ndim == 2:
+        return torch.where(labelled[:, None], labels, teachers.sigmoid().mean(1))
     regression = labels.is_floating_point()
     gold = labels[:, None].float() if regression else one_hot(labels, teachers.shape[-1])
     consensus = (teachers if regression else teachers.softmax(-1)).mean(1)
@@ -114,7 +131,11 @@ def states_of(cls: Tensor, instances: Instances) -> Tensor:
     """
     teachers = instances.teachers
     vectors = (cls / cls.shape[-1] ** 0.5)[:, None].expand(-1, teachers.shape[1], -1)
-    probabilities = teachers if instances.regression else torch.softmax(teachers, dim=-1)
+    probabilities = teachers
+    if instances.multilabel:
+        probabilities = torch.sigmoid(teachers)
+    elif not instances.regression:
+        probabilities = torch.softmax(teachers, dim=-1)
     return torch.cat([vectors, probabilities, instances.losses()[..., None]], dim=-1)
 
 
@@ -131,7 +152,7 @@ def teacher_weights(actions: Tensor, probabilities: Tensor) -> Tensor:
 def distance(student: Tensor, instances: Instances, weights: Tensor, temperature: float) -> Tensor:
     """Return L_KD, the weighted mean over teachers of T² · KL(teacher || student).
 
-    A regression has squared errors in place of the KL.
+    A regression has squared errors in place of the KL, several labels the mean of their KL.
 
     Shapes: student (B, C), weights (B, N) -> (B,).
     Source: Yuan et al., AAAI 2021, arXiv 2012.06048.
@@ -139,6 +160,8 @@ def distance(student: Tensor, instances: Instances, weights: Tensor, temperature
     each = student[:, None]
     if instances.regression:
         return (weights * squared_error(each, instances.teachers)).sum(-1)
+    if instances.multilabel:
+        return (weights * binary_kl(each, instances.teachers, temperature)).sum(-1)
     return (weights * kl(each, instances.teachers, temperature)).sum(-1)
 
 

@@ -246,7 +246,7 @@ class TeacherSelection(Method):
                 "chosen": bool(chosen[index, teacher]),
                 "teacher_loss": float(losses[index, teacher]),
                 "student_loss": float(student[index]),
-                "label": float(instances.labels[index]),
+                "label": instances.labels[index].tolist(),
             }
             for index, row in enumerate(instances.rows)
             for teacher in range(self.teachers)

@@ -30,12 +30,13 @@ from sparsekd.models.checkpoints import damaged
 from sparsekd.models.classifiers import fit_classifier
 from sparsekd.models.pruning import resize, spare_empty_attention
 from sparsekd.system.files import disk_error
+from sparsekd.tasks.cards import Kind
 
 Loaded = tuple[PreTrainedModel, PreTrainedTokenizerBase]
 Sizes = dict[str, tuple[int, ...]]
 
 
-def load(reference: str, labels: tuple[str, ...], regression: bool, seed: int) -> Loaded:
+def load(reference: str, labels: tuple[str, ...], kind: Kind, seed: int) -> Loaded:
     """Load a classifier of these labels, in float32 and eval mode, and its tokenizer.
 
     The top layer is new, drawn with `seed`, unless the checkpoint has one for the same labels
@@ -43,7 +44,7 @@ def load(reference: str, labels: tuple[str, ...], regression: bool, seed: int) -
 
     Args:
         reference: Local folder, physically pruned or not, or hub id.
-        labels: Class names in the order of their ids; ignored for a regression.
+        labels: Names of the classes or labels in the order of their ids; ignored for a number.
 
     Raises:
         NotFound: no such checkpoint.
@@ -59,7 +60,7 @@ def load(reference: str, labels: tuple[str, ...], regression: bool, seed: int) -
         model, fresh = _filled(skeleton, folder), False
     else:
         model, fresh = _foreign(folder, config, seed)
-    fit_classifier(model, labels, regression, seed, fresh=fresh)
+    fit_classifier(model, labels, kind, seed, fresh=fresh)
     return model.eval(), _tokenizer(folder, model)
 
 

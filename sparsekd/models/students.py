@@ -15,8 +15,9 @@ from sparsekd.catalog import families
 from sparsekd.catalog.stage_parameters import StudentParams
 from sparsekd.errors import BadInput, Incompatible
 from sparsekd.models import architectures
-from sparsekd.models.classifiers import name_labels
+from sparsekd.models.classifiers import name_labels, outputs
 from sparsekd.models.pruning import prune
+from sparsekd.tasks.cards import Kind
 from sparsekd.units.shape import UnitMask
 
 
@@ -89,7 +90,7 @@ def untrained(
     intermediate: int,
     vocabulary: int,
     labels: tuple[str, ...],
-    regression: bool,
+    kind: Kind,
     seed: int,
     positions: int = 128,
     dropout: float = 0.1,
@@ -114,14 +115,14 @@ def untrained(
         num_hidden_layers=layers,
         num_attention_heads=heads,
         max_position_embeddings=positions + known.first_position_after_padding,
-        num_labels=1 if regression else len(labels),
+        num_labels=outputs(labels, kind),
         initializer_range=initializer_range,
         pad_token_id=0,
         **{known.neurons: intermediate},
         **dict.fromkeys(known.dropouts, dropout),
     )
     model = _drawn(config, seed)
-    name_labels(model, labels, regression)
+    name_labels(model, labels, kind)
     return model
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Outputs = tuple[NDArray[Any], NDArray[Any]]
-"""Logits (N, C) and labels (N,)."""
+"""Logits (N, C) and labels (N,), with several labels (N, C)."""
 
 
 def load_outputs(folder: Path, split: str) -> Outputs | None:

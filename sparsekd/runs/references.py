@@ -36,7 +36,7 @@ def card(name: str) -> TaskCard:
 def task(
     text: str,
     text_columns: tuple[str, ...] | None = None,
-    label: str | None = None,
+    label: str | tuple[str, ...] | None = None,
     metric: str | None = None,
     leak: bool = False,
 ) -> TaskCard:

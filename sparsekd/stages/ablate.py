@@ -110,14 +110,14 @@ def evaluate_removals(
 ) -> Array:
     """Return task loss, metric and distance to the student: dense teacher, then each removal.
 
-    Shapes: logits (N, 1 + R, C), labels (N,), student (N, C) -> (1 + R, 3).
+    Shapes: logits (N, 1 + R, C), labels (N,) or (N, C), student (N, C) -> (1 + R, 3).
     Raises:
         BadInput: NaN or infinite logits.
     """
     values = np.full((logits.shape[1], len(MEASURES)), np.nan)
     for place, each in enumerate(np.moveaxis(logits, 1, 0)):
         found = metrics.evaluate(card, each, labels)
-        apart = np.nan if student is None else distance(each, student)
+        apart = np.nan if student is None else distance(each, student, card.multilabel)
         values[place] = found["loss"], found[card.metrics[0]], apart
     return values
 

@@ -21,6 +21,7 @@ from sparsekd.stages.context import StageContext, limit_threads
 from sparsekd.system.files import atomic_write
 from sparsekd.tasks import TaskCard
 from sparsekd.tasks.answers.matching import logits_for
+from sparsekd.tasks.cards import Kind
 from sparsekd.tasks.demo import DEMO_CHECKPOINTS, DEMO_TEACHERS
 
 Loaded = tuple[PreTrainedModel, PreTrainedTokenizerBase]
@@ -63,7 +64,7 @@ def load_pretrained(reference: str, card: TaskCard, seed: int) -> Loaded:
     """Load a model to fine-tune: a demo model, a local checkpoint, a hub id, or a run's model."""
     if reference in DEMO_CHECKPOINTS:
         return _demo_model(reference, card, seed)
-    return loading.load(str(model_folder(reference)), card.labels, card.regression, seed)
+    return loading.load(str(model_folder(reference)), card.labels, card.kind, seed)
 
 
 def model_folder(reference: str) -> Path:
@@ -79,7 +80,7 @@ def _demo_model(reference: str, card: TaskCard, seed: int) -> Loaded:
         **{name: each for name, each in settings.items() if name not in ("train", "tokenizer")},
         vocabulary=len(tokenizer),
         labels=card.labels,
-        regression=card.regression,
+        kind=card.kind,
         seed=seed,
     )
     return model, tokenizer
@@ -92,16 +93,21 @@ def load_classifier(reference: str, card: TaskCard) -> Loaded:
         Incompatible: its labels are those of another task.
     """
     model, tokenizer = loading.load_saved(model_folder(reference))
-    if output_order(model.config, card.labels, card.regression) is None:
-        labels, _ = labels_of(model.config)
-        own = ", ".join(labels) or "a number"
-        expected = "a number" if card.regression else ", ".join(card.labels)
+    if output_order(model.config, card.labels, card.kind) is None:
+        own, expected = _words(*labels_of(model.config)), _words(card.labels, card.kind)
         raise Incompatible(
             f"The model {reference.split('#')[0]} predicts {own}; {card.name} has {expected}.",
             "Choose a model that was fine-tuned on this task.",
         )
-    fit_classifier(model, card.labels, card.regression, 0, fresh=False)
+    fit_classifier(model, card.labels, card.kind, 0, fresh=False)
     return model, tokenizer
+
+
+def _words(labels: tuple[str, ...], kind: Kind) -> str:
+    """Return what a model predicts, or an example has, in words."""
+    if kind == "number":
+        return "a number"
+    return ("any number of " if kind == "labels" else "") + ", ".join(labels)
 
 
 def load_inner_teachers(

@@ -11,7 +11,7 @@ from transformers import PreTrainedModel
 import sparsekd
 from sparsekd.catalog import families
 from sparsekd.models import architectures
-from sparsekd.models.classifiers import labels_of
+from sparsekd.models.classifiers import PROBLEM_TYPES, labels_of
 from sparsekd.models.exporting import full_shape
 from sparsekd.runs import store
 from sparsekd.system.files import atomic_write
@@ -45,18 +45,26 @@ DESCRIPTIONS = {
 }
 
 
+_LABELS = {
+    PROBLEM_TYPES["classes"]: "Labels",
+    PROBLEM_TYPES["labels"]: "Labels, any number of them for each text (a sigmoid for each logit)",
+    PROBLEM_TYPES["number"]: "Labels",
+}
+
+
 def facts(
     model: PreTrainedModel, reference: str, form: str, mask: Mask | None, check: dict[str, Any]
 ) -> dict[str, Any]:
     """Return the content of recipe.json."""
     pruned, full = architectures.shape(model), full_shape(model.config)
-    labels, regression = labels_of(model.config)
+    labels, kind = labels_of(model.config)
     return {
         "format": form,
         "model": shortened(reference),
         "recipes": lineage(reference),
         "mask": shortened(mask.provenance) if mask is not None else None,
-        "labels": None if regression else list(labels),
+        "labels": list(labels) or None,
+        "problem_type": PROBLEM_TYPES[kind],
         "shape": pruned.to_json(),
         "heads_before": list(full.heads),
         "neurons_before": list(full.neurons),
@@ -123,7 +131,8 @@ def card(known: dict[str, Any], evaluated: bool) -> str:
         "## What is in it",
         _sizes(known),
         _layers(known),
-        "Labels, in the order of the logits:\n\n"
+        _LABELS[known["problem_type"]]
+        + ", in the order of the logits:\n\n"
         + _json(known["labels"] if known["labels"] is not None else "a number"),
         "## Checked",
         f"Before it was published, this export was opened as above and gave the model's logits "

@@ -18,6 +18,7 @@ from sparsekd.stages.context import limit_threads
 from sparsekd.tasks import TaskCard
 from sparsekd.tasks.answers.chunks import RowChunks
 from sparsekd.tasks.answers.writing import answers_frame
+from sparsekd.tasks.cards import Kind
 
 TRAINING, ALL = "training", "all"
 PASSED_ON = ("row", "id")
@@ -27,12 +28,14 @@ PASSED_ON = ("row", "id")
 class Predictor:
     """A classifier, or a regression, and how it reads its texts.
 
-    `labels` are the class names in the order of the outputs, none for a regression.
+    `labels` are the names of the classes or labels in the order of the outputs, none for a
+    regression.
     """
 
     model: PreTrainedModel
     tokenizer: PreTrainedTokenizerBase
     labels: tuple[str, ...]
+    kind: Kind
     max_length: int
     device: str = "cpu"
 
@@ -47,12 +50,12 @@ class Predictor:
         """
         if card is None:
             model, tokenizer = loading.load_saved(inputs.model_folder(reference))
-            labels, _ = labels_of(model.config)
+            labels, kind = labels_of(model.config)
         else:
             model, tokenizer = inputs.load_classifier(reference, card)
-            labels = card.labels
+            labels, kind = card.labels, card.kind
         limit_threads(model)
-        return cls(model, tokenizer, labels, max_length, device)
+        return cls(model, tokenizer, labels, kind, max_length, device)
 
     def logits(self, texts: pd.DataFrame, on_progress: OnProgress = no_progress) -> Logits:
         """Return the logits of texts: one column, or two for pairs.
@@ -90,7 +93,7 @@ def of_rows(
             on_rows(start + event["done"])
 
         logits = predictor.logits(frame[list(texts)], on_progress)
-        yield answers_frame(frame, logits, predictor.labels, with_logits)
+        yield answers_frame(frame, logits, predictor.labels, with_logits, predictor.kind)
         done += len(frame)
 
 
@@ -143,4 +146,4 @@ def of_task(
         columns = dict(zip(("text", "pair"), card.text, strict=False))
         shown = frame.rename(columns=columns)[["row", *card.text]]
         shown.insert(0, "split", name)
-        yield answers_frame(shown, logits, card.labels, with_logits)
+        yield answers_frame(shown, logits, card.labels, with_logits, card.kind)

@@ -44,7 +44,7 @@ def run(context: StageContext) -> Outcome:
     rows = [
         {"ranking": ranking, "lam": lam, "sparsity": sparsity}
         | metrics.evaluate(splits.card, answers, data.labels)
-        | {"distance": distance(answers, student)}
+        | {"distance": distance(answers, student, splits.card.multilabel)}
         | {"heads": int(mask.heads.sum()), "neurons": int(mask.neurons.sum())}
         for (ranking, lam, sparsity, mask), answers in zip(points, logits, strict=True)
     ]

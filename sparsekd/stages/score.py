@@ -65,7 +65,8 @@ def _scored(
         should_stop=context.should_stop,
     )
     shape = architectures.shape(teacher)
-    size = jacobians.jacobian_bytes(len(data), shape.classes, shape.grid())
+    several = data.labels.ndim == 2
+    size = jacobians.jacobian_bytes(len(data), shape.classes, shape.grid(), multilabel=several)
     if size <= JACOBIAN_LIMIT:
         jacobian = jacobians.build(
             context.folder / "jacobian",

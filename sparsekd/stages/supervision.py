@@ -4,7 +4,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import softmax
 
 from sparsekd.catalog.parameters import MethodParams, TrainParams
 from sparsekd.errors import Incompatible
@@ -15,6 +14,7 @@ from sparsekd.stages.inputs import Splits
 from sparsekd.stages.teacher_answers import teacher_answers
 from sparsekd.tasks import supervision
 from sparsekd.tasks.labels import is_labelled, without_labels
+from sparsekd.tasks.predictions import probabilities
 from sparsekd.tasks.supervision import KnownLabels
 
 
@@ -30,7 +30,7 @@ def labels_known_to(reference: str, splits: Splits, split: str) -> NDArray[Any]:
 
     All gold labels for a model from outside, and for a split that no training knows.
 
-    Shapes: -> (N,), N here the number of examples.
+    Shapes: -> (N,), with several labels (N, C), N here the number of examples.
     """
     labels = splits[split].labels
     recipe = None if ":" in reference else store.get(reference).recipe
@@ -54,7 +54,7 @@ def selection_labels(
 ) -> NDArray[Any]:
     """Return the labels that select an epoch: those known, without any the teachers' mean answers.
 
-    Shapes: -> (M,), M the examples of the selection split.
+    Shapes: -> (M,), with several labels (M, C), M the examples of the selection split.
     Raises:
         Incompatible: there is neither a label nor a teacher.
     """
@@ -69,4 +69,7 @@ def selection_labels(
     answers = teacher_answers(context, teachers, splits.card, params, method, "selection")
     if splits.card.regression:
         return np.asarray(np.mean(answers, axis=0)[:, 0])
-    return np.asarray(softmax(np.stack(answers), axis=-1).mean(axis=0).argmax(axis=-1))
+    shares = probabilities(splits.card.kind, np.stack(answers)).mean(axis=0)
+    if splits.card.multilabel:
+        return np.asarray(shares > 0.5, dtype=np.float32)
+    return np.asarray(shares.argmax(axis=-1))

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import softmax
+from scipy.special import expit, softmax
 
 from sparsekd.catalog.parameters import MethodParams, TrainParams
 from sparsekd.catalog.stage_parameters import StudentParams
@@ -56,9 +56,13 @@ def smoothed(logits: Logits, labels: NDArray[Any], temperature: float) -> Logits
     its highest probability, and the other classes share the rest. Texts without a gold label have
     zeros, which no term reads.
 
-    Shapes: logits (N, C), labels (N,) -> (N, C).
+    With several labels each is smoothed by itself: its gold outcome has the mean confidence.
+
+    Shapes: logits (N, C), labels (N,), with several labels (N, C) -> (N, C).
     Source: Yuan et al., CVPR 2020, arXiv 1909.11723 (a teacher that is smoothed labels).
     """
+    if labels.ndim == 2:
+        return _smoothed_labels(logits, labels, temperature)
     classes = logits.shape[1]
     confidence = float(softmax(logits / temperature, axis=1).max(axis=1).mean())
     rest = max((1 - confidence) / (classes - 1), FLOOR)
@@ -68,6 +72,13 @@ def smoothed(logits: Logits, labels: NDArray[Any], temperature: float) -> Logits
     found[known, labels[known]] = temperature * np.log(gold)
     found[~is_labelled(labels)] = 0
     return found
+
+
+def _smoothed_labels(logits: Logits, labels: NDArray[Any], temperature: float) -> Logits:
+    shares = expit(logits / temperature)
+    confidence = float(np.maximum(shares, 1 - shares).mean())
+    odds = temperature * np.log(confidence / max(1 - confidence, FLOOR))
+    return np.where(np.isnan(labels), 0, odds * (2 * labels - 1)).astype(np.float32)
 
 
 def _untrained(

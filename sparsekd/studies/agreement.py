@@ -12,6 +12,8 @@ from sparsekd.runs.records import Plan, Run, State, Step
 from sparsekd.studies import roles
 from sparsekd.tasks import agreement, calibration, metrics
 from sparsekd.tasks.cards import TaskCard
+from sparsekd.tasks.labels import label_values
+from sparsekd.tasks.predictions import label_text
 
 
 def parameter_differences(plan: Plan) -> pd.DataFrame:
@@ -85,7 +87,9 @@ def example_agreement(
     Args:
         texts: The frame of the split, with the columns text and, for pairs of texts, pair.
 
-    Shapes: logits (N, C), labels (N,).
+    With several labels a model is right where all of them are, and the divergence is their mean.
+
+    Shapes: logits (N, C), labels (N,), with several labels (N, C).
     Raises:
         Incompatible: the texts are not those of the answers.
     """
@@ -96,19 +100,28 @@ def example_agreement(
         right = np.select([far[0] < far[1], far[0] > far[1]], ["first", "second"], "both")
         columns |= {"gold": gold, "first": answers[0], "second": answers[1]}
     else:
-        correct = [answer == gold for answer in answers]
+        correct = [(answer == gold).reshape(len(gold), -1).all(axis=1) for answer in answers]
         right = np.select(
             [correct[0] & ~correct[1], ~correct[0] & correct[1], correct[0] & correct[1]],
             ["first", "second", "both"],
             "neither",
         )
-        names = np.array(card.labels)
-        columns |= {"gold": names[gold], "first": names[answers[0]], "second": names[answers[1]]}
+        for name, labels in (("gold", gold), ("first", answers[0]), ("second", answers[1])):
+            columns[name] = _words(card, labels)
+    if card.kind == "classes":
         for name, (logits, labels) in (("first", one), ("second", other)):
             columns[f"{name}_confidence"] = calibration.confidences(card, logits, labels)[0]
-    columns["divergence"] = agreement.divergences(card, one[0], other[0])
+    apart = agreement.divergences(card, one[0], other[0])
+    columns["divergence"] = apart.reshape(len(gold), -1).mean(axis=1)
     found = pd.DataFrame(columns | {"right": right})
     return found.sort_values("divergence", ascending=False, kind="stable", ignore_index=True)
+
+
+def _words(card: TaskCard, labels: NDArray[Any]) -> NDArray[Any]:
+    """Return labels as text. Shapes: (N,) or (N, C) -> (N,)."""
+    if card.multilabel:
+        return np.array([label_text(card, label) for label in labels], dtype=object)
+    return np.asarray(np.array(card.labels)[labels])
 
 
 def _texts(
@@ -117,7 +130,7 @@ def _texts(
     """Return the columns of the texts, checked by their labels."""
     if texts is None:
         return {}
-    if len(texts) != len(gold) or not np.allclose(texts["label"], gold):
+    if len(texts) != len(gold) or not np.allclose(label_values(texts["label"]), gold):
         raise Incompatible(
             f"The texts of {card.name} are not those that these models answered.",
             "Its files have changed since, or were read in another way: train again.",

@@ -19,11 +19,15 @@ from sparsekd.runs.records import Plan
 from sparsekd.studies import models, roles, verdict
 from sparsekd.studies.models import Answers
 from sparsekd.tasks import classes, metrics
-from sparsekd.tasks.cards import TaskCard
+from sparsekd.tasks.cards import Kind, TaskCard
 
 Array = NDArray[Any]
 MEASURES = {"recall": "Recall", "precision": "Precision", "f1": "F1"}
-MEANS = ("accuracy", "balanced_accuracy", "macro_f1")
+MEANS: dict[Kind, tuple[str, ...]] = {
+    "classes": ("accuracy", "balanced_accuracy", "macro_f1"),
+    "labels": ("micro_f1", "macro_f1", "subset_accuracy"),
+    "number": (),
+}
 NAMES = ["label", "examples", "before", "after"]
 SUMMARY = ["role", "what", "label", "examples", *MEASURES, "calibration_error", "seeds"]
 
@@ -135,9 +139,9 @@ def _pairs(
 
 
 def mean_changes(card: TaskCard, found: list[Answers], pair: Transition) -> pd.DataFrame:
-    """Return the change of accuracy, balanced accuracy and macro F1, in the columns of `changes`.
+    """Return the change of the metrics `MEANS`, in the columns of `changes`.
 
-    `label` is the metric. A regression has none. These are for comparison with the classes, each
+    `label` is the metric. These are for comparison with the classes, each
     tested as if it stood alone.
 
     Args:
@@ -145,7 +149,7 @@ def mean_changes(card: TaskCard, found: list[Answers], pair: Transition) -> pd.D
     """
     examples = len(found[0].outputs[1]) if found else 0
     tables = []
-    for name in MEANS if not card.regression else ():
+    for name in MEANS[card.kind]:
         measure = metrics.METRICS[name].function
         before, after = (_metric(card, found, role, measure) for role in (pair.before, pair.after))
         paired = _paired(after, before)

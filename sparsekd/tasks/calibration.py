@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 import scipy
 from numpy.typing import NDArray
-from scipy.special import softmax
 
 from sparsekd.tasks import metrics
 from sparsekd.tasks.cards import TaskCard
+from sparsekd.tasks.predictions import probabilities
 
 Array = NDArray[Any]
 BINS = 10
@@ -19,10 +19,14 @@ TEMPERATURES = (0.05, 20.0)
 def confidences(card: TaskCard, logits: Array, labels: Array) -> tuple[Array, Array]:
     """Return the probability of each prediction, and whether it is right.
 
-    Shapes: logits (N, C), labels (N,) -> (N,), (N,).
+    With several labels each is a prediction of its own, "applies" or "does not".
+
+    Shapes: logits (N, C), labels (N,) -> (N,), (N,); with several labels (N, C) -> (N · C,).
     """
-    probabilities = softmax(np.asarray(logits, dtype=np.float64), axis=1)
-    return probabilities.max(axis=1), metrics.predictions(card, logits) == labels
+    sure, right = probabilities(card.kind, logits), metrics.predictions(card, logits) == labels
+    if card.multilabel:
+        return np.maximum(sure, 1 - sure).ravel(), right.ravel()
+    return sure.max(axis=1), right
 
 
 def bins(confidence: Array, correct: Array) -> pd.DataFrame:
@@ -70,7 +74,7 @@ def fitted_temperature(card: TaskCard, logits: Array, labels: Array) -> float:
 
     Above 1 the model was too sure. It lies in `TEMPERATURES`, and changes no prediction.
 
-    Shapes: logits (N, C), labels (N,).
+    Shapes: logits (N, C), labels (N,), with several labels (N, C).
     Source: Guo et al., ICML 2017, arXiv 1706.04599 (temperature scaling).
     """
     values = np.asarray(logits, dtype=np.float64)

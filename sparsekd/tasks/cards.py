@@ -5,16 +5,19 @@ from pathlib import Path
 from typing import Any, Literal
 
 Origin = Literal["demo", "hub", "folder"]
+Kind = Literal["classes", "labels", "number"]
+"""What an example's label is: one of the classes, any number of labels, or a number."""
 
 
 @dataclass(frozen=True)
 class TaskCard:
-    """A task: one or two texts in, a class or a number out.
+    """A task: one or two texts in, a class, several labels or a number out.
 
     `location` is the grammar of a demo task, "hub id:configuration", or an absolute folder.
-    `labels` are the class names in id order, empty for regression; the first of `metrics`
-    decides early stopping; `fingerprint` is a hash of a folder's files; `unlabelled` counts the
-    training texts without a label.
+    `labels` are the names of the classes or labels in id order, empty for regression; the first of
+    `metrics` decides early stopping; `fingerprint` is a hash of a folder's files; `unlabelled`
+    counts the training texts without a label. In a `multilabel` task a text has any number of the
+    labels; `label` is then empty where each label has a column of its own, with its name.
     """
 
     name: str
@@ -29,6 +32,19 @@ class TaskCard:
     validation: tuple[str, ...] = ("validation",)
     fingerprint: str = ""
     unlabelled: int = 0
+    multilabel: bool = False
+
+    @property
+    def kind(self) -> Kind:
+        """What an example's label is."""
+        if self.multilabel:
+            return "labels"
+        return "classes" if self.labels else "number"
+
+    @property
+    def label_columns(self) -> tuple[str, ...]:
+        """The columns that hold the label, or one for each label."""
+        return (self.label,) if self.label else self.labels
 
     @property
     def regression(self) -> bool:
@@ -37,7 +53,7 @@ class TaskCard:
 
     @property
     def classes(self) -> int:
-        """C, the width of a model's output; 1 for regression."""
+        """C, the width of a model's output: one for each class or label, 1 for regression."""
         return len(self.labels) or 1
 
     @property
@@ -51,11 +67,11 @@ class TaskCard:
         return Path(self.location)
 
     def to_json(self) -> dict[str, Any]:
-        """Return the card as plain JSON values, `unlabelled` only where there are such texts."""
+        """Return the card as plain JSON values, without what only some tasks have."""
         return {
             key: list(value) if isinstance(value, tuple) else value
             for key, value in asdict(self).items()
-            if value or key != "unlabelled"
+            if value or key not in ("unlabelled", "multilabel")
         }
 
     @classmethod

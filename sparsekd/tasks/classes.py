@@ -1,15 +1,15 @@
-"""Quality class by class, which a mean over all examples can hide."""
+"""Quality class by class, or label by label, which a mean over all examples can hide."""
 
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.special import softmax
 
 from sparsekd.tasks import metrics
 from sparsekd.tasks.calibration import error
 from sparsekd.tasks.cards import TaskCard
+from sparsekd.tasks.predictions import probabilities
 
 Array = NDArray[Any]
 COLUMNS = ["label", "examples", "precision", "recall", "f1", "calibration_error"]
@@ -18,20 +18,20 @@ FEW = 30
 
 
 def by_class(card: TaskCard, logits: Array, labels: Array) -> pd.DataFrame:
-    """Return one row per class, in id order; see `COLUMNS`. A regression has none.
+    """Return one row per class or label, in id order; see `COLUMNS`. A regression has none.
 
     `calibration_error` is that of the probability given to this class, over all examples. A value
     is NaN where it is undefined: the recall of a class without examples, the precision of one
     that is never predicted.
 
-    Shapes: logits (N, C), labels (N,).
+    Shapes: logits (N, C), labels (N,), with several labels (N, C).
     Source: Kull et al., NeurIPS 2019, arXiv 1910.12656 (class-wise calibration).
     """
     if card.regression:
         return pd.DataFrame(columns=COLUMNS)
     gold, given = members(card, labels), members(card, metrics.predictions(card, logits))
     examples, answers, hits = gold.sum(axis=0), given.sum(axis=0), (gold & given).sum(axis=0)
-    chances = softmax(np.asarray(logits, dtype=np.float64), axis=1)
+    chances = probabilities(card.kind, logits)
     found = {
         "label": card.labels,
         "examples": examples,
@@ -44,7 +44,9 @@ def by_class(card: TaskCard, logits: Array, labels: Array) -> pd.DataFrame:
 
 
 def members(card: TaskCard, labels: Array) -> NDArray[np.bool_]:
-    """Return which classes each example has. Shapes: labels (N,) -> (N, C)."""
+    """Return which classes or labels each example has. Shapes: labels (N,) or (N, C) -> (N, C)."""
+    if card.multilabel:
+        return np.asarray(labels > 0)
     return np.asarray(labels[:, None] == np.arange(card.classes))
 
 

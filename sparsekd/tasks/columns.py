@@ -2,9 +2,11 @@
 
 from collections.abc import Sequence
 from difflib import get_close_matches
-from typing import Literal
+from typing import Any, Literal
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from sparsekd.errors import BadInput, NotFound
 
@@ -100,8 +102,21 @@ def check_texts(raw: pd.DataFrame, columns: Sequence[str], where: str) -> None:
             )
 
 
-def uniform(raw: pd.DataFrame, text: Sequence[str], label: str, regression: bool) -> pd.DataFrame:
-    """Return the columns text, (pair) and label, float32 for regression, otherwise int64."""
+def uniform(raw: pd.DataFrame, text: Sequence[str], labels: NDArray[Any]) -> pd.DataFrame:
+    """Return the columns text, (pair) and label: int64, float32, or one array for each row.
+
+    Shapes: labels (N,), with several labels (N, C).
+    """
     shaped = pd.DataFrame({new: raw[old] for new, old in zip(("text", "pair"), text, strict=False)})
-    kind: Literal["float32", "int64"] = "float32" if regression else "int64"
-    return shaped.assign(label=raw[label].astype(kind)).reset_index(drop=True)
+    return shaped.reset_index(drop=True).assign(label=label_column_of(labels))
+
+
+def label_column_of(labels: NDArray[Any]) -> pd.Series:
+    """Return labels as the column of a frame; `labels.label_values` returns them again.
+
+    Shapes: labels (N,), with several labels (N, C).
+    """
+    if labels.ndim == 2:
+        return pd.Series(list(labels.astype(np.float32)), dtype=object)
+    kind: Literal["float32", "int64"] = "float32" if labels.dtype.kind == "f" else "int64"
+    return pd.Series(labels.astype(kind))

@@ -1,4 +1,7 @@
-"""Labels of a local task: class names, class numbers or fractions, checked and turned to ids."""
+"""Labels of a local task: class names, class numbers or fractions, checked and turned to ids.
+
+Several labels for each text are read by `label_sets`.
+"""
 
 from dataclasses import dataclass
 from typing import Any
@@ -8,6 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from sparsekd.errors import BadInput, Incompatible
+from sparsekd.tasks.cards import Kind
 from sparsekd.tasks.columns import row_numbers
 
 Values = NDArray[Any]
@@ -20,25 +24,38 @@ UNLABELLED = -100  # the class id that torch's cross-entropy ignores by default
 class Labels:
     """Class names in id order (empty for regression), and each split's ids or numbers.
 
-    A row without a label has the id `UNLABELLED`, or NaN where labels are numbers.
+    A row without a label has the id `UNLABELLED`, or NaN where labels are numbers. In `kind`
+    "labels" a row has 1 for each of its labels and 0 for the others, float32 (C,).
     """
 
     names: tuple[str, ...]
     ids: dict[str, Values]
+    kind: Kind
 
 
 def is_labelled(labels: Values) -> NDArray[np.bool_]:
     """Return which examples have a gold label.
 
-    Shapes: labels (N,) -> (N,).
+    Shapes: labels (N,) or (N, C) -> (N,).
     """
-    return ~np.isnan(labels) if labels.dtype.kind == "f" else labels != UNLABELLED
+    if labels.dtype.kind != "f":
+        return np.asarray(labels != UNLABELLED)
+    known: NDArray[np.bool_] = ~np.isnan(labels)
+    return np.asarray(known.all(axis=1)) if labels.ndim == 2 else known
+
+
+def label_values(column: pd.Series) -> Values:
+    """Return the labels of a frame as one array.
+
+    Shapes: -> (N,), with several labels (N, C).
+    """
+    return np.stack(column.tolist()) if column.dtype == object else column.to_numpy()
 
 
 def without_labels(labels: Values, kept: NDArray[np.int64]) -> Values:
     """Return the labels of some rows; all others are unlabelled.
 
-    Shapes: labels (N,), kept (K,) -> (N,).
+    Shapes: labels (N,) or (N, C), kept (K,) -> as labels.
     """
     found = np.full_like(labels, np.nan if labels.dtype.kind == "f" else UNLABELLED)
     found[kept] = labels[kept]
@@ -60,12 +77,13 @@ def read_labels(columns: dict[str, pd.Series], regression: bool | None) -> Label
     """
     for name, column in columns.items():
         _check_missing(column, name)
-    known = {name: ~_blank(column) for name, column in columns.items()}
+    known = {name: ~blank(column) for name, column in columns.items()}
     given = {n: _given(column, known[n]) for n, column in columns.items() if known[n].any()}
     found = _read_given(given, regression)
     return Labels(
         found.names,
         {name: _in_place(found, name, rows.to_numpy()) for name, rows in known.items()},
+        found.kind,
     )
 
 
@@ -98,7 +116,7 @@ def _given(column: pd.Series, known: pd.Series) -> pd.Series:
     return found.astype("int64") if gaps and (found == found.round()).all() else found
 
 
-def _blank(column: pd.Series) -> pd.Series:
+def blank(column: pd.Series) -> pd.Series:
     """Return which cells are empty: rows without a label, not labels in words like "none"."""
     return column.isna() | (column.astype(str).str.strip() == "")
 
@@ -110,7 +128,7 @@ def _check_missing(column: pd.Series, name: str) -> None:
             f"The {name} file has no labels: each is -1.",
             "Use a file with labels; for unlabelled training texts, remove the label column.",
         )
-    unlabelled = _blank(column)
+    unlabelled = blank(column)
     missing = words.str.lower().isin(NO_LABEL) & ~unlabelled
     if name not in ("train", "unlabelled"):
         missing |= unlabelled
@@ -161,7 +179,7 @@ def _numbers(values: dict[str, Values], numeric: bool) -> Labels:
             f"Every {next(iter(ids))} label is {first[0]:g}.",
             "Check the label column.",
         )
-    return Labels((), ids)
+    return Labels((), ids, "number")
 
 
 def _classes(values: dict[str, Values], numeric: bool) -> Labels:
@@ -182,7 +200,7 @@ def _classes(values: dict[str, Values], numeric: bool) -> Labels:
                 "Correct the labels, or remove these rows.",
             )
     ids = {name: np.searchsorted(known, column) for name, column in values.items()}
-    return Labels(tuple(str(name) for name in known), ids)
+    return Labels(tuple(str(name) for name in known), ids, "classes")
 
 
 def _whole(column: Values) -> NDArray[np.int64]:

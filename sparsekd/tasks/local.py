@@ -19,8 +19,9 @@ from sparsekd.tasks.columns import (
     text_columns,
     uniform,
 )
+from sparsekd.tasks.label_sets import check_kind, holds_lists, read_indicators, read_lists
 from sparsekd.tasks.labels import Labels, is_labelled, read_labels
-from sparsekd.tasks.metrics import METRICS
+from sparsekd.tasks.metrics import DEFAULTS, METRICS
 
 Names = str | tuple[str, ...] | list[str] | None
 
@@ -28,18 +29,20 @@ Names = str | tuple[str, ...] | list[str] | None
 def inspect(
     folder: Path | str,
     text: Names = None,
-    label: str | None = None,
+    label: Names = None,
     metric: Names = None,
     leak: bool = False,
 ) -> TaskCard:
     """Return the card of the task in a folder with files train and validation.
 
     Columns, labels and metric are inferred where they are not given: fractional labels mean
-    regression (Pearson and Spearman), all others classes (accuracy). The first metric decides
-    early stopping; a given metric also decides whether numbers are classes. Training rows without
-    a label, and the rows of a file unlabelled, are texts that only a teacher's answers teach.
+    regression (Pearson and Spearman), lists several labels for each text (micro F1), all others
+    classes (accuracy). The first metric decides early stopping; a given metric also decides whether
+    numbers are classes. Training rows without a label, and the rows of a file unlabelled, are texts
+    that only a teacher's answers teach.
 
     Args:
+        label: The column of the label; or several, with 0 and 1, one for each of several labels.
         leak: Accept unlabelled texts that are validation texts.
 
     Raises:
@@ -51,11 +54,12 @@ def inspect(
     metrics = _metrics(metric)
     tables = {name: files.read_table(paths) for name, paths in splits.items()}
     columns = [str(name) for name in tables["train"].columns]
-    texts = _tuple(text) or text_columns([name for name in columns if name != label])
+    named = _tuple(label)
+    texts = _tuple(text) or text_columns([name for name in columns if name not in named])
     if len(texts) > 2:
         raise BadInput(f"There are {len(texts)} text columns.", "Choose one, or two for a pair.")
-    label = label or _label_column(tables)
-    labels = _check(tables, texts, label, metrics)
+    label_columns = named or (_label_column(tables),)
+    labels = _check(tables, texts, label_columns, metrics)
     if not leak:
         _check_leak(tables, texts)
     card = TaskCard(
@@ -65,13 +69,14 @@ def inspect(
         origin="folder",
         location=str(place),
         text=texts,
-        label=label,
+        label="" if len(label_columns) > 1 else label_columns[0],
         labels=labels.names,
-        metrics=metrics or (("accuracy",) if labels.names else ("pearson", "spearman")),
+        metrics=metrics or DEFAULTS[labels.kind],
         validation=files.validation_splits(splits),
         fingerprint=fingerprint,
         unlabelled=int((~is_labelled(labels.ids["train"])).sum())
         + len(tables.get("unlabelled", ())),
+        multilabel=labels.kind == "labels",
     )
     return replace(card, name=_name(card))
 
@@ -98,13 +103,8 @@ def read(card: TaskCard) -> dict[str, pd.DataFrame]:
             "Register the folder again, as a new task.",
         )
     tables = {name: files.read_table(paths) for name, paths in splits.items()}
-    labels = _check(tables, card.text, card.label, card.metrics)
-    frames = {
-        name: uniform(
-            table.assign(**{card.label: labels.ids[name]}), card.text, card.label, card.regression
-        )
-        for name, table in tables.items()
-    }
+    labels = _check(tables, card.text, card.label_columns, card.metrics)
+    frames = {name: uniform(table, card.text, labels.ids[name]) for name, table in tables.items()}
     texts = [frames[name] for name in ("train", "unlabelled") if name in frames]
     rest = {name: frames[name] for name in card.validation}
     return {"train": pd.concat(texts, ignore_index=True)} | rest
@@ -139,21 +139,46 @@ def _check_leak(tables: dict[str, pd.DataFrame], texts: tuple[str, ...]) -> None
 def _check(
     tables: dict[str, pd.DataFrame],
     texts: tuple[str, ...],
-    label: str,
+    labels: tuple[str, ...],
     metrics: tuple[str, ...],
 ) -> Labels:
     for name, table in tables.items():
         where = f"The {name} file"
-        needed = (*texts, label) if name in files.validation_splits(tables) else texts
+        needed = (*texts, *labels) if name in files.validation_splits(tables) else texts
         check_columns(list(table.columns), needed, where)
         check_texts(table, texts, where)
-    regression = METRICS[metrics[0]].regression if metrics else None
-    nothing = {name: pd.Series(np.nan, index=table.index) for name, table in tables.items()}
-    columns = {
-        name: table[label] if label in table and name != "unlabelled" else nothing[name]
-        for name, table in tables.items()
-    }
-    return read_labels(columns, regression)
+    train_first = sorted(tables, key=lambda name: name != "train")
+    return _read_labels(
+        {name: _label_columns(tables[name], labels, name) for name in train_first}, metrics
+    )
+
+
+def _label_columns(table: pd.DataFrame, labels: tuple[str, ...], name: str) -> pd.DataFrame:
+    """Return the label columns of a file; they are empty where it has none."""
+    known = [label for label in labels if label in table and name != "unlabelled"]
+    if known and len(known) < len(labels):
+        check_columns(list(table.columns), labels, f"The {name} file")
+    if known:
+        return table[list(labels)]
+    return pd.DataFrame(np.nan, index=table.index, columns=list(labels), dtype=object)
+
+
+def _read_labels(columns: dict[str, pd.DataFrame], metrics: tuple[str, ...]) -> Labels:
+    """Read one column of classes, numbers or lists, or several of 0 and 1."""
+    kinds = _kinds(metrics)
+    if len(next(iter(columns.values())).columns) > 1:
+        check_kind(kinds, metrics)
+        return read_indicators(columns)
+    single = {name: table.iloc[:, 0] for name, table in columns.items()}
+    if any(holds_lists(column) for column in single.values()):
+        check_kind(kinds, metrics)
+        return read_lists(single)
+    if kinds == {"labels"}:
+        raise Incompatible(
+            f"{metrics[0]} is for several labels for each text; the label column has no lists.",
+            "Name the columns of the labels, each with 0 and 1, or choose another metric.",
+        )
+    return read_labels(single, "number" in kinds if metrics else None)
 
 
 def _metrics(metric: Names) -> tuple[str, ...]:
@@ -161,12 +186,19 @@ def _metrics(metric: Names) -> tuple[str, ...]:
     for name in names:
         if name not in METRICS:
             raise unknown("metric", name, METRICS)
-    if len({METRICS[name].regression for name in names}) > 1:
+    if names and not _kinds(names):
         raise Incompatible(
             f"{' and '.join(names)} cannot be combined.",
-            "Correlations are for regression, the other metrics for classification.",
+            "Correlations are for regression, micro_f1 and subset_accuracy for several labels for "
+            "each text, the other metrics for classes.",
         )
     return names
+
+
+def _kinds(metrics: tuple[str, ...]) -> set[str]:
+    """Return the kinds of label that all of these metrics are for."""
+    each: list[set[str]] = [set(METRICS[name].kinds) for name in metrics]
+    return set.intersection(*each) if each else set()
 
 
 def _tuple(names: Names) -> tuple[str, ...]:

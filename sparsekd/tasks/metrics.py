@@ -14,18 +14,18 @@ from numpy.typing import NDArray
 from scipy.special import logsumexp
 
 from sparsekd.errors import BadInput, Incompatible
-from sparsekd.tasks.cards import TaskCard
+from sparsekd.tasks.cards import Kind, TaskCard
 
 Array = NDArray[Any]
 
 
 @dataclass(frozen=True)
 class Metric:
-    """A measure of predictions' quality; higher is better, 1 is perfect."""
+    """A measure of predictions' quality for some kinds of label; higher is better, 1 is perfect."""
 
     name: str
     title: str
-    regression: bool
+    kinds: tuple[Kind, ...]
     function: Callable[[Array, Array], float]
     lowest: float = 0.0
 
@@ -34,6 +34,11 @@ def _sklearn(name: str) -> Callable[..., float]:
     """Return a metric of scikit-learn."""
     function: Callable[..., float] = getattr(import_module("sklearn.metrics"), name)
     return function
+
+
+def _accuracy(labels: Array, predictions: Array) -> float:
+    """Compute the share of right predictions; with several labels, all of them must be right."""
+    return float(_sklearn("accuracy_score")(labels, predictions))
 
 
 def _mcc(labels: Array, predictions: Array) -> float:
@@ -49,8 +54,13 @@ def _f1(labels: Array, predictions: Array) -> float:
 
 
 def _macro_f1(labels: Array, predictions: Array) -> float:
-    """Compute the mean F1 of all classes, each of the same weight."""
+    """Compute the mean F1 of all classes or labels, each of the same weight."""
     return float(_sklearn("f1_score")(labels, predictions, average="macro", zero_division=0.0))
+
+
+def _micro_f1(labels: Array, predictions: Array) -> float:
+    """Compute F1 over all decisions, one for each example and label."""
+    return float(_sklearn("f1_score")(labels, predictions, average="micro", zero_division=0.0))
 
 
 def _balanced_accuracy(labels: Array, predictions: Array) -> float:
@@ -73,15 +83,25 @@ def _correlation(name: str) -> Callable[..., float]:
 METRICS = {
     metric.name: metric
     for metric in (
-        Metric("accuracy", "Accuracy", False, lambda y, p: float(_sklearn("accuracy_score")(y, p))),
-        Metric("f1", "F1", False, _f1),
-        Metric("macro_f1", "Macro F1", False, _macro_f1),
-        Metric("balanced_accuracy", "Balanced accuracy", False, _balanced_accuracy),
-        Metric("mcc", "Matthews correlation", False, _mcc, -1),
-        Metric("pearson", "Pearson correlation", True, _correlation("pearsonr"), -1),
-        Metric("spearman", "Spearman correlation", True, _correlation("spearmanr"), -1),
+        Metric("accuracy", "Accuracy", ("classes",), _accuracy),
+        Metric("f1", "F1", ("classes",), _f1),
+        Metric("macro_f1", "Macro F1", ("classes", "labels"), _macro_f1),
+        Metric("balanced_accuracy", "Balanced accuracy", ("classes",), _balanced_accuracy),
+        Metric("mcc", "Matthews correlation", ("classes",), _mcc, -1),
+        Metric("micro_f1", "Micro F1", ("labels",), _micro_f1),
+        Metric("subset_accuracy", "Subset accuracy", ("labels",), _accuracy),
+        Metric("pearson", "Pearson correlation", ("number",), _correlation("pearsonr"), -1),
+        Metric("spearman", "Spearman correlation", ("number",), _correlation("spearmanr"), -1),
     )
 }
+
+
+DEFAULTS: dict[Kind, tuple[str, ...]] = {
+    "classes": ("accuracy",),
+    "labels": ("micro_f1", "macro_f1", "subset_accuracy"),
+    "number": ("pearson", "spearman"),
+}
+"""The metrics of a task whose metrics are not named, by its kind of label."""
 
 
 def title(name: str) -> str:
@@ -97,18 +117,26 @@ def lower_is_better(name: str) -> bool:
 def predictions(card: TaskCard, logits: Array) -> Array:
     """Return the predictions of logits: the most probable class, or the number itself.
 
-    Shapes: logits (N, C) -> (N,).
+    With several labels, 1 for each of a probability above ½.
+
+    Shapes: logits (N, C) -> (N,), with several labels (N, C).
     """
     values = np.asarray(logits)
+    if card.multilabel:
+        return (values > 0).astype(np.int64)
     return values[:, 0] if card.regression else values.argmax(axis=1)
 
 
 def loss(card: TaskCard, logits: Array, labels: Array) -> float:
     """Compute the mean cross-entropy in nats, or the mean squared error.
 
-    Shapes: logits (N, C), labels (N,).
+    With several labels, the mean over labels of the binary cross-entropy.
+
+    Shapes: logits (N, C), labels (N,), with several labels (N, C).
     """
     values = np.asarray(logits, dtype=np.float64)
+    if card.multilabel:
+        return float(np.mean(np.logaddexp(0, values) - labels * values))
     if card.regression:
         return float(np.mean((values[:, 0] - labels) ** 2))
     gold = values[np.arange(len(values)), labels]
@@ -120,7 +148,7 @@ def evaluate(card: TaskCard, logits: Array, labels: Array) -> dict[str, float]:
 
     Constant predictions have correlation 0 by convention: it is undefined there.
 
-    Shapes: logits (N, C), labels (N,).
+    Shapes: logits (N, C), labels (N,), with several labels (N, C).
     Raises:
         Incompatible: the shapes do not fit the task.
         BadInput: outputs that are not finite.

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from sparsekd.errors import BadInput
 from sparsekd.tasks.cards import TaskCard
-from sparsekd.tasks.labels import is_labelled
+from sparsekd.tasks.labels import is_labelled, label_values
 
 BINS = 10
 
@@ -21,8 +21,12 @@ def selection_size(rows: int, share: float, least: int, most: int) -> int:
 def strata(labels: NDArray[Any], card: TaskCard, size: int) -> NDArray[np.int64] | None:
     """Return the strata to sample evenly from; None where there are too few rows.
 
-    Shapes: labels (N,) -> (N,).
+    None also with several labels for each text: their sets are too many, most of them rare.
+
+    Shapes: labels (N,) or (N, C) -> (N,).
     """
+    if card.multilabel:
+        return None
     if card.regression:
         bins = min(BINS, size)
         quantiles = pd.qcut(pd.Series(labels), bins, labels=False, duplicates="drop")
@@ -45,13 +49,14 @@ def carve_selection(
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Split the training data into (train, selection), the same for all runs.
 
-    Stratified by class, for regression by quantiles of the label; both parts keep the data's order.
+    Stratified by class, for regression by quantiles of the label, with several labels for each text
+    not at all; both parts keep the data's order.
     Only rows with a gold label are selected from; where none has one, all rows are.
 
     Raises:
         BadInput: fewer than four training rows.
     """
-    labels = train["label"].to_numpy()
+    labels = label_values(train["label"])
     known = np.flatnonzero(is_labelled(labels))
     labelled = len(known) > 0
     rows = known if labelled else np.arange(len(train))

@@ -6,14 +6,17 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from numpy.typing import NDArray
 
 from sparsekd.tasks import demo, files, local
 from sparsekd.tasks.cards import TaskCard
-from sparsekd.tasks.labels import UNLABELLED
+from sparsekd.tasks.labels import UNLABELLED, is_labelled, label_values
 from sparsekd.tasks.metrics import METRICS
 from sparsekd.tasks.predictions import label_text
 
 SAMPLES = 5
+SHOWN = 3  # label columns in words
+NONE = -1  # in counts: an example to which no label applies
 
 Splits = dict[str, pd.DataFrame]
 
@@ -34,7 +37,7 @@ def column_names(location: str) -> list[str]:
 def facts(card: TaskCard, splits: Mapping[str, pd.DataFrame] | None) -> dict[str, str]:
     """Return columns, metrics and source of a task, and its sizes or labels."""
     found = {
-        "Columns": f"{' and '.join(card.text)} → {card.label}",
+        "Columns": f"{' and '.join(card.text)} → {label_words(card)}",
         "Metrics": ", ".join(METRICS[name].title for name in card.metrics),
         "Source": card.source,
     }
@@ -52,17 +55,34 @@ def sample_rows(card: TaskCard, rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def label_table(card: TaskCard, splits: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
-    """Return the count of each class by split; of a regression, the range of the labels."""
+    """Return the count of each class or label by split; of a regression, the labels' range."""
     if card.regression:
         return pd.DataFrame([_range(name, rows["label"].dropna()) for name, rows in splits.items()])
-    counts = {name: Counter(rows["label"].tolist()) for name, rows in splits.items()}
+    counts = {name: _counts(label_values(rows["label"])) for name, rows in splits.items()}
+    none = [(NONE, "(none of them)")] if card.multilabel else []
     unlabelled = [(UNLABELLED, "(no label)")] if card.unlabelled else []
     return pd.DataFrame(
         [
             {"label": label} | {name: counts[name][place] for name in splits}
-            for place, label in [*enumerate(card.labels), *unlabelled]
+            for place, label in [*enumerate(card.labels), *none, *unlabelled]
         ]
     )
+
+
+def _counts(labels: NDArray[Any]) -> Counter[int]:
+    """Count each class or label, the rows without any label, and the unlabelled ones."""
+    if labels.ndim == 1:
+        return Counter(labels.tolist())
+    known = labels[is_labelled(labels)]
+    rest = {NONE: int((known == 0).all(axis=1).sum()), UNLABELLED: len(labels) - len(known)}
+    return Counter(dict(enumerate(known.sum(axis=0).astype(int).tolist())) | rest)
+
+
+def label_words(card: TaskCard) -> str:
+    """Return the columns of the label in words."""
+    shown = card.label_columns[:SHOWN]
+    more = len(card.label_columns) - len(shown)
+    return " + ".join(shown) + (f" and {more} more" if more else "")
 
 
 def _range(split: str, labels: pd.Series) -> dict[str, Any]:

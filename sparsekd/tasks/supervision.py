@@ -15,13 +15,14 @@ SELECTION_SHARE = 0.2  # of the labels that are kept
 
 NOISE_SEED = 0  # annotators' errors are part of the data: the same for teacher and students
 Values = NDArray[Any]
+_WORDS = {"labels": "several labels", "number": "a number"}
 
 
 @dataclass(frozen=True)
 class KnownLabels:
     """The labels that a training knows, by split.
 
-    Shapes: train (N,), selection (M,).
+    Shapes: train (N,), selection (M,), with several labels (N, C), (M, C).
     """
 
     train: Values
@@ -37,7 +38,7 @@ def known_labels(
 
     Raises:
         BadInput: more labels are kept than there are, or too few for the classes.
-        Incompatible: noise in labels that are numbers.
+        Incompatible: noise in labels that are numbers, or several for each example.
     """
     train, selection = (
         noisy(labels, card, noise, NOISE_SEED + split)
@@ -53,14 +54,15 @@ def noisy(labels: Values, card: TaskCard, share: float, seed: int) -> Values:
 
     Shapes: labels (N,) -> (N,).
     Raises:
-        Incompatible: the labels are numbers.
+        Incompatible: the labels are numbers, or several for each example.
     """
     if not share:
         return labels
-    if card.regression:
+    if card.kind != "classes":
         raise Incompatible(
-            f"label_noise = {share:g}: the labels of {card.name} are numbers, not classes.",
-            "Choose a classification task, or no label noise.",
+            f"label_noise = {share:g}: an example of {card.name} has {_WORDS[card.kind]}, not one "
+            "class.",
+            "Choose a task of classes, or no label noise.",
         )
     rng = np.random.default_rng(seed)
     known = np.flatnonzero(is_labelled(labels))
@@ -73,11 +75,13 @@ def noisy(labels: Values, card: TaskCard, share: float, seed: int) -> Values:
 def draw_labels(
     train: Values, selection: Values, card: TaskCard, labelled: int, seed: int
 ) -> tuple[Values, Values]:
-    """Keep `labelled` gold labels of both splits together, stratified; a fifth for selection.
+    """Keep the gold labels of `labelled` examples, a fifth of them for selection.
 
-    Shapes: train (N,), selection (M,) -> (N,), (M,).
+    Stratified as the selection split is: with several labels for each text, not at all.
+
+    Shapes: train (N,), selection (M,) -> as train, as selection.
     Raises:
-        BadInput: there are fewer labels, or too few are kept for every class to be in both splits.
+        BadInput: there are fewer, or too few for every class or label to be in both splits.
     """
     held_out = max(1, round(SELECTION_SHARE * labelled))
     kept = (
@@ -100,8 +104,8 @@ def _drawn(
     if size == len(known):
         return known
     groups = strata(labels[known], card, size)
-    least = card.classes if not card.regression else 1
-    if size < least or (groups is None and not card.regression):
+    least = card.classes if card.kind == "classes" else 1
+    if size < least or (groups is None and card.kind == "classes"):
         raise BadInput(
             f"labelled = {labelled} leaves {size} labels for {where}: too few for "
             f"{card.classes} classes.",
@@ -113,9 +117,17 @@ def _drawn(
 
     kept, _ = train_test_split(known, train_size=size, random_state=seed, stratify=groups)
     chosen = np.sort(kept)
-    if not card.regression and len(np.unique(labels[chosen])) < len(np.unique(labels[known])):
+    if _classes(labels[chosen], card) < _classes(labels[known], card):
+        what = "a label without an example" if card.multilabel else "a class without a label"
         raise BadInput(
-            f"labelled = {labelled} leaves a class without a label in {where}.",
-            "Keep more labels, or join rare classes.",
+            f"labelled = {labelled} leaves {what} in {where}.",
+            "Keep more labels, or join rare ones.",
         )
     return chosen
+
+
+def _classes(labels: Values, card: TaskCard) -> int:
+    """Count the classes or labels that occur; 0 where labels are numbers."""
+    if card.multilabel:
+        return int((labels > 0).any(axis=0).sum())
+    return 0 if card.regression else len(np.unique(labels))

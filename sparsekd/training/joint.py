@@ -72,7 +72,7 @@ class JointLoss:
         seen = BatchOutputs(
             Knowledge(logits.flatten(0, 1)),
             tuple(Knowledge(each) for each in taught),
-            self.labels[chosen].flatten(),
+            self.labels[chosen].flatten(0, 1),
             batch.attention_mask,
             rows.ravel(),
         )

@@ -24,6 +24,14 @@ Precision = Literal["float32", "float16"]
 VERSION = 1
 
 
+def directions(classes: int, multilabel: bool = False) -> int:
+    """Return the number of logit directions that determine every loss.
+
+    C − 1 differences, at least 1 (regression); with several labels C, each logit by itself.
+    """
+    return classes if multilabel else max(classes - 1, 1)
+
+
 class Rows(Protocol):
     """A destination for rows of a Jacobian as they are computed, such as an array."""
 
@@ -34,8 +42,8 @@ class Rows(Protocol):
 class Jacobian:
     """∂ logit direction / ∂ gate for each example, with the logits and labels of the examples.
 
-    Shapes: values (N, K, U), logits (N, C), labels (N,), shape (L, H, F); N examples,
-    K = C − 1 (1 for regression), U = L·H + L·F.
+    Shapes: values (N, K, U), logits (N, C), labels (N,), with several labels (N, C), shape
+    (L, H, F); N examples, K = `directions`, U = L·H + L·F.
     Raises:
         Incompatible: sizes that do not belong together.
     """
@@ -49,13 +57,19 @@ class Jacobian:
     def __post_init__(self) -> None:
         layers, heads, neurons = self.shape
         examples, classes = self.logits.shape
-        expected = (examples, max(classes - 1, 1), layers * (heads + neurons))
+        count = directions(classes, self.multilabel)
+        expected = (examples, count, layers * (heads + neurons))
         if self.values.shape != expected or len(self.labels) != examples:
             raise Incompatible(
                 f"A Jacobian of shape {self.values.shape} with {len(self.labels)} labels does "
                 f"not fit; expected {expected}.",
                 "Compute it again.",
             )
+
+    @property
+    def multilabel(self) -> bool:
+        """Whether an example has several labels."""
+        return self.labels.ndim == 2
 
     @classmethod
     def open(cls, folder: Path) -> Self:
@@ -81,12 +95,16 @@ class Jacobian:
 
 
 def jacobian_bytes(
-    examples: int, classes: int, shape: tuple[int, int, int], precision: Precision = "float32"
+    examples: int,
+    classes: int,
+    shape: tuple[int, int, int],
+    precision: Precision = "float32",
+    multilabel: bool = False,
 ) -> int:
     """Return the bytes on disk of a Jacobian before it is computed (without headers)."""
     layers, heads, neurons = shape
     units = layers * (heads + neurons)
-    return examples * max(classes - 1, 1) * units * np.dtype(precision).itemsize
+    return examples * directions(classes, multilabel) * units * np.dtype(precision).itemsize
 
 
 def build(
@@ -105,11 +123,12 @@ def build(
         BadInput: a value is too large for float16.
     """
     layers, heads, neurons = shape
-    size = (len(labels), max(classes - 1, 1), layers * (heads + neurons))
+    multilabel = labels.ndim == 2
+    size = (len(labels), directions(classes, multilabel), layers * (heads + neurons))
     try:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "meta.json").unlink(missing_ok=True)
-        _check_space(folder, jacobian_bytes(len(labels), classes, shape, precision))
+        _check_space(folder, jacobian_bytes(len(labels), classes, shape, precision, multilabel))
         with (folder / "jacobian.npy").open("wb") as stream:
             logits = fill(_FileRows(stream, size, np.dtype(precision)))
     except OSError as error:

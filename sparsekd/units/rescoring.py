@@ -4,7 +4,8 @@ A loss reaches the gates only through the teacher's logits z: ∂L/∂gate = Σ_
 The last factor, the Jacobian, is the same for every student, temperature, loss and batch size.
 Both losses' gradients with respect to the logits sum to zero over the classes, so the C − 1
 differences z_c − z_{C−1} suffice: Σ_c g_c ∂z_c = Σ_{c<C−1} g_c ∂(z_c − z_{C−1}).
-For regression the one logit is the one direction.
+For regression the one logit is the one direction. With several labels the gradients of the C
+logits do not sum to zero, and each logit is a direction.
 
 Source: Yang, Zhang, Song, EMNLP 2022, arXiv 2210.03923 (losses: paper and reference code).
 """
@@ -13,21 +14,16 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import log_softmax
+from scipy.special import expit, log_softmax
 
 from sparsekd.catalog.stage_parameters import ScoreParams
 from sparsekd.errors import BadInput, Incompatible
 from sparsekd.tasks.labels import is_labelled
-from sparsekd.units.jacobians import Jacobian
+from sparsekd.units.jacobians import Jacobian, directions
 from sparsekd.units.scores import Scores
 
 Array = NDArray[Any]
 ROWS = 64  # examples read at a time: a few MB, which stay in the CPU cache
-
-
-def directions(classes: int) -> int:
-    """Return the number of logit directions that determine every loss: C − 1, at least 1."""
-    return max(classes - 1, 1)
 
 
 def logit_gradients(
@@ -39,11 +35,13 @@ def logit_gradients(
     friendliness: ½ T² · soft cross-entropy or KL from the student's softened distribution, or
     ½ (z − s)². The term CE(s, y) of the distillation loss does not depend on the teacher.
 
+    With several labels both are means over labels, of two outcomes each.
+
     Soft cross-entropy contains the teacher's own entropy, so its gradient is not zero where
     student and teacher agree; that of KL is. An example without a gold label adds nothing to the
     expressiveness: its row 0 is zero.
 
-    Shapes: teacher, student (N, C), labels (N,) -> (2, N, C).
+    Shapes: teacher, student (N, C), labels (N,), with several labels (N, C) -> (2, N, C).
     Raises:
         Incompatible: teacher and student have different numbers of classes.
         BadInput: NaN or infinite logits; labels that are not classes.
@@ -53,16 +51,19 @@ def logit_gradients(
     known = is_labelled(labels)
     if t.shape[1] == 1:
         return np.stack([np.where(known[:, None], 2 * (t - labels[:, None]), 0), t - s])
+    if labels.ndim == 2:
+        gold = np.where(known[:, None], expit(t) - labels, 0)
+        return np.asarray(np.stack([gold, _label_friendliness(t, s, params)]) / t.shape[1])
     gold = np.where(known[:, None], _cross_entropy(t, np.where(known, labels, 0)), 0)
     return np.stack([gold, _friendliness(t, s, params)])
 
 
-def weights(gradients: Array) -> Array:
+def weights(gradients: Array, multilabel: bool = False) -> Array:
     """Return the weights of the Jacobian's directions for gradients with respect to the logits.
 
-    Shapes: (2, N, C) -> (2, N, K), K = `directions(C)`.
+    Shapes: (2, N, C) -> (2, N, K), K = `directions`.
     """
-    return gradients[..., : directions(gradients.shape[-1])]
+    return gradients[..., : directions(gradients.shape[-1], multilabel)]
 
 
 def rescore(jacobian: Jacobian, student: Array, params: ScoreParams) -> Scores:
@@ -77,7 +78,7 @@ def rescore(jacobian: Jacobian, student: Array, params: ScoreParams) -> Scores:
         Incompatible, BadInput: as `logit_gradients`.
     """
     gradients = logit_gradients(jacobian.logits, student, jacobian.labels, params)
-    of_directions = weights(gradients).astype(np.float32)
+    of_directions = weights(gradients, jacobian.multilabel).astype(np.float32)
     if params.aggregate == "per_example":
         units = _per_example(jacobian.values, of_directions)
     else:
@@ -119,7 +120,14 @@ def check_logits(teacher: Array, student: Array, labels: Array) -> None:
 
 
 def _check_labels(labels: Array, classes: int) -> None:
-    if classes == 1:
+    if labels.ndim == 2:
+        if labels.shape[1] != classes:
+            raise Incompatible(
+                f"{labels.shape[1]} labels do not fit a teacher of {classes} outputs.",
+                "Choose a teacher that was trained on this task.",
+            )
+        fine = (labels == 0) | (labels == 1)
+    elif classes == 1:
         fine = np.isfinite(labels)
     else:
         fine = (labels >= 0) & (labels < classes) & (labels == np.floor(labels))
@@ -145,6 +153,17 @@ def _friendliness(teacher: Array, student: Array, params: ScoreParams) -> Array:
         cost = cost + own
     p = np.exp(own)
     gradient: Array = temperature / 2 * p * (cost - (p * cost).sum(axis=1, keepdims=True))
+    return gradient
+
+
+def _label_friendliness(teacher: Array, student: Array, params: ScoreParams) -> Array:
+    """Return C times the gradient for several labels: ½ T · p (1 − p) (cost of 1 − cost of 0).
+
+    p = σ(t/T); the costs −log σ(s/T) and −log σ(−s/T) differ by −s/T, those of KL by (t − s)/T.
+    """
+    p = expit(teacher / params.temperature)
+    apart = teacher - student if params.friendliness == "kl" else -student
+    gradient: Array = p * (1 - p) * apart / 2
     return gradient
 
 

@@ -30,7 +30,7 @@ def device(home: Path) -> None:
 @pytest.fixture
 def model(tmp_path: Path, home: Path) -> Path:
     made = tiny_model("bert", vocabulary=24)
-    name_labels(made, LABELS, regression=False)
+    name_labels(made, LABELS, kind="classes")
     loading.save(made, tiny_tokenizer(), tmp_path / "model")
     return tmp_path / "model"
 
@@ -95,7 +95,7 @@ def test_pairs_are_read_in_both_columns(tmp_path: Path, model: Path):
 
 def test_a_regression_gives_values(tmp_path: Path, home: Path):
     made = tiny_model("bert", labels=1, vocabulary=24)
-    name_labels(made, (), regression=True)
+    name_labels(made, (), kind="number")
     loading.save(made, tiny_tokenizer(), tmp_path / "scalar")
     (tmp_path / "texts.jsonl").write_text('{"review": "the film is good"}\n')
     words = ("--input", tmp_path / "texts.jsonl", "--out", tmp_path / "out.jsonl")
@@ -110,7 +110,7 @@ def test_a_regression_gives_values(tmp_path: Path, home: Path):
 def test_outputs_have_the_order_of_the_tasks_labels(tmp_path: Path, home: Path):
     """The model has praise first, the task blame: names decide."""
     made = tiny_model("bert", vocabulary=24)
-    name_labels(made, LABELS[::-1], regression=False)
+    name_labels(made, LABELS[::-1], kind="classes")
     loading.save(made, tiny_tokenizer(), tmp_path / "model")
     words = ("--model", tmp_path / "model", "--task", task_folder(tmp_path / "task"))
     answer(*words, "--split", "validation", "--out", tmp_path / "out.csv")

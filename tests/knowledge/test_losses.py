@@ -5,7 +5,14 @@ import math
 import pytest
 import torch
 
-from sparsekd.knowledge.losses import kl, soft_cross_entropy, squared_error, task_loss
+from sparsekd.knowledge.losses import (
+    binary_kl,
+    kl,
+    soft_binary_cross_entropy,
+    soft_cross_entropy,
+    squared_error,
+    task_loss,
+)
 
 STUDENT = torch.tensor([[1.0, 0.0, -1.0], [0.5, 0.5, 2.0]])
 TEACHER = torch.tensor([[2.0, 0.0, 0.0], [-1.0, 3.0, 1.0]])
@@ -87,3 +94,39 @@ def test_the_squared_error_is_averaged_over_outputs_not_over_examples():
 
 def test_half_precision_logits_are_summed_in_full_precision():
     assert soft_cross_entropy(STUDENT.bfloat16(), TEACHER.bfloat16(), 2.0).dtype == torch.float32
+
+
+# --- several labels --------------------------------------------------------------------------
+
+
+def sigmoid(value):
+    return 1 / (1 + math.exp(-value))
+
+
+def test_the_task_loss_of_several_labels_is_torchs_mean_over_labels():
+    labels = torch.tensor([[1.0, 0.0, 1.0], [0.0, 0.0, 0.0]])
+    expected = torch.nn.BCEWithLogitsLoss(reduction="none")(STUDENT, labels).mean(-1)
+    torch.testing.assert_close(task_loss(STUDENT, labels), expected)
+
+
+def test_the_soft_loss_of_several_labels_by_hand():
+    temperature = 2.0
+    by_hand = [
+        -(temperature**2)
+        / 3
+        * sum(
+            p * math.log(sigmoid(s / temperature)) + (1 - p) * math.log(sigmoid(-s / temperature))
+            for s, p in ((s, sigmoid(t / temperature)) for s, t in zip(one, other, strict=True))
+        )
+        for one, other in zip(STUDENT.tolist(), TEACHER.tolist(), strict=True)
+    ]
+    found = soft_binary_cross_entropy(STUDENT, TEACHER, temperature)
+    torch.testing.assert_close(found, torch.tensor(by_hand))
+
+
+def test_the_kl_of_several_labels_is_the_soft_loss_without_the_teachers_entropy():
+    entropy = soft_binary_cross_entropy(TEACHER, TEACHER, 3.0)
+    expected = soft_binary_cross_entropy(STUDENT, TEACHER, 3.0) - entropy
+    torch.testing.assert_close(binary_kl(STUDENT, TEACHER, 3.0), expected)
+    assert binary_kl(TEACHER, TEACHER, 3.0).abs().max() < 1e-6
+    assert binary_kl(STUDENT * 500, -STUDENT * 500, 1.0).isfinite().all()

@@ -43,6 +43,11 @@ def distillation_loss(
     t: torch.Tensor, s: torch.Tensor, y: torch.Tensor, params: ScoreParams
 ) -> torch.Tensor:
     """METHODS §1.3, mean over the batch."""
+    if y.ndim == 2:
+        T, bce = params.temperature, F.binary_cross_entropy
+        p, q = torch.sigmoid(t / T), torch.sigmoid(s / T)
+        entropy = bce(p, p) if params.friendliness == "kl" else 0
+        return 0.5 * T**2 * (bce(q, p) - entropy)
     if t.shape[1] == 1:
         return 0.5 * (F.mse_loss(s, t) + F.mse_loss(s[:, 0], y))
     T = params.temperature
@@ -54,6 +59,8 @@ def distillation_loss(
 
 
 def task_loss(t: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+    if y.ndim == 2:
+        return F.binary_cross_entropy_with_logits(t, y)
     return F.cross_entropy(t, y) if t.shape[1] > 1 else F.mse_loss(t[:, 0], y)
 
 
@@ -104,7 +111,8 @@ def in_memory(
     teacher: PreTrainedModel, data: Encoded, options: PassOptions | None = None
 ) -> Jacobian:
     classes, units = teacher.config.num_labels, GRID[0] * (GRID[1] + GRID[2])
-    values = np.full((len(data), directions(classes), units), np.nan)
+    count = directions(classes, data.labels.ndim == 2)
+    values = np.full((len(data), count, units), np.nan)
     logits = jacobian(teacher, data, values, options)
     return Jacobian(values, logits, data.labels, GRID)
 
@@ -312,3 +320,19 @@ def test_magnitude_is_the_norm_of_a_unit_s_weights(architecture, tiny):
     parts = [layer.expansion.weight[7], layer.neuron_site.weight[:, 7]]
     np.testing.assert_allclose(neurons[1, 7], torch.cat(parts).norm().item(), rtol=1e-5)
     assert decide(heads, neurons, 0.5).shape == GRID
+
+
+@pytest.mark.parametrize("classes", [2, 3, 5])
+@pytest.mark.parametrize("friendliness", ["soft_ce", "kl"])
+def test_scores_of_several_labels_equal_a_slow_reference_loop(classes, friendliness, tiny):
+    teacher = tiny("bert", classes, problem_type="multi_label_classification").double()
+    flags = np.random.default_rng(2).integers(0, 2, (EXAMPLES, classes)).astype(np.float64)
+    data = encoded(classes).with_labels(flags)
+    student = np.random.default_rng(1).normal(size=(EXAMPLES, classes))
+    kept = in_memory(teacher, data)
+    given = PARAMS.model_copy(update={"friendliness": friendliness})
+    for aggregate, scores in both(stream(teacher, data, student, given)):
+        params = given.model_copy(update={"aggregate": aggregate})
+        expected = reference(teacher, data, student, params)
+        assert_same(scores, expected)
+        assert_same(rescore(kept, student, params), expected)

@@ -213,7 +213,7 @@ def test_a_published_encoder_gets_a_new_classifier(family: str, tmp_path: Path) 
     encoder = tiny_model(family).base_model
     encoder.save_pretrained(tmp_path)
     tiny_tokenizer().save_pretrained(tmp_path)
-    model, _ = load(str(tmp_path), ("a", "b", "c"), regression=False, seed=3)
+    model, _ = load(str(tmp_path), ("a", "b", "c"), kind="classes", seed=3)
     assert logits(model).shape == (3, 3)
     assert architectures.classifier(model).weight.std() < 0.05
     for name, weight in encoder.named_parameters():
@@ -229,7 +229,7 @@ def test_its_depth_is_read_from_its_config_json(family: str, tmp_path: Path) -> 
 @every_family
 def test_an_untrained_model_has_the_sizes_and_the_dropout_that_were_given(family: str) -> None:
     sizes: dict[str, Any] = {"layers": 2, "hidden": 24, "heads": 3, "intermediate": 20}
-    labels: dict[str, Any] = {"vocabulary": 40, "labels": ("no", "yes"), "regression": False}
+    labels: dict[str, Any] = {"vocabulary": 40, "labels": ("no", "yes"), "kind": "classes"}
     model, same = (
         untrained(family, **sizes, **labels, seed=1, positions=10, dropout=0.0) for _ in range(2)
     )
@@ -248,7 +248,7 @@ def test_a_bert_checkpoint_may_lack_its_pooler(tmp_path: Path) -> None:
     encoder.pooler = None
     encoder.save_pretrained(tmp_path)
     tiny_tokenizer().save_pretrained(tmp_path)
-    model, _ = load(str(tmp_path), ("no", "yes"), regression=False, seed=0)
+    model, _ = load(str(tmp_path), ("no", "yes"), kind="classes", seed=0)
     assert model.bert.pooler.dense.weight.std() < 0.05
 
 
@@ -292,7 +292,7 @@ def test_a_family_without_sdpa_attention_is_refused_with_that_reason(
     save(tiny_model("bert"), tiny_tokenizer(), tmp_path)
     monkeypatch.setattr(BertForSequenceClassification, "_supports_sdpa", False)
     with pytest.raises(Incompatible, match="BERT has no sdpa attention in transformers"):
-        load(str(tmp_path), ("no", "yes"), regression=False, seed=0)
+        load(str(tmp_path), ("no", "yes"), kind="classes", seed=0)
 
 
 def test_a_model_without_a_classifier_is_refused() -> None:

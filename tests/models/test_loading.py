@@ -34,7 +34,7 @@ def logits(model: Any) -> torch.Tensor:
 def saved(folder: Path, model: Any = None, labels: tuple[str, ...] = SENTIMENT) -> Any:
     model = tiny_model() if model is None else model
     if model.num_labels == len(labels):
-        name_labels(model, labels, regression=False)
+        name_labels(model, labels, kind="classes")
     save(model, tiny_tokenizer(), folder)
     return model
 
@@ -119,7 +119,7 @@ def test_an_encoder_gets_a_new_classifier_in_float32(
 ) -> None:
     encoder = bare(tmp_path, architecture, half)
     labels = ("a", "b", "c")
-    model, _ = load(str(tmp_path), labels, regression=False, seed=3)
+    model, _ = load(str(tmp_path), labels, kind="classes", seed=3)
     assert {weight.dtype for weight in model.parameters()} == {torch.float32}
     assert logits(model).shape == (3, 3)
     assert tuple(model.config.id2label.values()) == labels
@@ -138,7 +138,7 @@ def test_the_seed_decides_a_new_classifier_and_leaves_the_global_generator_alone
     expected = torch.rand(1)
     torch.manual_seed(5)
     first, again, other = (
-        load(str(tmp_path), SENTIMENT, regression=False, seed=seed)[0] for seed in (1, 1, 2)
+        load(str(tmp_path), SENTIMENT, kind="classes", seed=seed)[0] for seed in (1, 1, 2)
     )
     assert torch.equal(torch.rand(1), expected)
     assert torch.equal(logits(first), logits(again))
@@ -147,19 +147,19 @@ def test_the_seed_decides_a_new_classifier_and_leaves_the_global_generator_alone
 
 def test_a_classifier_of_the_same_labels_stays(architecture: str, tmp_path: Path) -> None:
     model = saved(tmp_path, tiny_model(architecture))
-    again, _ = load(str(tmp_path), ("Negative", "Positive"), regression=False, seed=9)
+    again, _ = load(str(tmp_path), ("Negative", "Positive"), kind="classes", seed=9)
     assert torch.equal(logits(again), logits(model))
 
 
 def test_a_classifier_of_the_same_labels_in_another_order_is_reordered(tmp_path: Path) -> None:
     model = saved(tmp_path, tiny_model(labels=3), ("no", "maybe", "yes"))
-    again, _ = load(str(tmp_path), ("yes", "no", "maybe"), regression=False, seed=9)
+    again, _ = load(str(tmp_path), ("yes", "no", "maybe"), kind="classes", seed=9)
     torch.testing.assert_close(logits(again), logits(model)[:, [2, 0, 1]])
 
 
 def test_a_classifier_without_names_stays_for_as_many_labels(tmp_path: Path) -> None:
     model = saved(tmp_path, labels=())
-    again, _ = load(str(tmp_path), SENTIMENT, regression=False, seed=9)
+    again, _ = load(str(tmp_path), SENTIMENT, kind="classes", seed=9)
     assert torch.equal(logits(again), logits(model))
 
 
@@ -168,7 +168,7 @@ def test_a_classifier_of_other_labels_is_drawn_anew(
     labels: tuple[str, ...], tmp_path: Path
 ) -> None:
     model = saved(tmp_path)
-    again, _ = load(str(tmp_path), labels, regression=False, seed=9)
+    again, _ = load(str(tmp_path), labels, kind="classes", seed=9)
     assert logits(again).shape == (3, len(labels))
     assert architectures.classifier(again).weight.std() < 0.05
     old = model.bert.pooler.dense.weight
@@ -177,18 +177,18 @@ def test_a_classifier_of_other_labels_is_drawn_anew(
 
 def test_a_regression_has_one_output_and_keeps_it(tmp_path: Path) -> None:
     saved(tmp_path / "classes")
-    model, tokenizer = load(str(tmp_path / "classes"), (), regression=True, seed=0)
+    model, tokenizer = load(str(tmp_path / "classes"), (), kind="number", seed=0)
     assert logits(model).shape == (3, 1)
     assert model.config.problem_type == "regression"
     save(model, tokenizer, tmp_path / "score")
-    again, _ = load(str(tmp_path / "score"), (), regression=True, seed=1)
+    again, _ = load(str(tmp_path / "score"), (), kind="number", seed=1)
     assert torch.equal(logits(again), logits(model))
 
 
 def test_a_pruned_checkpoint_can_be_loaded_for_another_task(tmp_path: Path) -> None:
     mask = SimpleNamespace(heads=np.eye(2, 3, dtype=bool), neurons=np.zeros((2, 20), bool))
     smaller = saved(tmp_path, prune(tiny_model(), mask))
-    model, _ = load(str(tmp_path), ("a", "b", "c"), regression=False, seed=0)
+    model, _ = load(str(tmp_path), ("a", "b", "c"), kind="classes", seed=0)
     assert architectures.shape(model).heads == architectures.shape(smaller).heads == (1, 1)
     assert logits(model).shape == (3, 3)
 
@@ -197,7 +197,7 @@ def test_a_pruned_checkpoint_can_be_loaded_for_another_task(tmp_path: Path) -> N
 def test_fewer_than_two_classes_are_refused(labels: tuple[str, ...], tmp_path: Path) -> None:
     saved(tmp_path)
     with pytest.raises(BadInput, match="labels"):
-        load(str(tmp_path), labels, regression=False, seed=0)
+        load(str(tmp_path), labels, kind="classes", seed=0)
 
 
 def edit_config(**values: Any) -> Edit:
@@ -264,7 +264,7 @@ def test_a_damaged_checkpoint_is_refused_with_a_reason(damage: str, tmp_path: Pa
     saved(tmp_path)
     edit(tmp_path)
     with pytest.raises(kind, match=words) as caught:
-        load(str(tmp_path), SENTIMENT, regression=False, seed=0)
+        load(str(tmp_path), SENTIMENT, kind="classes", seed=0)
     assert caught.value.hint
     with pytest.raises(kind, match=words):
         load_saved(tmp_path)
@@ -303,13 +303,13 @@ def test_shards_are_read_and_a_missing_one_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["/no/such/folder", "./nowhere", "~/nowhere", "two words"])
 def test_a_name_that_is_neither_folder_nor_hub_id_is_not_found(name: str) -> None:
     with pytest.raises(NotFound, match="There is no"):
-        load(name, SENTIMENT, regression=False, seed=0)
+        load(name, SENTIMENT, kind="classes", seed=0)
 
 
 def test_a_file_is_not_taken_for_a_folder(tmp_path: Path) -> None:
     saved(tmp_path)
     with pytest.raises(BadInput, match="is a file"):
-        load(str(tmp_path / "model.safetensors"), SENTIMENT, regression=False, seed=0)
+        load(str(tmp_path / "model.safetensors"), SENTIMENT, kind="classes", seed=0)
 
 
 def test_an_offline_hub_is_an_error_at_once(
@@ -318,4 +318,4 @@ def test_an_offline_hub_is_an_error_at_once(
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
     with pytest.raises(Unavailable, match="nobody/nothing is neither a local folder"):
-        load("nobody/nothing", SENTIMENT, regression=False, seed=0)
+        load("nobody/nothing", SENTIMENT, kind="classes", seed=0)

@@ -96,13 +96,13 @@ def test_an_untrained_model_is_decided_by_its_seed_and_leaves_the_global_generat
     expected = torch.rand(1)
     torch.manual_seed(5)
     first, again = (
-        untrained("bert", 2, 24, 3, 20, 40, ("no", "yes"), False, seed=7) for _ in range(2)
+        untrained("bert", 2, 24, 3, 20, 40, ("no", "yes"), "classes", seed=7) for _ in range(2)
     )
     assert torch.equal(torch.rand(1), expected)
     assert same(first, again)
     assert first.config.id2label == {0: "no", 1: "yes"}
     assert not first.training
-    scalar = untrained("bert", 1, 24, 3, 20, 40, (), True, seed=7)
+    scalar = untrained("bert", 1, 24, 3, 20, 40, (), "number", seed=7)
     assert scalar(**tiny_inputs(scalar)).logits.shape == (3, 1)
     with pytest.raises(BadInput, match="5 heads"):
-        untrained("bert", 1, 24, 5, 20, 40, (), True, seed=7)
+        untrained("bert", 1, 24, 5, 20, 40, (), "number", seed=7)

@@ -49,7 +49,7 @@ def card(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> TaskCard:
 def teacher(folder: Path, architecture="bert", tokenizer=None, labels=LABELS, seed=0):
     """A tiny classifier of the task, as a reference."""
     model = tiny_model(architecture, vocabulary=24, heads=2, hidden=16, seed=seed)
-    name_labels(model, labels, regression=False)
+    name_labels(model, labels, kind="classes")
     loading.save(model, tokenizer or tiny_tokenizer(), folder)
     return references.model(str(folder))
 

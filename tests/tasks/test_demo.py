@@ -16,6 +16,7 @@ from sparsekd.errors import BadInput, NotFound
 from sparsekd.tasks import demo, find
 from sparsekd.tasks.demo import grammar
 from sparsekd.tasks.demo.grammars import by_task
+from sparsekd.tasks.labels import label_values
 from sparsekd.tasks.metrics import METRICS
 
 SENTIMENT = [
@@ -102,6 +103,13 @@ def test_classes_are_as_frequent_as_each_other_and_numbers_vary(name):
             assert frame["label"].dtype == "float32"
             assert np.isfinite(frame["label"]).all()
             assert frame["label"].nunique() > 1
+        elif card.multilabel:
+            flags = label_values(frame["label"])
+            assert flags.dtype == "float32"
+            assert set(np.unique(flags)) == {0, 1}
+            assert (np.abs(flags.mean(axis=0) - 0.3) < 0.05).all()
+            sizes = np.bincount(flags.sum(axis=1).astype(int)) / len(frame)
+            assert (sizes[:3] > 0.1).all()  # none, one or two of the labels
         else:
             shares = np.bincount(frame["label"], minlength=card.classes) / len(frame)
             np.testing.assert_allclose(shares, 1 / card.classes, atol=0.05)
@@ -114,13 +122,13 @@ def test_a_demo_task_is_written_in_less_than_a_second_and_always_the_same(name):
     started = time.process_time()
     again = grammar.rows(demo.GRAMMARS[name].write, card, demo.SEED, demo.TRAIN + demo.VALIDATION)
     assert time.process_time() - started < 1.0
-    pd.testing.assert_frame_equal(grammar.frame(again[: demo.TRAIN], card.regression), train)
+    pd.testing.assert_frame_equal(grammar.frame(again[: demo.TRAIN], card.kind), train)
 
 
 @pytest.mark.parametrize("name", demo.NAMES)
 def test_the_metrics_of_a_demo_task_are_known_and_fit_its_labels(name):
     card = find(name)
-    fitting = {key for key, metric in METRICS.items() if metric.regression == card.regression}
+    fitting = {key for key, metric in METRICS.items() if card.kind in metric.kinds}
     assert card.metrics
     assert set(card.metrics) <= fitting
 
@@ -301,6 +309,59 @@ def test_the_second_grammarian_agrees_with_a_human(text, label):
 def test_every_sentence_has_the_second_grammarians_label():
     for frame in demo.generate("demo/acceptability").values():
         assert [int(grammatical(text)) for text in frame["text"]] == frame["label"].tolist()
+
+
+ASPECTS = {
+    **dict.fromkeys(("acting", "cast", "hero", "villain"), "acting"),
+    **dict.fromkeys(("humour", "dialogue", "romance"), "humour"),
+    **dict.fromkeys(("music", "sound", "singing"), "music"),
+    **dict.fromkeys(("lighting", "scenery", "editing", "direction"), "pictures"),
+    **dict.fromkeys(("plot", "story", "script", "twist", "ending"), "plot"),
+}
+REVIEWS = [
+    ("The villain was witty, but the plot was dull.", {"acting"}),
+    ("The twist was not superb, and the sound was hardly awful.", {"music"}),
+    (
+        "It is a myth that the romance was weak, and a liar said that the cast was lovely.",
+        {"humour"},
+    ),
+    ("I doubt that the editing was never dull, but the ending was boring.", set()),
+]
+
+
+def praised(text):
+    """Return the aspects that a review praises, parsed with regular expressions."""
+    found = set()
+    for clause in re.split(r", (?:and|but) ", text.lower().rstrip(".")):
+        turns = len(TURNING.findall(clause)) + len(re.findall(r"a (?:liar|fool) ", clause))
+        turns += bool(re.search(r"\b(not|never|hardly)\b", clause))
+        if (clause.split()[-1] in PRAISE) ^ (turns % 2):
+            found.add(ASPECTS[re.search(r"the (\w+) was", clause)[1]])
+    return found
+
+
+@pytest.mark.parametrize(("text", "aspects"), REVIEWS)
+def test_the_second_reading_of_aspects_agrees_with_a_human(text, aspects):
+    assert praised(text) == aspects
+
+
+def test_every_review_has_the_aspects_of_the_second_reading():
+    labels = find("demo/aspects").labels
+    for frame in demo.generate("demo/aspects").values():
+        assert [[int(name in praised(text)) for name in labels] for text in frame["text"]] == (
+            label_values(frame["label"]).tolist()
+        )
+
+
+def test_the_aspects_bring_no_new_words_to_the_demo_tokenizers():
+    assert set(demo.vocabulary("demo/aspects")) <= set(demo.vocabulary("demo/sentiment"))
+
+
+def test_a_label_that_is_no_tuple_of_flags_is_refused():
+    card = grammar.demo_card("demo/two", "Two", ("a", "b"), ("micro_f1",), multilabel=True)
+    for label in (1, (1,), (1, 2)):
+        with pytest.raises(BadInput, match="1 or 0 for each of the card's 2 labels"):
+            grammar.rows(lambda _choose, label=label: (("x",), label), card, seed=0, count=3)
 
 
 GROUPS = [

@@ -5,9 +5,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
 from sparsekd.errors import BadInput, Incompatible
-from sparsekd.tasks import find
+from sparsekd.tasks import TaskCard, find
 from sparsekd.tasks.metrics import METRICS, evaluate
 
 TWO = replace(find("glue/mrpc"), metrics=("accuracy", "f1", "mcc"))
@@ -78,3 +79,38 @@ def test_diverged_outputs_are_refused():
 def test_outputs_of_another_shape_are_refused():
     with pytest.raises(Incompatible, match=r"\(2, 3\)"):
         evaluate(TWO, np.zeros((2, 3)), np.array([0, 1]))
+
+
+# --- several labels --------------------------------------------------------------------------
+
+LABELS = TaskCard(
+    *("several", "Several", "this test", "folder", "/nowhere", ("text",), "labels"),
+    labels=("a", "b", "c"),
+    metrics=("micro_f1", "macro_f1", "subset_accuracy"),
+    multilabel=True,
+)
+GOLD = np.array([[1, 0, 1], [0, 0, 0], [0, 1, 0], [1, 1, 0]], dtype=np.float32)
+LOGITS = np.array([[2.0, -1.0, -3.0], [-0.5, -2.0, -1.0], [0.5, 3.0, -2.0], [1.0, -1.0, 0.0]])
+
+
+def test_the_f1_of_several_labels_and_their_subset_accuracy_follow_the_counts():
+    # Predicted: a; nothing; a and b; a. A logit of 0, a probability of ½, does not apply.
+    # a: 2 hits, 1 false, 0 missed; b: 1, 0, 1; c: 0, 0, 1.
+    scores = evaluate(LABELS, LOGITS, GOLD)
+    assert scores["micro_f1"] == pytest.approx(2 * 3 / (2 * 3 + 1 + 2))
+    assert scores["macro_f1"] == pytest.approx((4 / 5 + 2 / 3 + 0) / 3)
+    assert scores["subset_accuracy"] == pytest.approx(1 / 4)
+
+
+def test_the_loss_of_several_labels_is_the_mean_binary_cross_entropy_of_torch():
+    expected = torch.nn.BCEWithLogitsLoss()(torch.tensor(LOGITS), torch.tensor(GOLD).double())
+    assert evaluate(LABELS, LOGITS, GOLD)["loss"] == pytest.approx(float(expected), rel=1e-12)
+    extreme = np.array([[1000.0, -1000.0, 0.0]])
+    assert evaluate(LABELS, extreme, np.array([[0.0, 1.0, 1.0]]))["loss"] == pytest.approx(
+        (2000 + math.log(2)) / 3
+    )
+
+
+def test_no_label_anywhere_and_none_predicted_has_an_f1_of_0_and_every_subset_right():
+    scores = evaluate(LABELS, np.full((2, 3), -1.0), np.zeros((2, 3)))
+    assert (scores["micro_f1"], scores["subset_accuracy"]) == (0.0, 1.0)

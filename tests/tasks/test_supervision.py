@@ -66,5 +66,5 @@ def test_noise_is_the_same_for_every_seed_and_the_labels_kept_are_not():
 
 
 def test_numbers_have_no_label_noise():
-    with pytest.raises(Incompatible, match="numbers, not classes"):
+    with pytest.raises(Incompatible, match="has a number, not one class"):
         noisy(np.linspace(0, 1, 9, dtype=np.float32), tiny_card(1), 0.1, seed=0)

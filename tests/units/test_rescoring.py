@@ -237,3 +237,56 @@ def test_a_full_disk_is_said_in_words(tmp_path):
     (tmp_path / "jacobian.npy").symlink_to("/dev/full")
     with pytest.raises(Unavailable, match="No space left"):
         build(tmp_path)
+
+
+# --- several labels --------------------------------------------------------------------------
+
+
+def several(examples: int = 11) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    teacher, student, _ = drawn(3, examples)
+    return teacher, student, np.random.default_rng(2).integers(0, 2, (examples, 3)).astype(float)
+
+
+@pytest.mark.parametrize("friendliness", ["soft_ce", "kl"])
+@pytest.mark.parametrize("temperature", [1.0, 2.0, 7.5])
+def test_gradients_of_several_labels_are_those_of_their_losses(friendliness, temperature):
+    teacher, student, labels = several()
+    t, s = torch.tensor(teacher, requires_grad=True), torch.tensor(student)
+    p, q = torch.sigmoid(t / temperature), torch.sigmoid(s / temperature)
+    soft = F.binary_cross_entropy(q, p, reduction="none")
+    if friendliness == "kl":
+        soft = soft - F.binary_cross_entropy(p, p, reduction="none")
+    task = F.binary_cross_entropy_with_logits(t, torch.tensor(labels), reduction="none")
+    (expressive,) = torch.autograd.grad(task.mean(1).sum(), t)
+    (friendly,) = torch.autograd.grad(0.5 * temperature**2 * soft.mean(1).sum(), t)
+    params = ScoreParams(friendliness=friendliness, temperature=temperature)
+    found = logit_gradients(teacher, student, labels, params)
+    np.testing.assert_allclose(found[0], expressive, rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(found[1], friendly, rtol=1e-8, atol=1e-10)
+
+
+def test_every_logit_of_several_labels_is_a_direction(tmp_path: Path):
+    teacher, student, labels = several()
+    values = np.random.default_rng(1).normal(size=(11, 3, UNITS)).astype(np.float32)
+
+    def fill(rows):
+        rows[np.arange(11)] = values
+        return teacher
+
+    kept = jacobians.build(tmp_path / "kept", fill, labels, 3, SHAPE)
+    assert kept.multilabel
+    assert kept.values.nbytes == jacobian_bytes(11, 3, SHAPE, multilabel=True)
+    found = rescore(kept, student, ScoreParams(aggregate="per_example"))
+    slopes = logit_gradients(teacher, student, labels, ScoreParams())
+    by_hand = np.abs(np.einsum("lnk,nku->lnu", slopes, values)).mean(axis=1)
+    np.testing.assert_allclose(found.head_expressiveness.ravel(), by_hand[0, :6], rtol=1e-5)
+    with pytest.raises(Incompatible, match="does not fit"):
+        Jacobian(values[:, :2], teacher, labels, SHAPE)
+
+
+def test_labels_that_are_neither_0_nor_1_or_of_another_number_are_refused():
+    teacher, student, labels = several()
+    with pytest.raises(BadInput, match="label nan"):
+        logit_gradients(teacher, student, np.where(labels > 0, np.nan, labels), ScoreParams())
+    with pytest.raises(Incompatible, match="2 labels do not fit a teacher of 3 outputs"):
+        logit_gradients(teacher, student, labels[:, :2], ScoreParams())

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from pages.parts.shell import charts, frame
 from sparsekd.runs.records import Run
-from sparsekd.tasks import calibration, quality
+from sparsekd.tasks import calibration, classes, quality
 from sparsekd.tasks.cards import TaskCard
 from sparsekd.tasks.metrics import title
 
@@ -40,7 +40,10 @@ def draw_answers(run: Run, card: TaskCard, split: str, key: str) -> None:
             draw_residuals(logits[:, 0], labels, key)
         return
     with left:
-        draw_confusions(logits, labels, card.labels, key)
+        if card.multilabel:
+            draw_labels(card, logits, labels, key)
+        else:
+            draw_confusions(logits, labels, card.labels, key)
     with right:
         draw_calibration(card, logits, labels, key)
 
@@ -60,6 +63,16 @@ def draw_confusions(logits: Array, labels: Array, names: tuple[str, ...], key: s
         alt=f"Confusion matrix: {hits} of {len(labels)} examples are on the diagonal.",
     )
     frame.draw_table(cells, "confusions", f"{key}.confusions.rows")
+
+
+def draw_labels(card: TaskCard, logits: Array, labels: Array, key: str) -> None:
+    """Draw how often each label applies, and how well it is found.
+
+    Shapes: logits, labels (N, C).
+    """
+    st.markdown("**Label by label**", help="A label is predicted where its probability exceeds ½.")
+    table = classes.by_class(card, logits, labels)
+    st.dataframe(table, width="stretch", hide_index=True, key=f"{key}.labels")
 
 
 def draw_calibration(card: TaskCard, logits: Array, labels: Array, key: str) -> None:

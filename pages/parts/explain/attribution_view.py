@@ -96,24 +96,30 @@ def _choose_target(card: TaskCard) -> int | None:
 
     def label(place: int | None) -> str:
         if place is None:
-            return "the first model's prediction"
-        return f"the class {card.labels[place]}"
+            return f"the first model's {'likeliest label' if card.multilabel else 'prediction'}"
+        return f"{_output(card)} {card.labels[place]}"
 
     chosen = st.selectbox(
         "Explain",
         [None, *range(len(card.labels))],
         key="tokens.target",
         format_func=label,
-        help="The log-odds of a class, log p / (1 − p): 0 is undecided, above 0 more likely "
-        "than not.",
+        help=f"The log-odds of {_output(card)}, log p / (1 − p): 0 is undecided, above 0 more "
+        "likely than not.",
     )
     return None if chosen is None else int(chosen)
+
+
+def _output(card: TaskCard) -> str:
+    return "the label" if card.multilabel else "the class"
 
 
 def _draw_summary(card: TaskCard, found: Found) -> None:
     name, first = next(iter(found.items()))
     word, value = response_tables.largest(first)
-    what = f"the class {frame.plain(card.labels[first.target])}" if card.labels else "a high number"
+    what = "a high number"
+    if card.labels:
+        what = f"{_output(card)} {frame.plain(card.labels[first.target])}"
     side = "for" if value > 0 else "against"
     st.markdown(
         f"In the {name.lower()}, **{frame.plain(word)}** contributes most to the output: "

@@ -67,7 +67,7 @@ def _choose_sampled(run: Run, card: TaskCard) -> Texts:
 
     def label(place: int) -> str:
         text = token_text.one_line(found.texts[place], SHOWN)
-        return f"{label_text(card, float(found.labels[place]))} · {text}"
+        return f"{label_text(card, found.labels[place])} · {text}"
 
     place = left.selectbox(
         "From the selection split",
@@ -100,7 +100,7 @@ def _choose_top(run: Run, card: TaskCard, unit: Unit) -> Texts:
         for logits in (found.logits, found.masked_logits)
     )
     st.markdown(
-        f"Label: {frame.plain(label_text(card, float(found.labels[place])))}. The whole teacher "
+        f"Label: {frame.plain(label_text(card, found.labels[place]))}. The whole teacher "
         f"predicts **{before}**, without this {kind} **{after}**."
     )
     return _draw_texts(found.texts[place])

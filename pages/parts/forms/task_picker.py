@@ -95,19 +95,19 @@ def _choose_columns(location: str, card: TaskCard | None = None) -> TaskCard:
             card = references.task(location)
         except BadInput as error:  # the visitor chooses the columns instead
             trouble = error
-    texts, label, metric = _draw_columns(location, columns, card)
-    if card and metric is None and (texts, label) == (card.text, card.label):
+    texts, labels, metric = _draw_columns(location, columns, card)
+    if card and metric is None and (texts, labels) == (card.text, card.label_columns):
         return card
-    if trouble and not (texts and label):
+    if trouble and not (texts and labels):
         raise trouble
     if not texts:
         raise BadInput("No text column is chosen.", "Choose one, or two for a pair.")
-    return references.task(location, texts, label, metric)
+    return references.task(location, texts, labels or None, metric)
 
 
 def _draw_columns(
     location: str, columns: list[str], card: TaskCard | None
-) -> tuple[tuple[str, ...], str | None, str | None]:
+) -> tuple[tuple[str, ...], tuple[str, ...], str | None]:
     key = f"task.{location}.{card.name if card else ''}"
     with st.expander("Columns and metric", icon=":material/view_column:", expanded=card is None):
         left, middle, right = st.columns(3)
@@ -119,8 +119,13 @@ def _draw_columns(
             key=f"{key}.text",
             help="One, or two for a pair of texts that are read together.",
         )
-        place = columns.index(card.label) if card else None
-        label = middle.selectbox("Label column", columns, place, key=f"{key}.label")
+        labels = middle.multiselect(
+            "Label columns",
+            columns,
+            card.label_columns if card else None,
+            key=f"{key}.label",
+            help="One; or a column of 0 and 1 for each label, where a text may have several.",
+        )
         metric = right.selectbox(
             "Metric",
             [None, *METRICS],
@@ -128,7 +133,7 @@ def _draw_columns(
             format_func=lambda name: METRICS[name].title if name else "what fits the labels",
             help="Used for early stopping. A correlation makes the task a regression.",
         )
-    return tuple(texts), label, metric
+    return tuple(texts), tuple(labels), metric
 
 
 @st.cache_data(max_entries=16, show_spinner=False)

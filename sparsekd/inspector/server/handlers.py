@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.special import softmax
 
 from sparsekd.data import Encoded
 from sparsekd.data.tokens import readable_tokens
@@ -34,7 +33,11 @@ from sparsekd.inspector.server.model_cache import LoadedModel, ModelCache
 from sparsekd.knowledge import activations, attribution
 from sparsekd.knowledge.evaluation import predict
 from sparsekd.models import architectures
+from sparsekd.models.classifiers import labels_of
 from sparsekd.models.gates import gated
+from sparsekd.tasks.cards import Kind
+from sparsekd.tasks.labels import label_values
+from sparsekd.tasks.predictions import probabilities
 from sparsekd.units.masking import Mask
 
 
@@ -100,7 +103,7 @@ def _top_examples(request: TopExamplesRequest, cache: ModelCache) -> TopExamples
     (mask.heads if request.unit == "head" else mask.neurons)[request.layer, request.index] = 0
     with gated(loaded.model, mask):
         masked_logits = predict(loaded.model, data)
-    change = prediction_change(logits, masked_logits)
+    change = prediction_change(logits, masked_logits, labels_of(loaded.model.config)[1])
     rows = np.argsort(-change, kind="stable")[: request.top]
     return TopExamplesResponse(
         rows=rows,
@@ -114,25 +117,25 @@ def _top_examples(request: TopExamplesRequest, cache: ModelCache) -> TopExamples
     )
 
 
-def prediction_change(before: NDArray[Any], after: NDArray[Any]) -> NDArray[np.float64]:
+def prediction_change(before: NDArray[Any], after: NDArray[Any], kind: Kind) -> NDArray[np.float64]:
     """Return the distance between two predictions of each example.
 
-    The total variation distance of the class probabilities; of a regression the absolute change.
+    The total variation distance of the class probabilities, with several labels the largest of
+    their two outcomes; of a regression the absolute change.
 
     Shapes: (N, C), (N, C) -> (N,), N here the number of examples.
     """
-    before, after = before.astype(np.float64), after.astype(np.float64)
-    if before.shape[1] > 1:
-        before, after = softmax(before, axis=1) / 2, softmax(after, axis=1) / 2
-    distance: NDArray[np.float64] = np.abs(before - after).sum(axis=1)
-    return distance
+    if kind == "number":
+        return np.asarray(np.abs(before.astype(np.float64) - after)[:, 0])
+    moved = np.abs(probabilities(kind, before) - probabilities(kind, after))
+    return np.asarray(moved.max(axis=1) if kind == "labels" else moved.sum(axis=1) / 2)
 
 
 def _sample(request: SampleRequest, cache: ModelCache) -> SampleResponse:
     frame = _split(cache, request.task, request.split)
     count = min(request.examples, len(frame))
     rows = np.random.default_rng(request.seed).choice(len(frame), count, replace=False)
-    labels = frame["label"].to_numpy()[rows]
+    labels = label_values(frame["label"])[rows]
     return SampleResponse(rows, labels, _texts(cache, request.task, request.split, rows))
 
 

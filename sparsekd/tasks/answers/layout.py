@@ -39,7 +39,8 @@ class Layout:
 def find(columns: Sequence[str], card: TaskCard, name: str) -> Layout:
     """Return the columns with answers; logits count before probabilities, these before labels.
 
-    Classes are known by their names, whatever the order of the columns.
+    Classes are known by their names, whatever the order of the columns. In a task with several
+    labels for each text, `labels` is the list of those that apply.
 
     Raises:
         BadInput: there are none, or their classes are not those of the task.
@@ -54,6 +55,12 @@ def find(columns: Sequence[str], card: TaskCard, name: str) -> Layout:
     for column, kind in LIST_COLUMNS.items():
         if column in columns:
             return Layout(kind, (column,), nested=True)
+    if card.multilabel:
+        raise BadInput(
+            f"{name} has no answers for several labels: its columns are {_some(columns)}.",
+            f"Add a column labels, with the list of those that apply, or {PROBABILITY}"
+            f"{card.labels[0]} and so on for each label.",
+        )
     votes = tuple(column for column in columns if VOTE.fullmatch(column))
     if votes or "label" in columns:
         return Layout("labels", votes or ("label",))

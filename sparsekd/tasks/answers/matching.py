@@ -6,13 +6,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.special import softmax
 
 from sparsekd.errors import BadInput
 from sparsekd.tasks.answers import layout, values
 from sparsekd.tasks.answers.chunks import RowChunks, open_file
 from sparsekd.tasks.answers.layout import Layout
 from sparsekd.tasks.cards import TaskCard
+from sparsekd.tasks.predictions import probabilities
 
 AGREES = 1e-3
 """How far two answers for one text may differ, in a probability or relative to a number."""
@@ -184,7 +184,8 @@ class _Search:
         if self.card.regression:
             apart = np.abs(one - other) > AGREES * np.maximum(1, np.abs(one))
         else:
-            apart = np.abs(softmax(one, axis=1) - softmax(other, axis=1)) > AGREES
+            shares = [probabilities(self.card.kind, logits) for logits in (one, other)]
+            apart = np.abs(shares[0] - shares[1]) > AGREES
         return np.asarray(apart.any(axis=1))
 
 

@@ -2,7 +2,8 @@
 
 A label is a distribution with all its mass on one class, several annotators' labels are one with
 the shares of their votes. The logits of a distribution p are log max(p, FLOOR), whose softmax at
-T = 1 is p again.
+T = 1 is p again. With several labels for each text each has a probability of its own, 0 or 1 where
+an answer lists those that apply; its logit is log p − log (1 − p), with the same floor.
 """
 
 import json
@@ -43,13 +44,16 @@ def logits_of(
     if layout.kind == "values":
         return reader.means()
     if layout.kind == "labels":
-        return _log(reader.shares_of_labels())
+        return _log_odds(reader.flags()) if card.multilabel else _log(reader.shares_of_labels())
     numbers = reader.numbers()
     if layout.kind == "logits":
         reader.refuse(~np.isfinite(numbers).all(axis=1), "a logit that is not finite")
         return numbers.astype(np.float32)
     reader.refuse(~np.isfinite(numbers).all(axis=1), "a probability that is no number")
     reader.refuse((numbers < 0).any(axis=1), "a negative probability")
+    if card.multilabel:
+        reader.refuse((numbers > 1).any(axis=1), "a probability above 1")
+        return _log_odds(numbers)
     sums = numbers.sum(axis=1)
     off = np.abs(sums - 1) > TOLERANCE + 1e-9
     place = int(off.argmax()) if off.any() else 0
@@ -60,6 +64,11 @@ def logits_of(
 def _log(shares: Values) -> NDArray[np.float32]:
     logs: NDArray[np.float32] = np.log(np.maximum(shares, FLOOR)).astype(np.float32)
     return logs
+
+
+def _log_odds(shares: Values) -> NDArray[np.float32]:
+    odds = np.log(np.maximum(shares, FLOOR)) - np.log(np.maximum(1 - shares, FLOOR))
+    return np.asarray(odds, dtype=np.float32)
 
 
 class _Reader:
@@ -116,6 +125,23 @@ class _Reader:
             means = np.nanmean(given, axis=1)
         self.refuse(~np.isfinite(means), "a value that is not finite")
         return means.astype(np.float32)[:, None]
+
+    def flags(self) -> Values:
+        """Return 1 for each label that a row lists; an empty list is an answer.
+
+        Shapes: -> (N, C).
+        """
+        votes = np.zeros((len(self.frame), self.card.classes))
+        column = self.frame[self.layout.columns[0]]
+        empty = [value is None or _word(value) == "" for value in column]
+        self.refuse(np.array(empty, dtype=bool), "no answer", "Write [] where no label applies.")
+        lists = self._nested()
+        rows = np.repeat(np.arange(len(lists)), [len(each) for each in lists])
+        words = [_word(one) for each in lists for one in each]
+        self.refuse(_marked([not word for word in words], rows, votes), "a label without a name")
+        self._count(votes, rows, words)
+        self.refuse((votes > 1).any(axis=1), "one label twice")
+        return votes
 
     def shares_of_labels(self) -> Values:
         """Return the share of each class among the labels of each row.
@@ -217,6 +243,13 @@ class _Reader:
             )
         given = {classes[str(name)]: each for name, each in value.items()}
         return [np.nan if given[n] is None else float(given[n]) for n in range(len(labels))]
+
+
+def _marked(wrong: list[bool], rows: NDArray[np.int64], like: Values) -> NDArray[np.bool_]:
+    """Return the rows that have something wrong. Shapes: wrong, rows (K,), like (N, C) -> (N,)."""
+    found = np.zeros(len(like), dtype=bool)
+    found[rows[np.array(wrong, dtype=bool)]] = True
+    return found
 
 
 def _word(value: Any) -> str:

@@ -1,7 +1,8 @@
 """Write answers: for each row its texts, and the predicted label or number with all outputs.
 
-Columns: `label`, then `probability_<label>` and `logit_<label>` for each class; of a regression
-`value`. Numbers have the 9 digits that give every float32 back.
+Columns: `label`, then `probability_<label>` and `logit_<label>` for each class; of several labels
+`labels`, the list of those that apply, then the same for each label; of a regression `value`.
+Numbers have the 9 digits that give every float32 back; csv has lists as JSON.
 """
 
 import csv
@@ -15,17 +16,22 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
-from scipy.special import softmax
 
 from sparsekd.errors import BadInput
 from sparsekd.system.files import atomic_write
+from sparsekd.tasks.cards import Kind
+from sparsekd.tasks.predictions import names_of, probabilities
 
 FORMATS = (".parquet", ".csv", ".jsonl")
 PROBABILITY, LOGIT = "probability_", "logit_"
 
 
 def answers_frame(
-    rows: pd.DataFrame, logits: NDArray[np.float32], labels: tuple[str, ...], with_logits: bool
+    rows: pd.DataFrame,
+    logits: NDArray[np.float32],
+    labels: tuple[str, ...],
+    with_logits: bool,
+    kind: Kind = "classes",
 ) -> pd.DataFrame:
     """Return the columns of `rows`, which name the texts, with a model's answers beside them.
 
@@ -34,7 +40,7 @@ def answers_frame(
     Raises:
         BadInput: a column of `rows` has the name of an answer.
     """
-    answers = _answers(logits, labels, with_logits)
+    answers = _answers(logits, labels, with_logits, kind)
     taken = sorted(set(rows.columns) & set(answers))
     if taken:
         raise BadInput(f"A text column is called {taken[0]!r}, as an answer is.", "Rename it.")
@@ -42,14 +48,16 @@ def answers_frame(
 
 
 def _answers(
-    logits: NDArray[np.float32], labels: tuple[str, ...], with_logits: bool
-) -> dict[str, NDArray[Any]]:
+    logits: NDArray[np.float32], labels: tuple[str, ...], with_logits: bool, kind: Kind
+) -> dict[str, NDArray[Any] | pd.Series]:
     if not labels:
         return {"value": logits[:, 0]}
-    shares = softmax(logits.astype(np.float64), axis=1).astype(np.float32)
-    found: dict[str, NDArray[Any]] = {
-        "label": np.asarray(labels, dtype=object)[logits.argmax(axis=1)]
-    }
+    shares = probabilities(kind, logits).astype(np.float32)
+    found: dict[str, NDArray[Any] | pd.Series] = {}
+    if kind == "labels":
+        found["labels"] = pd.Series([names_of(labels, row) for row in logits], dtype=object)
+    else:
+        found["label"] = np.asarray(labels, dtype=object)[logits.argmax(axis=1)]
     found |= {f"{PROBABILITY}{name}": shares[:, place] for place, name in enumerate(labels)}
     if with_logits:
         found |= {f"{LOGIT}{name}": logits[:, place] for place, name in enumerate(labels)}
@@ -116,7 +124,8 @@ def _write_csv(path: Path, frames: Iterable[pd.DataFrame]) -> None:
         for place, frame in enumerate(frames):
             if not place:
                 writer.writerow(frame.columns)
-            writer.writerows(zip(*(_plain(frame[name]) for name in frame), strict=True))
+            columns = [map(_cell, _plain(frame[name])) for name in frame]
+            writer.writerows(zip(*columns, strict=True))
 
 
 def _write_jsonl(path: Path, frames: Iterable[pd.DataFrame]) -> None:
@@ -129,6 +138,11 @@ def _lines(frame: pd.DataFrame) -> Iterator[str]:
     for values in zip(*columns, strict=True):
         row = dict(zip(frame.columns, values, strict=True))
         yield json.dumps(row, ensure_ascii=False) + "\n"
+
+
+def _cell(value: Any) -> Any:
+    """Return a value as a cell of csv: a list as JSON."""
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, list) else value
 
 
 def _plain(column: pd.Series) -> list[Any]:

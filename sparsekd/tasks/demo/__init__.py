@@ -57,15 +57,15 @@ def _find(name: str) -> list[grammar.Row]:
 def generate(name: str) -> dict[str, pd.DataFrame]:
     """Return the frames train and validation of a demo task: columns text, (pair) and label.
 
-    Texts are distinct, classes are balanced, and the seed is fixed.
+    Texts are distinct, classes (not labels) are balanced, and the seed is fixed.
 
     Raises:
         NotFound: no such demo task. BadInput: its grammar is too small.
     """
-    rows, regression = _find(name), DEMO[name].regression
+    rows, kind = _find(name), DEMO[name].kind
     return {
-        "train": grammar.frame(rows[:TRAIN], regression),
-        "validation": grammar.frame(rows[TRAIN:], regression),
+        "train": grammar.frame(rows[:TRAIN], kind),
+        "validation": grammar.frame(rows[TRAIN:], kind),
     }
 
 

@@ -6,19 +6,28 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
+import numpy as np
 import pandas as pd
 
 from sparsekd.errors import BadInput
-from sparsekd.tasks.cards import TaskCard
+from sparsekd.tasks.cards import Kind, TaskCard
+from sparsekd.tasks.columns import label_column_of
 
 Option = TypeVar("Option")
-Row = tuple[tuple[str, ...], float | int]
+Flags = tuple[int, ...]
+Row = tuple[tuple[str, ...], float | int | Flags]
+"""The texts, and the label: a class, a number, or 1 or 0 for each of several labels."""
 
 TRIES = 60  # per row that is needed
 
 
 def demo_card(
-    name: str, title: str, labels: tuple[str, ...], metrics: tuple[str, ...], pair: bool = False
+    name: str,
+    title: str,
+    labels: tuple[str, ...],
+    metrics: tuple[str, ...],
+    pair: bool = False,
+    multilabel: bool = False,
 ) -> TaskCard:
     """Return the card of a demo task; no labels mean regression."""
     return TaskCard(
@@ -31,6 +40,7 @@ def demo_card(
         label="label",
         labels=labels,
         metrics=metrics,
+        multilabel=multilabel,
     )
 
 
@@ -56,19 +66,20 @@ class Chooser:
 
 
 def rows(write: Callable[[Chooser], Row], card: TaskCard, seed: int, count: int) -> list[Row]:
-    """Write `count` rows with distinct texts; classes are equally frequent.
+    """Write `count` rows with distinct texts; classes are equally frequent, labels are as written.
 
     Raises:
         BadInput: the grammar writes too few distinct texts, or rows that do not fit the card.
     """
-    chooser, seen, sizes = Chooser(seed), set(), Counter[float]()
+    chooser, seen, sizes = Chooser(seed), set(), Counter[float | Flags]()
+    balanced = card.kind == "classes"
     for _ in range(TRIES):
         _check(write(chooser), card)
     most = -(-count // card.classes)
     found: list[Row] = []
     for _ in range(TRIES * count):
         row = write(chooser)
-        if row[0] in seen or (not card.regression and sizes[row[1]] >= most):
+        if row[0] in seen or (balanced and sizes[row[1]] >= most):
             continue
         _check(row, card)
         seen.add(row[0])
@@ -87,16 +98,23 @@ def _check(row: Row, card: TaskCard) -> None:
             f"The grammar of {card.name} writes the texts {texts!r}.",
             f"A row is (texts, label), with a tuple of {len(card.text)} text(s).",
         )
-    if not card.regression and label not in range(card.classes):
+    if card.multilabel and not (
+        isinstance(label, tuple) and len(label) == card.classes and set(label) <= {0, 1}
+    ):
+        raise BadInput(
+            f"The grammar of {card.name} writes the label {label!r}.",
+            f"A label is a tuple with 1 or 0 for each of the card's {card.classes} labels.",
+        )
+    if card.kind == "classes" and label not in range(card.classes):
         raise BadInput(
             f"The grammar of {card.name} writes the label {label!r}.",
             f"A label is an index into the card's labels: 0 to {card.classes - 1}.",
         )
 
 
-def _too_small(card: TaskCard, sizes: Counter[float], count: int) -> BadInput:
+def _too_small(card: TaskCard, sizes: Counter[float | Flags], count: int) -> BadInput:
     most = -(-count // card.classes)
-    if card.regression:
+    if card.kind != "classes":
         few, each = f"{sizes.total():,} distinct texts", ""
     else:
         short = [
@@ -111,12 +129,12 @@ def _too_small(card: TaskCard, sizes: Counter[float], count: int) -> BadInput:
     )
 
 
-def frame(found: Sequence[Row], regression: bool) -> pd.DataFrame:
+def frame(found: Sequence[Row], kind: Kind) -> pd.DataFrame:
     """Return rows as the columns text, (pair) and label."""
     names = ("text", "pair")[: len(found[0][0])]
     columns = {name: [texts[place] for texts, _ in found] for place, name in enumerate(names)}
-    kind = "float32" if regression else "int64"
-    return pd.DataFrame(columns).assign(label=pd.Series([y for _, y in found], dtype=kind))
+    labels = np.array([label for _, label in found], "int64" if kind == "classes" else "float32")
+    return pd.DataFrame(columns).assign(label=label_column_of(labels))
 
 
 def words(text: str) -> list[str]:

@@ -68,7 +68,9 @@ def typed(app: AppTest, folder: Path) -> AppTest:
 def named(app: AppTest) -> AppTest:
     """Choose the columns of the folder above."""
     next(box for box in app.multiselect if box.label == "Text columns").set_value(["review"])
-    return next(box for box in app.selectbox if box.label == "Label column").select("liked").run()
+    return (
+        next(box for box in app.multiselect if box.label == "Label columns").select("liked").run()
+    )
 
 
 def test_a_local_folder_is_shown_before_anything_trains(open_page: Open, folder: Path) -> None:

@@ -78,29 +78,31 @@ def teachers(plan: Plan) -> pd.DataFrame:
 
 def _distances() -> Callable[[str, str], float]:
     """Return a function for the distance of two runs' logits that reads each file once."""
-    logits = cache(_logits)
+    read = cache(_array)
 
     def distance_of(teacher: str, student: str) -> float:
-        t, s = logits(teacher), logits(student)
-        return np.nan if t is None or s is None or t.shape != s.shape else distance(t, s)
+        t, s, labels = read(teacher, "logits"), read(student, "logits"), read(teacher, "labels")
+        if t is None or s is None or t.shape != s.shape:
+            return np.nan
+        return distance(t, s, multilabel=labels is not None and labels.ndim == 2)
 
     return distance_of
 
 
-def _logits(run: str) -> np.ndarray[Any, Any] | None:
-    """Return a run's logits on the selection split; None where it left none.
+def _array(run: str, what: str) -> np.ndarray[Any, Any] | None:
+    """Return a run's logits or labels of the selection split; None where it left none.
 
     Raises:
         BadInput: the file is damaged.
     """
-    path = store.folder(run) / "logits-selection.npy"
+    path = store.folder(run) / f"{what}-selection.npy"
     if not run or not path.exists():
         return None
     try:
-        logits: np.ndarray[Any, Any] = np.load(path, allow_pickle=False)
+        values: np.ndarray[Any, Any] = np.load(path, allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
         raise BadInput(f"{path} is damaged.", f"Delete run {run} and make it again.") from error
-    return logits
+    return values
 
 
 def _mean(values: Iterable[float]) -> float:

@@ -1,8 +1,8 @@
 """The demo tasks: one module each, with its `CARD`, its `ORDER` in the menu and `write`.
 
 `write` takes a `Chooser` and returns one row: a tuple of one or two texts, and the label: an index
-into the card's `labels`, or a number for regression. It must be able to write 9 000 distinct rows
-of texts, equally many of each class.
+into the card's `labels`, 1 or 0 for each of them where the card is `multilabel`, or a number for
+regression. It must be able to write 9 000 distinct rows of texts, equally many of each class.
 """
 
 import pkgutil
