@@ -18,7 +18,7 @@ def label_text(card: TaskCard, label: Any) -> str:
     Shapes: label (), with several labels (C,).
     """
     if card.multilabel:
-        known = is_labelled(np.asarray(label)[None])[0]
+        known = is_labelled(np.asarray(label, dtype=np.float32)[None])[0]
         return ", ".join(names_of(card.labels, label)) or NO_LABEL_APPLIES if known else "–"
     if not is_labelled(np.asarray(label)):
         return "–"

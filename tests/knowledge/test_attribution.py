@@ -12,14 +12,14 @@ from transformers import PreTrainedModel, PreTrainedTokenizerFast
 from sparsekd.catalog.stage_parameters import AttributeParams
 from sparsekd.data import Batch
 from sparsekd.errors import BadInput, Incompatible
-from sparsekd.knowledge.attribution import log_odds, masked_words, of_tokens
+from sparsekd.knowledge.attribution import gold_log_odds, log_odds, masked_words, of_tokens
 from sparsekd.knowledge.rankings import from_data
 from sparsekd.knowledge.rankings.conductance import conductances, embedded, embeddings
 from sparsekd.models import architectures
-from sparsekd.models.gates import frozen, gated, tapped
+from sparsekd.models.gates import Gates, frozen, gated, tapped
 from sparsekd.models.pruning import prune
 from sparsekd.units.masking import Mask
-from tests.tiny_data import tiny_data
+from tests.tiny_data import several_data, tiny_data
 
 Tiny = Callable[..., PreTrainedModel]
 GRADIENTS = AttributeParams(kind="gradient_activation")
@@ -162,3 +162,48 @@ def test_pruned_models_and_empty_data_are_refused(tiny: Tiny, tokenizer: PreTrai
     with pytest.raises(BadInput, match="no examples"):
         none = tiny_data(2).select(np.array([], dtype=np.int64))
         from_data(tiny(), none, tokenizer, GRADIENTS)
+
+
+def test_the_log_odds_of_one_of_several_labels_is_its_logit():
+    logits = torch.tensor([[2.0, -1.0, 0.5], [0.1, 3.0, -2.0]])
+    found = log_odds(logits, torch.tensor([2, 0]), multilabel=True)
+    share = torch.sigmoid(logits)
+    by_hand = torch.log(share / (1 - share))[[0, 1], [2, 0]]
+    torch.testing.assert_close(found, by_hand)
+    labels = torch.tensor([[1.0, 0.0, 1.0], [0.0, 1.0, 0.0]])
+    right = torch.where(labels > 0, share, 1 - share)
+    expected = torch.log(right / (1 - right)).mean(1)
+    torch.testing.assert_close(gold_log_odds(logits, labels), expected)
+
+
+def test_the_ranking_of_several_labels_is_that_of_multiplied_gates(tiny, tokenizer):
+    teacher = tiny(labels=3, problem_type="multi_label_classification").double()
+    data = several_data(8)
+    found = from_data(teacher, data, tokenizer, GRADIENTS)
+    heads, neurons = 0, 0
+    for row in range(8):
+        batch, gates = data.batch(np.array([row])), Gates.open(teacher)
+        gates.heads.requires_grad_()
+        gates.neurons.requires_grad_()
+        with gated(teacher, gates):
+            logits = teacher(**batch.inputs(teacher)).logits[0]
+        right = torch.where(batch.labels[0] > 0, logits, -logits)
+        right.mean().backward()
+        heads, neurons = heads + gates.heads.grad.abs(), neurons + gates.neurons.grad.abs()
+    np.testing.assert_allclose(found[0], heads.numpy() / 8, rtol=1e-4, atol=1e-7)
+    np.testing.assert_allclose(found[1], neurons.numpy() / 8, rtol=1e-4, atol=1e-7)
+
+
+def test_tokens_of_several_labels_explain_the_logit_of_one(tiny, tokenizer):
+    """Where the classifier has one label's row alone, the others change nothing."""
+    model = tiny(labels=3, problem_type="multi_label_classification")
+    batch = tiny_data(1).batch(np.array([0]))
+    baseline = masked_words(batch.input_ids, tokenizer)
+    found = of_tokens(model, batch, baseline, 1, STEPS)
+    last = architectures.classifier(model)
+    with torch.no_grad():
+        last.weight[[0, 2]] = 0
+    alone = of_tokens(model, batch, baseline, 1, STEPS)
+    np.testing.assert_allclose(found.values, alone.values, rtol=1e-5)
+    with torch.no_grad():
+        assert found.output == pytest.approx(float(model(**batch.inputs(model)).logits[0, 1]))

@@ -16,7 +16,7 @@ from transformers import AutoModelForSequenceClassification
 
 from sparsekd.errors import BadInput, Incompatible, NotFound, SparseKDError, Unavailable
 from sparsekd.models import architectures
-from sparsekd.models.classifiers import name_labels
+from sparsekd.models.classifiers import labels_of, name_labels, output_order
 from sparsekd.models.gates import gated
 from sparsekd.models.loading import load, load_saved, save
 from sparsekd.models.pruning import prune
@@ -319,3 +319,28 @@ def test_an_offline_hub_is_an_error_at_once(
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
     with pytest.raises(Unavailable, match="nobody/nothing is neither a local folder"):
         load("nobody/nothing", SENTIMENT, kind="classes", seed=0)
+
+
+def test_several_labels_are_saved_as_transformers_names_them(tmp_path: Path) -> None:
+    model = tiny_model(labels=3)
+    name_labels(model, ("a", "b", "c"), kind="labels")
+    save(model, tiny_tokenizer(), tmp_path)
+
+    config = json.loads((tmp_path / "config.json").read_text())
+    assert config["problem_type"] == "multi_label_classification"
+    again, _ = load(str(tmp_path), ("c", "a", "b"), kind="labels", seed=0)
+    weight, bias = architectures.classifier(again).weight, architectures.classifier(again).bias
+    assert weight.equal(architectures.classifier(model).weight[[2, 0, 1]])
+    assert bias.equal(architectures.classifier(model).bias[[2, 0, 1]])
+    assert labels_of(again.config) == (("c", "a", "b"), "labels")
+
+
+def test_a_classifier_of_classes_is_drawn_anew_for_several_labels(tmp_path: Path) -> None:
+    model = tiny_model(labels=3)
+    name_labels(model, ("a", "b", "c"), kind="classes")
+    save(model, tiny_tokenizer(), tmp_path)
+
+    again, _ = load(str(tmp_path), ("a", "b", "c"), kind="labels", seed=0)
+    assert not architectures.classifier(again).weight.equal(architectures.classifier(model).weight)
+    assert output_order(model.config, ("a", "b", "c"), "labels") is None
+    assert output_order(again.config, ("a", "b", "c"), "classes") is None
