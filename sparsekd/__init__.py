@@ -5,8 +5,8 @@ expressiveness and student-friendliness, prune what does not teach, distil again
 whether it helped.
 
 Shape letters, everywhere: B examples, T tokens, L layers, H heads per layer, F feed-forward
-neurons per layer, D hidden size, C classes (1 for regression), N teachers, U units (all heads,
-then all neurons, layer by layer).
+neurons per layer, D hidden size, C classes or labels (1 for regression), N teachers, U units (all
+heads, then all neurons, layer by layer).
 """
 
 import os

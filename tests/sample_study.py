@@ -11,9 +11,11 @@ from sparsekd.catalog.stage_parameters import MaskParams, StudentParams
 from sparsekd.runs import store
 from sparsekd.runs.records import Event, Outcome, Plan, Progress, Recipe, Run, State, Step
 from sparsekd.studies import stark
-from sparsekd.tasks import demo
+from sparsekd.tasks import demo, find
+from sparsekd.tasks.labels import label_values
+from sparsekd.tasks.metrics import evaluate
 from sparsekd.units import masking
-from sparsekd.units.jacobians import build
+from sparsekd.units.jacobians import build, directions
 from sparsekd.units.shape import ModelShape, parameters, pruned
 
 LAYERS, HEADS, NEURONS, HIDDEN = 4, 4, 64, 32
@@ -76,7 +78,7 @@ def _outcome(step: Step, where: Path) -> Outcome:
     (where / "log.txt").write_text("epoch 1 of 4\nepoch 4 of 4\n", encoding="utf-8")
     if step.recipe.stage == "score":
         sample_scores().save(where / "scores.npz")
-        _jacobian(where / "jacobian")
+        _jacobian(where / "jacobian", step.recipe.task)
         return Outcome(facts={"jacobian": "kept", "examples": {"selection": EXAMPLES}})
     shape = _shape(step, where)
     (where / "shape.json").write_text(json.dumps(shape.to_json()), encoding="utf-8")
@@ -85,9 +87,12 @@ def _outcome(step: Step, where: Path) -> Outcome:
         logits, labels = sample_outputs(SKILL[step.role], step.seed, split, step.recipe.task)
         np.save(where / f"logits-{split}.npy", logits)
         np.save(where / f"labels-{split}.npy", labels)
-        hits = float((logits.argmax(axis=1) == labels).mean())
         examples[split] = len(labels)
-        metrics[split] = {"accuracy": hits, "loss": 1.2 - hits}
+        if labels.ndim == 2:
+            metrics[split] = evaluate(find(step.recipe.task), logits, labels)
+        else:
+            hits = float((logits.argmax(axis=1) == labels).mean())
+            metrics[split] = {"accuracy": hits, "loss": 1.2 - hits}
     facts = {"parameters": parameters(shape), "steps": 400, "epochs": 4, "best_epoch": 4}
     facts["examples"] = examples
     if step.recipe.stage != "prune":
@@ -131,16 +136,17 @@ def sample_scores() -> masking.Scores:
     return masking.Scores(*(drawn.gamma(1.5, size=size) for size in sizes), provenance)
 
 
-def _jacobian(folder: Path) -> None:
+def _jacobian(folder: Path, task: str) -> None:
     units = LAYERS * (HEADS + NEURONS)
-    values = np.random.default_rng(6).normal(size=(EXAMPLES, 1, units)).astype(np.float32)
-    logits, labels = sample_outputs(SKILL["teacher"], 0, "selection")
+    logits, labels = sample_outputs(SKILL["teacher"], 0, "selection", task)
+    count = directions(logits.shape[1], labels.ndim == 2)
+    values = np.random.default_rng(6).normal(size=(EXAMPLES, count, units)).astype(np.float32)
 
     def fill(rows: object) -> np.ndarray:
         rows[np.arange(EXAMPLES)] = values  # type: ignore[index]
         return logits
 
-    build(folder, fill, labels, 2, (LAYERS, HEADS, NEURONS))
+    build(folder, fill, labels, logits.shape[1], (LAYERS, HEADS, NEURONS))
 
 
 def sample_outputs(
@@ -150,6 +156,8 @@ def sample_outputs(
 
     Those of validation answer the demo task's own texts.
     """
+    if find(task).multilabel:
+        return _several_outputs(skill, seed, split, task)
     gold = np.random.default_rng(len(split)).integers(0, 2, EXAMPLES)
     if split == "validation":
         gold = _labels(task, split)
@@ -160,9 +168,19 @@ def sample_outputs(
     return logits.astype(np.float32), gold
 
 
+def _several_outputs(
+    skill: float, seed: int, split: str, task: str
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return logits of which a share `skill` is right, one for each label."""
+    gold = _labels(task, "train")[:EXAMPLES] if split == "selection" else _labels(task, split)
+    drawn = np.random.default_rng([seed, len(split), round(1000 * skill)])
+    right = np.where(drawn.random(gold.shape) < skill, 1, -1) * (2 * gold - 1)
+    return (right * drawn.uniform(0.5, 4, gold.shape)).astype(np.float32), gold
+
+
 @cache
 def _labels(task: str, split: str) -> np.ndarray:
-    return demo.generate(task)[split]["label"].to_numpy()
+    return label_values(demo.generate(task)[split]["label"])
 
 
 def _events(recipe: Recipe) -> list[Event]:

@@ -104,11 +104,13 @@ def texts(size: Size, card: TaskCard, length: int, count: int) -> Encoded:
     rng = np.random.default_rng(0)
     ids = rng.integers(5, size.vocabulary, count * length, dtype=np.int32)
     labels = rng.integers(0, max(1, card.classes), count)
+    if card.multilabel:
+        labels = rng.integers(0, 2, (count, card.classes))
     return Encoded(
         ids,
         np.zeros(len(ids), dtype=np.int8),
         np.arange(count + 1) * length,
-        labels.astype(np.float32 if card.regression else np.int64),
+        labels.astype(np.int64 if card.kind == "classes" else np.float32),
     )
 
 

@@ -116,9 +116,12 @@ def _json_list(cell: Any) -> list[Any] | None:
 
 
 def _name(value: Any) -> str:
-    """Return a label's name; nothing for a value that is neither a text nor a whole number."""
+    """Return a label's name; nothing for a value that is neither a text nor a whole number.
+
+    Half a surrogate pair, which no file can hold, is no text.
+    """
     if isinstance(value, str):
-        return value.strip()
+        return "" if any("\ud800" <= letter <= "\udfff" for letter in value) else value.strip()
     whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
     return str(value) if whole else ""
 

@@ -42,6 +42,15 @@ def test_a_page_opens_while_a_study_is_under_way(
     assert complaints(open_page(path)) == []
 
 
+@pytest.mark.parametrize("path", PAGES)
+def test_a_page_opens_with_a_study_of_several_labels(
+    open_page: Open, home: Path, path: str
+) -> None:
+    fill_plan(sample_plan(task="demo/aspects"))
+
+    assert complaints(open_page(path)) == []
+
+
 def test_every_script_of_a_section_is_in_the_navigation() -> None:
     folders = {section.lower(): entries for section, entries in app.PAGES.items()}
     scripts = {str(path.relative_to(ROOT)) for path in (ROOT / "pages").glob("*/*.py")}

@@ -143,7 +143,7 @@ def _all_texts(request: TextsRequest, cache: ModelCache) -> TextsResponse:
     frame = _split(cache, request.task, request.split)
     rows = np.arange(len(frame))
     texts = _texts(cache, request.task, request.split, rows)
-    return TextsResponse(frame["label"].to_numpy(), texts)
+    return TextsResponse(label_values(frame["label"]), texts)
 
 
 # --- shared ----------------------------------------------------------------------------------
