@@ -206,4 +206,5 @@ def test_tokens_of_several_labels_explain_the_logit_of_one(tiny, tokenizer):
     alone = of_tokens(model, batch, baseline, 1, STEPS)
     np.testing.assert_allclose(found.values, alone.values, rtol=1e-5)
     with torch.no_grad():
-        assert found.output == pytest.approx(float(model(**batch.inputs(model)).logits[0, 1]))
+        expected = float(model(**batch.inputs(model)).logits[0, 1])
+    assert found.output == pytest.approx(expected, abs=1e-5)
