@@ -41,7 +41,7 @@ def card(tmp_path: Path, home: Path) -> TaskCard:
 @pytest.fixture
 def teacher(tmp_path: Path) -> str:
     model = tiny_model("bert", vocabulary=24, heads=2, hidden=16)
-    name_labels(model, ("blame", "praise"), regression=False)
+    name_labels(model, ("blame", "praise"), kind="classes")
     loading.save(model, tiny_tokenizer(), tmp_path / "teacher")
     return references.model(str(tmp_path / "teacher"))
 
