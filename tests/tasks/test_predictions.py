@@ -21,7 +21,7 @@ def test_the_likeliest_class_is_predicted_with_its_probability():
 
     assert predictions.predicted(CLASSES, logits) == "good"
     assert predictions.confidence_text(CLASSES, logits) == " (80.0%)"
-    assert predictions.probabilities(logits) == pytest.approx([0.2, 0.8])
+    assert predictions.probabilities("classes", logits) == pytest.approx([0.2, 0.8])
 
 
 def test_a_regression_predicts_its_number():
