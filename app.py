@@ -40,6 +40,7 @@ PAGES = {
         PageEntry("pages/student/distil.py", "Distil", "science", "distil"),
         PageEntry("pages/student/tradeoffs.py", "Trade-offs", "finance_mode", "tradeoffs"),
         PageEntry("pages/student/compare.py", "Compare", "balance", "compare"),
+        PageEntry("pages/student/tryit.py", "Try it", "chat", "tryit"),
     ],
     "Runs": [PageEntry("pages/runs/overview.py", "Runs", "list_alt", "runs")],
 }

@@ -112,6 +112,13 @@ class TokenisedResponse(Response):
 
 
 @dataclass(frozen=True, eq=False)
+class PredictionResponse(TokenisedResponse):
+    """A model's logits for one example. Shapes: logits (C,)."""
+
+    logits: NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False)
 class AttentionResponse(TokenisedResponse):
     """Attention probabilities of every head; NaN for heads that a pruned layer has lost.
 
@@ -240,6 +247,13 @@ class TextRequest(Request):
     max_length: Length = 128
 
 
+class PredictionRequest(TextRequest):
+    """A request for the logits of one example."""
+
+    kind = "prediction"
+    response = PredictionResponse
+
+
 class AttentionRequest(TextRequest):
     """A request for the attention probabilities of every head."""
 
@@ -307,6 +321,7 @@ class TextsRequest(Request):
 REQUESTS: dict[str, type[Request]] = {
     request.kind: request
     for request in (
+        PredictionRequest,
         AttentionRequest,
         AttributionRequest,
         TopTokensRequest,

@@ -1,9 +1,10 @@
-"""Requests about the teacher that a run scored, and about its students."""
+"""Requests about a run's model, and about the teacher that a run scored."""
 
 from sparsekd.inspector.protocol import (
     AttentionRequest,
     AttributionRequest,
     PackedMask,
+    PredictionRequest,
     SampleRequest,
     TextsRequest,
     TopExamplesRequest,
@@ -15,6 +16,14 @@ from sparsekd.units.masking import Mask
 Texts = tuple[str, ...]
 Unit = tuple[str, int, int]
 """head or neuron, its layer and its number, both from 0."""
+
+
+def prediction(model: Run, texts: Texts) -> PredictionRequest:
+    """Return the request for a run's logits of one example, at the length it was trained at."""
+    params = model.recipe.params
+    length = params.get("max_length") or params["train"]["max_length"]
+    values = {"task": model.recipe.task, "model": model.id, "texts": texts, "max_length": length}
+    return PredictionRequest.of(values)
 
 
 def attention(scores: Run, texts: Texts, mask: Mask | None = None) -> AttentionRequest:

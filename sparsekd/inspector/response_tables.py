@@ -8,10 +8,19 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from sparsekd.inspector import token_text
-from sparsekd.inspector.protocol import AttributionResponse, TopTokensResponse
+from sparsekd.inspector.protocol import (
+    AttributionResponse,
+    PredictionResponse,
+    TokenisedResponse,
+    TopTokensResponse,
+)
 from sparsekd.tasks import TaskCard
 from sparsekd.tasks.predictions import predicted, probabilities
 
+SHOWN = 12  # classes in a table: those likeliest to some model
+
+Predictions = Mapping[str, PredictionResponse]
+"""Predictions for one example by the name of the model."""
 Attributions = Mapping[str, AttributionResponse]
 """Attributions of one example by the name of the model."""
 
@@ -38,6 +47,35 @@ def top_tokens(response: TopTokensResponse, neuron: int) -> pd.DataFrame:
         text = token_text.joined(tokens, int(position))
         rows.append((float(value), token_text.visible(tokens[position]), text))
     return pd.DataFrame(rows, columns=["activation", "token", "in its text"])
+
+
+def predictions(card: TaskCard, found: Predictions, temperature: float = 1.0) -> pd.DataFrame:
+    """Return one row per model: its prediction, and each class's probability at a temperature.
+
+    The temperature divides the logits, so it changes no prediction; a number has none. Of more
+    than 12 classes, those that are likeliest to some model.
+    """
+    answers = [predicted(card, response.logits) for response in found.values()]
+    table = pd.DataFrame({"model": list(found), "prediction": answers})
+    if not card.labels:
+        return table
+    logits = np.stack([response.logits for response in found.values()])
+    shares = probabilities(card.kind, logits / temperature)
+    shown = np.sort(np.argsort(-shares.max(axis=0), kind="stable")[:SHOWN])
+    return table.assign(**{f"p({card.labels[place]})": shares[:, place] for place in shown})
+
+
+def shortened(found: Mapping[str, TokenisedResponse]) -> dict[tuple[int, int], list[str]]:
+    """Return the models whose text was cut off, by the tokens that they read and would have read.
+
+    Models of other tokenizers or lengths read other parts of a text.
+    """
+    groups: dict[tuple[int, int], list[str]] = {}
+    for name, response in found.items():
+        if response.cut:
+            count = len(response.tokens)
+            groups.setdefault((count, count + response.cut), []).append(name)
+    return groups
 
 
 def contributions(found: Attributions) -> NDArray[np.float64]:

@@ -94,7 +94,7 @@ def example_agreement(
         Incompatible: the texts are not those of the answers.
     """
     gold, answers = one[1], [metrics.predictions(card, logits) for logits, _ in (one, other)]
-    columns: dict[str, Any] = {"row": np.arange(len(gold)), **_texts(card, texts, gold)}
+    columns: dict[str, Any] = {"row": np.arange(len(gold)), **text_columns(card, texts, gold)}
     if card.regression:
         far = [np.abs(answer - gold) for answer in answers]
         right = np.select([far[0] < far[1], far[0] > far[1]], ["first", "second"], "both")
@@ -124,10 +124,14 @@ def _words(card: TaskCard, labels: NDArray[Any]) -> NDArray[Any]:
     return np.asarray(np.array(card.labels)[labels])
 
 
-def _texts(
+def text_columns(
     card: TaskCard, texts: pd.DataFrame | None, gold: NDArray[Any]
 ) -> dict[str, NDArray[Any]]:
-    """Return the columns of the texts, checked by their labels."""
+    """Return the columns of the texts, checked by their labels.
+
+    Raises:
+        Incompatible: the texts are not those of the answers.
+    """
     if texts is None:
         return {}
     if len(texts) != len(gold) or not np.allclose(label_values(texts["label"]), gold):

@@ -1,7 +1,8 @@
 """Titles of the runs of a plan: the role, and what tells runs of one role apart."""
 
-from sparsekd.runs import tables
-from sparsekd.runs.records import Plan
+from sparsekd.runs import store, tables
+from sparsekd.runs.records import Plan, Run, State
+from sparsekd.runs.references import MODEL_STAGES
 from sparsekd.studies import roles
 from sparsekd.studies.sweeps import sweep
 
@@ -9,6 +10,23 @@ from sparsekd.studies.sweeps import sweep
 def run_titles(plan: Plan) -> dict[str, str]:
     """Return the title of each run of a plan, by run id."""
     return _sweep_titles(plan) if plan.kind == "sweep" else _role_titles(plan)
+
+
+def titled_models(plan: Plan) -> dict[str, Run]:
+    """Return a plan's finished models that results report, by their titles, in its order.
+
+    Those of the first seed stand first.
+    """
+    found = run_titles(plan)
+    runs = store.plan_runs(plan)
+    models: dict[str, Run] = {}
+    for step in sorted(plan.steps, key=lambda step: step.seed):
+        run = runs.get(step.recipe.run_id)
+        if run is None or run.state is not State.DONE or run.recipe.stage not in MODEL_STAGES:
+            continue
+        if roles.is_reported(step.role) or plan.kind == "sweep":
+            models.setdefault(found[run.id], run)
+    return models
 
 
 def _role_titles(plan: Plan) -> dict[str, str]:

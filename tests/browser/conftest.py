@@ -22,7 +22,8 @@ from tests.sample_study import fill_plan, sample_plan
 
 ROOT = Path(__file__).parents[2]
 CHROMIUM = Path("/usr/bin/chromium")
-PATHS = ("", "finetune", "scores", "mask", "explain", "distil", "tradeoffs", "compare", "runs")
+STUDY = ("distil", "tradeoffs", "compare", "tryit")
+PATHS = ("", "finetune", "scores", "mask", "explain", *STUDY, "runs")
 SETTLED = "[data-testid=stApp][data-test-script-state=notRunning]"
 START = 60  # seconds that a server or a page may take on a busy machine
 

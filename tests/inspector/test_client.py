@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from sparsekd.errors import BadInput, Incompatible, NotFound, Unavailable
 from sparsekd.inspector import client
@@ -21,6 +22,8 @@ from sparsekd.inspector.protocol import (
     AttributionRequest,
     AttributionResponse,
     PackedMask,
+    PredictionRequest,
+    PredictionResponse,
     SampleRequest,
     SampleResponse,
     TextsRequest,
@@ -31,6 +34,7 @@ from sparsekd.inspector.protocol import (
     TopTokensResponse,
 )
 from sparsekd.inspector.server.serving import trim_cache
+from sparsekd.models import loading
 from sparsekd.runs import references, store
 from sparsekd.tasks import summary
 from sparsekd.units.masking import Mask
@@ -76,6 +80,19 @@ def test_attention_has_a_row_of_shares_for_every_token_of_every_head(names: Name
     assert seen.attention.shape == (2, 2, 7, 7)
     np.testing.assert_allclose(seen.attention.sum(axis=3), 1, rtol=1e-5)
     assert (seen.cut, seen.unknown) == (0, 0)
+
+
+@pytest.mark.parametrize("model", ["teacher", "pruned", "student"])
+def test_a_prediction_is_what_the_saved_model_says_to_the_text(names: Names, model: str):
+    loaded, tokenizer = loading.load_saved(store.folder(names[model]) / "model")
+    with torch.no_grad():
+        (expected,) = loaded(**tokenizer(*TEXT, return_tensors="pt")).logits
+
+    request = PredictionRequest(task=names["task"], model=names[model], texts=TEXT, max_length=16)
+    response = client.send(request, PredictionResponse)
+
+    np.testing.assert_allclose(response.logits, expected, atol=1e-5)
+    assert (len(response.tokens), response.cut) == (7, 0)
 
 
 def test_attribution_sums_to_the_difference_within_the_shown_delta(names: Names):

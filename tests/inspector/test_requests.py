@@ -4,7 +4,8 @@ from pathlib import Path
 
 import numpy as np
 
-from sparsekd.catalog.stage_parameters import ScoreParams
+from sparsekd.catalog.parameters import TrainParams
+from sparsekd.catalog.stage_parameters import MaskParams, ScoreParams
 from sparsekd.inspector import requests
 from sparsekd.runs.records import Run, State
 from sparsekd.studies import recipes
@@ -42,3 +43,16 @@ def test_an_attribution_is_of_the_named_model():
 
     assert (request.model, request.texts, request.target) == ("other", ("a", "b"), 1)
     assert requests.sample(scores(), 3).seed == 3
+
+
+def test_a_prediction_reads_a_text_at_the_length_that_the_run_did():
+    train = TrainParams(max_length=24)
+    teacher = recipes.finetune("demo/sentiment", "demo:", train)
+    pruned = recipes.prune("demo/sentiment", "a" * 12, "", MaskParams(kind="random"), 40)
+
+    found = [
+        requests.prediction(Run(each, State.DONE, Path()), ("a",)) for each in (teacher, pruned)
+    ]
+
+    assert [each.max_length for each in found] == [24, 40]
+    assert [each.model for each in found] == [teacher.run_id, pruned.run_id]

@@ -6,7 +6,11 @@ import numpy as np
 import pytest
 
 from sparsekd.inspector import response_tables
-from sparsekd.inspector.protocol import AttributionResponse, TopTokensResponse
+from sparsekd.inspector.protocol import (
+    AttributionResponse,
+    PredictionResponse,
+    TopTokensResponse,
+)
 from sparsekd.tasks import TASKS
 
 TOKENS = ["[CLS]", "a", "dull", "[SEP]"]
@@ -70,3 +74,50 @@ def test_each_model_has_its_prediction_and_its_delta():
     assert (row["model"], row["prediction"], row["sum of tokens"]) == ("teacher", "bad", 1.5)
     assert row["p(bad)"] == pytest.approx(0.9)
     assert (row["output"], row["words masked"], row["delta"], row["steps"]) == (2, 0.5, 0.01, 16)
+
+
+def answered(logits: list[float], cut: int = 0) -> PredictionResponse:
+    special = [True, False, False, True]
+    return PredictionResponse(TOKENS, special, cut, 0, np.array(logits, dtype=np.float32))
+
+
+def test_a_temperature_divides_the_logits_and_changes_no_prediction():
+    found = {"teacher": answered([0.0, np.log(9)]), "student": answered([np.log(4), 0.0])}
+
+    table = response_tables.predictions(CARD, found, 2.0)
+
+    assert table["model"].tolist() == ["teacher", "student"]
+    assert table["prediction"].tolist() == ["good", "bad"]
+    np.testing.assert_allclose(table["p(good)"], [3 / 4, 1 / 3], rtol=1e-6)  # √9 : 1 and 1 : √4
+    np.testing.assert_allclose(table["p(bad)"] + table["p(good)"], 1)
+
+
+def test_of_many_classes_those_likeliest_to_some_model_are_shown():
+    card = replace(CARD, labels=tuple(f"c{number}" for number in range(40)))
+    one, other = np.arange(40.0), np.zeros(40)
+    other[3] = 50.0
+
+    table = response_tables.predictions(card, {"one": answered(one), "other": answered(other)})
+
+    shown = list(table.columns[2:])
+    assert len(shown) == response_tables.SHOWN
+    assert shown[0] == "p(c3)"
+    assert shown[-1] == "p(c39)"
+
+
+def test_a_number_has_no_probabilities():
+    card = replace(CARD, labels=())
+    table = response_tables.predictions(card, {"teacher": answered([2.5])}, 3.0)
+    assert table.to_dict("list") == {"model": ["teacher"], "prediction": ["2.50"]}
+
+
+def test_models_that_read_a_part_of_the_text_are_named_with_its_length():
+    found = {"one": answered([0, 1], 6), "two": answered([0, 1]), "three": answered([0, 1], 6)}
+    assert response_tables.shortened(found) == {(4, 10): ["one", "three"]}
+
+
+def test_several_labels_have_a_probability_each():
+    card = replace(CARD, multilabel=True)
+    table = response_tables.predictions(card, {"teacher": answered([np.log(9), np.log(4)])}, 2.0)
+    assert table["prediction"].tolist() == ["bad, good"]
+    np.testing.assert_allclose(table[["p(bad)", "p(good)"]].to_numpy(), [[3 / 4, 2 / 3]], rtol=1e-6)

@@ -17,6 +17,8 @@ from sparsekd.inspector.protocol import (
     AttributionRequest,
     AttributionResponse,
     PackedMask,
+    PredictionRequest,
+    PredictionResponse,
     Request,
     Response,
     SampleRequest,
@@ -48,6 +50,14 @@ def handle(request: Request, cache: ModelCache) -> Response:
         SparseKDError: the request does not fit the model, or the model's files are gone.
     """
     return HANDLERS[type(request)](request, cache)
+
+
+def _prediction(request: PredictionRequest, cache: ModelCache) -> PredictionResponse:
+    loaded = cache.model(request.model, request.task)
+    example = inputs.tokenise(loaded, request.texts, request.max_length)
+    with _masked(loaded, request.mask):
+        (logits,) = predict(loaded.model, example.encoded, loaded.model.device)
+    return PredictionResponse(**example.facts(), logits=logits)
 
 
 def _attention(request: AttentionRequest, cache: ModelCache) -> AttentionResponse:
@@ -199,6 +209,7 @@ def _texts(cache: ModelCache, task: str, split: str, rows: NDArray[np.int64]) ->
 
 
 HANDLERS: dict[type[Request], Callable[[Any, ModelCache], Response]] = {
+    PredictionRequest: _prediction,
     AttentionRequest: _attention,
     AttributionRequest: _attribution,
     TopTokensRequest: _top_tokens,

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from sparsekd.data import Batch, encode
+from sparsekd.data import Batch, Encoded, encode
 from sparsekd.data.tokens import readable_tokens
 from sparsekd.errors import BadInput
 from sparsekd.inspector.server.model_cache import LoadedModel
@@ -15,8 +15,9 @@ from sparsekd.models import architectures
 
 @dataclass(frozen=True)
 class TokenisedInput:
-    """One example as a batch of one, and the facts that responses report of it."""
+    """One example, also as a batch of one, and the facts that responses report of it."""
 
+    encoded: Encoded
     batch: Batch
     tokens: list[str]
     special: list[bool]
@@ -52,7 +53,7 @@ def tokenise(loaded: LoadedModel, texts: tuple[str, ...], max_length: int) -> To
     unknown = sum(each == tokenizer.unk_token_id for each in ids)
     batch = encoded.batch(np.arange(1), loaded.model.device)
     return TokenisedInput(
-        batch, readable_tokens(tokenizer, ids), special, full_length - len(ids), unknown
+        encoded, batch, readable_tokens(tokenizer, ids), special, full_length - len(ids), unknown
     )
 
 
