@@ -3,7 +3,14 @@
 import streamlit as st
 
 from pages.parts.shell import frame, url_state
-from pages.parts.sweep import sweep_charts, sweep_form, sweep_frames, sweep_progress, sweep_view
+from pages.parts.sweep import (
+    label_view,
+    sweep_charts,
+    sweep_form,
+    sweep_frames,
+    sweep_progress,
+    sweep_view,
+)
 from sparsekd.runs import store
 from sparsekd.runs.records import Plan
 from sparsekd.studies import command
@@ -53,6 +60,7 @@ def draw_sweep(plan: Plan) -> None:
     if metric is None:
         st.caption("No student is finished yet.")
         return
+    label_view.draw_labels(plan, metric)
     sweep_view.draw_evidence(snapshot, metric)
     sweep_charts.draw_charts(snapshot, metric)
     st.subheader("Report and command", anchor=False)

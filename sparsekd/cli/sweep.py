@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import pandas as pd
 from pydantic import Field
 
+from sparsekd.catalog.parameters import TrainParams
 from sparsekd.catalog.stage_parameters import MaskParams
 from sparsekd.cli.compare import changes
 from sparsekd.cli.options import (
@@ -20,7 +21,6 @@ from sparsekd.cli.options import (
     SeedsRequest,
     Student,
     TeacherTrain,
-    Train,
     split,
 )
 from sparsekd.cli.output import note, print_json, table_text, verdict_table
@@ -44,6 +44,8 @@ Listed = Option(arguments={"type": split, "metavar": "A,B,…"})
 def _declared(name: str) -> Any:
     """Return a field that a study file declares too; only what is given changes the file."""
     default = DECLARED[name].default
+    if default == ():
+        return Field(None, description=DECLARED[name].description)
     shown = ", ".join(f"{value}" for value in default) if isinstance(default, tuple) else default
     return Field(None, description=f"{DECLARED[name].description} (default: {shown})")
 
@@ -60,6 +62,8 @@ class SweepRequest(SeedsRequest, DeviceRequest, ColumnsRequest):
     lam: Annotated[tuple[str, ...] | None, Listed] = _declared("lam")
     sparsity: Annotated[tuple[str, ...] | None, Listed] = _declared("sparsity")
     controls: Annotated[tuple[str, ...] | None, Listed] = _declared("controls")
+    labelled: Annotated[tuple[str, ...] | None, Listed] = _declared("labelled")
+    label_noise: Annotated[tuple[str, ...] | None, Listed] = _declared("label_noise")
     set: Annotated[
         tuple[str, ...],
         Option(arguments={"action": "append", "metavar": "METHOD.PARAMETER=VALUE"}),
@@ -73,7 +77,7 @@ class SweepRequest(SeedsRequest, DeviceRequest, ColumnsRequest):
     report: Path | None = Field(None, description="also write the study as an HTML file")
     student: Student = Field({})
     mask: Annotated[Given, Group(MaskParams, without=("kind", "lam", "sparsity"))] = Field({})
-    train: Train = Field({})
+    train: Annotated[Given, Group(TrainParams, without=TrainParams.later)] = Field({})
     teacher_train: TeacherTrain = Field({})
     score: Score = Field({})
 
@@ -93,6 +97,8 @@ class SweepRequest(SeedsRequest, DeviceRequest, ColumnsRequest):
             "lam": self.lam,
             "sparsity": self.sparsity,
             "controls": self.controls,
+            "labelled": self.labelled,
+            "label_noise": self.label_noise,
         }
         values = base | {name: value for name, value in given.items() if value is not None}
         if self.seed is not None or self.seeds is not None:
@@ -143,10 +149,16 @@ def sweep(request: SweepRequest) -> None:
 
 def _print(request: SweepRequest, plans: list[Plan]) -> None:
     facts = [results(plan) for plan in plans]
+    from sparsekd.studies.sweeps import label_results
+
+    groups = label_results.families(plans)
     if request.as_json:
-        print_json(facts)
+        labels = [label_facts(group) for group in groups]
+        print_json({"studies": facts, "labels": labels} if groups else facts)
     else:
-        print("\n\n".join(in_words(one) for one in facts))
+        grouped = {plan.id for group in groups for plan in group}
+        alone = [one for one in facts if one["study"] not in grouped]
+        print("\n\n".join([*map(in_words, alone), *map(labels_in_words, groups)]))
     if request.report:
         from sparsekd.figures import report  # plotly takes half a second to load
 
@@ -222,3 +234,41 @@ def in_words(facts: dict[str, Any]) -> str:
         if one["verdicts"]:
             lines += ["", verdict_table(pd.DataFrame(one["verdicts"]), "what")]
     return "\n".join(lines)
+
+
+def label_facts(plans: list[Plan]) -> dict[str, Any]:
+    """Return the results over label budgets and label noise as plain values."""
+    from sparsekd.studies.sweeps import label_results  # its statistics take a second to load
+
+    found = label_results.label_study(plans)
+    return {
+        "studies": [plan.id for plan in plans],
+        "split": found.split,
+        "metric": found.metric,
+        "ours": found.ours,
+        "sentences": found.sentences(),
+        "students": found.table().to_dict("records"),
+        "teachers": found.teachers.to_dict("records"),
+    }
+
+
+def labels_in_words(plans: list[Plan]) -> str:
+    """Return the same as text."""
+    from sparsekd.studies.sweeps import label_results
+
+    found = label_results.label_study(plans)
+    table = found.table()
+    places = zip(table["noise"], table["labels"], strict=True)
+    table["labels"] = [label_results.place_in_words(*place) for place in places]
+    names = ["labels", "method", "what", "mean", "low", "high", "seeds", "difference"]
+    teachers = ", ".join(
+        f"{label_results.place_in_words(row['noise'], row['labels'])} {row['value']:.3f}"
+        for row in found.teachers.to_dict("records")
+    )
+    lines = [
+        f"{plans[0].task}: {found.metric} on {found.split}, which chose nothing, by label budget",
+        *found.sentences(),
+        f"The teacher: {teachers}.",
+        table_text(table[[*names, "p_corrected", "verdict"]]),
+    ]
+    return "\n\n".join(lines)

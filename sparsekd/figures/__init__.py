@@ -10,6 +10,7 @@ from sparsekd.figures.costs import costs, costs_in_words
 from sparsekd.figures.curves import of_method, quality, quality_in_words
 from sparsekd.figures.fronts import pareto, pareto_in_words
 from sparsekd.figures.grids import grid, grid_in_words
+from sparsekd.figures.label_curves import label_curves, label_curves_in_words
 from sparsekd.figures.parallels import parallel, parallel_in_words, wide
 from sparsekd.figures.reliabilities import reliabilities, reliabilities_in_words
 from sparsekd.figures.stabilities import stability, stability_in_words
@@ -28,6 +29,8 @@ __all__ = [
     "costs_in_words",
     "grid",
     "grid_in_words",
+    "label_curves",
+    "label_curves_in_words",
     "of_method",
     "parallel",
     "parallel_in_words",

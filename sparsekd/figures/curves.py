@@ -10,6 +10,7 @@ import plotly.graph_objects as go
 
 from sparsekd.catalog import rankings
 from sparsekd.figures.theme import LIGHT, Theme, apply_theme, metric_title, panels, percent
+from sparsekd.studies.teacher_kinds import UNMASKED
 from sparsekd.tasks import metrics
 
 SPREAD = 0.6  # of the distance between two sparsities is used to keep lines apart
@@ -73,9 +74,10 @@ def quality(
 
 def of_method(curve: pd.DataFrame, method: str = "") -> pd.DataFrame:
     """Return the rows of one method, the first by default, and of students without teacher."""
-    taught = curve.loc[curve["ranking"] != "none", "method"]
+    taught = curve.loc[~curve["ranking"].isin(UNMASKED), "method"]
     wanted = method or (taught.iloc[0] if len(taught) else "")
-    return curve[(curve["method"] == wanted) | (curve["ranking"] == "none")]
+    own = (curve["method"] == wanted) & ~curve["ranking"].isin(UNMASKED)
+    return curve[own | (curve["ranking"] == "none")]
 
 
 def _lines(rows: pd.DataFrame, theme: Theme) -> Iterator[_Line]:

@@ -9,7 +9,16 @@ from pathlib import Path
 from typing import Any, Literal, Self
 
 Stage = Literal[
-    "finetune", "distil", "score", "prune", "probe", "export", "measure", "ablate", "attribute"
+    "finetune",
+    "distil",
+    "baseline",
+    "score",
+    "prune",
+    "probe",
+    "export",
+    "measure",
+    "ablate",
+    "attribute",
 ]
 
 

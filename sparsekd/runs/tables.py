@@ -6,6 +6,7 @@ import pandas as pd
 
 from sparsekd.catalog import rankings
 from sparsekd.catalog.methods import METHODS, trained_as
+from sparsekd.catalog.methods import title as title_of
 from sparsekd.errors import NotFound
 from sparsekd.runs import store
 from sparsekd.runs.records import Recipe, Run, State
@@ -13,6 +14,7 @@ from sparsekd.runs.records import Recipe, Run, State
 STAGES = {
     "finetune": "Fine-tuning",
     "distil": "Distillation",
+    "baseline": "Baseline",
     "score": "Scoring",
     "prune": "Pruning",
     "probe": "Probing masks",
@@ -40,6 +42,8 @@ def title(recipe: Recipe) -> str:
                 words.insert(0, name)
             words += [f"seed {recipe.seed}", f"attempt {recipe.attempt}" if recipe.attempt else ""]
             return ", ".join(word for word in words if word)
+        case "baseline":
+            return f"{title_of(recipe.method)}, seed {recipe.seed}"
         case "score":
             return f"Scores of {recipe.inputs['teacher'].split('#')[0]} for its student"
         case "prune":

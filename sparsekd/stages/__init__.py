@@ -9,6 +9,7 @@ from sparsekd.runs.records import Outcome, Stage
 from sparsekd.stages import (
     ablate,
     attribute,
+    baseline,
     distil,
     export,
     finetune,
@@ -22,6 +23,7 @@ from sparsekd.stages.context import StageContext
 STAGES: dict[Stage, Callable[[StageContext], Outcome]] = {
     "finetune": finetune.run,
     "distil": distil.run,
+    "baseline": baseline.run,
     "score": score.run,
     "prune": prune.run,
     "probe": probe.run,

@@ -4,9 +4,12 @@ import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from sparsekd.catalog.baselines import BASELINES
 from sparsekd.catalog.methods import find
 from sparsekd.catalog.methods.vanilla import VanillaParams
+from sparsekd.catalog.parameters import TrainParams
 from sparsekd.catalog.stage_parameters import MaskParams, ScoreParams
+from sparsekd.errors import BadInput
 from sparsekd.runs import answer_files, references, store
 from sparsekd.runs.depth import depth
 from sparsekd.runs.records import Plan, Recipe
@@ -57,7 +60,9 @@ def _study(plan: Plan) -> list[str]:
 
 def _comparison(plan: Plan) -> list[str]:
     names, first = comparison_results.variants(plan), _first_recipes(plan)
-    student = first[names[0]]
+    student = next((first[name] for name in names if name not in BASELINES), None)
+    if student is None:
+        raise BadInput("A comparison of baselines alone has no student.", "Add a method.")
     origin = references.origin(first["teacher"].inputs["checkpoint"])
     train, shape = comparison_spec.defaults(origin)
     words = ["compare", "--task", plan.task, "--methods", ",".join(names)]
@@ -71,7 +76,8 @@ def _comparison(plan: Plan) -> list[str]:
 def _sweep(plan: Plan) -> list[str]:
     spec = sweep.spec_of(plan)
     _, train, shape = recipes.defaults(references.origin(spec.teacher.inputs["checkpoint"]))
-    words = ["sweep", "--task", plan.task, *_teachers(plan, spec.train.values()), *_grids(spec)]
+    common = spec.train.changed({"labelled": 0}).values()  # the budget is the students' alone
+    words = ["sweep", "--task", plan.task, *_teachers(plan, common), *_grids(spec)]
     words += _seeds(spec.seeds, sweep_spec.DEFAULT_SEEDS)
     words += _options("student-", spec.student.values(), shape.values())
     words += _options("", spec.train.values(), train.values())
@@ -97,7 +103,13 @@ def typed(reference: str) -> str:
 
 
 def _changed(values: Values, default: Values) -> dict[str, Any]:
-    return {name: values[name] for name in default if values[name] != default[name]}
+    """Return the values that differ; later fields stand there only where they were changed."""
+    later = {n: TrainParams.model_fields[n].default for n in TrainParams.later}
+    return {
+        name: values.get(name, later.get(name))
+        for name in {**default, **values}
+        if values.get(name, later.get(name)) != default.get(name, later.get(name))
+    }
 
 
 def _options(prefix: str, values: Values, default: Values) -> list[str]:

@@ -64,7 +64,8 @@ def variant_costs(plan: Plan, steps: int | None) -> pd.DataFrame:
     recipes = {step.recipe.run_id: step.recipe for step in plan.steps}
     rows = []
     for step in plan.steps:
-        if not roles.is_compared(step.role) or step.seed != plan.steps[-1].seed:
+        baseline = step.recipe.stage == "baseline"
+        if baseline or not roles.is_compared(step.role) or step.seed != plan.steps[-1].seed:
             continue
         extra = training_episodes(step.recipe) + sum(
             recipe.stage == "distil" for recipe in _prerequisites(step.recipe, recipes)

@@ -68,6 +68,19 @@ def distil(
     return Recipe("distil", task, method, inputs, params, seed, attempt)
 
 
+def baseline(
+    task: str, name: str, train: TrainParams, method_params: MethodParams, seed: int = 0
+) -> Recipe:
+    """Return the training of a baseline, on the gold labels that a student of `seed` knows.
+
+    Of the training parameters only those that draw examples and labels decide the result.
+    """
+    values = train.values()
+    drawn = {n: values[n] for n in ("train_examples", *TrainParams.later) if n in values}
+    params = {"train": drawn, "method": method_params.values()}
+    return Recipe("baseline", task, name, {}, params, seed)
+
+
 def check_teachers(card: MethodCard, teachers: Sequence[str]) -> None:
     """Check that the method can use this number of teachers.
 

@@ -3,7 +3,7 @@
 import re
 
 from sparsekd.catalog import rankings
-from sparsekd.catalog.methods import METHODS, variants
+from sparsekd.catalog.methods import COMPARED, variants
 from sparsekd.studies import teacher_kinds
 
 ROLES = {
@@ -20,6 +20,10 @@ ROLES = {
     **{
         f"{rankings.find(name).role}_student": f"Student of {teacher_kinds.with_article(name)}"
         for name in rankings.CONTROLS
+    },
+    **{
+        f"{name}_student": f"Student with {words}"
+        for name, words in teacher_kinds.ANSWER_CONTROLS.items()
     },
     "assistant": "Teacher assistant",
     "lam_control": "Student at λ 0 or λ 1",
@@ -75,7 +79,7 @@ def teacher_number(name: str) -> int | None:
 
 def is_compared(role: str) -> bool:
     """Return whether a role is that of a compared student: the name of a variant."""
-    return role.partition(":")[0] in METHODS
+    return role.partition(":")[0] in COMPARED
 
 
 def is_teacher(role: str) -> bool:

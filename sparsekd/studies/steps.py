@@ -10,6 +10,7 @@ from sparsekd.catalog import rankings
 from sparsekd.runs import store
 from sparsekd.runs.records import Plan, Run, State
 from sparsekd.studies import roles
+from sparsekd.studies.teacher_kinds import ANSWER_CONTROLS
 
 CONTROLS = tuple(map(rankings.find, rankings.CONTROLS))
 STOPPED = (State.FAILED, State.INTERRUPTED)
@@ -86,6 +87,7 @@ SWEEP_STEPS = (
         "Controls",
         (
             *("plain_student", "dense_try", "lam_control"),
+            *(f"{name}_student" for name in ANSWER_CONTROLS),
             *(f"{card.role}_student" for card in CONTROLS),
         ),
         "Students that show what the choice of λ and sparsity is worth.",

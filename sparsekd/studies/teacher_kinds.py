@@ -1,7 +1,8 @@
 """The kinds of teacher that students of a trade-off study learn from, in words.
 
 A kind is the `ranking` of a cell: "scores" for the sparse teachers, "dense", a control ranking of
-the catalogue, "none"; or one end of λ among the sparse teachers, "λ = 0" or "λ = 1".
+the catalogue, "none", or another control that no mask decides, of `ANSWER_CONTROLS`; or one end
+of λ among the sparse teachers, "λ = 0" or "λ = 1".
 """
 
 from sparsekd.catalog import rankings
@@ -9,7 +10,18 @@ from sparsekd.catalog import rankings
 ENDS = {"λ = 0": 0.0, "λ = 1": 1.0}
 SHARED = ("dense", *(name for name in rankings.CONTROLS if rankings.find(name).shared))
 """Kinds of one teacher for all seeds."""
-KINDS = ("scores", "dense", *rankings.CONTROLS, "none", *ENDS)
+ANSWER_CONTROLS = {
+    "labelled_texts": "the answers for labelled texts alone",
+    "pseudo_labels": "hard pseudo-labels",
+    "label_smoothing": "label smoothing",
+    "shuffled": "shuffled answers",
+    "untrained": "an untrained teacher",
+    "tfidf": "TF-IDF and logistic regression",
+}
+"""Controls by the name of vanilla's variant or of a baseline: what is in place of the answers."""
+UNMASKED = ("none", *ANSWER_CONTROLS)
+"""Kinds that are the same for every method of a study."""
+KINDS = ("scores", "dense", *rankings.CONTROLS, *UNMASKED, *ENDS)
 """Every kind, in the order of reports."""
 
 
@@ -33,6 +45,8 @@ def phrase(kind: str) -> str:
     fixed = {"scores": "sparse teacher", "dense": "dense teacher", "none": "no teacher"}
     if kind in fixed:
         return fixed[kind]
+    if kind in ANSWER_CONTROLS:
+        return ANSWER_CONTROLS[kind]
     if kind in ENDS:
         end = rankings.find("expressiveness" if ENDS[kind] else "friendliness")
         return f"sparse teacher {end.phrase} alone ({kind})"
@@ -43,7 +57,7 @@ def with_article(kind: str) -> str:
     """Return a kind as the object of a comparison: "a teacher pruned at random"."""
     if kind in ENDS:
         return kind
-    article = {"none": "", "dense": "the "}.get(kind, "a ")
+    article = {"dense": "the "}.get(kind, "" if kind in UNMASKED else "a ")
     return f"{article}{phrase(kind)}"
 
 
@@ -51,6 +65,8 @@ def of_teachers(kind: str) -> str:
     """Return whose students they are: "of teachers pruned at random", "without teacher"."""
     if kind == "none":
         return "without teacher"
+    if kind in ANSWER_CONTROLS:
+        return f"with {phrase(kind)}"
     if kind == "dense":
         return f"of the {phrase(kind)}"
     return f"of {phrase(kind).replace('teacher', 'teachers', 1)}"

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sparsekd.catalog.methods import METHODS
+from sparsekd.catalog.methods import COMPARED
 from sparsekd.catalog.parameters import MethodParams, TrainParams
 from sparsekd.runs import jobs, peak_memory, store
 from sparsekd.runs.records import Recipe, Run, State
@@ -58,7 +58,7 @@ def reward_passes(recipe: Recipe) -> int:
 
 
 def _method(recipe: Recipe) -> MethodParams:
-    return METHODS[recipe.method].params.of(recipe.params["method"])
+    return COMPARED[recipe.method].params.of(recipe.params["method"])
 
 
 def throughput(stage: str, task: str, device: str) -> tuple[float, int] | None:

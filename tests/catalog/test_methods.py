@@ -31,7 +31,7 @@ def test_methods_are_sorted_by_teachers_then_year_then_name():
 
 def test_variants_are_named_after_their_method():
     named = methods.variants()
-    assert {name.partition(":")[0] for name in named} == set(methods.METHODS)
+    assert {name.partition(":")[0] for name in named} == set(methods.COMPARED)
     assert named["pkd:last"].values == {"match": "last"}
     assert named["pkd"].values == {}
 

@@ -1,6 +1,5 @@
 """The form of a trade-off study: teacher, grid, controls, student and budget, cost, launch."""
 
-from collections.abc import Iterable
 from dataclasses import replace
 
 import streamlit as st
@@ -8,6 +7,7 @@ import streamlit as st
 from pages.parts.compare import comparison_form
 from pages.parts.forms import fields, model_picker, student_form, task_picker, teacher_picker
 from pages.parts.shell import frame, url_state
+from pages.parts.sweep.label_fields import draw_label_axes, draw_values
 from sparsekd.catalog import rankings
 from sparsekd.catalog.fields import validated
 from sparsekd.catalog.methods import METHODS
@@ -21,10 +21,10 @@ from sparsekd.studies.sweeps import sweep, sweep_spec
 from sparsekd.studies.sweeps.sweep_defaults import (
     default_sweep,
     extended_seeds,
-    grid_values,
     sweep_methods,
 )
 from sparsekd.studies.sweeps.sweep_spec import SweepSpec
+from sparsekd.studies.teacher_kinds import ANSWER_CONTROLS
 from sparsekd.system.wording import counted
 from sparsekd.tasks.demo import DEMO_CHECKPOINTS
 
@@ -35,6 +35,7 @@ CONTROL_LABELS = {
     "dense_tries": "Dense teacher, as many tries",
     **{name: f"{rankings.find(name).title} mask" for name in rankings.CONTROLS},
     "extreme_lambdas": "λ = 0 and λ = 1",
+    **{name: words[0].upper() + words[1:] for name, words in ANSWER_CONTROLS.items()},
 }
 
 
@@ -50,7 +51,10 @@ def draw_sweep_form(start: Plan | None) -> None:
     st.markdown("##### 2. Grid and controls")
     spec = draw_grid(replace(spec, task=teacher.task, teacher=teacher), key)
     st.markdown("##### 3. Student and budget, the same for all")
-    draw_launch(draw_budget(spec, key))
+    spec = draw_budget(spec, key)
+    finished = filled is not None or st.session_state.get("sweep.source", NEW) == READY
+    st.markdown("##### 4. Gold labels")
+    draw_launch(draw_label_axes(spec, key, finished))
 
 
 # --- teacher ---------------------------------------------------------------------------------
@@ -99,7 +103,7 @@ def draw_grid(spec: SweepSpec, key: str) -> SweepSpec:
     """Draw λ, sparsities, seeds, methods and controls."""
     left, right = st.columns(2)
     with left:
-        lams = _draw_values(
+        lams = draw_values(
             "λ",
             spec.lams,
             sweep_spec.DEFAULT_LAMBDAS,
@@ -108,7 +112,7 @@ def draw_grid(spec: SweepSpec, key: str) -> SweepSpec:
             "learn (friendliness). Type another value to add it.",
         )
     with right:
-        sparse = _draw_values(
+        sparse = draw_values(
             "Sparsities",
             spec.positive_sparsities,
             sweep_spec.DEFAULT_SPARSITIES[1:],
@@ -136,28 +140,9 @@ def draw_grid(spec: SweepSpec, key: str) -> SweepSpec:
         sparsities=(0.0, *(sparsity for sparsity in sparse if sparsity != 0)),
         seeds=extended_seeds(spec.seeds, int(seeds)),
         methods=methods,
-        controls=tuple(name for name in sweep_spec.SWEEP_CONTROLS if name in controls),
+        controls=tuple(name for name in sweep_spec.ALL_CONTROLS if name in controls),
         changes=comparison_form.draw_method_fields(methods, f"{key}.of", spec.changes),
     )
-
-
-def _draw_values(
-    title: str, start: Iterable[float], usual: Iterable[float], key: str, words: str
-) -> tuple[float, ...]:
-    """Draw values as chips, with room for others, and return the numbers."""
-    begin = [f"{value:g}" for value in start]
-    options = sorted({*begin, *(f"{value:g}" for value in usual)}, key=float)
-    chosen = st.multiselect(
-        title,
-        options,
-        begin,
-        key=key,
-        help=words,
-        accept_new_options=True,
-        wrap=True,
-        placeholder="Choose or type values",
-    )
-    return grid_values(title, chosen)
 
 
 def _choose_methods(spec: SweepSpec, key: str) -> tuple[str, ...]:
@@ -192,7 +177,9 @@ def _choose_controls(spec: SweepSpec, key: str) -> list[str]:
 def draw_budget(spec: SweepSpec, key: str) -> SweepSpec:
     """Draw student and training, and how units are scored and removed."""
     shape = student_form.draw_student_form(key, spec.student.values())
-    values = fields.draw_training(key, spec.train.values())
+    values = fields.draw_fields(
+        TrainParams, key, spec.train.values(), fields.TRAINING, TrainParams.later, columns=5
+    )
     with st.expander("How heads and neurons are scored and removed", icon=":material/grid_on:"):
         score = fields.draw_fields(
             ScoreParams, f"{key}.score", spec.score.values(), without=("split",)
@@ -210,11 +197,13 @@ def draw_budget(spec: SweepSpec, key: str) -> SweepSpec:
     )
 
 
-def draw_launch(spec: SweepSpec) -> None:
+def draw_launch(specs: list[SweepSpec]) -> None:
     """Draw the cost, and the button that queues the missing runs."""
-    plan = sweep.plan(spec)
+    plans = [sweep.plan(each) for each in specs]
+    spec, plan = specs[0], sweep.joined(plans)
     budget = cost.estimate(plan, frame.chosen_device())
-    words = f"**{counted(len(plan.steps), 'run')}**: {sweep_spec.describe_grid(spec)}."
+    words = f"**{counted(len(plan.steps), 'run')}**: {sweep_spec.describe_grid(spec)}"
+    words += f", with {len(specs)} choices of gold labels." if len(specs) > 1 else "."
     if spec.positive_sparsities:
         words += f" Each method chooses from {counted(spec.cell_count, 'cell')}."
     st.markdown(words)
@@ -223,7 +212,8 @@ def draw_launch(spec: SweepSpec) -> None:
     st.caption(frame.plain(f"{time} {memory}"))
     if len(spec.seeds) < stats.LEAST_SEEDS:
         st.caption(f"Fewer than {stats.LEAST_SEEDS} seeds: there will be no verdict.")
-    complete = not budget.missing and any(other.id == plan.id for other in store.plans())
+    stored = {other.id for other in store.plans()}
+    complete = not budget.missing and stored.issuperset(each.id for each in plans)
     new = budget.missing == len(plan.steps)
     if st.button(
         "Start the trade-off study" if new else "Run what is missing",
@@ -233,5 +223,6 @@ def draw_launch(spec: SweepSpec) -> None:
         disabled=complete,
         help="All runs are finished." if complete else None,
     ):
-        jobs.submit_plan(plan, frame.chosen_device())
+        for each in plans:
+            jobs.submit_plan(each, frame.chosen_device())
         url_state.jump(study="")

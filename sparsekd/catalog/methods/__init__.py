@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from importlib import import_module
 from typing import Any
 
+from sparsekd.catalog.baselines import BASELINES
 from sparsekd.catalog.method_card import MethodCard, Variant
 from sparsekd.errors import unknown
 
@@ -21,6 +22,8 @@ def discover() -> dict[str, MethodCard]:
 
 
 METHODS = discover()
+COMPARED = METHODS | BASELINES
+"""What a comparison can name: methods, and baselines that are no students."""
 
 
 def find(name: str) -> MethodCard:
@@ -35,8 +38,8 @@ def find(name: str) -> MethodCard:
 
 
 def title(name: str) -> str:
-    """Return the title of a stored method, or its name where this version does not have it."""
-    return METHODS[name].title if name in METHODS else name
+    """Return the title of a stored method or baseline, or its name where it is not known here."""
+    return COMPARED[name].title if name in COMPARED else name
 
 
 def trained_as(name: str, values: Mapping[str, Any]) -> str:
@@ -48,9 +51,9 @@ def trained_as(name: str, values: Mapping[str, Any]) -> str:
 
 
 def variants() -> dict[str, Variant]:
-    """Return every method and every variant, by the name that comparisons use."""
+    """Return every method, variant and baseline, by the name that comparisons use."""
     found = {}
-    for card in METHODS.values():
+    for card in COMPARED.values():
         found[card.name] = Variant(card.title, {})
         found |= {f"{card.name}:{name}": variant for name, variant in card.variants.items()}
     return found

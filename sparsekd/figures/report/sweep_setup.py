@@ -18,7 +18,7 @@ def setup(plan: Plan, metric: str, split: str) -> str:
     """Return the setup of a sweep as an HTML list."""
     recipes = {step.recipe.run_id: step.recipe for step in plan.steps}
     cells = sweep.cells(plan)
-    first = recipes[cells.loc[cells["ranking"] != "none", "run"].iloc[0]]
+    first = recipes[cells.loc[~cells["ranking"].isin(teacher_kinds.UNMASKED), "run"].iloc[0]]
     tries = cells.drop_duplicates(["ranking", "method", "lam", "sparsity", "attempt"])
     counted = tries.groupby("ranking", sort=False).size()
     scored = cells[cells["ranking"] == "scores"]

@@ -5,6 +5,7 @@ Every student has the same initial weights, data, seeds, budget and number of at
 
 from dataclasses import dataclass
 
+from sparsekd.catalog.baselines import BASELINES
 from sparsekd.catalog.methods.vanilla import VanillaParams
 from sparsekd.catalog.parameters import MethodParams
 from sparsekd.catalog.stage_parameters import StudentParams
@@ -33,6 +34,8 @@ def plan(spec: ComparisonSpec) -> Plan:
     variants = [parse(name) for name in dict.fromkeys(spec.methods)]
     if not spec.seeds or not variants:
         raise BadInput("A comparison needs a method and a seed.", "Name some: --methods vanilla")
+    if all(variant.card.name in BASELINES for variant in variants):
+        raise BadInput("Only baselines are named, and no student.", "Add a method: vanilla")
     check_changes(spec)
     for variant in variants:
         check(spec, variant)
@@ -85,8 +88,12 @@ class _SeedSteps:
 
     def student(self, variant: StudentVariant) -> list[Step]:
         """Return a variant's student, after the steps that make its teachers."""
-        before, teachers = self.teachers(variant)
         params = variant.params(self.spec.changes)
+        if variant.card.name in BASELINES:
+            spec = self.spec
+            made = recipes.baseline(spec.task, variant.card.name, spec.train, params, self.seed)
+            return [Step(variant.name, made)]
+        before, teachers = self.teachers(variant)
         return [*before, Step(variant.name, self.distil(variant.card.name, teachers, params))]
 
     def teachers(self, variant: StudentVariant) -> tuple[list[Step], list[str]]:

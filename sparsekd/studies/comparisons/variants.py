@@ -6,7 +6,7 @@ from typing import Any
 
 from sparsekd.catalog import methods
 from sparsekd.catalog.method_card import MethodCard
-from sparsekd.catalog.methods import METHODS
+from sparsekd.catalog.methods import COMPARED, METHODS
 from sparsekd.catalog.parameters import MethodParams
 from sparsekd.errors import unknown
 from sparsekd.studies import roles
@@ -87,7 +87,7 @@ def of_sparse_teacher() -> list[str]:
 
 
 def _card(name: str) -> MethodCard:
-    return METHODS[name.partition(":")[0]]
+    return COMPARED[name.partition(":")[0]]
 
 
 def _has_source(card: MethodCard, source: str) -> bool:

@@ -6,13 +6,14 @@ are cells to choose from.
 """
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 
 from sparsekd.catalog import rankings
+from sparsekd.catalog.baselines import BASELINES
 from sparsekd.catalog.methods.fine_tuning import FineTuningParams
 from sparsekd.catalog.parameters import MethodParams, TrainParams
 from sparsekd.catalog.stage_parameters import MaskParams, ScoreParams, StudentParams
@@ -25,11 +26,14 @@ from sparsekd.studies.sweeps.sweep_spec import (
     SweepSpec,
     check,
     describe_grid,
+    labels_in_words,
 )
+from sparsekd.studies.teacher_kinds import ANSWER_CONTROLS
 
 ROLE_OF_CONTROL = {
     "plain": "plain_student",
     "dense_tries": "dense_try",
+    **{name: f"{name}_student" for name in ANSWER_CONTROLS},
     **{name: f"{rankings.find(name).role}_student" for name in rankings.CONTROLS},
 }
 STUDENT_ROLES = (
@@ -39,6 +43,7 @@ STUDENT_ROLES = (
     "lam_control",
     *(f"{rankings.find(name).role}_student" for name in rankings.CONTROLS),
     "dense_try",
+    *(f"{name}_student" for name in ANSWER_CONTROLS),
 )
 COLUMNS = (
     *("run", "role", "method", "ranking", "lam", "sparsity", "attempt", "seed"),
@@ -61,9 +66,10 @@ def plan(spec: SweepSpec) -> Plan:
         of_seed = _SeedSteps(spec, seed)
         if "plain" in spec.controls:
             steps.append(Step("plain_student", of_seed.plain_student()))
+        steps += of_seed.answer_controls()
         for method in spec.methods:
             steps += of_seed.method_steps(method)
-    title = f"{spec.task} · {describe_grid(spec)}"
+    title = " · ".join([spec.task, *labels_in_words(spec.train), describe_grid(spec)])
     return Plan(title, spec.task, tuple(unique(steps)), "sweep")
 
 
@@ -73,6 +79,12 @@ def unique(steps: Iterable[Step]) -> list[Step]:
     for step in steps:
         found.setdefault(step.recipe.run_id, step)
     return list(found.values())
+
+
+def joined(plans: Sequence[Plan]) -> Plan:
+    """Return the runs of several studies of a task as one, each once: what they cost together."""
+    steps = unique(step for plan in plans for step in plan.steps)
+    return Plan(plans[0].title, plans[0].task, tuple(steps), "sweep")
 
 
 def cell_steps(spec: SweepSpec, method: str, lam: float, sparsity: float, seed: int) -> list[Step]:
@@ -108,6 +120,17 @@ class _SeedSteps:
     def plain_student(self) -> Recipe:
         """Return the student that learns from gold labels alone."""
         return self.student("fine_tuning", FineTuningParams(), self.dense)
+
+    def answer_controls(self) -> Iterator[Step]:
+        """Yield students of something else than the teacher's answers, and the baselines."""
+        spec = self.spec
+        for name in spec.answer_controls:
+            params = spec.control_params(name)
+            if name in BASELINES:
+                made = recipes.baseline(spec.task, name, spec.train, params, self.seed)
+            else:
+                made = self.student("vanilla", params, self.dense)
+            yield Step(f"{name}_student", made)
 
     def method_steps(self, method: str) -> Iterator[Step]:
         """Yield a method's students: of the dense teacher, of sparse ones, and the controls."""
@@ -202,8 +225,9 @@ def _cell(step: Step, by_id: Mapping[str, Recipe]) -> dict[str, Any]:
         "scores": "",
         "chosen_from": step.role in ("student", "trial_student"),
     }
-    if step.role == "plain_student":
-        return row
+    control = step.role.removesuffix("_student")
+    if step.role == "plain_student" or control in ANSWER_CONTROLS:
+        return row | ({"ranking": control} if control in ANSWER_CONTROLS else {})
     teacher = recipe.inputs["teacher"]
     row |= {"teacher": teacher, "ranking": "dense", "sparsity": 0.0}
     made = by_id.get(teacher)

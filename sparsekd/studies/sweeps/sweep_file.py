@@ -15,6 +15,7 @@ from sparsekd.errors import BadInput, NotFound
 from sparsekd.runs import references
 from sparsekd.runs.records import Recipe
 from sparsekd.studies import recipes
+from sparsekd.studies.sweeps.label_axes import with_labels
 from sparsekd.studies.sweeps.sweep_spec import (
     DEFAULT_LAMBDAS,
     DEFAULT_SEEDS,
@@ -24,9 +25,11 @@ from sparsekd.studies.sweeps.sweep_spec import (
     SweepSpec,
     check,
 )
+from sparsekd.studies.teacher_kinds import ANSWER_CONTROLS
 from sparsekd.tasks import TaskCard
 from sparsekd.tasks.demo import DEMO_CHECKPOINT
 
+ALL_LABELS = "all"
 FORMATS = (".yaml", ".yml", ".json")
 
 
@@ -53,7 +56,19 @@ class SweepFile(Params):
     controls: tuple[str, ...] = Field(
         SWEEP_CONTROLS,
         description="plain: no teacher; dense_tries: the dense teacher with as many tries as the "
-        f"grid has; {', '.join(rankings.CONTROLS)}: other masks; extreme_lambdas: λ = 0 and λ = 1.",
+        f"grid has; {', '.join(rankings.CONTROLS)}: other masks; extreme_lambdas: λ = 0 and λ = 1. "
+        f"By name only: {', '.join(ANSWER_CONTROLS)}.",
+    )
+    labelled: tuple[int, ...] = Field(
+        (),
+        description="Gold labels of the students, a fifth of them for selection: one study for "
+        "each number; the other texts are unlabelled; 0 or all keeps all. The teacher has all, "
+        "unless teacher_train says otherwise.",
+    )
+    label_noise: tuple[float, ...] = Field(
+        (),
+        description="Shares of the gold labels that are replaced by another class, of teacher and "
+        "students: one study for each. A teacher that is a finished run stays as it is.",
     )
     student: tuple[dict[str, Any], ...] = Field(({},), description="Parameters of each student.")
     train: dict[str, Any] = Field({}, description="Training parameters.")
@@ -62,10 +77,18 @@ class SweepFile(Params):
     mask: dict[str, Any] = Field({}, description="How masks are made, beyond λ and sparsity.")
     set: dict[str, dict[str, Any]] = Field({}, description="Parameters of methods, by method.")
 
-    @field_validator("task", "methods", "lam", "sparsity", "controls", "student", mode="before")
+    @field_validator(
+        "task", "methods", "lam", "sparsity", "controls", "student", "label_noise", mode="before"
+    )
     @classmethod
     def _alone(cls, value: Any) -> Any:
         return [value] if isinstance(value, str | int | float | Mapping) else value
+
+    @field_validator("labelled", mode="before")
+    @classmethod
+    def _all(cls, value: Any) -> Any:
+        values = [value] if isinstance(value, str | int) else value
+        return [0 if one == ALL_LABELS else one for one in values]
 
     @field_validator("controls", mode="after")
     @classmethod
@@ -101,7 +124,9 @@ def read(path: Path) -> SweepFile:
 
 
 def expand(declared: SweepFile, cards: Mapping[str, TaskCard] | None = None) -> list[SweepSpec]:
-    """Return one request per task and student; `cards` are tasks that are known already.
+    """Return one request per task, student, number of labels and label noise.
+
+    `cards` are tasks that are known already.
 
     Raises:
         SparseKDError: a task, model, method or parameter is not usable; see `check`.
@@ -126,8 +151,10 @@ def expand(declared: SweepFile, cards: Mapping[str, TaskCard] | None = None) -> 
                 controls=declared.controls,
                 changes=declared.set,
             )
-            check(spec)
-            found.append(spec)
+            finished = bool(declared.teacher) and references.made(declared.teacher) is not None
+            found += with_labels(spec, declared.labelled, declared.label_noise, finished)
+    for spec in found:
+        check(spec)
     return found
 
 

@@ -5,15 +5,20 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sparsekd.catalog import rankings
+from sparsekd.catalog.baselines import BASELINES
 from sparsekd.catalog.methods import METHODS, find
 from sparsekd.catalog.parameters import MethodParams, TrainParams
 from sparsekd.catalog.ranking_card import RankingCard
 from sparsekd.catalog.stage_parameters import MaskParams, ScoreParams, StudentParams
 from sparsekd.errors import BadInput, unknown
+from sparsekd.runs import references
 from sparsekd.runs.records import ATTEMPT_STRIDE, Recipe
+from sparsekd.studies.teacher_kinds import ANSWER_CONTROLS
 from sparsekd.system.wording import counted
 
 SWEEP_CONTROLS = ("plain", "dense_tries", *rankings.CONTROLS, "extreme_lambdas")
+"""The controls that every study has unless it names its own."""
+ALL_CONTROLS = (*SWEEP_CONTROLS, *ANSWER_CONTROLS)
 RENAMED_CONTROLS = {"ends": "extreme_lambdas"}  # in study files and commands of earlier versions
 EXTREME_LAMBDAS = (0.0, 1.0)
 DEFAULT_LAMBDAS = (0.0, 0.25, 0.5, 0.75, 1.0)
@@ -61,6 +66,22 @@ class SweepSpec:
         return tuple(lam for lam in EXTREME_LAMBDAS if wanted and lam not in self.lams)
 
     @property
+    def answer_controls(self) -> list[str]:
+        """Return the controls that have something else in place of the teacher's answers."""
+        return [name for name in ANSWER_CONTROLS if name in self.controls]
+
+    def control_params(self, control: str) -> MethodParams:
+        """Return the parameters of such a control: a variant of vanilla, with the study's changes.
+
+        A baseline has its own.
+        """
+        if control in BASELINES:
+            return BASELINES[control].params.of(dict(self.changes.get(control, {})))
+        vanilla = find("vanilla")
+        own = {**self.changes.get("vanilla", {}), **vanilla.variants[control].values}
+        return vanilla.params.of(own)
+
+    @property
     def control_rankings(self) -> list[RankingCard]:
         """Return the rankings whose masks are controls."""
         return [rankings.find(name) for name in rankings.CONTROLS if name in self.controls]
@@ -86,8 +107,9 @@ def check(spec: SweepSpec) -> None:
             words = ", ".join(f"{value}" for value in twice)
             raise BadInput(f"{name} names {words} twice.", "Name each value once.")
     for control in spec.controls:
-        if control not in SWEEP_CONTROLS:
-            raise unknown("control", control, SWEEP_CONTROLS)
+        if control not in ALL_CONTROLS:
+            raise unknown("control", control, ALL_CONTROLS)
+    _check_answer_controls(spec)
     _check_values(spec)
     for method in spec.methods:
         _check_method(spec, method)
@@ -97,6 +119,16 @@ def check(spec: SweepSpec) -> None:
             f"This study asks for {count:,} runs: {describe_grid(spec)}.",
             f"At most {MOST_RUNS:,} are planned at once: choose fewer λ, sparsities or seeds.",
         )
+
+
+def _check_answer_controls(spec: SweepSpec) -> None:
+    card = references.cards().get(spec.task)
+    for name in spec.answer_controls:
+        if card and card.regression and spec.control_params(name).needs_classes:
+            raise BadInput(
+                f"The control {name} needs classes; the labels of {card.name} are numbers.",
+                "Leave it out.",
+            )
 
 
 def _check_values(spec: SweepSpec) -> None:
@@ -134,7 +166,7 @@ def run_count(spec: SweepSpec) -> int:
     one_seed += sparse * len(spec.control_rankings)
     shared_masks = sum(card.shared for card in spec.control_rankings)
     shared = 1 + sparse * shared_masks
-    per_seed = int("plain" in spec.controls)
+    per_seed = int("plain" in spec.controls) + len(spec.answer_controls)
     per_seed += sparse * (len(spec.control_rankings) - shared_masks)
     return shared + seeds * (per_seed + methods * one_seed)
 
@@ -148,3 +180,9 @@ def describe_grid(spec: SweepSpec) -> str:
         counted(len(spec.seeds), "seed"),
     )
     return " × ".join(parts)
+
+
+def labels_in_words(train: TrainParams) -> list[str]:
+    """Return the label budget and the label noise of a training, as far as there are any."""
+    budget = [f"{train.labelled:,} labels"] if train.labelled else []
+    return budget + ([f"{100 * train.label_noise:g} % label noise"] if train.label_noise else [])

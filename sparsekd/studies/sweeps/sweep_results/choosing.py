@@ -9,7 +9,7 @@ import pandas as pd
 from sparsekd.studies import stats
 from sparsekd.studies.stats import Array
 from sparsekd.studies.sweeps.sweep_results.frames import measured
-from sparsekd.studies.teacher_kinds import ENDS, KINDS
+from sparsekd.studies.teacher_kinds import ENDS, KINDS, UNMASKED
 from sparsekd.tasks import metrics
 from sparsekd.units.scores import Flags
 
@@ -73,7 +73,7 @@ class Tries:
         cls, students: pd.DataFrame, method: str, split: str, metric: str, selection_metric: str
     ) -> "Tries":
         """Return the tries of a method among `students`, the frame of `frames.students`."""
-        own = students[(students["method"] == method) | (students["ranking"] == "none")]
+        own = students[(students["method"] == method) | students["ranking"].isin(UNMASKED)]
         places = own.drop_duplicates(PLACE).sort_values(["sparsity", "lam", "attempt"])
         places = places[[*PLACE, "chosen_from"]].reset_index(drop=True)
         seeds = sorted(int(seed) for seed in own["seed"].unique())

@@ -51,7 +51,7 @@ class Conclusion:
 
 def methods(students: pd.DataFrame) -> list[str]:
     """Return the methods of a sweep, without what trains the student that has no teacher."""
-    return list(students.loc[students["ranking"] != "none", "method"].unique())
+    return list(students.loc[~students["ranking"].isin(teacher_kinds.UNMASKED), "method"].unique())
 
 
 def conclusions(

@@ -9,6 +9,7 @@ import pandas as pd
 from sparsekd.catalog import rankings
 from sparsekd.runs import measurements, store
 from sparsekd.runs.records import Plan, Run, State
+from sparsekd.studies import teacher_kinds
 from sparsekd.studies.sweeps.sweep_results.frames import PLACE, measured, students, teachers
 from sparsekd.tasks import metrics
 
@@ -73,6 +74,8 @@ def _words(kind: str, ranking: str, method: str, lam: float, sparsity: float) ->
     if ranking in ("none", "dense"):
         return f"Student {'without' if ranking == 'none' else 'of the dense'} teacher, {method}"
     by = f", λ {lam:g}" if ranking == "scores" else f" {rankings.find(ranking).phrase}"
+    if ranking in teacher_kinds.ANSWER_CONTROLS:
+        return f"Student {teacher_kinds.of_teachers(ranking)}"
     removed = f"{sparsity:.0%} removed{by}"
     return f"Teacher, {removed}" if kind == "sparse teacher" else f"Student, teacher with {removed}"
 
