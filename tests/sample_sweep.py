@@ -13,6 +13,7 @@ from sparsekd.runs.records import Outcome, Plan, State, Step
 from sparsekd.studies import recipes
 from sparsekd.studies.sweeps import sweep
 from sparsekd.studies.sweeps.sweep_spec import SweepSpec
+from sparsekd.studies.teacher_kinds import ANSWER_CONTROLS
 from sparsekd.units import masking
 from sparsekd.units.shape import ModelShape, parameters, pruned
 from tests.sample_study import DEMO_TRAINING, sample_scores, sample_shape
@@ -42,7 +43,7 @@ def fill(plan: Plan, until: int | None = None) -> Plan:
 def skill(cell: pd.Series) -> float:
     """Return a student's quality: best at `BEST`, above all controls, noisy over seeds."""
     place = {"none": 0.78, "dense": 0.82, "random": 0.8, "magnitude": 0.81, "scores": 0.87}
-    place |= {name: 0.8 for name in rankings.CONTROLS if name not in place}
+    place |= {name: 0.8 for name in (*rankings.CONTROLS, *ANSWER_CONTROLS) if name not in place}
     value = place[cell["ranking"]] + 0.004 * (cell["seed"] % 5)
     sparsity = 0.0 if np.isnan(cell["sparsity"]) else cell["sparsity"]
     if cell["ranking"] == "scores":

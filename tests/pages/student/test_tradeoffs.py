@@ -14,8 +14,9 @@ from sparsekd.figures.report.download import report_bytes
 from sparsekd.runs import store
 from sparsekd.runs.records import Outcome, Plan, State
 from sparsekd.studies import recipes, stark
-from sparsekd.studies.sweeps import sweep, sweep_spec
+from sparsekd.studies.sweeps import label_axes, sweep, sweep_spec
 from sparsekd.studies.sweeps.sweep_metric import default_sweep_metric
+from sparsekd.studies.teacher_kinds import ANSWER_CONTROLS
 from tests import sample_sweep
 from tests.pages.conftest import table
 from tests.pages.test_every_page import PAGES
@@ -337,3 +338,39 @@ def test_another_kind_of_study_leads_to_the_latest_trade_offs(
 
     assert app.query_params["study"] == finished.id
     assert table(app, "optimism") is not None
+
+
+# --- label budgets ---------------------------------------------------------------------------
+
+
+def label_plans() -> list[Plan]:
+    """Two label budgets of a study without sparse teachers, with every control of the answers."""
+    asked = sample_sweep.asked(
+        sparsities=(0.0,), seeds=(0, 1, 2, 3, 4), controls=("plain", *ANSWER_CONTROLS)
+    )
+    specs = label_axes.with_labels(asked, (100, 0), ())
+    return [sample_sweep.fill(sweep.plan(one)) for one in specs]
+
+
+def test_studies_that_differ_in_labels_are_drawn_together(home: Path, open_page: Open) -> None:
+    first, second = label_plans()
+    app = open_page(PAGE, study=first.id)
+    assert not app.exception
+    words = said(app)
+    assert "100 labels: Student of the dense teacher" in words
+    assert "All labels: Student of the dense teacher" in words
+    assert first.title != second.title
+    assert "100 labels" in first.title
+    assert report_bytes([first])
+
+
+def test_the_form_asks_for_a_study_for_each_label_budget(home: Path, open_page: Open) -> None:
+    app = open_page(PAGE)
+    key = form_key()
+    app.multiselect(key=f"{key}.labelled").set_value(["50", "0"]).run()
+    assert not app.exception
+    assert "with 2 choices of gold labels" in said(app)
+    app.button(key="sweep.go").click().run()
+    found = store.plans()
+    budgets = {sweep.spec_of(plan).train.labelled for plan in found}
+    assert budgets == {50, 0}
