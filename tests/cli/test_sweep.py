@@ -31,6 +31,16 @@ def test_a_dry_run_tells_the_number_of_runs_and_starts_none(capsys):
     assert store.plans() == []
 
 
+def test_a_dry_run_of_label_budgets_counts_a_study_for_each(capsys):
+    words = ["sweep", "--task", "demo/sentiment", "--labelled", "100,all", "--sparsity", "0"]
+    words += ["--seeds", "2", "--controls", "plain,tfidf", "--dry-run", "--json"]
+    assert main(words) == 0
+    out = capsys.readouterr()
+    # The teacher; per seed: student without teacher, TF-IDF, student of the dense teacher.
+    assert [told["missing"] for told in json.loads(out.out)] == [7, 7]
+    assert "demo/sentiment · 100 labels · 1 method × 2 seeds" in out.err
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [

@@ -173,13 +173,12 @@ def run_count(spec: SweepSpec) -> int:
 
 def describe_grid(spec: SweepSpec) -> str:
     """Return the grid as a product: 1 method × 5 λ × 10 sparsities × 5 seeds."""
-    parts = (
-        counted(len(spec.methods), "method"),
+    grid = (
         counted(len(spec.lams), "λ", "λ"),
         counted(len(spec.sparsities), "sparsity", "sparsities"),
-        counted(len(spec.seeds), "seed"),
     )
-    return " × ".join(parts)
+    methods, seeds = counted(len(spec.methods), "method"), counted(len(spec.seeds), "seed")
+    return " × ".join((methods, *(grid if spec.positive_sparsities else ()), seeds))
 
 
 def labels_in_words(train: TrainParams) -> list[str]:

@@ -83,7 +83,7 @@ def test_an_empty_store_shows_the_form_of_the_default_study(open_page: Open) -> 
     assert app.multiselect(key=f"{form_key()}.lams").value == ["0", "0.25", "0.5", "0.75", "1"]
     assert "835 runs" in said(app)
     assert "chooses from 46 cells" in said(app)
-    assert "nothing like them has run here" in said(app)
+    assert "nothing like them has run on" in said(app)
 
 
 def test_the_form_queues_the_study_that_it_shows(open_page: Open) -> None:
