@@ -6,6 +6,7 @@ from sparsekd.catalog.baselines import BASELINES
 from sparsekd.catalog.baselines.tfidf import TfidfParams
 from sparsekd.catalog.parameters import TrainParams
 from sparsekd.data import load
+from sparsekd.errors import Incompatible
 from sparsekd.knowledge import tfidf
 from sparsekd.runs import references
 from sparsekd.runs.records import Outcome
@@ -17,9 +18,18 @@ from sparsekd.tasks.supervision import KnownLabels, known_labels
 
 
 def run(context: StageContext) -> Outcome:
-    """Fit TF-IDF with a linear model; leave logits, labels and metrics as a student does."""
+    """Fit TF-IDF with a linear model; leave logits, labels and metrics as a student does.
+
+    Raises:
+        Incompatible: the task has several labels for each text.
+    """
     recipe = context.recipe
     card = references.card(recipe.task)
+    if card.multilabel:
+        raise Incompatible(
+            f"TF-IDF has one class for each text; {card.name} has several labels.",
+            "Leave this baseline out.",
+        )
     context.report("loading", 0, 1, now=True)
     params = TrainParams.of(recipe.params["train"])
     method = BASELINES[recipe.method].params.of(recipe.params["method"])

@@ -10,10 +10,11 @@ from sparsekd.catalog.baselines import BASELINES
 from sparsekd.catalog.parameters import TrainParams
 from sparsekd.data import load
 from sparsekd.runs import references, tables
+from sparsekd.runs.records import State
 from sparsekd.studies import recipes
 from sparsekd.tasks.labels import is_labelled
 from sparsekd.tasks.supervision import KnownLabels, known_labels
-from tests.workshop import done, task_folder
+from tests.workshop import done, task_folder, worked
 
 
 @pytest.fixture
@@ -59,3 +60,8 @@ def test_baselines_alone_are_no_comparison(card, capsys):
     assert main(["compare", "--task", "demo/sentiment", "--methods", "tfidf"]) == 2
     assert "Only baselines" in capsys.readouterr().err
     assert json.dumps(baseline(card).params)
+
+
+def test_a_task_with_several_labels_for_each_text_is_refused(home):
+    failed = worked(baseline(references.card("demo/aspects")))
+    assert failed.state is State.FAILED and "several labels" in failed.outcome.message

@@ -20,15 +20,15 @@ def with_labels(
     too; one that is `finished` already stays as it is.
 
     Raises:
-        BadInput: a value twice; Incompatible: noise in labels that are numbers.
+        BadInput: a value twice; Incompatible: noise in labels that are not classes.
     """
     for name, values in (("labelled", labelled), ("label_noise", noises)):
         if len(set(values)) < len(values):
             raise BadInput(f"{name} names a value twice.", "Name each value once.")
     card = references.cards().get(spec.task)
-    if card and card.regression and any(noises):
+    if card and card.kind != "classes" and any(noises):
         raise Incompatible(
-            f"label_noise: the labels of {card.name} are numbers, not classes.",
+            f"label_noise: an example of {card.name} does not have one class.",
             "Choose a classification task, or no label noise.",
         )
     return [

@@ -78,7 +78,7 @@ def test_unusable_budgets_and_noise_are_refused(words, error, said):
 
 def test_noise_and_controls_of_classes_are_refused_for_numbers():
     spec = replace(SMALL, task="demo/similarity")
-    with pytest.raises(Incompatible, match="numbers, not classes"):
+    with pytest.raises(Incompatible, match="does not have one class"):
         label_axes.with_labels(spec, (), (0.2,))
     with pytest.raises(BadInput, match="pseudo_labels needs classes"):
         sweep_spec.check(replace(spec, controls=("pseudo_labels",)))
