@@ -134,7 +134,7 @@ def _row(name: str, step: Step, shop: Workshop) -> CheckRow:
     log = ""
     try:
         found = [*step(shop), *_formats(name, shop)]
-        found.append(left_behind(device, before))
+        found.append(left_behind(device, before, exports=name == "export: onnx"))
         status, why = judged(found), ""
     except NotRun as reason:
         return CheckRow(name, "not run", str(reason))
