@@ -118,7 +118,8 @@ class TrainParams(Params):
         0,
         ge=0,
         description="Number of gold labels that are kept, a fifth of them for selection; the other "
-        "training texts are unlabelled; 0 = all.",
+        "training texts are unlabelled; 0 = all. In a study the students' budget: its teacher has "
+        "all, unless its own training says otherwise.",
     )
     label_noise: float = Field(
         0.0, ge=0, le=1, description="Share of the gold labels that are replaced by another class."

@@ -93,7 +93,7 @@ class CompareRequest(SeedsRequest, DeviceRequest, TaskRequest):
             return made
         checkpoint = references.model(text)
         defaults, _, _ = recipes.defaults(references.origin(checkpoint))
-        train = defaults.changed({**self.train, **self.teacher_train})
+        train = recipes.teacher_training(defaults, self.train, self.teacher_train)
         return recipes.finetune(card.name, checkpoint, train, seed)
 
 

@@ -48,7 +48,7 @@ class StudyRequest(SeedsRequest, DeviceRequest, TaskRequest):
         return stark.StudySpec(
             task=card.name,
             checkpoint=checkpoint,
-            teacher=teacher.changed({**self.train, **self.teacher_train}),
+            teacher=recipes.teacher_training(teacher, self.train, self.teacher_train),
             train=students.changed(dict(self.train)),
             student=student.changed(student_values(self.student)),
             method=method.name,

@@ -53,7 +53,8 @@ def _study(plan: Plan) -> list[str]:
     words += _options("", student.params["method"], find(student.method).params().values())
     words += _options("", student.params["train"], train.values())
     # Options of the students hold for the teacher too, unless it has options of its own.
-    common = own.changed(_changed(student.params["train"], train.values()))
+    changed = _changed(student.params["train"], train.values())
+    common = recipes.teacher_training(own, changed, {})
     words += _options("teacher-", teacher.params["train"], common.values())
     return words + _options("score-", first["scores"].params["score"], ScoreParams().values())
 
@@ -76,8 +77,7 @@ def _comparison(plan: Plan) -> list[str]:
 def _sweep(plan: Plan) -> list[str]:
     spec = sweep.spec_of(plan)
     _, train, shape = recipes.defaults(references.origin(spec.teacher.inputs["checkpoint"]))
-    common = spec.train.changed({"labelled": 0}).values()  # the budget is the students' alone
-    words = ["sweep", "--task", plan.task, *_teachers(plan, common), *_grids(spec)]
+    words = ["sweep", "--task", plan.task, *_teachers(plan, spec.train.values()), *_grids(spec)]
     words += _seeds(spec.seeds, sweep_spec.DEFAULT_SEEDS)
     words += _options("student-", spec.student.values(), shape.values())
     words += _options("", spec.train.values(), train.values())
@@ -237,7 +237,7 @@ def _own_training(teacher: Recipe, students: Values) -> dict[str, Any]:
     if teacher.stage != "finetune":
         return {}
     own, train, _ = recipes.defaults(references.origin(teacher.inputs["checkpoint"]))
-    common = own.changed(_changed(students, train.values()))
+    common = recipes.teacher_training(own, _changed(students, train.values()), {})
     return _changed(teacher.params["train"], common.values())
 
 

@@ -1,6 +1,7 @@
 """Recipes: one function for each stage, and how models are trained by default."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from sparsekd.catalog import rankings
 from sparsekd.catalog.method_card import MethodCard
@@ -207,6 +208,18 @@ def attribute(task: str, teacher: str, params: AttributeParams, max_length: int)
         values["steps"] = AttributeParams().steps  # it has no steps: the same run whatever they are
     made = {"attribute": values, "max_length": max_length}
     return Recipe("attribute", task, "", {"teacher": teacher}, made, variant=params.kind)
+
+
+def teacher_training(
+    own: TrainParams, students: Mapping[str, Any], teacher: Mapping[str, Any]
+) -> TrainParams:
+    """Return a teacher's training: its defaults, changed as the students' and then by its own.
+
+    `labelled` is the budget of the students: a teacher keeps all labels, unless its own say
+    otherwise. Label noise is part of the data, the same for both.
+    """
+    shared = {name: value for name, value in students.items() if name != "labelled"}
+    return own.changed({**shared, **teacher})
 
 
 def defaults(checkpoint: str) -> tuple[TrainParams, TrainParams, StudentParams]:

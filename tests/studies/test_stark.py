@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from sparsekd.catalog.parameters import TrainParams
 from sparsekd.catalog.stage_parameters import MaskParams, StudentParams
 from sparsekd.cli.parser import parse
 from sparsekd.errors import BadInput
@@ -115,3 +116,10 @@ def test_the_command_line_of_a_study_repeats_it(
     words = shlex.split(command.command(plan))[3:]
     _, request = parse(words)
     assert stark.plan(request.study(references.task(request.task))) == plan
+
+
+def test_a_teacher_keeps_all_labels_and_has_the_noise_of_its_students():
+    given = {"labelled": 200, "label_noise": 0.1, "epochs": 3}
+    found = recipes.teacher_training(TrainParams(), given, {})
+    assert (found.labelled, found.label_noise, found.epochs) == (0, 0.1, 3)
+    assert recipes.teacher_training(TrainParams(), given, {"labelled": 50}).labelled == 50

@@ -174,7 +174,7 @@ def _teacher(declared: SweepFile, card: TaskCard) -> Recipe:
     if made is None:
         checkpoint = references.model(text or DEMO_CHECKPOINT)
         own, _, _ = recipes.defaults(references.origin(checkpoint))
-        train = own.changed(declared.train).changed(declared.teacher_train)
+        train = recipes.teacher_training(own, declared.train, declared.teacher_train)
         return recipes.finetune(card.name, checkpoint, train)
     if made.stage != "finetune":
         raise BadInput(
