@@ -1,6 +1,7 @@
 """The catalogue of distillation methods: one module each, with its parameters and its `CARD`."""
 
 import pkgutil
+from collections import ChainMap
 from collections.abc import Mapping
 from importlib import import_module
 from typing import Any
@@ -22,7 +23,7 @@ def discover() -> dict[str, MethodCard]:
 
 
 METHODS = discover()
-COMPARED = METHODS | BASELINES
+COMPARED = ChainMap(BASELINES, METHODS)  # in the order of methods, then baselines
 """What a comparison can name: methods, and baselines that are no students."""
 
 
