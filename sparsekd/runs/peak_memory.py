@@ -49,6 +49,7 @@ class Estimator:
 
     planned: Mapping[str, Recipe] = field(default_factory=dict)
     shapes: dict[str, ModelShape | None] = field(default_factory=dict)
+    known: dict[tuple[object, ...], int | None] = field(default_factory=dict)
 
     def peak(self, recipe: Recipe, device: str) -> int | None:
         """Return the bytes of a device that a run takes at its peak; None where that is unknown.
@@ -57,12 +58,25 @@ class Estimator:
         """
         kind = device.partition(":")[0]
         try:
-            allocated = self._allocated(recipe, kind)
+            alike = self._alike(recipe, kind)
+            if alike not in self.known:
+                self.known[alike] = self._allocated(recipe, kind)
+            allocated = self.known[alike]
         except (SparseKDError, LookupError, TypeError, ValueError, OSError):
             return None  # of another version, or damaged files: the run itself says what is wrong
         if allocated is None:
             return None
         return int(FRAGMENTS * allocated) + OUTSIDE.get(kind, OUTSIDE_ELSEWHERE)
+
+    def _alike(self, recipe: Recipe, kind: str) -> tuple[object, ...]:
+        """Return what decides the peak: runs that differ in their seed, λ or sparsity share it."""
+        if recipe.stage not in ("finetune", "distil", "score"):
+            return (recipe.stage,)
+        models = tuple(
+            (role, name if is_answers(name) else self.shape(name))
+            for role, name in recipe.inputs.items()
+        )
+        return kind, recipe.stage, recipe.method, repr(recipe.params), models
 
     def _allocated(self, recipe: Recipe, kind: str) -> int | None:
         if recipe.stage == "finetune":
@@ -141,10 +155,12 @@ class Estimator:
         kept = store.folder(reference) / "shape.json"
         if kept.is_file():
             return ModelShape.from_json(json.loads(kept.read_text(encoding="utf-8")))
-        run = store.get_many([reference]).get(reference)
-        recipe = self.planned.get(reference) or (run.recipe if run else None)
+        recipe = self.planned.get(reference)
         if recipe is None:
-            return None
+            run = store.get_many([reference]).get(reference)
+            if run is None:
+                return None
+            recipe = run.recipe
         if recipe.stage == "distil":
             return self.student(recipe)
         return self.shape(recipe.inputs.get("checkpoint") or recipe.inputs["teacher"])
