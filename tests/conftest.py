@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 import torch
+from hypothesis import settings
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 from transformers import (
     AutoConfig,
@@ -22,6 +23,10 @@ from transformers import (
 )
 
 from sparsekd.catalog import families
+
+# No test is about time: the first example of a property may import a library.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 # One of each layout; every family passes the contract in tests/models/test_architectures.py.
 ARCHITECTURES = ("bert", "roberta", "distilbert", "electra")

@@ -13,7 +13,7 @@ from sparsekd.studies import recipes, roles
 from tests.browser.conftest import Server, serving, settled
 
 Visit = Callable[..., Any]
-STUDY = 240  # seconds; 120 on a quiet machine of two cores
+STUDY = 600  # seconds; 120 on a quiet machine of two cores
 SHORT = 90
 
 

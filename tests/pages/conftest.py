@@ -50,7 +50,7 @@ def open_page(home: Path) -> Callable[..., AppTest]:
     """`open_page("pages/student/compare.py", run="…")`: the page as a link opens it, no error."""
 
     def open_at(path: str = "", **query: str) -> AppTest:
-        page = AppTest.from_file(str(ROOT / "app.py"), default_timeout=20)
+        page = AppTest.from_file(str(ROOT / "app.py"), default_timeout=90)
         if path in NAMED_OTHERWISE:  # AppTest finds these only after a run
             page.run()
         if path:

@@ -34,7 +34,7 @@ def _draw(scores: str, unit: tuple[str, int, int], sparsity: float, ablation: st
 def drawn(plan: Plan, unit: Unit, ablation: str = "", sparsity: float = 0.3) -> AppTest:
     given = {"scores": run_of(plan, "scores").id, "unit": unit, "ablation": ablation}
     given |= {"sparsity": sparsity}
-    app = AppTest.from_function(_draw, kwargs=given, default_timeout=20).run()
+    app = AppTest.from_function(_draw, kwargs=given, default_timeout=90).run()
     assert not app.exception, [error.value for error in app.exception]
     return app
 

@@ -38,7 +38,7 @@ def drawn(plan: Plan, more: dict[str, str] | None = None, **changes: Any) -> App
 
 def drawn_with(plan: Plan, ablation: Run, more: dict[str, str] | None = None) -> AppTest:
     given = {"scores": run_of(plan, "scores").id, "ablation": ablation.id, "more": more}
-    app = AppTest.from_function(_draw, kwargs=given, default_timeout=20).run()
+    app = AppTest.from_function(_draw, kwargs=given, default_timeout=90).run()
     assert not app.exception, [error.value for error in app.exception]
     return app
 

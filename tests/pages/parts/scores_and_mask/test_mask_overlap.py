@@ -31,7 +31,7 @@ def _draw(scores: str) -> None:
 
 
 def drawn(run: Run) -> AppTest:
-    app = AppTest.from_function(_draw, kwargs={"scores": run.id}, default_timeout=20).run()
+    app = AppTest.from_function(_draw, kwargs={"scores": run.id}, default_timeout=90).run()
     assert not app.exception, [error.value for error in app.exception]
     return app
 
