@@ -41,9 +41,27 @@ def submit(recipes: Iterable[Recipe], device: str = "auto", retries: int = 0) ->
     Finished and running runs stay as they are; those that failed or stopped are queued again.
     `retries` is how often each is retried after a failure that is not lasting.
     """
+    recipes = list(recipes)
+    _check(recipes, device)
+    return _queue(recipes, device, retries)
+
+
+def submit_plan(plan: Plan, device: str = "auto") -> list[Run]:
+    """Save a plan and queue its runs; those of a sweep are retried once."""
+    recipes = [step.recipe for step in plan.steps]
+    _check(recipes, device)
+    store.save_plan(plan)
+    return _queue(recipes, device, retries=1 if plan.kind == "sweep" else 0)
+
+
+def _check(recipes: Iterable[Recipe], device: str) -> None:
+    """Refuse a device that is not here, and runs that cannot fit its memory."""
     check_device(device)
+    check_memory(recipes, device)
+
+
+def _queue(recipes: Iterable[Recipe], device: str, retries: int) -> list[Run]:
     wanted = {recipe.run_id: recipe for recipe in recipes}
-    check_memory(wanted.values(), device)
     store.create_all(wanted.values(), device, retries)
     runs = store.get_many(wanted)
     stopped = [name for name in wanted if runs[name].state in RESUMABLE]
@@ -52,15 +70,6 @@ def submit(recipes: Iterable[Recipe], device: str = "auto", retries: int = 0) ->
     start_queue()
     found = store.get_many(wanted)
     return [found[name] for name in wanted]
-
-
-def submit_plan(plan: Plan, device: str = "auto") -> list[Run]:
-    """Save a plan and queue its runs; those of a sweep are retried once."""
-    check_device(device)
-    recipes = [step.recipe for step in plan.steps]
-    check_memory(recipes, device)
-    store.save_plan(plan)
-    return submit(recipes, device, retries=1 if plan.kind == "sweep" else 0)
 
 
 def cancel(run_id: str) -> Run:

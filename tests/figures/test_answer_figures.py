@@ -145,7 +145,11 @@ def test_the_words_say_the_numbers():
     assert all("nothing is finished" in words for words in empty)
 
 
-def test_empty_frames_are_drawn():
-    figures.agreements(agreement()[:0])
-    figures.reliabilities(bins()[:0])
-    figures.class_gaps(changes()[:0], means()[:0], seeds()[:0])
+def test_empty_frames_are_drawn_without_a_point():
+    drawn = (
+        figures.agreements(agreement()[:0]),
+        figures.reliabilities(bins()[:0]),
+        figures.class_gaps(changes()[:0], means()[:0], seeds()[:0]),
+    )
+    points = {trace.name for figure in drawn for trace in figure.data if len(trace.x)}
+    assert points == {"perfectly calibrated"}  # the diagonal alone
