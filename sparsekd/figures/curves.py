@@ -46,7 +46,7 @@ def quality(
     """Draw three panels over the teacher's sparsity: student, teacher, their distance.
 
     Each λ is a line, with the students' 95 % interval over seeds; so is each control. The student
-    of the dense teacher is a band, the student without teacher a dotted line.
+    of the dense teacher is a band, the student with no soft labels a dotted line.
 
     Args:
         curve: The frame of `sweep_results.curve`.
@@ -73,7 +73,7 @@ def quality(
 
 
 def of_method(curve: pd.DataFrame, method: str = "") -> pd.DataFrame:
-    """Return the rows of one method, the first by default, and of students without teacher."""
+    """Return the rows of one method, the first by default, and of students with no soft labels."""
     taught = curve.loc[~curve["ranking"].isin(UNMASKED), "method"]
     wanted = method or (taught.iloc[0] if len(taught) else "")
     own = (curve["method"] == wanted) & ~curve["ranking"].isin(UNMASKED)
@@ -135,7 +135,7 @@ def _words(row: dict[Any, Any], column: str) -> str:
 
 
 def _dense(figure: go.Figure, rows: pd.DataFrame, shown: list[str], theme: Theme) -> None:
-    """Draw the dense teacher's student as a band, the student without teacher as a line."""
+    """Draw the dense teacher's student as a band, the student with no soft labels as a line."""
     ends = [0, _last(rows)]
     name = "student of the dense teacher"
     for row in rows[rows["ranking"] == "dense"].head(1).to_dict("records"):
@@ -146,7 +146,9 @@ def _dense(figure: go.Figure, rows: pd.DataFrame, shown: list[str], theme: Theme
                 figure.add_trace(_level(ends, row, column, name, "solid", theme), number, 1)
     for row in rows[rows["ranking"] == "none"].head(1).to_dict("records"):
         row["sparsity"] = float("nan")
-        figure.add_trace(_level(ends, row, "mean", "student without teacher", "dot", theme), 1, 1)
+        figure.add_trace(
+            _level(ends, row, "mean", "student with no soft labels", "dot", theme), 1, 1
+        )
 
 
 def _band(ends: list[float], low: float, high: float, theme: Theme) -> go.Scatter:
@@ -222,7 +224,7 @@ def _step(rows: pd.DataFrame) -> float:
 def quality_in_words(curve: pd.DataFrame, metric: str, split: str = "", method: str = "") -> str:
     """Return the alternative text: the levels, and the best mean of each line."""
     rows = of_method(curve, method).dropna(subset=["mean"])
-    names = {"none": "student without teacher", "dense": "student of the dense teacher"}
+    names = {"none": "student with no soft labels", "dense": "student of the dense teacher"}
     parts = []
     for (kind, lam), group in rows.groupby(["ranking", "lam"], dropna=False, sort=False):
         ranking, values = str(kind), group["mean"]

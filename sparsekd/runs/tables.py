@@ -37,7 +37,7 @@ def title(recipe: Recipe) -> str:
             source = recipe.inputs["teacher"].split("#")[0]
             words = [f"Student of {source}", student["choice"], size]
             if recipe.method == "fine_tuning":
-                words[0] = "Student without teacher"
+                words[0] = "Student with no soft labels"
             elif (name := trained_as(recipe.method, params["method"])) != METHODS["vanilla"].title:
                 words.insert(0, name)
             words += [f"seed {recipe.seed}", f"attempt {recipe.attempt}" if recipe.attempt else ""]

@@ -15,20 +15,20 @@ LISTED = 6  # names in one sentence
 
 
 def agreement_in_words(verdicts: pd.DataFrame) -> str:
-    """Return which students are more like the dense teacher than the one without teacher.
+    """Return which students are more like the dense teacher than the one with no soft labels.
 
     Args:
         verdicts: The frame of `teacher_agreement.verdicts`.
     """
     if verdicts.empty:
-        return "There is no student without teacher to compare the agreement with."
+        return "There is no student with no soft labels to compare the agreement with."
     heads = {
         BETTER: "Agree with the dense teacher beyond what their accuracy explains, more than the "
-        "student without teacher does",
-        WORSE: "Agree with it less than the student without teacher does, their accuracies "
+        "student with no soft labels does",
+        WORSE: "Agree with it less than the student with no soft labels does, their accuracies "
         "allowed for",
-        verdict.INCONCLUSIVE: "Agreement beyond accuracy, inconclusive against the student without "
-        "teacher",
+        verdict.INCONCLUSIVE: "Agreement beyond accuracy, inconclusive against the student with "
+        "no soft labels",
     }
     parts = []
     for name, head in heads.items():

@@ -74,6 +74,6 @@ def pairs(found: list[Answers]) -> Iterator[Pair]:
 
 
 def control(plan: Plan) -> str:
-    """Return the role of the student without teacher; "" where the plan has none."""
+    """Return the role of the student with no soft labels; "" where the plan has none."""
     planned = {step.role for step in plan.steps}
     return next((role for role in CONTROLS if role in planned), "")

@@ -8,7 +8,7 @@ from sparsekd.studies import teacher_kinds
 
 ROLES = {
     "teacher": "Teacher",
-    "plain_student": "Student without teacher",
+    "plain_student": "Student with no soft labels",
     "trial_student": "Trial student (dense teacher)",
     "scores": "Scores",
     "sparse_teacher": "Sparse teacher",

@@ -62,7 +62,7 @@ STUDY_STEPS = (
         "controls",
         "Compare",
         ("plain_student", "random_mask_teacher", "random_mask_student"),
-        "The controls: no teacher, and a randomly masked teacher.",
+        "The controls: no soft labels, and a randomly masked teacher.",
     ),
 )
 SWEEP_STEPS = (

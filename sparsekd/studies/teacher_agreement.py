@@ -106,12 +106,12 @@ def _interval(group: pd.DataFrame, column: str, prefix: str) -> dict[str, float]
 
 
 def verdicts(plan: Plan, table: pd.DataFrame) -> pd.DataFrame:
-    """Return whether each student is more like the dense teacher than one without teacher is.
+    """Return whether each student is more like the dense teacher than one with no soft labels is.
 
     Likeness is agreement beyond that of independent errors: a student that is merely more accurate
     agrees more, too. For a regression it is the agreement itself. Paired over seeds, corrected for
     all students of the plan. Columns: role, what, and those of `verdict.Verdict`. Empty where the
-    plan has no student without teacher.
+    plan has no student with no soft labels.
 
     Args:
         table: The frame of `rows`.

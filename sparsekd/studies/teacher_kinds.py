@@ -42,7 +42,7 @@ def phrase(kind: str) -> str:
     Raises:
         NotFound: no such kind.
     """
-    fixed = {"scores": "sparse teacher", "dense": "dense teacher", "none": "no teacher"}
+    fixed = {"scores": "sparse teacher", "dense": "dense teacher", "none": "no soft labels"}
     if kind in fixed:
         return fixed[kind]
     if kind in ANSWER_CONTROLS:
@@ -62,9 +62,9 @@ def with_article(kind: str) -> str:
 
 
 def of_teachers(kind: str) -> str:
-    """Return whose students they are: "of teachers pruned at random", "without teacher"."""
+    """Return whose students they are: "of teachers pruned at random", "with no soft labels"."""
     if kind == "none":
-        return "without teacher"
+        return "with no soft labels"
     if kind in ANSWER_CONTROLS:
         return f"with {phrase(kind)}"
     if kind == "dense":

@@ -36,7 +36,7 @@ def test_a_dry_run_of_label_budgets_counts_a_study_for_each(capsys):
     words += ["--seeds", "2", "--controls", "plain,tfidf", "--dry-run", "--json"]
     assert main(words) == 0
     out = capsys.readouterr()
-    # The teacher; per seed: student without teacher, TF-IDF, student of the dense teacher.
+    # The teacher; per seed: student with no soft labels, TF-IDF, student of the dense teacher.
     assert [told["missing"] for told in json.loads(out.out)] == [7, 7]
     assert "demo/sentiment · 100 labels · 1 method × 2 seeds" in out.err
 

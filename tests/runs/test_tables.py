@@ -19,7 +19,7 @@ def test_every_kind_of_run_has_a_title(tmp_path, monkeypatch):
     table = tables.runs_table(store.runs())
     assert len(table) == 8
     assert table["what"].str.len().min() > 10
-    assert "Student without teacher" in " ".join(table["what"])
+    assert "Student with no soft labels" in " ".join(table["what"])
 
 
 def test_runs_of_a_method_or_ranking_that_is_gone_are_still_listed(tmp_path, monkeypatch):

@@ -60,7 +60,7 @@ def test_only_parameters_that_differ_are_listed() -> None:
 
     assert set(table.index) == {"method", "teacher", "method alpha", "method temperature"}
     assert table.loc["teacher", "Student of the sparse teacher"] == "Sparse teacher"
-    assert table.loc["teacher", "Student without teacher"] == "none"
+    assert table.loc["teacher", "Student with no soft labels"] == "none"
 
 
 def test_a_study_is_compared_with_its_trial_student_and_a_method_with_vanilla() -> None:

@@ -51,15 +51,16 @@ def test_few_examples_are_said() -> None:
     assert answer_words.few_in_words(sizes[:1]) == ""
 
 
-def test_agreement_is_told_against_the_student_without_teacher(answers: ModelAnswers) -> None:
+def test_agreement_is_told_against_the_student_with_no_soft_labels(answers: ModelAnswers) -> None:
     words = answer_words.agreement_in_words(answers.agreement_verdicts)
 
-    assert words.startswith("Agreement beyond accuracy, inconclusive against the student without")
+    assert words.startswith("Agreement beyond accuracy, inconclusive against the student with no")
     better = answers.agreement_verdicts.assign(verdict=verdict.BETTER)
-    assert "more than the student without teacher does: " in answer_words.agreement_in_words(better)
+    told = answer_words.agreement_in_words(better)
+    assert "more than the student with no soft labels does: " in told
     few = answers.agreement_verdicts.assign(seeds=2)
     assert answer_words.agreement_in_words(few).endswith("2 seeds of at least 5: no verdict yet.")
-    assert "no student without" in answer_words.agreement_in_words(better[:0])
+    assert "no student with no soft labels" in answer_words.agreement_in_words(better[:0])
 
 
 def test_the_best_and_the_worst_calibrated_are_named(answers: ModelAnswers) -> None:

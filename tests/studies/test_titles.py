@@ -35,7 +35,7 @@ def test_the_finished_models_of_the_first_seed_stand_first(home: Path) -> None:
     found = titles.titled_models(plan)
 
     names = list(found)
-    assert names[:2] == ["Teacher", "Student without teacher, seed 0"]
+    assert names[:2] == ["Teacher", "Student with no soft labels, seed 0"]
     seeds = [name[-1] for name in names if "seed" in name]
     assert seeds == sorted(seeds)
     assert all(run.recipe.stage in ("finetune", "distil", "prune") for run in found.values())

@@ -99,7 +99,7 @@ def choose_variants(spec: ComparisonSpec, key: str) -> tuple[str, ...]:
         list(dict.fromkeys([*everything, *left_out, *variants.of_sparse_teacher()])),
         format_func=roles.title,
         key=place,
-        help="Keep fine-tuning without a teacher and vanilla distillation as baselines.",
+        help="Keep fine-tuning with no soft labels and vanilla distillation as baselines.",
     )
     if left_out:
         _draw_left_out(left_out)

@@ -31,7 +31,7 @@ from sparsekd.tasks.demo import DEMO_CHECKPOINTS
 READY, NEW = "A fine-tuned one", "From a checkpoint, as a part of the study"
 MOST_SEEDS = 100
 CONTROL_LABELS = {
-    "plain": "No teacher",
+    "plain": "No soft labels",
     "dense_tries": "Dense teacher, as many tries",
     **{name: f"{rankings.find(name).title} mask" for name in rankings.CONTROLS},
     "extreme_lambdas": "λ = 0 and λ = 1",

@@ -15,7 +15,7 @@ class FineTuningParams(MethodParams):
 
 CARD = MethodCard(
     name="fine_tuning",
-    title="Fine-tuning without a teacher",
+    title="Fine-tuning with no soft labels",
     source="Devlin et al., NAACL 2019, arXiv 1810.04805",
     year=2019,
     summary="Cross-entropy on the gold labels: the baseline without distillation.",

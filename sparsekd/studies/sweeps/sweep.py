@@ -201,7 +201,7 @@ def cells(plan: Plan) -> pd.DataFrame:
     """Return one row per student of a study, finished or not, with its place in the grid.
 
     Columns: run, role, method, ranking (see `teacher_kinds.KINDS`), lam (NaN unless scores
-    rank), sparsity (0 for dense, NaN without a teacher), attempt (further attempts at the
+    rank), sparsity (0 for dense, NaN with no soft labels), attempt (further attempts at the
     dense teacher's student count from 1), seed, teacher, scores (run ids, or empty) and
     chosen_from (whether λ and sparsity may be chosen from it).
     """

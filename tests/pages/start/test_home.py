@@ -59,7 +59,7 @@ def test_one_seed_shows_six_models_and_no_verdict(open_page: Open, study: Plan) 
     assert "1 of at least 5 seeds" in app.info[0].value
     assert list(table(app, "parameters")["what"]) == [
         "Teacher",
-        "Student without teacher",
+        "Student with no soft labels",
         "Trial student (dense teacher)",
         "Sparse teacher",
         "Student of the sparse teacher",

@@ -26,7 +26,7 @@ TRYIT = "pages/student/tryit.py"
 TEXT = "the film was not very good"
 ROLES = (
     "Teacher",
-    "Student without teacher",
+    "Student with no soft labels",
     "Trial student (dense teacher)",
     "Sparse teacher",
     "Student of the sparse teacher",

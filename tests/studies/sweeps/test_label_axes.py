@@ -181,7 +181,7 @@ def test_the_words_and_the_table_name_budget_student_and_difference():
     found = label_results.label_study(plans)
     first, second = found.sentences()
     assert first.startswith("100 labels: Student of the dense teacher 0.8")
-    assert "better than no teacher (+0.2" in first
+    assert "better than no soft labels (+0.2" in first
     assert second.startswith("All labels: ")
     assert "inconclusive against" in second
     table = found.table()

@@ -50,7 +50,7 @@ class Conclusion:
 
 
 def methods(students: pd.DataFrame) -> list[str]:
-    """Return the methods of a sweep, without what trains the student that has no teacher."""
+    """Return the methods of a sweep, without what trains the students that no mask concerns."""
     return list(students.loc[~students["ranking"].isin(teacher_kinds.UNMASKED), "method"].unique())
 
 

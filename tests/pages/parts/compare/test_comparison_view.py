@@ -89,7 +89,9 @@ def test_another_baseline_changes_the_differences_and_the_address(
     after = table(app, "difference").set_index("what")["difference"]
     assert app.query_params["against"] == "fine_tuning"
     assert any(caption.value.startswith("Exploratory") for caption in app.caption)
-    assert after["Vanilla distillation"] == pytest.approx(-before["Fine-tuning without a teacher"])
+    assert after["Vanilla distillation"] == pytest.approx(
+        -before["Fine-tuning with no soft labels"]
+    )
 
 
 def test_hiding_some_leaves_the_verdicts_of_the_others(open_page: Open, compared: Plan) -> None:
