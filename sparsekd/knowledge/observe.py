@@ -12,6 +12,7 @@ from transformers import PreTrainedModel
 from sparsekd.data import Batch
 from sparsekd.errors import Incompatible, unknown
 from sparsekd.models import architectures
+from sparsekd.models.devices import full_precision
 from sparsekd.models.gates import cls_only
 
 InternalState = Literal["cls", "hidden", "attention", "scores", "values"]
@@ -51,7 +52,8 @@ def observe(model: PreTrainedModel, batch: Batch, needs: Needs | None = None) ->
     """Run the model on a batch and return the logits and the states that `needs` names.
 
     Attention is computed from hooked query and key projections: the model itself may use fused
-    attention, which returns no probabilities.
+    attention, which returns no probabilities. What is returned is float32; in the bfloat16 of a
+    training the products of queries and keys are too, the layers before them are not.
 
     Raises:
         NotFound: an unknown internal state.
@@ -141,10 +143,11 @@ def _of_heads(
 ) -> dict[str, Layers]:
     scale = architectures.head_size(model.config) ** -0.5 if passed else 1.0
     related = {*needs.get("attention", ()), *needs.get("scores", ())}
-    scores = {
-        layer: (passed["query", layer] @ passed["key", layer].mT).float() * scale
-        for layer in related
-    }
+    with full_precision(mask.device):
+        scores = {
+            layer: passed["query", layer].float() @ passed["key", layer].float().mT * scale
+            for layer in related
+        }
     hidden = ~mask.bool()[:, None, None, :]
     return {
         "attention": {

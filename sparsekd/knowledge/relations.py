@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from sparsekd.errors import Incompatible
+from sparsekd.models.devices import full_precision
 
 
 def every_nth(student: int, teacher: int) -> tuple[int, ...]:
@@ -34,14 +35,17 @@ def state_distance(student: Tensor, teacher: Tensor, mask: Tensor) -> Tensor:
 def flow(first: Tensor, second: Tensor, mask: Tensor) -> Tensor:
     """Return the flow of solution G = XᵀY / n of two layers' states X, Y over n real tokens.
 
+    In float32, also inside the bfloat16 of a training.
+
     Shapes: first, second (B, T, D), mask (B, T) -> (B, D, D).
     Source: Yim et al., CVPR 2017 (flow-of-solution matrix); used by Wang et al., Findings of
     EMNLP 2022, arXiv 2302.00444.
     """
-    real = mask.unsqueeze(-1).to(first.dtype)
+    real = mask.unsqueeze(-1).float()
     # Both sides are masked: padded places may hold anything, even NaN.
-    first, second = (torch.where(real.bool(), each, 0.0) for each in (first, second))
-    return (first.mT @ second) / real.sum(1, keepdim=True)
+    first, second = (torch.where(real.bool(), each.float(), 0.0) for each in (first, second))
+    with full_precision(first.device):
+        return (first.mT @ second) / real.sum(1, keepdim=True)
 
 
 def flow_distance(
@@ -52,4 +56,4 @@ def flow_distance(
     Shapes: each of both pairs (B, T, D), mask (B, T) -> (B,).
     """
     difference = flow(*student, mask) - flow(*teacher, mask)
-    return difference.float().square().mean((1, 2))
+    return difference.square().mean((1, 2))

@@ -9,6 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from sparsekd.models.devices import full_precision
+
 
 def attention_kl(student: Tensor, teacher: Tensor, mask: Tensor) -> Tensor:
     """Return KL(teacher || student) of attention rows, in nats; mean over heads and real queries.
@@ -82,8 +84,13 @@ def paired(student: Tensor, teacher: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _relations(values: Tensor) -> Tensor:
-    """Shapes: (B, H, T, d) -> (B, H, T, T)."""
-    scores: Tensor = values @ values.mT / values.shape[-1] ** 0.5
+    """Return V·Vᵀ/√d in float32, also inside the bfloat16 of a training.
+
+    Shapes: (B, H, T, d) -> (B, H, T, T).
+    """
+    values = values.float()
+    with full_precision(values.device):
+        scores: Tensor = values @ values.mT / values.shape[-1] ** 0.5
     return scores
 
 

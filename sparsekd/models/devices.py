@@ -47,6 +47,11 @@ def synchronise(device: torch.device) -> None:
         torch.mps.synchronize()
 
 
+def full_precision(device: torch.device) -> AbstractContextManager[object]:
+    """Return the context in which tensors keep their own precision, inside that of training too."""
+    return torch.autocast(device.type, enabled=False)
+
+
 def training_precision(device: torch.device) -> AbstractContextManager[object]:
     """Return the context in which training computes: bfloat16 on CUDA, where it is fast."""
     if device.type == "cuda":

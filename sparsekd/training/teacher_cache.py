@@ -12,6 +12,7 @@ from sparsekd.data import Batch, Encoded, packed
 from sparsekd.knowledge.evaluation import eval_mode
 from sparsekd.knowledge.observe import InternalState, Knowledge, Needs, observe, reduced_last_layer
 from sparsekd.models import architectures
+from sparsekd.models.devices import full_precision
 from sparsekd.system import budgets
 
 LayerState = tuple[InternalState, int]
@@ -86,7 +87,7 @@ class TeacherCache:
     @torch.no_grad()
     def _observe(self, batch: Batch) -> Knowledge:
         # Not in the autocast of a training step: as exact as what is cached.
-        with torch.autocast(self.device.type, enabled=False):
+        with full_precision(self.device):
             return observe(self.teacher, batch, self.needs)
 
     def _fill(self, on_progress: Callable[[int, int], None]) -> None:

@@ -107,3 +107,12 @@ def test_heads_of_a_layer_without_any_are_refused(tiny):
     assert seen.attention[1].shape[1] == 2
     with pytest.raises(Incompatible, match="Layer 2 has no heads left"):
         observe(pruned, BATCH, {"attention": (2,)})
+
+
+def test_scores_are_in_float32_inside_the_bfloat16_of_a_training(tiny):
+    batch = tiny_data(3).batch(range(3))
+    with torch.autocast("cpu", torch.bfloat16):
+        scores = observe(tiny(), batch, {"scores": (2,)}).scores[2]
+    products = scores * 8**0.5  # heads of size 8
+    in_bfloat16 = torch.isclose(products, products.bfloat16().float(), rtol=1e-5, atol=0)
+    assert in_bfloat16.float().mean() < 0.1

@@ -80,3 +80,16 @@ def test_equal_flows_and_states_are_at_distance_zero():
     first, second = states(), states()
     assert flow_distance((first, second), (first, second), MASK).tolist() == [0.0, 0.0]
     assert state_distance(first, first, MASK).tolist() == [0.0, 0.0]
+
+
+def test_a_flow_is_in_float32_inside_the_bfloat16_of_a_training():
+    drawn = torch.Generator().manual_seed(0)
+    first, second = (torch.randn(2, 5, 3, generator=drawn) for _ in range(2))
+    mask = torch.tensor([[1, 1, 1, 1, 1], [1, 1, 1, 0, 0]])
+    by_hand = [
+        a[:n].double().T @ b[:n].double() / n for a, b, n in zip(first, second, (5, 3), strict=True)
+    ]
+    with torch.autocast("cpu", torch.bfloat16):
+        assert (first @ first.mT).dtype == torch.bfloat16
+        found = flow(first, second, mask)
+    torch.testing.assert_close(found, torch.stack(by_hand).float(), rtol=1e-5, atol=1e-6)

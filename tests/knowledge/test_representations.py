@@ -156,3 +156,16 @@ def test_heads_are_paired_one_to_one_or_averaged():
     one, other = paired(two, three)
     torch.testing.assert_close(one[:, 0], two.mean(1))
     torch.testing.assert_close(other[:, 0], three.mean(1))
+
+
+def test_value_relations_are_in_float32_inside_the_bfloat16_of_a_training():
+    student, teacher = (
+        torch.randn(1, 2, 4, 8, generator=torch.Generator().manual_seed(n)) for n in (0, 1)
+    )
+    known, target = (
+        torch.softmax(v.double() @ v.double().mT / math.sqrt(8), -1) for v in (student, teacher)
+    )
+    by_hand = (target * (target / known).log()).sum(-1).mean()
+    with torch.autocast("cpu", torch.bfloat16):
+        found = value_relation_kl(student, teacher, torch.ones(1, 4, dtype=torch.int64))
+    assert found.item() == pytest.approx(by_hand.item(), rel=1e-5)
