@@ -162,10 +162,10 @@ def _metric(
     card: TaskCard,
     found: list[Answers],
     role: str,
-    measure: Callable[[Array, Array], float],
+    measure: Callable[[Array, Array, int], float],
 ) -> pd.Series:
     values = {
-        one.seed: measure(one.outputs[1], metrics.predictions(card, one.outputs[0]))
+        one.seed: measure(one.outputs[1], metrics.predictions(card, one.outputs[0]), card.classes)
         for one in found
         if one.role == role
     }

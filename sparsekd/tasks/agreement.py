@@ -69,7 +69,7 @@ def agreement(card: TaskCard, teacher: Array, student: Array, labels: Array) -> 
     """
     values = {"divergence": float(divergences(card, teacher, student).mean())}
     if card.regression:
-        correlation = metrics.METRICS["pearson"].function(teacher[:, 0], student[:, 0])
+        correlation = metrics.METRICS["pearson"].function(teacher[:, 0], student[:, 0], 1)
         return {"agreement": correlation, "independent": float("nan")} | values
     return {
         "agreement": float(same(card, teacher, student).mean()),

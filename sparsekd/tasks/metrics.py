@@ -21,12 +21,15 @@ Array = NDArray[Any]
 
 @dataclass(frozen=True)
 class Metric:
-    """A measure of predictions' quality for some kinds of label; higher is better, 1 is perfect."""
+    """A measure of predictions' quality for some kinds of label; higher is better, 1 is perfect.
+
+    `function` takes labels, predictions and C, the card's number of classes.
+    """
 
     name: str
     title: str
     kinds: tuple[Kind, ...]
-    function: Callable[[Array, Array], float]
+    function: Callable[[Array, Array, int], float]
     lowest: float = 0.0
 
 
@@ -36,34 +39,39 @@ def _sklearn(name: str) -> Callable[..., float]:
     return function
 
 
-def _accuracy(labels: Array, predictions: Array) -> float:
+def _accuracy(labels: Array, predictions: Array, classes: int) -> float:
     """Compute the share of right predictions; with several labels, all of them must be right."""
     return float(_sklearn("accuracy_score")(labels, predictions))
 
 
-def _mcc(labels: Array, predictions: Array) -> float:
+def _mcc(labels: Array, predictions: Array, classes: int) -> float:
     """Compute Matthews correlation; 0 if all predictions, or all labels, are of one class."""
     return float(_sklearn("matthews_corrcoef")(labels, predictions))
 
 
-def _f1(labels: Array, predictions: Array) -> float:
-    """Compute F1 of class 1 for two classes, otherwise the mean F1 of all classes."""
-    two = max(labels.max(), predictions.max()) <= 1
-    average = "binary" if two else "macro"
+def _f1(labels: Array, predictions: Array, classes: int) -> float:
+    """Compute F1 of class 1 for a task of two classes, otherwise the macro F1.
+
+    The task decides, not the classes that occur: examples of two classes of three have a macro F1.
+    """
+    average = "binary" if classes == 2 else "macro"
     return float(_sklearn("f1_score")(labels, predictions, average=average, zero_division=0.0))
 
 
-def _macro_f1(labels: Array, predictions: Array) -> float:
-    """Compute the mean F1 of all classes or labels, each of the same weight."""
+def _macro_f1(labels: Array, predictions: Array, classes: int) -> float:
+    """Compute the mean F1, each class or label of the same weight.
+
+    A class that is neither a label nor a prediction has no F1 and is left out.
+    """
     return float(_sklearn("f1_score")(labels, predictions, average="macro", zero_division=0.0))
 
 
-def _micro_f1(labels: Array, predictions: Array) -> float:
+def _micro_f1(labels: Array, predictions: Array, classes: int) -> float:
     """Compute F1 over all decisions, one for each example and label."""
     return float(_sklearn("f1_score")(labels, predictions, average="micro", zero_division=0.0))
 
 
-def _balanced_accuracy(labels: Array, predictions: Array) -> float:
+def _balanced_accuracy(labels: Array, predictions: Array, classes: int) -> float:
     """Compute the mean recall of the classes that occur, each of the same weight."""
     there = np.unique(labels)
     return float(_sklearn("recall_score")(labels, predictions, labels=there, average="macro"))
@@ -72,7 +80,7 @@ def _balanced_accuracy(labels: Array, predictions: Array) -> float:
 def _correlation(name: str) -> Callable[..., float]:
     """Return a correlation of scipy, 0 where it is undefined because one side is constant."""
 
-    def value(labels: Array, predictions: Array) -> float:
+    def value(labels: Array, predictions: Array, classes: int) -> float:
         if len(labels) < 2 or np.ptp(labels) == 0 or np.ptp(predictions) == 0:
             return 0.0
         return float(getattr(scipy.stats, name)(labels, predictions)[0])
@@ -165,5 +173,7 @@ def evaluate(card: TaskCard, logits: Array, labels: Array) -> dict[str, float]:
             "Training has diverged: lower the learning rate.",
         )
     predicted = predictions(card, logits)
-    scores = {name: METRICS[name].function(labels, predicted) for name in card.metrics}
+    scores = {
+        name: METRICS[name].function(labels, predicted, card.classes) for name in card.metrics
+    }
     return scores | {"loss": loss(card, logits, labels)}

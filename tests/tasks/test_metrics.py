@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from sklearn.metrics import f1_score
 
 from sparsekd.errors import BadInput, Incompatible
 from sparsekd.tasks import TaskCard, find
@@ -32,20 +33,47 @@ def test_accuracy_f1_and_mcc_follow_the_confusion_table():
 def test_f1_of_three_classes_is_the_mean_over_classes():
     labels, answers = np.array([0, 0, 1, 2]), np.array([0, 1, 1, 1])
     # Class 0: P 1, R 1/2; class 1: P 1/3, R 1; class 2: nothing found.
-    assert METRICS["f1"].function(labels, answers) == pytest.approx((2 / 3 + 1 / 2 + 0) / 3)
+    assert METRICS["f1"].function(labels, answers, 3) == pytest.approx((2 / 3 + 1 / 2 + 0) / 3)
+
+
+def test_the_task_decides_which_f1_it_is_not_the_classes_that_occur():
+    labels, answers = np.array([0, 0, 1, 1, 1]), np.array([0, 1, 1, 1, 0])
+    # Class 0: P 1/2, R 1/2; class 1: P 2/3, R 2/3.
+    assert METRICS["f1"].function(labels, answers, 2) == pytest.approx(2 / 3)
+    assert METRICS["f1"].function(labels, answers, 3) == pytest.approx((1 / 2 + 2 / 3) / 2)
+    only_negatives = np.zeros(4, int)
+    assert METRICS["f1"].function(only_negatives, only_negatives, 2) == 0.0
+    assert METRICS["f1"].function(only_negatives, only_negatives, 3) == 1.0
+
+
+@pytest.mark.parametrize("classes", [2, 3, 4])
+def test_f1_is_scikit_learns_whatever_classes_a_draw_of_examples_holds(classes):
+    rng = np.random.default_rng(classes)
+    card = replace(TWO, labels=tuple("abcd"[:classes]), metrics=("f1",))
+    for present in range(1, classes + 1):
+        labels, answers = rng.integers(0, present, (2, 12))
+        wanted = f1_score(
+            labels,
+            answers,
+            labels=[1] if classes == 2 else list(range(classes)),
+            average="macro",
+            zero_division=np.nan if classes > 2 else 0.0,
+        )
+        logits = np.eye(classes)[answers]
+        assert evaluate(card, logits, labels)["f1"] == pytest.approx(wanted)
 
 
 def test_rare_classes_weigh_as_much_as_common_ones():
     labels = np.array([0] * 8 + [1, 1])
     answers = np.array([0] * 8 + [0, 1])
     # Class 0: P 8/9, R 1; class 1: P 1, R 1/2.
-    assert METRICS["macro_f1"].function(labels, answers) == pytest.approx((16 / 17 + 2 / 3) / 2)
-    assert METRICS["balanced_accuracy"].function(labels, answers) == pytest.approx(0.75)
+    assert METRICS["macro_f1"].function(labels, answers, 2) == pytest.approx((16 / 17 + 2 / 3) / 2)
+    assert METRICS["balanced_accuracy"].function(labels, answers, 3) == pytest.approx(0.75)
 
 
 def test_balanced_accuracy_leaves_out_classes_without_examples_and_warns_of_nothing(recwarn):
     labels, answers = np.array([0, 0, 1]), np.array([0, 2, 1])
-    assert METRICS["balanced_accuracy"].function(labels, answers) == pytest.approx(0.75)
+    assert METRICS["balanced_accuracy"].function(labels, answers, 3) == pytest.approx(0.75)
     assert not recwarn.list
 
 
