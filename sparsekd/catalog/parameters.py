@@ -83,6 +83,16 @@ class MethodParams(Params):
         """Return the number of passes over the selection split that rewards take."""
         return 0
 
+    @property
+    def decisions(self) -> int:
+        """Return the number of rewarded decisions that a selector is trained on."""
+        return 0
+
+    @property
+    def random_decisions(self) -> int:
+        """Return how many of the `decisions` are random exploration."""
+        return 0
+
 
 class TrainParams(Params):
     """Parameters of a training.

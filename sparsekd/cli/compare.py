@@ -30,6 +30,7 @@ from sparsekd.runs.records import Plan, Recipe
 from sparsekd.studies import recipes, results, training_cost
 from sparsekd.studies.comparisons import comparison, comparison_results, comparison_spec, variants
 from sparsekd.studies.comparisons.comparison_spec import ComparisonSpec
+from sparsekd.studies.launch import plan_launch, variant_costs
 from sparsekd.studies.model_answers import ModelAnswers
 from sparsekd.tasks import TaskCard
 from sparsekd.tasks.demo import DEMO_CHECKPOINTS
@@ -111,6 +112,7 @@ def compare(request: CompareRequest) -> None:
     check_answers(comparing.references, card, comparing.train)
     plan = comparison.plan(comparing)
     note(f"Comparison {plan.id}: {plan.title}, {len(plan.steps)} runs")
+    _note_costs(plan, card, comparing)
     note(training_cost.memory((step.recipe for step in plan.steps), request.device))
     jobs.submit_plan(plan, request.device)
     wait_for(plan.steps, keep_going=True)
@@ -119,6 +121,15 @@ def compare(request: CompareRequest) -> None:
     if missing:
         names = ", ".join(dict.fromkeys(entry["method"] for entry in missing))
         raise SparseKDError(f"Not finished: {names}. {missing[0]['reason']}")
+
+
+def _note_costs(plan: Plan, card: TaskCard, comparing: ComparisonSpec) -> None:
+    """Print what starts and what each variant costs for one seed, before it starts."""
+    examples = training_cost.training_examples(card, None)
+    one = training_cost.training_cost(examples, comparing.train)
+    costs = variant_costs(plan, one.steps if one else None).dropna(axis="columns", how="all")
+    note(f"{plan_launch(plan).what}. For each seed:")
+    note(table_text(costs, "{:g}"))
 
 
 def _default_teachers(card: TaskCard) -> tuple[str, ...]:

@@ -169,7 +169,9 @@ def log_event(context: StageContext, event: TrainingEvent) -> None:
 def _facts(result: TrainingResult, job: TrainingJob) -> dict[str, Any]:
     examples = len(job.data)
     gold = int(job.data.labelled.sum())
-    return {
+    params = job.method.params
+    decided = {"decisions": params.decisions, "random_decisions": params.random_decisions}
+    return (decided if params.decisions else {}) | {
         "best_epoch": result.best_epoch + 1,
         "epochs": len(result.history),
         "steps": result.steps,

@@ -8,7 +8,12 @@ import pandas as pd
 from sparsekd.runs import store
 from sparsekd.runs.records import Plan, Recipe
 from sparsekd.studies import roles
-from sparsekd.studies.training_cost import reward_passes, training_episodes
+from sparsekd.studies.training_cost import (
+    decided_in_words,
+    decisions,
+    reward_passes,
+    training_episodes,
+)
 from sparsekd.system.wording import counted
 
 
@@ -32,7 +37,8 @@ def students_launch(recipes: Iterable[Recipe]) -> Launch:
     if episodes:
         what += (
             f", each after {counted(episodes, 'training episode')} of the same length with "
-            f"{passes} reward passes over the selection split: {trainings} trainings"
+            f"{passes} reward passes over the selection split ({decided_in_words(students[0])}): "
+            f"{trainings} trainings"
         )
     return Launch(what, trainings)
 
@@ -70,6 +76,7 @@ def variant_costs(plan: Plan, steps: int | None) -> pd.DataFrame:
         extra = training_episodes(step.recipe) + sum(
             recipe.stage == "distil" for recipe in _prerequisites(step.recipe, recipes)
         )
+        made, random = decisions(step.recipe)
         rows.append(
             {
                 "method": roles.title(step.role),
@@ -77,6 +84,8 @@ def variant_costs(plan: Plan, steps: int | None) -> pd.DataFrame:
                 "extra steps": None if steps is None else extra * steps,
                 "extra trainings": extra,
                 "reward passes": reward_passes(step.recipe),
+                "decisions": made,
+                "random decisions": random,
             }
         )
     return pd.DataFrame(rows)

@@ -57,6 +57,17 @@ def reward_passes(recipe: Recipe) -> int:
     return _method(recipe).reward_passes
 
 
+def decisions(recipe: Recipe) -> tuple[int, int]:
+    """Return the rewarded decisions that a selector is trained on, and how many are random."""
+    return _method(recipe).decisions, _method(recipe).random_decisions
+
+
+def decided_in_words(recipe: Recipe) -> str:
+    """Return the decisions of a selector in words; empty for a method without one."""
+    count, random = decisions(recipe)
+    return f"{counted(count, 'decision')}, {random} of them random" if count else ""
+
+
 def _method(recipe: Recipe) -> MethodParams:
     return COMPARED[recipe.method].params.of(recipe.params["method"])
 

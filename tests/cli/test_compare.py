@@ -91,6 +91,11 @@ def test_one_that_fails_leaves_the_others_and_is_told(place: Path, compared: dic
     assert [row["method"] for row in found["rows"]] == ["vanilla"]
     assert found["unfinished"][0]["method"] == "knowledge_selection"
     assert "999 phases do not fit" in found["unfinished"][0]["reason"]
+    header, selection = [
+        line for line in said.splitlines() if "decisions" in line or "3996" in line
+    ]
+    assert header.split()[-2:] == ["random", "decisions"]
+    assert selection.split()[-3:] == [str(4 * 1000), str(4 * 999), str(2 * 999)]
     assert said.strip().splitlines()[-1].startswith("Not finished: knowledge_selection")
 
 

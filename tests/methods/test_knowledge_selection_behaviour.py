@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import torch
 
+from sparsekd.catalog.methods import variants
 from sparsekd.catalog.methods.fine_tuning import FineTuningParams
 from sparsekd.catalog.methods.knowledge_selection import KnowledgeSelectionParams
 from sparsekd.catalog.parameters import TrainParams
@@ -50,7 +51,7 @@ def perturbed(model, seed):
 
 def test_a_kind_replaced_by_noise_gets_less_weight_than_every_other(tiny):
     teacher, logged = trained_teacher(tiny), []
-    values = {"episodes": 10, "explorations": 7, "phases": 8}
+    values = dict(variants()["knowledge_selection:80_decisions"].values)
     job = TrainingJob(
         perturbed(teacher, seed=0),
         NoisyResponse(KnowledgeSelectionParams.of(values)),

@@ -30,6 +30,7 @@ def test_training_episodes_count_as_trainings() -> None:
     assert launch.trainings == 4
     assert "3 training episodes" in launch.what
     assert f"{3 * (5 + 1)} reward passes" in launch.what
+    assert "15 decisions, 10 of them random" in launch.what
 
 
 def test_only_missing_runs_of_a_plan_are_launched(home: Path) -> None:

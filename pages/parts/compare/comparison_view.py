@@ -164,5 +164,15 @@ def _columns(found: StudyMetric) -> dict[str, ColumnConfig]:
             width=120,
             help="Passes over the selection split that the method needed.",
         ),
+        "decisions": number(
+            "Decisions",
+            format="%d",
+            width=80,
+            help="Rewarded decisions that the method's selector was trained on: few decide little. "
+            "A verdict on a method of 28 decisions says little about one of 80.",
+        ),
+        "random_decisions": number(
+            "Random", format="%d", width=70, help="Decisions that were random exploration."
+        ),
         "seeds": number("Seeds", format="%d", width=60),
     }

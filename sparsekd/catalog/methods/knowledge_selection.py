@@ -94,6 +94,16 @@ class KnowledgeSelectionParams(MethodParams):
         """Return the reward passes: one before the phases of each episode, one after each phase."""
         return self.training_episodes * (self.phases + 1)
 
+    @property
+    def decisions(self) -> int:
+        """Return the phases of all training episodes: each has one action and one reward."""
+        return self.training_episodes * self.phases
+
+    @property
+    def random_decisions(self) -> int:
+        """Return the phases of the episodes with random actions."""
+        return min(self.explorations, self.training_episodes) * self.phases
+
 
 CARD = MethodCard(
     name="knowledge_selection",
@@ -108,6 +118,9 @@ CARD = MethodCard(
     divides=True,
     reads={"hidden": "each"},
     variants={
+        "80_decisions": Variant(
+            "Knowledge selection, 80 decisions", {"episodes": 10, "explorations": 7, "phases": 8}
+        ),
         "hard": Variant("Knowledge selection, each kind on or off", {"action": "hard"}),
         "uniform": Variant("Knowledge selection, equal weights", {"choose": "uniform"}),
         "random_soft": Variant("Knowledge selection, random weights", {"choose": "random"}),

@@ -6,10 +6,13 @@ import pandas as pd
 
 from sparsekd.runs import store
 from sparsekd.runs.records import Plan, Run, Step
-from sparsekd.studies import results, roles, verdict
+from sparsekd.studies import results, roles, training_cost, verdict
 
 BASELINES = ("vanilla", "fine_tuning")
-COSTS = ["steps", "extra_steps", "tries", "seconds", "extra_seconds", "held_out_passes"]
+COSTS = [
+    *("steps", "extra_steps", "tries", "seconds", "extra_seconds", "held_out_passes"),
+    *("decisions", "random_decisions"),
+]
 
 
 def rows(plan: Plan) -> list[dict[str, Any]]:
@@ -17,7 +20,8 @@ def rows(plan: Plan) -> list[dict[str, Any]]:
 
     `steps` are the student's own optimiser steps, `extra_steps` those of its training episodes
     and of the students that it needs (a trial student, an assistant), `extra_seconds` likewise.
-    The cost of teachers that all variants share is not in them.
+    The cost of teachers that all variants share is not in them. `decisions` are the rewarded ones
+    that its selector was trained on.
     """
     runs = store.get_many(step.recipe.run_id for step in plan.steps)
     part = {step.recipe.run_id: step.role for step in plan.steps}
@@ -51,6 +55,7 @@ def spent(run: Run, runs: dict[str, Run]) -> dict[str, Any]:
     facts = run.outcome.facts
     needed = [runs[name] for name in _needed(run, runs)]
     students = [other.outcome for other in needed if other.recipe.stage == "distil"]
+    decided, random = training_cost.decisions(run.recipe)
     return {
         "steps": facts.get("steps", 0),
         "extra_steps": sum(each.episode_steps for each in (run.outcome, *students))
@@ -59,6 +64,8 @@ def spent(run: Run, runs: dict[str, Run]) -> dict[str, Any]:
         "seconds": round(run.seconds, 3),
         "extra_seconds": round(sum(other.seconds for other in needed), 3),
         "held_out_passes": facts.get("held_out_passes", 0),
+        "decisions": decided,
+        "random_decisions": random,
         "parameters": facts.get("parameters", 0),
     }
 

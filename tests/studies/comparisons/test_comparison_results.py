@@ -85,6 +85,17 @@ def test_a_masked_teacher_costs_no_step_and_training_episodes_do():
     assert {row["tries"] for row in found.values()} == {1}
 
 
+def test_the_decisions_of_a_selector_stand_beside_its_result():
+    found = cost("vanilla", "knowledge_selection", "knowledge_selection:80_decisions")
+    counts = {name: (row["decisions"], row["random_decisions"]) for name, row in found.items()}
+    assert counts == {
+        "vanilla": (0, 0),
+        # 4 episodes of 7 phases, 2 of them at random; 10 of 8, 7 of them at random
+        "knowledge_selection": (28, 14),
+        "knowledge_selection:80_decisions": (80, 56),
+    }
+
+
 def test_costs_are_means_over_seeds():
     plan = finish(comparison.plan(asked("vanilla", "knowledge_selection", seeds=(0, 1))))
     found = comparison_results.costs(plan).set_index("role")

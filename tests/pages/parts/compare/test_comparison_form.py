@@ -62,6 +62,7 @@ def test_the_cost_is_known_before_the_launch(open_page: Open, study: Plan) -> No
     selection = costs.loc[roles.title("knowledge_selection")]
     assert (selection["extra trainings"], selection["reward passes"]) == (3, 3 * (5 + 1))
     assert selection["extra steps"] == 3 * selection["steps"]
+    assert (selection["decisions"], selection["random decisions"]) == (3 * 5, 2 * 5)
 
 
 def test_a_variant_that_does_not_fit_is_refused(open_page: Open, study: Plan) -> None:
