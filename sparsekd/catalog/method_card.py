@@ -11,10 +11,14 @@ State = Literal["attention", "hidden", "cls", "values"]
 
 @dataclass(frozen=True)
 class Variant:
-    """A method with some parameters changed: a published variant, or a control."""
+    """A method with some parameters changed: a published variant, or a control.
+
+    `start` are parameters of the student that differ, where its initial weights make the variant.
+    """
 
     title: str
     values: Mapping[str, Any]
+    start: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

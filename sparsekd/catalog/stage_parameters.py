@@ -17,20 +17,30 @@ else:
     DataRanking = Literal[rankings.names("data")]
 
 
+OF_TEACHER = ("bottom", "every", "top")
+"""Choices of a student that is made of layers of its fine-tuned teacher."""
+LAYERED = (*OF_TEACHER, "pretrained", "random")
+"""Choices of a student whose number of layers is given."""
+
+
 class StudentParams(Params):
     """Parameters of a student's initialisation.
 
     Source: Yang, Zhang, Song, EMNLP 2022, arXiv 2210.03923 (layer-dropped, parameter-pruned).
     """
 
-    choice: Literal["bottom", "every", "top", "pruned", "checkpoint", "random"] = Field(
-        "bottom",
-        description="Initial weights: the teacher's bottom, every m-th or top layers; the teacher "
-        "pruned by expressiveness; another checkpoint; random, of the same architecture.",
+    choice: Literal["bottom", "every", "top", "pretrained", "pruned", "checkpoint", "random"] = (
+        Field(
+            "bottom",
+            description="Initial weights: the fine-tuned teacher's bottom, every m-th or top "
+            "layers (every: those that methods of inner layers match it with); pretrained: the "
+            "bottom layers of the checkpoint that the teacher was fine-tuned from, with a new "
+            "classifier (a demo teacher is trained from scratch: its checkpoint is random "
+            "weights); the teacher pruned by expressiveness; another checkpoint; random, of the "
+            "same architecture.",
+        )
     )
-    layers: int = Field(
-        4, ge=1, le=96, description="Number of layers (bottom, every, top and random)."
-    )
+    layers: int = Field(4, ge=1, le=96, description=f"Number of layers ({', '.join(LAYERED)}).")
     sparsity: float = Field(
         0.7, ge=0, lt=1, description="Share of heads and neurons removed (pruned)."
     )

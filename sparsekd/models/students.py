@@ -33,13 +33,15 @@ def initial(
     loaded as it is.
 
     Args:
+        teacher: For `pretrained`, what the teacher was before its fine-tuning.
         mask: The teacher's units to keep, chosen by expressiveness alone (`pruned` only).
 
     Raises:
         Incompatible: deeper than the teacher.
         BadInput: a mask is missing.
 
-    Source: Yang, Zhang, Song, EMNLP 2022, arXiv 2210.03923 (bottom, pruned); the rest is ours.
+    Source: Yang, Zhang, Song, EMNLP 2022, arXiv 2210.03923 (bottom, pruned); Sun et al.,
+    EMNLP 2019, arXiv 1908.09355 (pretrained); the rest is ours.
     """
     if params.choice == "pruned":
         return _pruned(teacher, mask)
@@ -52,8 +54,9 @@ def initial(
 def chosen_layers(choice: str, layers: int, depth: int) -> list[int]:
     """Return the teacher's layers (0 = bottom) that make the student.
 
-    `bottom` and `top` are contiguous; `every` spreads them evenly with the top layer among them:
-    1-based, layer k is teacher layer ⌊k · depth / layers⌋ (3 of 12: 4, 8, 12).
+    `bottom`, also that of a pretrained checkpoint, and `top` are contiguous; `every` spreads them
+    evenly with the top layer among them: 1-based, layer k is teacher layer ⌊k · depth / layers⌋
+    (3 of 12: 4, 8, 12).
 
     Raises:
         Incompatible: more layers than the teacher has.
@@ -66,6 +69,7 @@ def chosen_layers(choice: str, layers: int, depth: int) -> list[int]:
         )
     picks = {
         "bottom": list(range(layers)),
+        "pretrained": list(range(layers)),
         "top": list(range(depth - layers, depth)),
         "every": [number * depth // layers - 1 for number in range(1, layers + 1)],
     }

@@ -157,6 +157,25 @@ def origin(reference: str) -> str:
     return reference
 
 
+def pretrained(reference: str) -> str:
+    """Return the checkpoint that the model behind a reference was fine-tuned from.
+
+    Raises:
+        BadInput: it was fine-tuned elsewhere, so that its checkpoint is not known.
+    """
+    known = reference
+    while ":" not in known:
+        inputs = store.get(known).recipe.inputs
+        if ":" in inputs.get("checkpoint", ""):
+            return inputs["checkpoint"]
+        known = inputs.get("checkpoint") or inputs.get("init") or inputs["teacher"]
+    raise BadInput(
+        f"{known.split('#')[0]} was fine-tuned elsewhere: the pre-trained checkpoint behind it is "
+        "not known.",
+        "Name one of the student's size: --student-choice checkpoint --student-checkpoint FOLDER.",
+    )
+
+
 def folder(reference: str) -> Path:
     """Return the folder of the model behind a reference.
 

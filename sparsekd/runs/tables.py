@@ -7,6 +7,7 @@ import pandas as pd
 from sparsekd.catalog import rankings
 from sparsekd.catalog.methods import METHODS, trained_as
 from sparsekd.catalog.methods import title as title_of
+from sparsekd.catalog.stage_parameters import LAYERED, OF_TEACHER
 from sparsekd.errors import NotFound
 from sparsekd.runs import store
 from sparsekd.runs.records import Recipe, Run, State
@@ -37,7 +38,7 @@ def title(recipe: Recipe) -> str:
             source = recipe.inputs["teacher"].split("#")[0]
             words = [f"Student of {source}", student["choice"], size]
             if recipe.method == "fine_tuning":
-                words[0] = "Student with no soft labels"
+                words[0] = f"Student with {_untaught(student['choice'])}"
             elif (name := trained_as(recipe.method, params["method"])) != METHODS["vanilla"].title:
                 words.insert(0, name)
             words += [f"seed {recipe.seed}", f"attempt {recipe.attempt}" if recipe.attempt else ""]
@@ -57,6 +58,11 @@ def title(recipe: Recipe) -> str:
             return _about_one_model(recipe)
 
 
+def _untaught(choice: str) -> str:
+    """Return what a student of gold labels alone does without, by its initial weights."""
+    return "no soft labels" if choice in (*OF_TEACHER, "pruned") else "no teacher at all"
+
+
 def _about_one_model(recipe: Recipe) -> str:
     params = recipe.params
     model = (recipe.inputs.get("teacher") or recipe.inputs["model"]).split("#")[0]
@@ -69,9 +75,6 @@ def _about_one_model(recipe: Recipe) -> str:
             return f"{model} as {recipe.variant}"
         case _:
             return f"Speed of {model} on {params['device']}"
-
-
-LAYERED = {"bottom", "every", "top", "random"}
 
 
 def runs_table(runs: Iterable[Run]) -> pd.DataFrame:

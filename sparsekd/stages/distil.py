@@ -12,6 +12,7 @@ from sparsekd.errors import BadInput, Incompatible, SparseKDError
 from sparsekd.knowledge import scores
 from sparsekd.knowledge.gradients import PassOptions
 from sparsekd.models import students
+from sparsekd.models.classifiers import fit_classifier
 from sparsekd.models.devices import move
 from sparsekd.runs import references
 from sparsekd.runs.records import Outcome, Recipe
@@ -116,6 +117,14 @@ def _checkpoint(recipe: Recipe, card: TaskCard) -> inputs.Loaded:
     return inputs.load_pretrained(references.model(name), card, recipe.random_seed)
 
 
+def _pretrained(recipe: Recipe, card: TaskCard) -> PreTrainedModel:
+    """Load what the teacher was fine-tuned from, with a classifier drawn with the run's seed."""
+    checkpoint = references.pretrained(recipe.inputs["init"])
+    model, _ = inputs.load_pretrained(checkpoint, card, recipe.random_seed)
+    fit_classifier(model, card.labels, card.kind, recipe.random_seed, fresh=True)
+    return model
+
+
 def _initial_student(
     context: StageContext, card: TaskCard, source: inputs.Loaded
 ) -> PreTrainedModel:
@@ -123,6 +132,8 @@ def _initial_student(
     params = StudentParams.of(recipe.params["student"])
     if params.choice == "checkpoint":
         return _checkpoint(recipe, card)[0]
+    if params.choice == "pretrained":
+        teacher = _pretrained(recipe, card)
     mask = None
     if params.choice == "pruned":
         mask = _expressiveness_mask(context, card, teacher, tokenizer, params.sparsity)

@@ -8,7 +8,7 @@ from sparsekd.catalog.baselines import BASELINES
 from sparsekd.catalog.methods import find
 from sparsekd.catalog.methods.vanilla import VanillaParams
 from sparsekd.catalog.parameters import TrainParams
-from sparsekd.catalog.stage_parameters import MaskParams, ScoreParams
+from sparsekd.catalog.stage_parameters import LAYERED, MaskParams, ScoreParams
 from sparsekd.errors import BadInput
 from sparsekd.runs import answer_files, references, store
 from sparsekd.runs.depth import depth
@@ -61,7 +61,8 @@ def _study(plan: Plan) -> list[str]:
 
 def _comparison(plan: Plan) -> list[str]:
     names, first = comparison_results.variants(plan), _first_recipes(plan)
-    student = next((first[name] for name in names if name not in BASELINES), None)
+    usual = (name for name in names if name not in BASELINES and not parse(name).start)
+    student = next((first[name] for name in usual), None)
     if student is None:
         raise BadInput("A comparison of baselines alone has no student.", "Add a method.")
     origin = references.origin(first["teacher"].inputs["checkpoint"])
@@ -251,6 +252,6 @@ def _assistant(first: Mapping[str, Recipe], student: Recipe) -> list[str]:
 
 def _half_way(first: Mapping[str, Recipe], student: Recipe) -> int | None:
     teacher, shape = depth(first["teacher"]), student.params["student"]
-    if teacher is None or shape["choice"] not in comparison_spec.LAYERED:
+    if teacher is None or shape["choice"] not in LAYERED:
         return None
     return int(teacher + shape["layers"]) // 2

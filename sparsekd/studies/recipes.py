@@ -8,6 +8,7 @@ from sparsekd.catalog.method_card import MethodCard
 from sparsekd.catalog.methods import find
 from sparsekd.catalog.parameters import MethodParams, TrainParams
 from sparsekd.catalog.stage_parameters import (
+    OF_TEACHER,
     AblateParams,
     AttributeParams,
     ExportParams,
@@ -17,8 +18,8 @@ from sparsekd.catalog.stage_parameters import (
     ScoreParams,
     StudentParams,
 )
-from sparsekd.errors import BadInput
-from sparsekd.runs import references
+from sparsekd.errors import BadInput, Incompatible
+from sparsekd.runs import references, store
 from sparsekd.runs.answer_files import is_answers
 from sparsekd.runs.records import Recipe
 from sparsekd.tasks.demo import DEMO_CHECKPOINTS, DEMO_STUDENT, DEMO_TEACHERS
@@ -49,7 +50,8 @@ def distil(
 
     Raises:
         BadInput: too few or too many teachers for the method, or one of them twice; answers for a
-            method that reads layers, or nothing for a student of answers to start from.
+            method that reads layers, or nothing for a student of answers to start from; a teacher
+            whose pre-trained checkpoint is not known, for a student that starts from that.
     """
     check_teachers(find(method), [teacher, *others])
     if method_params.answer_control == "untrained" and is_answers(teacher):
@@ -59,6 +61,7 @@ def distil(
         )
     if not init:
         init = start_of([teacher, *others], student) if is_answers(teacher) else teacher
+    check_start(student, init)
     params = {
         "train": train.values(),
         "method": method_params.values(),
@@ -80,6 +83,34 @@ def baseline(
     drawn = {n: values[n] for n in ("train_examples", *TrainParams.later) if n in values}
     params = {"train": drawn, "method": method_params.values()}
     return Recipe("baseline", task, name, {}, params, seed)
+
+
+def check_start(student: StudentParams, init: str) -> None:
+    """Check that the pre-trained checkpoint of a student that starts from it is known.
+
+    That of a teacher that is only planned is.
+
+    Raises:
+        BadInput: it is not; see `references.pretrained`.
+    """
+    if student.choice == "pretrained" and (":" in init or store.get_many([init])):
+        references.pretrained(init)
+
+
+def started(student: StudentParams, start: Mapping[str, Any]) -> StudentParams:
+    """Return the student with the initial weights of a variant, where it has its own.
+
+    Raises:
+        Incompatible: the student is not made of its teacher's layers: then nothing tells the two
+            apart.
+    """
+    if start and student.choice not in OF_TEACHER:
+        raise Incompatible(
+            f"No teacher at all: the student (initial weights: {student.choice}) is not made of "
+            "its teacher's layers, so it has no counterpart in the pre-trained checkpoint.",
+            f"Leave this control out, or set --student-choice to {', '.join(OF_TEACHER)}.",
+        )
+    return student.changed(dict(start))
 
 
 def check_teachers(card: MethodCard, teachers: Sequence[str]) -> None:

@@ -11,6 +11,7 @@ ENDS = {"λ = 0": 0.0, "λ = 1": 1.0}
 SHARED = ("dense", *(name for name in rankings.CONTROLS if rankings.find(name).shared))
 """Kinds of one teacher for all seeds."""
 ANSWER_CONTROLS = {
+    "no_teacher": "no teacher at all",
     "labelled_texts": "the answers for labelled texts alone",
     "pseudo_labels": "hard pseudo-labels",
     "label_smoothing": "label smoothing",
@@ -18,7 +19,7 @@ ANSWER_CONTROLS = {
     "untrained": "an untrained teacher",
     "tfidf": "TF-IDF and logistic regression",
 }
-"""Controls by the name of vanilla's variant or of a baseline: what is in place of the answers."""
+"""Controls by the name of a variant or of a baseline: what is in place of the answers."""
 UNMASKED = ("none", *ANSWER_CONTROLS)
 """Kinds that are the same for every method of a study."""
 KINDS = ("scores", "dense", *rankings.CONTROLS, *UNMASKED, *ENDS)

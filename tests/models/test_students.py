@@ -28,6 +28,7 @@ def same(one: Any, other: Any) -> bool:
     ("choice", "layers", "expected"),
     [
         ("bottom", 2, [0, 1]),
+        ("pretrained", 2, [0, 1]),
         ("top", 2, [3, 4]),
         ("every", 2, [1, 4]),
         ("every", 3, [0, 2, 4]),

@@ -7,9 +7,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import torch
+from safetensors.torch import load_file
 
 from sparsekd.__main__ import main
 from sparsekd.catalog import rankings
+from sparsekd.catalog.methods.fine_tuning import FineTuningParams
 from sparsekd.catalog.methods.vanilla import VanillaParams
 from sparsekd.catalog.parameters import TrainParams
 from sparsekd.catalog.stage_parameters import (
@@ -19,6 +22,7 @@ from sparsekd.catalog.stage_parameters import (
     ScoreParams,
     StudentParams,
 )
+from sparsekd.errors import BadInput
 from sparsekd.models import loading
 from sparsekd.runs import downloads, references, store, tables
 from sparsekd.runs.records import Recipe, State
@@ -206,6 +210,7 @@ def test_a_mask_says_what_it_was_made_from_and_nothing_that_did_not_count(
     [
         ({"choice": "top"}, 1),
         ({"choice": "every"}, 1),
+        ({"choice": "pretrained"}, 1),
         ({"choice": "random", "layers": 3}, 3),
         ({"choice": "pruned", "sparsity": 0.5}, 2),
     ],
@@ -226,6 +231,35 @@ def test_a_student_may_start_from_another_checkpoint(names: dict[str, str], tmp_
         for folder in (run.folder / "model", tmp_path / "other")
     ]
     assert run.outcome.facts["parameters"] == sizes[0] == sizes[1]
+
+
+def test_a_pretrained_start_is_the_checkpoints_bottom_with_a_classifier_of_the_runs_seed(
+    names: dict[str, str], shop: Path
+):
+    still = QUICK.changed({"learning_rate": 1e-12, "epochs": 1})
+    shape = StudentParams(choice="pretrained", layers=1)
+    params = (still, FineTuningParams(), shape)
+    made = [
+        done(recipes.distil(names["task"], "fine_tuning", names["teacher"], *params, seed=seed))
+        for seed in (0, 1)
+    ]
+    one, other = (loading.load_saved(run.folder / "model")[0].state_dict() for run in made)
+    first = load_file(shop / "checkpoint" / "model.safetensors")
+    inside = [name for name in one if not name.startswith("classifier")]
+    for name in inside:
+        torch.testing.assert_close(one[name], first[name], rtol=0, atol=1e-7)
+    assert not torch.allclose(one["classifier.weight"], first["classifier.weight"], atol=1e-3)
+    assert not torch.allclose(one["classifier.weight"], other["classifier.weight"], atol=1e-3)
+    title = tables.title(made[0].recipe)
+    assert title.startswith("Student with no teacher at all, pretrained, 1 layers")
+
+
+def test_a_teacher_of_unknown_origin_has_no_pretrained_start(names: dict[str, str], tmp_path: Path):
+    shutil.copytree(store.folder(names["teacher"]) / "model", tmp_path / "bare")
+    bare = references.model(str(tmp_path / "bare"))
+    with pytest.raises(BadInput, match="was fine-tuned elsewhere") as caught:
+        student_of(names["task"], bare, choice="pretrained")
+    assert "--student-choice checkpoint" in caught.value.hint
 
 
 def test_a_student_of_a_pruned_teacher_starts_from_the_dense_one(names: dict[str, str]):

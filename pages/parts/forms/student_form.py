@@ -3,13 +3,10 @@
 import streamlit as st
 
 from pages.parts.forms import fields, model_picker
-from sparsekd.catalog.stage_parameters import StudentParams
+from sparsekd.catalog.stage_parameters import LAYERED, StudentParams
 
 BY_CHOICE = {
-    "bottom": ("layers",),
-    "every": ("layers",),
-    "top": ("layers",),
-    "random": ("layers",),
+    **dict.fromkeys(LAYERED, ("layers",)),
     "pruned": ("sparsity",),
     "checkpoint": ("checkpoint",),
 }

@@ -46,7 +46,7 @@ def title(name: str) -> str:
 def trained_as(name: str, values: Mapping[str, Any]) -> str:
     """Return the title of the variant that parameters make of a method, else of the method."""
     for variant in METHODS[name].variants.values() if name in METHODS else ():
-        if variant.values.items() <= values.items():
+        if not variant.start and variant.values.items() <= values.items():
             return variant.title
     return title(name)
 

@@ -1,6 +1,6 @@
 """Fine-tuning: parameters and card."""
 
-from sparsekd.catalog.method_card import MethodCard
+from sparsekd.catalog.method_card import MethodCard, Variant
 from sparsekd.catalog.parameters import MethodParams
 
 
@@ -18,10 +18,12 @@ CARD = MethodCard(
     title="Fine-tuning with no soft labels",
     source="Devlin et al., NAACL 2019, arXiv 1810.04805",
     year=2019,
-    summary="Cross-entropy on the gold labels: the baseline without distillation.",
+    summary="Cross-entropy on the gold labels: the baseline without distillation. The student "
+    "starts from the teacher's layers all the same, unless its initial weights say otherwise.",
     params=FineTuningParams,
     gold_terms=("hard",),
     least_teachers=0,
     most_teachers=0,
     stacks=True,
+    variants={"no_teacher": Variant("No teacher at all", {}, {"choice": "pretrained"})},
 )

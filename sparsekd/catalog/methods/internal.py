@@ -54,7 +54,8 @@ CARD = MethodCard(
     title="Internal representations",
     source="Aguilar et al., AAAI 2020, arXiv 1910.03723",
     year=2020,
-    summary="Attention and [CLS] vectors layer by layer, bottom-up, then the soft labels.",
+    summary="Attention and [CLS] vectors layer by layer, bottom-up, then the soft labels. Initial "
+    "weights “every” start each layer from the teacher's layer that it is matched with.",
     params=InternalParams,
     gold_terms=("hard",),
     divides=True,

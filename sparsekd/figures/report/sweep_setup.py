@@ -61,9 +61,11 @@ def _student(params: Mapping[str, Any]) -> str:
     if choice == "pruned":
         return f"the teacher without {params['sparsity']:.0%} of its units"
     layers = f"{params['layers']} layer{'s' if params['layers'] > 1 else ''}"
-    return (
-        f"{layers} of random weights" if choice == "random" else f"{choice} {layers} of the teacher"
-    )
+    if choice == "random":
+        return f"{layers} of random weights"
+    if choice == "pretrained":
+        return f"bottom {layers} of the teacher's pre-trained checkpoint"
+    return f"{choice} {layers} of the teacher"
 
 
 def _pairs(values: dict[str, Any]) -> str:

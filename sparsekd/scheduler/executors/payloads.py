@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from sparsekd.errors import NotFound
-from sparsekd.runs import store
+from sparsekd.runs import references, store
 from sparsekd.runs.answer_files import is_answers, locate, stored_name
 from sparsekd.runs.records import Outcome, Recipe, Run
 from sparsekd.scheduler.executors.run_files import (
@@ -61,13 +61,20 @@ def _student_checkpoint(recipe: Recipe) -> str:
     return str(recipe.params.get("student", {}).get("checkpoint", ""))
 
 
+def _models(recipe: Recipe) -> set[str]:
+    """Return what a recipe names, and the checkpoint that its student starts from."""
+    named = {*recipe.inputs.values(), _student_checkpoint(recipe)}
+    if recipe.params.get("student", {}).get("choice") == "pretrained":
+        named.add(references.pretrained(recipe.inputs["init"]))
+    return named
+
+
 def prepare(runs: Sequence[Run], share: Share) -> Payload:
     """Copy what the runs need to the share, where it is not there yet, and return their payload."""
     share.check()
     recipes = tuple(run.recipe for run in runs)
     card, task_folder = _copy_task(recipes[0].task, share)
-    named = {name for recipe in recipes for name in recipe.inputs.values()}
-    outside = {name for name in named | set(map(_student_checkpoint, recipes)) if ":" in name}
+    outside = {name for recipe in recipes for name in _models(recipe) if ":" in name}
     payload = Payload(
         recipes,
         ancestors(recipes),

@@ -1,6 +1,7 @@
 """Comparisons of methods: the runs that a fair one needs.
 
-Every student has the same initial weights, data, seeds, budget and number of attempts: one.
+Every student has the same initial weights (all but "no teacher at all"), data, seeds, budget and
+number of attempts: one.
 """
 
 from dataclasses import dataclass
@@ -34,7 +35,7 @@ def plan(spec: ComparisonSpec) -> Plan:
     variants = [parse(name) for name in dict.fromkeys(spec.methods)]
     if not spec.seeds or not variants:
         raise BadInput("A comparison needs a method and a seed.", "Name some: --methods vanilla")
-    if all(variant.card.name in BASELINES for variant in variants):
+    if all(variant.card.name in BASELINES or variant.start for variant in variants):
         raise BadInput("Only baselines are named, and no student.", "Add a method: vanilla")
     check_changes(spec)
     for variant in variants:
@@ -94,7 +95,9 @@ class _SeedSteps:
             made = recipes.baseline(spec.task, variant.card.name, spec.train, params, self.seed)
             return [Step(variant.name, made)]
         before, teachers = self.teachers(variant)
-        return [*before, Step(variant.name, self.distil(variant.card.name, teachers, params))]
+        shape = recipes.started(self.spec.student, variant.start)
+        made = self.distil(variant.card.name, teachers, params, shape)
+        return [*before, Step(variant.name, made)]
 
     def teachers(self, variant: StudentVariant) -> tuple[list[Step], list[str]]:
         """Return the steps before a variant's student, and the ids of its teachers."""

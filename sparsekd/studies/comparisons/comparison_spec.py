@@ -6,7 +6,7 @@ from typing import Any
 
 from sparsekd.catalog import methods
 from sparsekd.catalog.parameters import TrainParams
-from sparsekd.catalog.stage_parameters import MaskParams, ScoreParams, StudentParams
+from sparsekd.catalog.stage_parameters import LAYERED, MaskParams, ScoreParams, StudentParams
 from sparsekd.errors import BadInput, Incompatible, SparseKDError, unknown
 from sparsekd.runs import references
 from sparsekd.runs.depth import depth, layers_of
@@ -17,7 +17,6 @@ from sparsekd.tasks.demo import DEMO_CHECKPOINTS
 
 ALL = "all"
 DEMO_LAYERS = 2  # of a demo student here: with one layer there are no relations to match
-LAYERED = ("bottom", "every", "top", "random")
 
 
 @dataclass(frozen=True)
@@ -95,7 +94,7 @@ def check(spec: ComparisonSpec, variant: StudentVariant) -> None:
 
     Raises:
         BadInput: too few teachers, or no room for an assistant; Incompatible: layers that the
-            method cannot match.
+            method cannot match, or a student that starts as the variant would.
     """
     card = references.cards().get(spec.task)
     if card and card.regression and variant.params(spec.changes).needs_classes:
@@ -103,6 +102,7 @@ def check(spec: ComparisonSpec, variant: StudentVariant) -> None:
             f"{roles.title(variant.name)}: the labels of {card.name} are numbers, not classes.",
             "Choose a classification task, or another variant.",
         )
+    recipes.check_start(recipes.started(spec.student, variant.start), spec.first.run_id)
     number = roles.teacher_number(variant.source)
     if number and number > len(spec.teachers):
         raise BadInput(

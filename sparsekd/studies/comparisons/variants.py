@@ -1,7 +1,7 @@
 """What a comparison compares, by name: methods, their variants, and the source of the teacher."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from sparsekd.catalog import methods
@@ -21,12 +21,14 @@ class StudentVariant:
     """A method with some of its parameters, and the source of its teachers.
 
     `source` is empty for the fine-tuned teachers, else one of `roles.SOURCES` or teacher_<k>.
+    `start` are parameters of the student that differ from those of the others.
     """
 
     name: str
     card: MethodCard
     values: Mapping[str, Any]
     source: str = ""
+    start: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def method(self) -> str:
@@ -51,7 +53,7 @@ def parse(name: str) -> StudentVariant:
     if method in known:
         card = _card(method)
         if not source or _has_source(card, source):
-            return StudentVariant(name, card, known[method].values, source)
+            return StudentVariant(name, card, known[method].values, source, known[method].start)
     sources = [*TEACHER_SOURCES, "teacher_2", "dense_and_sparse"]
     possible = [
         f"{n}:{source}" for n in known for source in sources if _has_source(_card(n), source)
@@ -62,12 +64,12 @@ def parse(name: str) -> StudentVariant:
 def all_names(teachers: int = 1) -> list[str]:
     """Return every method, variant and control for a number of teachers, each once.
 
-    A variant whose parameters are its method's defaults is left to the method.
+    A variant whose parameters and start are its method's defaults is left to the method.
     """
     names: list[str] = []
     for name, variant in methods.variants().items():
         card = _card(name)
-        same = card.params.of(dict(variant.values)) == card.params()
+        same = not variant.start and card.params.of(dict(variant.values)) == card.params()
         if name == card.name or not same:
             names.append(name)
     further = [f"teacher_{number}" for number in range(2, teachers + 1)]

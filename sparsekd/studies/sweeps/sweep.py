@@ -1,8 +1,8 @@
 """Trade-off studies: λ × sparsity × method × seed with their controls, as runs.
 
 λ and sparsity are chosen among the cells on the selection split. The controls have the same
-teacher, initial weights, data, budget and seeds; the dense teacher has as many attempts as there
-are cells to choose from.
+teacher, initial weights (all but "no teacher at all"), data, budget and seeds; the dense teacher
+has as many attempts as there are cells to choose from.
 """
 
 import math
@@ -25,6 +25,7 @@ from sparsekd.studies.sweeps.sweep_spec import (
     SHARED_MASK_FIELDS,
     SweepSpec,
     check,
+    control_variant,
     describe_grid,
     labels_in_words,
 )
@@ -129,7 +130,9 @@ class _SeedSteps:
             if name in BASELINES:
                 made = recipes.baseline(spec.task, name, spec.train, params, self.seed)
             else:
-                made = self.student("vanilla", params, self.dense)
+                card, variant = control_variant(name)
+                shape = recipes.started(spec.student, variant.start)
+                made = self.student(card.name, params, self.dense, shape=shape)
             yield Step(f"{name}_student", made)
 
     def method_steps(self, method: str) -> Iterator[Step]:
@@ -178,7 +181,14 @@ class _SeedSteps:
         length = self.spec.train.max_length
         return recipes.prune(self.spec.task, self.dense, scores, params, length, seed)
 
-    def student(self, method: str, params: MethodParams, teacher: str, attempt: int = 0) -> Recipe:
+    def student(
+        self,
+        method: str,
+        params: MethodParams,
+        teacher: str,
+        attempt: int = 0,
+        shape: StudentParams | None = None,
+    ) -> Recipe:
         """Return a student; further attempts have other random draws."""
         spec = self.spec
         return recipes.distil(
@@ -187,7 +197,7 @@ class _SeedSteps:
             teacher,
             spec.train,
             params,
-            spec.student,
+            shape or spec.student,
             self.dense,
             self.seed,
             attempt=attempt,

@@ -6,6 +6,7 @@ from typing import Any
 
 from sparsekd.catalog import rankings
 from sparsekd.catalog.baselines import BASELINES
+from sparsekd.catalog.method_card import MethodCard, Variant
 from sparsekd.catalog.methods import METHODS, find
 from sparsekd.catalog.parameters import MethodParams, TrainParams
 from sparsekd.catalog.ranking_card import RankingCard
@@ -13,6 +14,7 @@ from sparsekd.catalog.stage_parameters import MaskParams, ScoreParams, StudentPa
 from sparsekd.errors import BadInput, unknown
 from sparsekd.runs import references
 from sparsekd.runs.records import ATTEMPT_STRIDE, Recipe
+from sparsekd.studies import recipes
 from sparsekd.studies.teacher_kinds import ANSWER_CONTROLS
 from sparsekd.system.wording import counted
 
@@ -71,15 +73,14 @@ class SweepSpec:
         return [name for name in ANSWER_CONTROLS if name in self.controls]
 
     def control_params(self, control: str) -> MethodParams:
-        """Return the parameters of such a control: a variant of vanilla, with the study's changes.
+        """Return the parameters of such a control, with the study's changes of its method.
 
         A baseline has its own.
         """
         if control in BASELINES:
             return BASELINES[control].params.of(dict(self.changes.get(control, {})))
-        vanilla = find("vanilla")
-        own = {**self.changes.get("vanilla", {}), **vanilla.variants[control].values}
-        return vanilla.params.of(own)
+        card, variant = control_variant(control)
+        return card.params.of({**self.changes.get(card.name, {}), **variant.values})
 
     @property
     def control_rankings(self) -> list[RankingCard]:
@@ -91,12 +92,19 @@ class SweepSpec:
         return find(method).params.of(dict(self.changes.get(method, {})))
 
 
+def control_variant(control: str) -> tuple[MethodCard, Variant]:
+    """Return the method and the variant that a control is, where it is no baseline."""
+    cards = (find("vanilla"), find("fine_tuning"))
+    return next((card, card.variants[control]) for card in cards if control in card.variants)
+
+
 def check(spec: SweepSpec) -> None:
     """Check a request before it is expanded.
 
     Raises:
         BadInput: an empty grid, values outside [0, 1) or twice, seeds twice, too many runs;
-        NotFound: an unknown method or control, with the nearest names.
+        NotFound: an unknown method or control, with the nearest names; Incompatible: a control
+            that does not fit the student.
     """
     grids = {"methods": spec.methods, "lam": spec.lams, "sparsity": spec.sparsities}
     for name, values in (grids | {"seeds": spec.seeds}).items():
@@ -129,6 +137,8 @@ def _check_answer_controls(spec: SweepSpec) -> None:
                 f"The control {name} needs classes; the labels of {card.name} are numbers.",
                 "Leave it out.",
             )
+        if name not in BASELINES:
+            recipes.started(spec.student, control_variant(name)[1].start)
 
 
 def _check_values(spec: SweepSpec) -> None:

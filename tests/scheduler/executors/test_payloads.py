@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from sparsekd.catalog.methods.fine_tuning import FineTuningParams
 from sparsekd.catalog.methods.vanilla import VanillaParams
 from sparsekd.catalog.parameters import TrainParams
 from sparsekd.catalog.stage_parameters import MaskParams, StudentParams
@@ -114,6 +115,19 @@ def test_a_run_from_outside_any_store_takes_its_model_and_task_along(
     payload = payloads.prepare([store.create(first, "cpu")], share)
     for gone in ("task", "model"):
         (tmp_path / gone).rename(tmp_path / f"{gone} that was")
+    (ended,) = visit(payload, share, tmp_path / "node", monkeypatch).values()
+    assert ended.state is State.DONE, ended.outcome.message
+
+
+def test_a_student_without_any_teacher_takes_the_teachers_checkpoint_along(
+    here: Path, share: Share, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    first = done(teacher(tmp_path)).recipe
+    shape = StudentParams(choice="pretrained", layers=1)
+    params = (QUICK, FineTuningParams(), shape)
+    recipe = recipes.distil(first.task, "fine_tuning", first.run_id, *params)
+    payload = payloads.prepare([store.create(recipe, "cpu")], share)
+    (tmp_path / "model").rename(tmp_path / "model that was")
     (ended,) = visit(payload, share, tmp_path / "node", monkeypatch).values()
     assert ended.state is State.DONE, ended.outcome.message
 

@@ -68,7 +68,7 @@ def test_all_has_every_method_every_control_and_each_further_teacher():
 
 def test_all_names_no_student_twice():
     made = [
-        (way.card.name, way.source, json.dumps(way.params({}).values()))
+        (way.card.name, way.source, json.dumps([way.params({}).values(), way.start]))
         for way in map(variants.parse, variants.all_names(2))
     ]
     assert len(made) == len(set(made))
@@ -113,10 +113,25 @@ def test_all_students_have_the_same_first_weights_budget_and_seeds(everything: P
     compared = [step for step in everything.steps if roles.is_compared(step.role)]
     students = [step for step in compared if step.role not in BASELINES]
     assert {step.recipe.inputs["init"] for step in students} == {first}
-    for part in ("train", "student"):
-        assert len({json.dumps(step.recipe.params[part]) for step in students}) == 1
+    assert len({json.dumps(step.recipe.params["train"]) for step in students}) == 1
+    starts = {step.role: step.recipe.params["student"] for step in students}
+    assert starts.pop("fine_tuning:no_teacher") == {**starts["vanilla"], "choice": "pretrained"}
+    assert len(set(map(json.dumps, starts.values()))) == 1
     names = [{s.role for s in compared if s.seed == seed} for seed in (0, 1)]
     assert names[0] == names[1] == set(variants.all_names(2))
+
+
+def test_no_teacher_at_all_needs_a_counterpart_that_starts_from_the_teachers_layers():
+    names = ("fine_tuning:no_teacher", "fine_tuning")
+    for choice in ("pretrained", "random", "pruned", "checkpoint"):
+        spec = asked(*names, student=StudentParams(choice=choice, layers=2))
+        with pytest.raises(Incompatible, match=f"initial weights: {choice}"):
+            comparison.plan(spec)
+    with pytest.raises(BadInput, match="no student"):
+        comparison.plan(asked("fine_tuning:no_teacher"))
+    plan = comparison.plan(asked("fine_tuning:no_teacher", "fine_tuning"))
+    _, request = parse(shlex.split(command.command(plan))[3:])
+    assert comparison.plan(request.comparison(references.card(TASK))).id == plan.id
 
 
 def test_teachers_are_made_once_and_only_those_that_teach(everything: Plan):

@@ -109,6 +109,8 @@ def test_controls_of_the_answers_are_variants_of_vanilla_with_the_changes_of_the
     assert values["shuffled"] == {"temperature": 2.0, "alpha": 0.9, "answers": "shuffled"}
     assert values["labelled_texts"] == {"temperature": 2.0, "alpha": 0.9, "texts": "labelled"}
     assert by_role["tfidf_student"].stage == "baseline"
+    assert by_role["no_teacher_student"].method == "fine_tuning"
+    assert by_role["no_teacher_student"].params["student"]["choice"] == "pretrained"
     assert sweep_spec.run_count(spec) == len(plan.steps) == 3 + len(ANSWER_CONTROLS)
     # Without a grid of λ its ends are neither there nor missing.
     assert set(sweep.spec_of(plan).controls) - {"extreme_lambdas"} == set(spec.controls)
