@@ -48,6 +48,10 @@ def sample_plan(
     return stark.plan(study)
 
 
+ENTROPY = {"trial_student": 0.154, "student": 0.185, "random_mask_student": 0.24}
+"""Of the soft labels that these students learned from."""
+
+
 def fill_plan(plan: Plan, until: str = "") -> Plan:
     """Store a study whose runs are done, all of them or those before the role `until`."""
     store.save_plan(plan)
@@ -95,6 +99,8 @@ def _outcome(step: Step, where: Path) -> Outcome:
             metrics[split] = {"accuracy": hits, "loss": 1.2 - hits}
     facts = {"parameters": parameters(shape), "steps": 400, "epochs": 4, "best_epoch": 4}
     facts["examples"] = examples
+    if step.role in ENTROPY:
+        facts |= {"soft_label_entropy": ENTROPY[step.role], "teacher_temperature": 2.0}
     if step.recipe.stage != "prune":
         facts |= {"training_examples": 4500, "examples_per_second": 1800.0}
     return Outcome(metrics, facts)

@@ -51,7 +51,7 @@ class Params(BaseModel):
         return {n: v for n, v in given.items() if n not in self.later or v != fields[n].default}
 
 
-AnswerControl = Literal["labels", "shuffled", "untrained", "smoothed"]
+AnswerControl = Literal["labels", "shuffled", "untrained", "smoothed", "matched_entropy"]
 """What a control learns from in place of a teacher's probabilities."""
 
 
@@ -76,7 +76,13 @@ class MethodParams(Params):
     @property
     def needs_classes(self) -> bool:
         """Return whether the method is for classification alone."""
-        return self.answer_control in ("labels", "smoothed")
+        return self.answer_control in ("labels", "smoothed", "matched_entropy")
+
+    @property
+    def softened(self) -> float | None:
+        """Return the temperature of the soft labels; None for a method without soft labels."""
+        found = self.values().get("temperature")
+        return None if found is None or self.answer_control == "labels" else float(found)
 
     @property
     def reward_passes(self) -> int:

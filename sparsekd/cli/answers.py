@@ -9,13 +9,17 @@ CALIBRATION = ["role", "confidence", "accuracy", "error", "chance", "temperature
 
 
 def print_answers(found: ModelAnswers) -> None:
-    """Print three tables with a sentence to each."""
+    """Print four tables, with a sentence to most."""
     agreement = teacher_agreement.summary(found.agreement)
     if len(agreement):
         print(f"\nAgreement with the teacher on {found.split} (mean over seeds; independent: what ")
         print("errors that are independent given the class would give; divergence: KL in nats):")
         print(table_text(agreement[AGREEMENT]))
         print(answer_words.agreement_in_words(found.agreement_verdicts))
+    if len(found.soft_labels):
+        print("\nSoft labels (mean entropy in nats on the training texts, at the teacher's ")
+        print("temperature): a teacher with more of it is softer, whatever else it is.")
+        print(table_text(found.soft_labels.drop(columns="what")))
     calibration = calibration_tables.summary(found.calibration)
     if len(calibration):
         print("\nCalibration (error_scaled: with a temperature fitted on the selection split):")

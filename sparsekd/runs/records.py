@@ -47,9 +47,10 @@ class Recipe:
 
     Attributes:
         method: The distillation method; empty for stages that train nothing.
-        inputs: Maps a role (teacher, teacher_2, …, student, scores, checkpoint, init) to a run id,
-            or to a model from outside: ``folder:<path>#<fingerprint>``, ``hub:<id>`` or one of
-            `sparsekd.tasks.demo.DEMO_CHECKPOINTS`; a teacher may be ``answers:<name>#<hash>``.
+        inputs: Maps a role (teacher, teacher_2, …, student, scores, checkpoint, init, entropy_of)
+            to a run id, or to a model from outside: ``folder:<path>#<fingerprint>``, ``hub:<id>``
+            or one of `sparsekd.tasks.demo.DEMO_CHECKPOINTS`; a teacher may be
+            ``answers:<name>#<hash>``.
         attempt: Counts further trainings of the same student, with other random draws.
         repeat: Counts further measurements of the same model.
         variant: The kind of mask, of attribution, or the format of an export.

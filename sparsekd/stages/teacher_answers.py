@@ -15,6 +15,7 @@ from sparsekd.stages.context import StageContext, limit_threads
 from sparsekd.tasks import TaskCard
 from sparsekd.tasks.answers.values import FLOOR
 from sparsekd.tasks.labels import is_labelled
+from sparsekd.tasks.softness import matching_temperature, mean_entropy
 
 SHUFFLE, UNTRAINED = 1, 2  # beside the run's seed: unlike the draws of its student
 
@@ -29,16 +30,66 @@ def teacher_answers(
 ) -> list[Logits]:
     """Return the logits that stand for each teacher's answers to a split.
 
-    Those of smoothed labels are `smoothed`, made of these.
+    Those of smoothed labels are `smoothed`, made of these. Where an entropy is matched they are
+    scaled: softened at T, the temperature of the method, they are those of the dense teacher at
+    its own. The student and the factor T² keep T, so that such a student and that of the sparse
+    teacher differ in their soft labels alone.
 
     Shapes: -> one (N, C) per teacher, N here the number of examples.
     """
     if method.answer_control == "untrained":
         return [_untrained(context, name, card, params, split) for name in names]
     logits = [inputs.teacher_logits(context, name, card, params, split) for name in names]
-    if method.answer_control != "shuffled":
-        return logits
-    return [shuffled(each, context.recipe.random_seed) for each in logits]
+    if method.answer_control == "shuffled":
+        return [shuffled(each, context.recipe.random_seed) for each in logits]
+    if method.answer_control == "matched_entropy":
+        temperature = method.softened or 1.0
+        own = teacher_temperature(context, names[0], card, params, temperature)
+        return [each * np.float32(temperature / own) for each in logits]
+    return logits
+
+
+def teacher_temperature(
+    context: StageContext, dense: str, card: TaskCard, params: TrainParams, temperature: float
+) -> float:
+    """Return the dense teacher's temperature at which it is as soft as the sparse one at T.
+
+    Both mean entropies are those of the training texts that are drawn.
+
+    Raises:
+        Incompatible: no temperature gives the dense teacher this entropy.
+    """
+    sparse = context.recipe.inputs["entropy_of"]
+    own, other = (inputs.teacher_logits(context, name, card, params) for name in (dense, sparse))
+    return matching_temperature(card.kind, own, mean_entropy(card.kind, other, temperature))
+
+
+def soft_label_facts(
+    context: StageContext,
+    card: TaskCard,
+    params: TrainParams,
+    method: MethodParams,
+    logits: list[Logits],
+    labels: NDArray[Any],
+) -> dict[str, float]:
+    """Return the mean entropy of the soft labels that are learned, and their teacher's temperature.
+
+    Empty without soft labels of one teacher. Only of labelled texts where no other is used.
+
+    Shapes: logits (N, C) of one teacher, labels (N,), with several labels (N, C).
+    """
+    temperature = method.softened
+    if len(logits) != 1 or card.regression or temperature is None:
+        return {}
+    used = logits[0][is_labelled(labels)] if method.labelled_only else logits[0]
+    if not len(used):
+        return {}
+    own = temperature
+    if method.answer_control == "matched_entropy":
+        dense = context.recipe.teachers[0]
+        own = teacher_temperature(context, dense, card, params, temperature)
+    entropy = mean_entropy(card.kind, used, temperature)
+    return {"soft_label_entropy": entropy, "teacher_temperature": own}
 
 
 def shuffled(logits: Logits, seed: int) -> Logits:

@@ -22,7 +22,7 @@ from sparsekd.stages import inputs
 from sparsekd.stages.context import StageContext, limit_threads
 from sparsekd.stages.results import save_inspected_examples, save_model
 from sparsekd.stages.supervision import known_labels, selection_labels
-from sparsekd.stages.teacher_answers import smoothed, teacher_answers
+from sparsekd.stages.teacher_answers import smoothed, soft_label_facts, teacher_answers
 from sparsekd.tasks import TaskCard
 from sparsekd.tasks.labels import is_labelled
 from sparsekd.training import Callbacks, TrainingJob, TrainingResult, train
@@ -45,13 +45,15 @@ class TrainingData:
 class TrainingRun:
     """A run that trains a model: its context, its task's splits and its job.
 
-    `selection_labels` are the labels of the selection split that the training knows.
+    `selection_labels` are the labels of the selection split that the training knows,
+    `soft_labels` the facts of `soft_label_facts`.
     """
 
     context: StageContext
     splits: inputs.Splits
     job: TrainingJob
     selection_labels: NDArray[Any]
+    soft_labels: Mapping[str, float]
 
     def train(self, facts: Mapping[str, Any] = MappingProxyType({})) -> Outcome:
         """Train the model and save the results; `facts` are added to the outcome."""
@@ -61,7 +63,7 @@ class TrainingRun:
         """Write the trained model with its results, and remove the checkpoint."""
         examples = self.job.params.train_examples
         save_inspected_examples(self.context, self.splits, result.inspected, examples)
-        facts = _facts(result, self.job) | dict(facts)
+        facts = _facts(result, self.job) | dict(self.soft_labels) | dict(facts)
         known = {"selection": self.selection_labels}
         outcome = save_model(self.context, self.job.model, self.splits, facts, known)
         checkpoint_path(self.context).unlink(missing_ok=True)
@@ -115,7 +117,8 @@ def prepare(
         _callbacks(context),
         _earlier_checkpoint(context),
     )
-    return TrainingRun(context, data.splits, job, selecting)
+    soft = soft_label_facts(context, card, params, method.params, logits, known.train)
+    return TrainingRun(context, data.splits, job, selecting, soft)
 
 
 def checkpoint_path(context: StageContext) -> Path:

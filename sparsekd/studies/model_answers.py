@@ -6,12 +6,14 @@ from typing import Any
 
 import pandas as pd
 
+from sparsekd.runs import store
 from sparsekd.runs.records import Plan
 from sparsekd.studies import (
     answer_words,
     calibration_tables,
     class_changes,
     models,
+    soft_labels,
     teacher_agreement,
 )
 from sparsekd.studies.class_changes import Transition
@@ -46,6 +48,11 @@ class ModelAnswers:
     def agreement_by_class(self) -> pd.DataFrame:
         """Return the frame of `teacher_agreement.by_class`."""
         return teacher_agreement.by_class(self.card, self.found)
+
+    @cached_property
+    def soft_labels(self) -> pd.DataFrame:
+        """Return the frame of `soft_labels.table`."""
+        return soft_labels.table(self.plan, store.plan_runs(self.plan))
 
     @cached_property
     def calibration(self) -> pd.DataFrame:
@@ -95,6 +102,7 @@ class ModelAnswers:
             "agreement_summary": teacher_agreement.summary(self.agreement).to_dict("records"),
             "agreement_by_class": self.agreement_by_class.to_dict("records"),
             "agreement_verdicts": self.agreement_verdicts.to_dict("records"),
+            "soft_labels": self.soft_labels.to_dict("records"),
             "calibration": self.calibration.to_dict("records"),
             "calibration_summary": calibration_tables.summary(self.calibration).to_dict("records"),
             "classes": class_changes.summary(self.classes).to_dict("records"),

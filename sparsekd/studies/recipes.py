@@ -47,11 +47,13 @@ def distil(
 
     The student is initialised from `init`, else from `teacher`. A student of a sparse teacher
     starts from the dense one: that is the rewinding. Attempts differ in their random draws alone.
+    Where the entropy of a sparse teacher is matched, the student learns from `init`, the dense one.
 
     Raises:
         BadInput: too few or too many teachers for the method, or one of them twice; answers for a
             method that reads layers, or nothing for a student of answers to start from; a teacher
-            whose pre-trained checkpoint is not known, for a student that starts from that.
+            whose pre-trained checkpoint is not known, for a student that starts from that; no
+            sparse teacher whose entropy would be matched.
     """
     check_teachers(find(method), [teacher, *others])
     if method_params.answer_control == "untrained" and is_answers(teacher):
@@ -68,6 +70,13 @@ def distil(
         "student": student.values(),
     }
     inputs = {"teacher": teacher, "init": init}
+    if method_params.answer_control == "matched_entropy":
+        if init == teacher or is_answers(teacher):
+            raise BadInput(
+                f"{teacher.split('#')[0]} is no sparse teacher, so there is no entropy to match.",
+                "Choose a sparse teacher; in a comparison: vanilla:matched_entropy.",
+            )
+        inputs = {"teacher": init, "init": init, "entropy_of": teacher}
     inputs |= {f"teacher_{number}": name for number, name in enumerate(others, start=2)}
     return Recipe("distil", task, method, inputs, params, seed, attempt)
 

@@ -11,7 +11,7 @@ from scipy.special import softmax
 
 from sparsekd.catalog.methods.vanilla import VanillaParams
 from sparsekd.catalog.parameters import TrainParams
-from sparsekd.catalog.stage_parameters import StudentParams
+from sparsekd.catalog.stage_parameters import MaskParams, StudentParams
 from sparsekd.errors import BadInput
 from sparsekd.models import architectures, loading
 from sparsekd.models.classifiers import name_labels
@@ -148,3 +148,38 @@ def test_an_untrained_teacher_of_a_file_of_answers_is_refused(tmp_path, card):
             ONE,
             "demo:small",
         )
+
+
+# --- as soft as the sparse teacher -----------------------------------------------------------
+
+
+def test_the_dense_teacher_is_softened_to_the_entropy_of_the_sparse_one(card, teacher):
+    mask = MaskParams(kind="random", sparsity=0.5, round_to=1)
+    sparse = done(recipes.prune(card.name, teacher, "", mask, PARAMS.max_length)).id
+    found = {}
+    for kind, source in (
+        ("probabilities", teacher),
+        ("probabilities", sparse),
+        ("matched_entropy", sparse),
+    ):
+        params = VanillaParams.of({"answers": kind})
+        recipe = recipes.distil(card.name, "vanilla", source, PARAMS, params, ONE, teacher)
+        found[kind, source == sparse] = done(recipe)
+    dense, own, matched = (run.outcome.facts for run in found.values())
+    assert [facts["teacher_temperature"] for facts in (dense, own)] == [2, 2]
+    assert matched["teacher_temperature"] != pytest.approx(2, rel=1e-3)
+    assert own["soft_label_entropy"] != pytest.approx(dense["soft_label_entropy"], rel=1e-4)
+    assert matched["soft_label_entropy"] == pytest.approx(own["soft_label_entropy"], rel=1e-6)
+    run = found["matched_entropy", True]
+    assert run.recipe.teachers == [teacher]
+    # The order of the classes is the dense teacher's, and so is the order of the texts' odds.
+    context = StageContext(run.recipe, "cpu", run.folder)
+    params = VanillaParams.of({"answers": "matched_entropy"})
+    (scaled,) = teacher_answers(context, [teacher], card, PARAMS, params)
+    ratio = 2 / matched["teacher_temperature"]
+    np.testing.assert_allclose(scaled, ratio * answers(card, teacher, 0), rtol=1e-5)
+
+
+def test_the_entropy_of_a_dense_teacher_is_not_matched(card, teacher):
+    with pytest.raises(BadInput, match="no sparse teacher"):
+        student(card, teacher, answers="matched_entropy")

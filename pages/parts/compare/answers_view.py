@@ -4,6 +4,7 @@ from typing import Any
 
 import streamlit as st
 
+from pages.parts.compare import softness_view
 from pages.parts.shell import frame, url_state
 from sparsekd.runs import store
 from sparsekd.runs.records import Plan
@@ -17,6 +18,7 @@ FONT = '"Source Sans", sans-serif'  # that of the page
 LINES = 6  # models in the reliability diagram at first
 VIEWS = {
     "agreement": "Agreement with the teacher",
+    "softness": "Soft labels",
     "calibration": "Calibration",
     "classes": "Who loses",
 }
@@ -39,7 +41,12 @@ def draw_answers(plan: Plan, card: TaskCard, split: str) -> None:
         format_func=lambda name: VIEWS[name],
     )
     url_state.write(behind=view)
-    draw = {"agreement": draw_agreement, "calibration": draw_calibration, "classes": draw_classes}
+    draw = {
+        "agreement": draw_agreement,
+        "softness": softness_view.draw_softness,
+        "calibration": draw_calibration,
+        "classes": draw_classes,
+    }
     draw[str(view)](answers, f"answers.{view}")
 
 

@@ -36,13 +36,17 @@ class VanillaParams(MixtureParams):
 
     later = ("answers", "texts")
 
-    answers: Literal["probabilities", "labels", "shuffled", "untrained", "smoothed"] = Field(
+    answers: Literal[
+        "probabilities", "labels", "shuffled", "untrained", "smoothed", "matched_entropy"
+    ] = Field(
         "probabilities",
         description="What is learned from the teacher: its softened probabilities; labels: its "
         "most probable class (hard pseudo-labels, no temperature). Or a control. shuffled: its "
         "probabilities for other texts, shuffled by seed; untrained: those of a model of its shape "
         "with random weights; smoothed: the gold label with the teacher's mean confidence, the "
-        "rest spread evenly (label smoothing).",
+        "rest spread evenly (label smoothing); matched_entropy: of a sparse teacher those of the "
+        "dense one, at the temperature at which their mean entropy on the training texts is the "
+        "sparse one's: is it more than softer?",
     )
     texts: Literal["all", "labelled"] = Field(
         "all", description="Training texts that are learned from: all, or those with a gold label."
@@ -78,5 +82,8 @@ CARD = MethodCard(
         ),
         "shuffled": Variant("Vanilla, answers shuffled over the texts", {"answers": "shuffled"}),
         "untrained": Variant("Vanilla, untrained teacher", {"answers": "untrained"}),
+        "matched_entropy": Variant(
+            "Vanilla, dense teacher as soft as the sparse one", {"answers": "matched_entropy"}
+        ),
     },
 )

@@ -103,6 +103,12 @@ def check(spec: ComparisonSpec, variant: StudentVariant) -> None:
             "Choose a classification task, or another variant.",
         )
     recipes.check_start(recipes.started(spec.student, variant.start), spec.first.run_id)
+    matched = variant.params(spec.changes).answer_control == "matched_entropy"
+    if matched and variant.source not in ("sparse_teacher", "random_mask"):
+        raise BadInput(
+            f"{variant.name} matches the entropy of no sparse teacher.",
+            "vanilla:matched_entropy, or vanilla:matched_entropy:random_mask",
+        )
     number = roles.teacher_number(variant.source)
     if number and number > len(spec.teachers):
         raise BadInput(

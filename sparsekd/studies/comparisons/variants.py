@@ -20,7 +20,8 @@ DEFAULT_CONTROLS = ("vanilla:sparse_teacher", "vanilla:random_mask")
 class StudentVariant:
     """A method with some of its parameters, and the source of its teachers.
 
-    `source` is empty for the fine-tuned teachers, else one of `roles.SOURCES` or teacher_<k>.
+    `source` is empty for the fine-tuned teachers, else one of `roles.SOURCES` or teacher_<k>; of
+    the control that matches an entropy it is the teacher with that entropy.
     `start` are parameters of the student that differ from those of the others.
     """
 
@@ -51,9 +52,11 @@ def parse(name: str) -> StudentVariant:
     method, source = roles.split_name(name)
     known = methods.variants()
     if method in known:
-        card = _card(method)
+        card, values = _card(method), known[method].values
+        if not source and values.get("answers") == "matched_entropy":
+            source = "sparse_teacher"
         if not source or _has_source(card, source):
-            return StudentVariant(name, card, known[method].values, source, known[method].start)
+            return StudentVariant(name, card, values, source, known[method].start)
     sources = [*TEACHER_SOURCES, "teacher_2", "dense_and_sparse"]
     possible = [
         f"{n}:{source}" for n in known for source in sources if _has_source(_card(n), source)

@@ -66,6 +66,23 @@ def test_all_has_every_method_every_control_and_each_further_teacher():
     assert len(names) == len(set(names))
 
 
+def test_the_control_of_entropy_learns_from_the_dense_teacher_and_needs_the_sparse_one():
+    found = by_role(comparison.plan(asked("vanilla:matched_entropy", "vanilla:sparse_teacher")))
+    control, sparse = found["vanilla:matched_entropy"], found["vanilla:sparse_teacher"]
+    dense = found["teacher"].run_id
+    assert control.teachers == [dense]
+    assert (
+        control.inputs["entropy_of"] == sparse.inputs["teacher"] == found["sparse_teacher"].run_id
+    )
+    assert control.inputs["init"] == sparse.inputs["init"] == dense
+    random = by_role(comparison.plan(asked("vanilla:matched_entropy:random_mask")))
+    assert random["vanilla:matched_entropy:random_mask"].inputs["entropy_of"] == (
+        random["random_mask_teacher"].run_id
+    )
+    with pytest.raises(BadInput, match="no sparse teacher"):
+        comparison.plan(asked("vanilla:matched_entropy:teacher_2", count=2))
+
+
 def test_all_names_no_student_twice():
     made = [
         (way.card.name, way.source, json.dumps([way.params({}).values(), way.start]))
