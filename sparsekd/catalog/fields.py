@@ -13,6 +13,7 @@ ParamsT = TypeVar("ParamsT", bound=Params)
 
 LABELS = {
     "lam": "λ",
+    "alpha": "α",
     "epochs": "Epochs",
     "train_examples": "Training examples (0 = all)",
     "labelled": "Gold labels (0 = all)",
@@ -26,6 +27,12 @@ LABELS = {
 def label(name: str) -> str:
     """Return a parameter's label."""
     return LABELS.get(name, name.replace("_", " ").capitalize())
+
+
+def label_in_sentence(name: str) -> str:
+    """Return a parameter's label as it stands inside a sentence."""
+    words = label(name)
+    return words[0].lower() + words[1:]
 
 
 def bounds(field: FieldInfo) -> tuple[float | None, float | None]:

@@ -27,7 +27,7 @@ from sparsekd.cli.tasks import TaskRequest
 from sparsekd.errors import BadInput, SparseKDError
 from sparsekd.runs import answer_files, jobs, references
 from sparsekd.runs.records import Plan, Recipe
-from sparsekd.studies import recipes, results, training_cost
+from sparsekd.studies import recipes, results, training_cost, tuning
 from sparsekd.studies.comparisons import comparison, comparison_results, comparison_spec, variants
 from sparsekd.studies.comparisons.comparison_spec import ComparisonSpec
 from sparsekd.studies.launch import plan_launch, variant_costs
@@ -54,6 +54,15 @@ class CompareRequest(SeedsRequest, DeviceRequest, TaskRequest):
         tuple[str, ...],
         Option(arguments={"action": "append", "metavar": "METHOD.PARAMETER=VALUE"}),
     ] = Field((), description="a parameter of one method, such as vanilla.alpha=0.7")
+    tune: Annotated[
+        tuple[str, ...],
+        Option(arguments={"action": "append", "metavar": "PARAMETER=A,B,…"}),
+    ] = Field(
+        (),
+        description="values to try of a parameter of the training or of methods, such as "
+        "learning_rate=3e-5,1e-4,3e-4; every variant that has it is trained with each, and its "
+        "best on the selection split is reported; again for each further parameter",
+    )
     assistant_layers: int = Field(0, description="layers of the assistant; 0 = half way between")
     student: Student = Field({})
     mask: Mask = Field({})
@@ -80,6 +89,7 @@ class CompareRequest(SeedsRequest, DeviceRequest, TaskRequest):
             seeds=self.chosen_seeds(1),
             assistant_layers=self.assistant_layers,
             changes=changes(self.set),
+            tune=tried_values(self.tune),
         )
 
     def _teacher(self, card: TaskCard, text: str, seed: int) -> Recipe | str:
@@ -173,6 +183,20 @@ def changes(words: Sequence[str]) -> dict[str, dict[str, Any]]:
     return values
 
 
+def tried_values(words: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """Return PARAMETER=A,B words as values by parameter."""
+    values: dict[str, tuple[str, ...]] = {}
+    for word in words:
+        name, equals, listed = word.partition("=")
+        name = name.replace("-", "_")
+        if not (name and equals):
+            raise BadInput(f"--tune {word!r} is not PARAMETER=A,B.", "learning_rate=3e-5,1e-4")
+        if name in values:
+            raise BadInput(f"{name} is tuned twice.", "Give all its values at once.")
+        values[name] = tuple(split(listed))
+    return values
+
+
 def _print(request: CompareRequest, card: TaskCard, plan: Plan, left_out: dict[str, str]) -> None:
     frame = results.study_frame(plan)
     metric, split = card.metrics[0], card.validation[0]
@@ -185,9 +209,12 @@ def _print(request: CompareRequest, card: TaskCard, plan: Plan, left_out: dict[s
         for name in opponents
         if name in roles
     }
+    tuned = tuning.tuning(plan)
     answers = ModelAnswers(plan, card, split)
     if not request.as_json:
         _print_text(summary, against, plan, f"{metric} on {split}")
+        if tuned:
+            _print_tuning(tuned)
         print_answers(answers)
         return
     differences = {name: rows.to_dict("records") for name, rows in against.items()}
@@ -204,6 +231,8 @@ def _print(request: CompareRequest, card: TaskCard, plan: Plan, left_out: dict[s
             "costs": comparison_results.costs(plan).to_dict("records"),
             "baseline": baseline,
             "differences": differences,
+            "tuning": tuned.table().to_dict("records") if tuned else [],
+            "tuning_notes": tuning.notes(tuned) if tuned else [],
             **answers.facts(),
             "left_out": [{"method": name, "reason": why} for name, why in left_out.items()],
             "unfinished": comparison_results.unfinished(plan),
@@ -224,3 +253,14 @@ def _print_text(
         if len(verdicts):
             print(f"\nAgainst {name}, {status}paired over seeds (Holm's correction):")
             print(verdict_table(verdicts, "role"))
+
+
+def _print_tuning(found: tuning.Tuning) -> None:
+    """Print every setting that was tried, and what limits the choice."""
+    table = found.table()
+    table["chosen"] = ["*" if chosen else "" for chosen in table["chosen"]]
+    print(f"\nTuning: mean {found.criterion} on the selection split, which is not reported")
+    print("(*: the chosen setting, which is reported above):")
+    print(table_text(table[["role", "setting", "selected", "seeds", "chosen"]], "{:.4g}"))
+    for sentence in tuning.notes(found):
+        print(sentence)

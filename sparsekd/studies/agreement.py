@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from sparsekd.errors import Incompatible
 from sparsekd.runs.outputs import Outputs
 from sparsekd.runs.records import Plan, Run, State, Step
-from sparsekd.studies import roles
+from sparsekd.studies import roles, tuning
 from sparsekd.tasks import agreement, calibration, metrics
 from sparsekd.tasks.cards import TaskCard
 from sparsekd.tasks.labels import label_values
@@ -19,7 +19,7 @@ from sparsekd.tasks.predictions import label_text
 def parameter_differences(plan: Plan) -> pd.DataFrame:
     """Return the parameters in which the students of the first seed differ, a column for each."""
     firsts: dict[str, Step] = {}
-    for step in plan.steps:
+    for step in tuning.reported(plan).steps:
         if roles.is_reported(step.role) and step.recipe.stage == "distil":
             firsts.setdefault(step.role, step)
     titles = {step.recipe.run_id: roles.title(step.role) for step in plan.steps}
@@ -49,7 +49,7 @@ def finished_models(plan: Plan, runs: dict[str, Run]) -> dict[str, Run]:
     """Return the finished models that are reported, by "role, seed n"."""
     return {
         f"{step.role}, seed {step.seed}": runs[step.recipe.run_id]
-        for step in plan.steps
+        for step in tuning.reported(plan).steps
         if roles.is_reported(step.role)
         and step.recipe.run_id in runs
         and runs[step.recipe.run_id].state is State.DONE

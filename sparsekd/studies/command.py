@@ -13,7 +13,7 @@ from sparsekd.errors import BadInput
 from sparsekd.runs import answer_files, references, store
 from sparsekd.runs.depth import depth
 from sparsekd.runs.records import Plan, Recipe
-from sparsekd.studies import recipes, roles
+from sparsekd.studies import recipes, roles, tuning
 from sparsekd.studies.comparisons import comparison_results, comparison_spec
 from sparsekd.studies.comparisons.variants import parse
 from sparsekd.studies.sweeps import sweep, sweep_spec
@@ -67,12 +67,41 @@ def _comparison(plan: Plan) -> list[str]:
         raise BadInput("A comparison of baselines alone has no student.", "Add a method.")
     origin = references.origin(first["teacher"].inputs["checkpoint"])
     train, shape = comparison_spec.defaults(origin)
+    tuned, first = tuning.tuning(plan), first | _trial_student(plan, first)
+    made = [first[role] for role in ("trial_student", "assistant") if role in first]
+    values = dict((made or [student])[0].params["train"])
+    if tuned and not made:  # what is tuned has no other value
+        values = train.changed({n: v for n, v in values.items() if n not in tuned.names}).values()
     words = ["compare", "--task", plan.task, "--methods", ",".join(names)]
-    words += _teachers(plan, student.params["train"])
+    words += _teachers(plan, values)
     words += _seeds([step.seed for step in plan.steps if roles.is_compared(step.role)], (0,))
     words += _options("student-", student.params["student"], shape.values())
-    words += _options("", student.params["train"], train.values())
-    return [*words, *_masks(first), *_assistant(first, student), *_method_changes(first)]
+    words += _options("", values, train.values())
+    words += [*_masks(first), *_assistant(first, student)]
+    return [*words, *_method_changes(first, tuned), *_tuned(tuned)]
+
+
+def _trial_student(plan: Plan, first: Mapping[str, Recipe]) -> dict[str, Recipe]:
+    """Return the student that scores were measured for, also where it is compared itself."""
+    name = first["scores"].inputs["student"] if "scores" in first else ""
+    found = [step.recipe for step in plan.steps if step.recipe.run_id == name]
+    return {"trial_student": found[0]} if found else {}
+
+
+def _tuned(found: tuning.Tuning | None) -> list[str]:
+    """Return the values that were tried of each tuned parameter."""
+    words: list[str] = []
+    if found is None:
+        return words
+    for name in found.names:
+        values = dict.fromkeys(
+            one.values[name]
+            for tries in found.tries.values()
+            for one in tries
+            if name in one.values
+        )
+        words += ["--tune", f"{name}={','.join(map(str, values))}"]
+    return words
 
 
 def _sweep(plan: Plan) -> list[str]:
@@ -173,8 +202,8 @@ def _masks(first: Mapping[str, Recipe]) -> list[str]:
     return words
 
 
-def _method_changes(first: Mapping[str, Recipe]) -> list[str]:
-    """Return the parameters of methods that differ from the catalogue's, each once."""
+def _method_changes(first: Mapping[str, Recipe], tuned: tuning.Tuning | None) -> list[str]:
+    """Return the parameters of methods that differ from the catalogue's and were not tuned."""
     found: dict[str, None] = {}
     for role, recipe in first.items():
         if roles.is_compared(role):
@@ -185,7 +214,10 @@ def _method_changes(first: Mapping[str, Recipe]) -> list[str]:
         else:
             continue
         changed = _changed(recipe.params["method"], default)
-        found |= {f"{method}.{name}={value}": None for name, value in changed.items()}
+        tried = tuned.tries[role][0].values if tuned and role in tuned.tries else {}
+        found |= {
+            f"{method}.{name}={value}": None for name, value in changed.items() if name not in tried
+        }
     return [word for text in found for word in ("--set", text)]
 
 

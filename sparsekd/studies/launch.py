@@ -62,28 +62,31 @@ def _missing(plan: Plan) -> tuple[list[Recipe], int]:
 
 
 def variant_costs(plan: Plan, steps: int | None) -> pd.DataFrame:
-    """Return what each variant of a comparison costs for one seed.
+    """Return what each variant of a comparison costs for one seed, all its settings together.
 
     Args:
         steps: The optimiser steps of one training at most; None where unknown.
     """
     recipes = {step.recipe.run_id: step.recipe for step in plan.steps}
-    rows = []
+    tries: dict[str, list[Recipe]] = {}
     for step in plan.steps:
-        baseline = step.recipe.stage == "baseline"
-        if baseline or not roles.is_compared(step.role) or step.seed != plan.steps[-1].seed:
-            continue
-        extra = training_episodes(step.recipe) + sum(
-            recipe.stage == "distil" for recipe in _prerequisites(step.recipe, recipes)
-        )
-        made, random = decisions(step.recipe)
+        compared = step.recipe.stage != "baseline" and roles.is_compared(step.role)
+        if compared and step.seed == plan.steps[-1].seed:
+            tries.setdefault(step.role, []).append(step.recipe)
+    rows = []
+    for role, own in tries.items():
+        needed = [each for each in _prerequisites(own, recipes) if each.stage == "distil"]
+        trainings = sum(1 + training_episodes(recipe) for recipe in own)
+        extra = trainings - 1 + len([recipe for recipe in needed if recipe not in own])
+        made, random = max(map(decisions, own))
         rows.append(
             {
-                "method": roles.title(step.role),
+                "method": roles.title(role),
+                "tries": len(own),
                 "steps": steps,
                 "extra steps": None if steps is None else extra * steps,
                 "extra trainings": extra,
-                "reward passes": reward_passes(step.recipe),
+                "reward passes": sum(map(reward_passes, own)),
                 "decisions": made,
                 "random decisions": random,
             }
@@ -91,8 +94,8 @@ def variant_costs(plan: Plan, steps: int | None) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _prerequisites(recipe: Recipe, recipes: Mapping[str, Recipe]) -> list[Recipe]:
-    """Return the recipes of the plan that a student needs besides its own."""
-    needed = [recipes[name] for name in recipe.needs if name in recipes]
-    deeper = [other for one in needed for other in _prerequisites(one, recipes)]
+def _prerequisites(own: Iterable[Recipe], recipes: Mapping[str, Recipe]) -> list[Recipe]:
+    """Return the recipes of the plan that some need, each once."""
+    needed = [recipes[name] for recipe in own for name in recipe.needs if name in recipes]
+    deeper = _prerequisites(needed, recipes) if needed else []
     return list({one.run_id: one for one in [*needed, *deeper]}.values())

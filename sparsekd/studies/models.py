@@ -8,7 +8,7 @@ import numpy as np
 from sparsekd.runs import outputs, store
 from sparsekd.runs.outputs import Outputs
 from sparsekd.runs.records import Plan, Run
-from sparsekd.studies import results, roles
+from sparsekd.studies import results, roles, tuning
 
 TEACHER = "teacher"
 """The role of the dense teacher."""
@@ -32,11 +32,12 @@ class Answers:
 def answers(plan: Plan, split: str) -> list[Answers]:
     """Return the finished models of a plan that kept answers on a split, in its order.
 
-    Every one is there that is reported, or that a student has learned from.
+    Every one is there that is reported, or that a student has learned from; of a tuned variant the
+    chosen setting.
     """
     runs = store.get_many(step.recipe.run_id for step in plan.steps)
     found = []
-    for step in plan.steps:
+    for step in tuning.reported(plan).steps:
         run = runs.get(step.recipe.run_id)
         kept = outputs.load_outputs(run.folder, split) if results.done(run) else None
         if results.done(run) and kept is not None:

@@ -7,7 +7,7 @@ import pandas as pd
 
 from sparsekd.runs import store
 from sparsekd.runs.records import Plan, Progress, Run, State
-from sparsekd.studies import roles, verdict
+from sparsekd.studies import roles, tuning, verdict
 from sparsekd.studies.stats import mean_interval
 
 CONTROLS = ("trial_student", "random_mask_student", "plain_student")
@@ -60,7 +60,10 @@ def reason(run: Run | None) -> str:
 
 
 def study_rows(plan: Plan) -> list[dict[str, Any]]:
-    """Return one row per finished model and reported split, in the order of the plan."""
+    """Return one row per finished model and reported split, in the order of the plan.
+
+    Of a tuned variant that is the chosen setting, once there is one.
+    """
     runs = store.get_many(step.recipe.run_id for step in plan.steps)
     return [
         {
@@ -73,7 +76,7 @@ def study_rows(plan: Plan) -> list[dict[str, Any]]:
             "seconds": round(runs[step.recipe.run_id].seconds, 3),
             "run": step.recipe.run_id,
         }
-        for step in plan.steps
+        for step in tuning.reported(plan).steps
         if roles.is_reported(step.role) and done(runs.get(step.recipe.run_id))
         for split, metrics in runs[step.recipe.run_id].outcome.metrics.items()
         if split != "selection"

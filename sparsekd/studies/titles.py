@@ -3,7 +3,7 @@
 from sparsekd.runs import store, tables
 from sparsekd.runs.records import Plan, Run, State
 from sparsekd.runs.references import MODEL_STAGES
-from sparsekd.studies import roles
+from sparsekd.studies import roles, tuning
 from sparsekd.studies.sweeps import sweep
 
 
@@ -15,8 +15,9 @@ def run_titles(plan: Plan) -> dict[str, str]:
 def titled_models(plan: Plan) -> dict[str, Run]:
     """Return a plan's finished models that results report, by their titles, in its order.
 
-    Those of the first seed stand first.
+    Those of the first seed stand first; of a tuned variant the chosen setting is there.
     """
+    plan = tuning.reported(plan)
     found = run_titles(plan)
     runs = store.plan_runs(plan)
     models: dict[str, Run] = {}
@@ -30,13 +31,15 @@ def titled_models(plan: Plan) -> dict[str, Run]:
 
 
 def _role_titles(plan: Plan) -> dict[str, str]:
-    """Return roles, with the seed where the plan has several."""
+    """Return roles, with the setting that is tried, and the seed where the plan has several."""
+    tried = tuning.settings_in_words(plan)
     several = len({step.seed for step in plan.steps}) > 1
     found: dict[str, str] = {}
     for step in plan.steps:
         seeded = several and step.recipe.stage not in ("finetune", "score")
-        seed = f", seed {step.seed}" if seeded else ""
-        found.setdefault(step.recipe.run_id, f"{roles.title(step.role)}{seed}")
+        name = step.recipe.run_id
+        parts = [roles.title(step.role), tried.get(name, ""), f"seed {step.seed}" * seeded]
+        found.setdefault(name, ", ".join(part for part in parts if part))
     return found
 
 

@@ -8,18 +8,19 @@ import streamlit as st
 
 from pages.parts.forms import fields, launch_cost, student_form, teacher_picker
 from pages.parts.shell import frame, url_state
-from sparsekd.catalog.fields import validated
+from sparsekd.catalog.fields import label, label_in_sentence, validated
 from sparsekd.catalog.parameters import TrainParams
 from sparsekd.catalog.stage_parameters import MaskParams, StudentParams
 from sparsekd.errors import BadInput
 from sparsekd.runs import jobs, references
 from sparsekd.runs.records import Plan
 from sparsekd.studies import roles, stats, teachers
-from sparsekd.studies.comparisons import comparison, comparison_spec, variants
+from sparsekd.studies.comparisons import comparison, comparison_spec, settings, variants
 from sparsekd.studies.comparisons.comparison_spec import ComparisonSpec
 from sparsekd.studies.launch import plan_launch, variant_costs
 
 MOST_SEEDS = 20
+TUNED_FIRST = {"temperature": "1, 2, 4", "alpha": "0.2, 0.5, 0.9"}
 
 
 def draw_comparison_form() -> None:
@@ -33,8 +34,9 @@ def draw_comparison_form() -> None:
     names = choose_variants(spec, key)
     spec = replace(spec, methods=names, changes=draw_method_fields(names, key))
     spec = replace(spec, **draw_source_fields(spec, key))
+    spec = replace(spec, tune=draw_tuning(spec, key))
     plan = comparison.plan(spec)
-    draw_cost(plan, spec.train)
+    draw_cost(plan, settings.longest_training(spec))
     draw_launch(plan)
 
 
@@ -156,6 +158,30 @@ def draw_source_fields(spec: ComparisonSpec, key: str) -> dict[str, Any]:
         label = "Layers of the assistant (0 = half way)"
         layers = st.number_input(label, 0, 96, 0, key=f"{key}.assistant", width=280)
         found["assistant_layers"] = int(layers)
+    return found
+
+
+def draw_tuning(spec: ComparisonSpec, key: str) -> dict[str, tuple[str, ...]]:
+    """Draw the choice of parameters to tune, and the values to try of each."""
+    names: list[str] = st.multiselect(
+        "Tuned parameters",
+        settings.tunable(spec.methods),
+        format_func=label,
+        key=f"{key}.tune.{','.join(spec.methods)}",
+        placeholder="None: every variant is trained once with the values above",
+        help="Every variant that has the parameter is trained with each value, on the same seeds; "
+        "its best on the selection split is reported.",
+    )
+    found = {}
+    places = st.columns(max(3, len(names)))
+    for place, name in zip(places, names, strict=False):
+        usual = TUNED_FIRST.get(name, "")
+        if name == "learning_rate":
+            usual = ", ".join(f"{times * spec.train.learning_rate:g}" for times in (1, 3, 10))
+        text = place.text_input(
+            f"Values of {label_in_sentence(name)}", usual, key=f"{key}.tune.{name}"
+        )
+        found[name] = tuple(word.strip() for word in text.split(",") if word.strip())
     return found
 
 

@@ -7,10 +7,12 @@ from streamlit.elements.lib.column_types import ColumnConfig
 from pages.parts.compare import verdict_box
 from pages.parts.shell import frame, url_state
 from sparsekd.runs.records import Plan
-from sparsekd.studies import roles
+from sparsekd.studies import roles, tuning
 from sparsekd.studies.comparisons import comparison_results, comparison_tables
 from sparsekd.studies.study_metric import StudyMetric, seed_table
 from sparsekd.studies.study_wording import comparison_statements, teacher_values
+from sparsekd.studies.tuning import Tuning
+from sparsekd.tasks import metrics
 
 
 def draw_comparison(plan: Plan, found: StudyMetric, key: str, brief: bool = False) -> None:
@@ -19,6 +21,10 @@ def draw_comparison(plan: Plan, found: StudyMetric, key: str, brief: bool = Fals
     against = choose_baseline(variants, key)
     gaps = comparison_results.differences(found.frame, found.split, found.metric, against, variants)
     draw_comparison_verdict(found, gaps, against)
+    tuned = tuning.tuning(plan)
+    if tuned:
+        for sentence in tuning.notes(tuned):
+            st.markdown(f"- {frame.plain(sentence)}")
     planned = comparison_results.baseline(variants)
     if against != planned:
         st.caption(frame.plain(f"Exploratory: the planned baseline is {roles.title(planned)}."))
@@ -31,6 +37,8 @@ def draw_comparison(plan: Plan, found: StudyMetric, key: str, brief: bool = Fals
     if brief:
         return
     draw_variants(plan, found, means, gaps, f"{key}.table")
+    if tuned:
+        draw_tuning(tuned, f"{key}.tuning")
     seeds = seed_table(found, list(means["role"]))
     frame.draw_table(seeds, "seeds", f"{key}.seeds", "Every seed as a number")
 
@@ -123,6 +131,37 @@ def draw_variants(
     frame.draw_download(table, "comparison", f"{key}.csv")
 
 
+def draw_tuning(tuned: Tuning, key: str) -> None:
+    """Draw every setting that was tried, with the mean that chose."""
+    table, title = tuned.table(), metrics.title(tuned.criterion)
+    st.markdown(
+        "**Settings that were tried**",
+        help="Each variant is trained with every value of the tuned parameters that it has, on the "
+        "same seeds. The best mean on the selection split is chosen, of equal ones the first; the "
+        "data that is reported chooses nothing.",
+    )
+    number, text = st.column_config.NumberColumn, st.column_config.TextColumn
+    st.dataframe(
+        table[["what", "setting", "selected", "seeds", "planned", "chosen"]],
+        width="stretch",
+        hide_index=True,
+        key=key,
+        placeholder="–",
+        height="content" if len(table) < 16 else 400,
+        column_config={
+            "what": text("Method", width=265),
+            "setting": text("Setting"),
+            "selected": number(
+                f"{title} on selection", format="%.3f", help="Mean over the finished seeds."
+            ),
+            "seeds": number("Seeds", format="%d", width=60),
+            "planned": number("Planned", format="%d", width=70),
+            "chosen": st.column_config.CheckboxColumn("Chosen", width=70),
+        },
+    )
+    frame.draw_download(table.drop(columns="values"), "tuning", f"{key}.csv")
+
+
 def _columns(found: StudyMetric) -> dict[str, ColumnConfig]:
     number, text = st.column_config.NumberColumn, st.column_config.TextColumn
     return {
@@ -148,15 +187,19 @@ def _columns(found: StudyMetric) -> dict[str, ColumnConfig]:
             "Extra steps",
             format="%d",
             width=85,
-            help="Optimiser steps of training episodes, trial students and assistants.",
+            help="Optimiser steps of training episodes, trial students, assistants and settings "
+            "that were not chosen.",
         ),
-        "tries": number("Tries", format="%d", width=50, help="Settings that were tried."),
+        "tries": number(
+            "Tries", format="%d", width=50, help="Settings that were tried; see below."
+        ),
         "seconds": number("Seconds", format="%.1f", width=70, help="The student's wall time."),
         "extra_seconds": number(
             "Extra seconds",
             format="%.1f",
             width=105,
-            help="Wall time of its trial student, scores, pruning and assistant.",
+            help="Wall time of its trial student, scores, pruning, assistant and settings that "
+            "were not chosen.",
         ),
         "held_out_passes": number(
             "Held-out passes",

@@ -1,14 +1,14 @@
 """Comparisons of methods: the runs that a fair one needs.
 
 Every student has the same initial weights (all but "no teacher at all"), data, seeds, budget and
-number of attempts: one.
+number of attempts: one, or one for each setting that is tried.
 """
 
 from dataclasses import dataclass
 
 from sparsekd.catalog.baselines import BASELINES
 from sparsekd.catalog.methods.vanilla import VanillaParams
-from sparsekd.catalog.parameters import MethodParams
+from sparsekd.catalog.parameters import MethodParams, TrainParams
 from sparsekd.catalog.stage_parameters import StudentParams
 from sparsekd.errors import BadInput
 from sparsekd.runs.records import Plan, Recipe, Step
@@ -19,6 +19,7 @@ from sparsekd.studies.comparisons.comparison_spec import (
     check,
     check_changes,
 )
+from sparsekd.studies.comparisons.settings import check_tuning, settings, tuned_in_words
 from sparsekd.studies.comparisons.variants import StudentVariant, parse
 from sparsekd.system.wording import counted
 
@@ -27,10 +28,12 @@ def plan(spec: ComparisonSpec) -> Plan:
     """Return the teachers, then for each seed every variant's student after what it needs.
 
     A sparse teacher is StarK's: scored for a trial student of the same seed, by vanilla
-    distillation, whichever method learns from it. What several variants need is made once.
+    distillation, whichever method learns from it. What several variants need is made once, with
+    the training that is not tuned.
 
     Raises:
-        BadInput: no seed, no method, or two names of the same student; and see `parse`, `check`.
+        BadInput: no seed, no method, or two names of the same student; and see `parse`, `check`,
+            `check_tuning`.
     """
     variants = [parse(name) for name in dict.fromkeys(spec.methods)]
     if not spec.seeds or not variants:
@@ -40,13 +43,19 @@ def plan(spec: ComparisonSpec) -> Plan:
     check_changes(spec)
     for variant in variants:
         check(spec, variant)
+    if spec.tune:
+        check_tuning(spec)
+        # What needs nothing comes first: it may be another one's trial student, and keeps its place
+        # among its own tries.
+        variants.sort(key=lambda variant: bool(variant.source))
     steps = _teachers(spec, variants)
     for seed in spec.seeds:
         of_seed = _SeedSteps(spec, seed)
         for variant in variants:
             steps += of_seed.student(variant)
     seeds = counted(len(spec.seeds), "seed")
-    title = f"{spec.task} · {len(variants)} methods · {seeds}"
+    parts = [spec.task, f"{len(variants)} methods", seeds, tuned_in_words(spec)]
+    title = " · ".join(part for part in parts if part)
     return Plan(title, spec.task, _unique(steps), "comparison")
 
 
@@ -88,16 +97,15 @@ class _SeedSteps:
     seed: int
 
     def student(self, variant: StudentVariant) -> list[Step]:
-        """Return a variant's student, after the steps that make its teachers."""
-        params = variant.params(self.spec.changes)
-        if variant.card.name in BASELINES:
-            spec = self.spec
-            made = recipes.baseline(spec.task, variant.card.name, spec.train, params, self.seed)
-            return [Step(variant.name, made)]
+        """Return a variant's student in each setting, after the steps that make its teachers."""
+        name, task, found = variant.card.name, self.spec.task, settings(self.spec, variant)
+        if name in BASELINES:
+            made = [recipes.baseline(task, name, *setting, self.seed) for setting in found]
+            return [Step(variant.name, recipe) for recipe in made]
         before, teachers = self.teachers(variant)
         shape = recipes.started(self.spec.student, variant.start)
-        made = self.distil(variant.card.name, teachers, params, shape)
-        return [*before, Step(variant.name, made)]
+        students = [self.distil(name, teachers, params, shape, train) for train, params in found]
+        return [*before, *(Step(variant.name, recipe) for recipe in students)]
 
     def teachers(self, variant: StudentVariant) -> tuple[list[Step], list[str]]:
         """Return the steps before a variant's student, and the ids of its teachers."""
@@ -138,23 +146,24 @@ class _SeedSteps:
         """Return a trial student or an assistant, which is not compared: vanilla distillation."""
         teacher = [self.spec.first.run_id]
         params = VanillaParams.of(dict(self.spec.changes.get("vanilla", {})))
-        return self.distil("vanilla", teacher, params, shape)
+        return self.distil("vanilla", teacher, params, shape, self.spec.train)
 
     def distil(
         self,
         method: str,
         teachers: list[str],
         params: MethodParams,
-        shape: StudentParams | None = None,
+        shape: StudentParams,
+        train: TrainParams,
     ) -> Recipe:
         spec, (first, *others) = self.spec, teachers
         return recipes.distil(
             spec.task,
             method,
             first,
-            spec.train,
+            train,
             params,
-            shape or spec.student,
+            shape,
             spec.first.run_id,
             self.seed,
             others,

@@ -6,7 +6,7 @@ import pandas as pd
 
 from sparsekd.runs import store
 from sparsekd.runs.records import Plan, Run, Step
-from sparsekd.studies import results, roles, training_cost, verdict
+from sparsekd.studies import results, roles, training_cost, tuning, verdict
 
 BASELINES = ("vanilla", "fine_tuning")
 COSTS = [
@@ -18,11 +18,13 @@ COSTS = [
 def rows(plan: Plan) -> list[dict[str, Any]]:
     """Return one row per finished student and reported split, in the order of the plan.
 
-    `steps` are the student's own optimiser steps, `extra_steps` those of its training episodes
-    and of the students that it needs (a trial student, an assistant), `extra_seconds` likewise.
-    The cost of teachers that all variants share is not in them. `decisions` are the rewarded ones
-    that its selector was trained on.
+    `steps` are the student's own optimiser steps, `extra_steps` those of its training episodes, of
+    the students that it needs (a trial student, an assistant) and of the settings that were tried
+    and not chosen, `extra_seconds` likewise. `tries` counts the settings of its variant. The cost
+    of teachers that all variants share is not in them. `decisions` are the rewarded ones that its
+    selector was trained on.
     """
+    others = _other_tries(plan)
     runs = store.get_many(step.recipe.run_id for step in plan.steps)
     part = {step.recipe.run_id: step.role for step in plan.steps}
     return [
@@ -35,8 +37,8 @@ def rows(plan: Plan) -> list[dict[str, Any]]:
             "teachers": _teachers(step, part),
             "run": step.recipe.run_id,
         }
-        | spent(runs[step.recipe.run_id], runs)
-        for step in plan.steps
+        | spent(runs[step.recipe.run_id], runs, others.get(step.recipe.run_id, []))
+        for step in tuning.reported(plan).steps
         if roles.is_compared(step.role) and results.done(runs.get(step.recipe.run_id))
         for split, metrics in runs[step.recipe.run_id].outcome.metrics.items()
         if split != "selection"
@@ -50,20 +52,40 @@ def _teachers(step: Step, part: dict[str, str]) -> list[str]:
     return [part.get(name, name) for name in step.recipe.teachers]
 
 
-def spent(run: Run, runs: dict[str, Run]) -> dict[str, Any]:
-    """Return the cost of a student: its own, and that of the runs made for it alone."""
+def _other_tries(plan: Plan) -> dict[str, list[str]]:
+    """Return the runs of the same variant and seed with other settings, by run id."""
+    found: dict[tuple[str, int], list[str]] = {}
+    for step in plan.steps:
+        if roles.is_compared(step.role):
+            found.setdefault((step.role, step.seed), []).append(step.recipe.run_id)
+    return {
+        name: [one for one in names if one != name] for names in found.values() for name in names
+    }
+
+
+def spent(run: Run, runs: dict[str, Run], others: list[str]) -> dict[str, Any]:
+    """Return the cost of a student: its own, and that of the runs made for it alone.
+
+    Args:
+        others: The runs of the same variant and seed with other settings.
+    """
     facts = run.outcome.facts
-    needed = [runs[name] for name in _needed(run, runs)]
-    students = [other.outcome for other in needed if other.recipe.stage == "distil"]
+    names = {*_needed(run, runs), *(name for name in others if results.done(runs.get(name)))}
+    needed = [runs[name] for name in names]
+    students = [each.outcome for each in needed if each.recipe.stage in ("distil", "baseline")]
     decided, random = training_cost.decisions(run.recipe)
     return {
         "steps": facts.get("steps", 0),
         "extra_steps": sum(each.episode_steps for each in (run.outcome, *students))
         + sum(each.facts.get("steps", 0) for each in students),
-        "tries": 1,
+        "tries": 1 + len(others),
         "seconds": round(run.seconds, 3),
         "extra_seconds": round(sum(other.seconds for other in needed), 3),
-        "held_out_passes": facts.get("held_out_passes", 0),
+        "held_out_passes": sum(
+            runs[name].outcome.facts.get("held_out_passes", 0)
+            for name in (run.id, *others)
+            if results.done(runs.get(name))
+        ),
         "decisions": decided,
         "random_decisions": random,
         "parameters": facts.get("parameters", 0),

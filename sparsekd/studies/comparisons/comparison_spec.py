@@ -26,7 +26,8 @@ class ComparisonSpec:
     `teachers` are recipes of models, the first one dense: every student starts from its layers.
     Further ones may be references of answers, which have no layers.
     `assistant_layers` 0 means half way between teacher and student. `changes` sets parameters of
-    methods, by method and parameter.
+    methods, by method and parameter. `tune` has the values that are tried of a parameter, with
+    every variant that has it; see `settings`.
     """
 
     task: str
@@ -39,6 +40,7 @@ class ComparisonSpec:
     seeds: tuple[int, ...] = (0,)
     assistant_layers: int = 0
     changes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    tune: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
 
     @property
     def first(self) -> Recipe:

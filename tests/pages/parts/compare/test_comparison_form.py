@@ -84,3 +84,32 @@ def test_everything_that_fits_is_one_press_away(open_page: Open, study: Plan) ->
     chosen = app.multiselect(key=place).value
     assert {"knowledge_selection:hard", "vanilla:assistant"} <= set(chosen)
     assert not any(name in ("teacher_selection", "vanilla:teacher_2") for name in chosen)
+
+
+def test_tuned_parameters_make_runs_that_are_counted_before_the_launch(
+    open_page: Open, study: Plan
+) -> None:
+    app = opened(open_page)
+    key = form_key(study)
+    app.multiselect(key=f"{key}.methods.1").set_value(["vanilla", "fine_tuning"]).run()
+    app.multiselect(key=f"{key}.tune.vanilla,fine_tuning").set_value(["learning_rate"]).run()
+    app.text_input(key=f"{key}.tune.learning_rate").set_value("1e-4, 3e-4").run()
+    app.number_input(key=f"{key}.seeds").set_value(2).run()
+
+    assert list(table(app, "reward passes")["tries"]) == [2, 2]
+    assert any("8 new runs, 8 trainings" in caption.value for caption in app.caption)
+
+    app.button(key="comparison.go").click().run()
+
+    rates = [run.recipe.params["train"]["learning_rate"] for run in store.queued()]
+    assert sorted(rates) == [1e-4] * 4 + [3e-4] * 4
+
+
+def test_one_value_is_refused(open_page: Open, study: Plan) -> None:
+    app = opened(open_page)
+    key = form_key(study)
+    app.multiselect(key=f"{key}.methods.1").set_value(["vanilla"]).run()
+    app.multiselect(key=f"{key}.tune.vanilla").set_value(["alpha"]).run()
+    app.text_input(key=f"{key}.tune.alpha").set_value("0.5").run()
+
+    assert "nothing to choose from" in app.error[0].value

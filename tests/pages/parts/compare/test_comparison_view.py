@@ -1,6 +1,7 @@
 """The result of a comparison: verdict, table, seeds, baseline."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -24,7 +25,7 @@ SKILLS = {
 }
 
 
-def variants_of(seeds: int = 2, methods: tuple[str, ...] = NAMES) -> Plan:
+def variants_of(seeds: int = 2, methods: tuple[str, ...] = NAMES, **tune: tuple[str, ...]) -> Plan:
     """A comparison of four variants on a demo task."""
     teachers = tuple(
         recipes.finetune("demo/sentiment", name, DEMO_TRAINING)
@@ -34,7 +35,7 @@ def variants_of(seeds: int = 2, methods: tuple[str, ...] = NAMES) -> Plan:
     asked = comparison_spec.ComparisonSpec(
         "demo/sentiment", methods, teachers, DEMO_TRAINING, student, seeds=tuple(range(seeds))
     )
-    return comparison.plan(asked)
+    return comparison.plan(replace(asked, tune=tune))
 
 
 @pytest.fixture
@@ -145,3 +146,21 @@ def test_the_command_is_at_the_end(open_page: Open, compared: Plan) -> None:
 
     assert said.startswith("python -m sparsekd compare --task demo/sentiment --methods fine_tuning")
     assert "--seeds 2" in said
+
+
+def test_every_setting_that_was_tried_is_shown_and_what_was_not_tuned_is_said(
+    open_page: Open, skills: None
+) -> None:
+    names = ("fine_tuning", "vanilla")
+    fill_plan(variants_of(1, names, learning_rate=("1e-4", "3e-4"), alpha=("0.2", "0.5")))
+
+    app = open_page(COMPARE)
+
+    tried = table(app, "setting")
+    assert list(tried["what"].value_counts()) == [4, 2]
+    assert tried.groupby("what")["chosen"].sum().to_list() == [1, 1]
+    assert set(table(app, "extra_steps").set_index("what")["tries"]) == {4, 2}
+    said = [words.value.replace("\\", "") for words in app.markdown]
+    words = f"- α was not tuned for {roles.title('fine_tuning')}: the method has none."
+    assert words in said
+    assert "--tune learning_rate=0.0001,0.0003" in app.code[-1].value
