@@ -152,7 +152,8 @@ def recorded(case: Case) -> Step:
 def not_recorded(case: Case) -> Step:
     """Return the step on the batches and with the optimiser of the graphs, but run as usual."""
     training = _training(case)
-    step = RecordedStep(training.job, training.teacher_logits, training.optimiser)
+    logits, optimiser = training.teacher_logits, training.optimiser
+    step = RecordedStep(training.job, logits, optimiser, training.class_weights)
     step.recorded.record = False
     training.recorded = step
     return Step(training)

@@ -108,7 +108,7 @@ class TrainParams(Params):
     Source: Yang, Zhang, Song, EMNLP 2022, arXiv 2210.03923 (reference scripts).
     """
 
-    later = ("labelled", "label_noise")
+    later = ("labelled", "label_noise", "class_weights")
 
     epochs: int = Field(10, ge=1, le=1000, description="Passes over the training data.")
     learning_rate: float = Field(3e-5, gt=0, le=1, description="Peak learning rate of AdamW.")
@@ -139,4 +139,10 @@ class TrainParams(Params):
     )
     label_noise: float = Field(
         0.0, ge=0, le=1, description="Share of the gold labels that are replaced by another class."
+    )
+    class_weights: Literal["none", "balanced"] = Field(
+        "none",
+        description="Weights of the classes in the loss of gold labels. balanced: inversely "
+        "proportional to their number among the labelled training examples; with several labels, "
+        "the texts to which a label applies have as much weight as all others together.",
     )

@@ -32,6 +32,7 @@ from sparsekd.runs.records import Plan, Run, State, Step
 from sparsekd.scheduler.executors.local import cores
 from sparsekd.studies import command, cost, training_cost
 from sparsekd.studies.sweeps import search, search_plan, sweep_file, sweep_spec
+from sparsekd.studies.sweeps.label_axes import LABEL_AXES
 from sparsekd.studies.sweeps.search_plan import SearchTrial
 from sparsekd.studies.sweeps.sweep import plan as plan_of
 from sparsekd.studies.sweeps.sweep_file import SweepFile
@@ -77,7 +78,7 @@ class SweepRequest(SeedsRequest, DeviceRequest, ColumnsRequest):
     report: Path | None = Field(None, description="also write the study as an HTML file")
     student: Student = Field({})
     mask: Annotated[Given, Group(MaskParams, without=("kind", "lam", "sparsity"))] = Field({})
-    train: Annotated[Given, Group(TrainParams, without=TrainParams.later)] = Field({})
+    train: Annotated[Given, Group(TrainParams, without=LABEL_AXES)] = Field({})
     teacher_train: TeacherTrain = Field({})
     score: Score = Field({})
 

@@ -5,18 +5,21 @@ import torch.nn.functional as F
 from torch import Tensor
 
 
-def task_loss(logits: Tensor, labels: Tensor) -> Tensor:
+def task_loss(logits: Tensor, labels: Tensor, class_weights: Tensor | None = None) -> Tensor:
     """Return the cross-entropy with class ids, in nats; squared error for floating-point labels.
 
-    Of several labels, 1 or 0 each: the mean over labels of the binary cross-entropy.
+    Of several labels, 1 or 0 each: the mean over labels of the binary cross-entropy. With class
+    weights w: w_y times the cross-entropy of class y, not divided by their sum over the batch; of
+    several labels −w_c · log σ(s_c) where label c applies, as without weights where it does not.
 
-    Shapes: logits (B, C), labels (B,), with several labels (B, C) -> (B,).
+    Shapes: logits (B, C), labels (B,), with several labels (B, C), class_weights (C,) -> (B,).
     """
     if labels.ndim == 2:
-        return binary_cross_entropy(logits, labels)
+        return binary_cross_entropy(logits, labels, class_weights)
     if labels.is_floating_point():
         return squared_error(logits, labels.unsqueeze(1))
-    return F.cross_entropy(logits.float(), labels, reduction="none")
+    loss = F.cross_entropy(logits.float(), labels, reduction="none")
+    return loss if class_weights is None else class_weights[labels] * loss
 
 
 def soft_cross_entropy(student: Tensor, teacher: Tensor, temperature: float) -> Tensor:
@@ -46,12 +49,17 @@ def kl(student: Tensor, teacher: Tensor, temperature: float) -> Tensor:
     return temperature**2 * (log_teacher.exp() * (log_teacher - log_student)).sum(-1)
 
 
-def binary_cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
+def binary_cross_entropy(
+    logits: Tensor, targets: Tensor, class_weights: Tensor | None = None
+) -> Tensor:
     """Return the mean over labels of the cross-entropy of two outcomes, in nats.
 
-    Shapes: logits, targets (…, C), probabilities of each label -> (…).
+    Shapes: logits, targets (…, C), probabilities of each label, class_weights (C,), of the outcome
+    that it applies -> (…).
     """
-    each = F.binary_cross_entropy_with_logits(logits.float(), targets.float(), reduction="none")
+    each = F.binary_cross_entropy_with_logits(
+        logits.float(), targets.float(), reduction="none", pos_weight=class_weights
+    )
     return each.mean(-1)
 
 

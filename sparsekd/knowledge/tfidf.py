@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -59,11 +59,13 @@ def fit(
     selection: pd.DataFrame,
     selection_labels: NDArray[Any],
     on_fit: Callable[[int], None] = lambda done: None,
+    class_weights: Literal["none", "balanced"] = "none",
 ) -> WordModel:
     """Fit on the labelled training texts; the selection split chooses the penalty, if it can.
 
     Word 1- to `words`-grams of each text column are weighted by TF-IDF on these texts. The penalty
     is chosen by the task's first metric, among equals the strongest; without labels it is C = 1.
+    Class weights are those of `class_weights.balanced`.
 
     Shapes: train N rows, labels (N,), selection M rows, selection_labels (M,).
     Raises:
@@ -86,7 +88,8 @@ def fit(
     features = _features(vectorizers, texts)
     best: tuple[float, WordModel] | None = None
     for place, strength in enumerate(STRENGTHS if len(judged) else (1.0,)):
-        model = Ridge(alpha=1 / strength) if card.regression else _classifier(strength)
+        classifier = _classifier(strength, class_weights)
+        model = Ridge(alpha=1 / strength) if card.regression else classifier
         found = WordModel(vectorizers, model.fit(features, targets), strength, card.classes)
         on_fit(place + 1)
         worth = 0.0
@@ -105,8 +108,9 @@ def _vectorizer(words: int) -> TfidfVectorizer:
     return TfidfVectorizer(ngram_range=(1, words), token_pattern=WORD)
 
 
-def _classifier(strength: float) -> LogisticRegression:
-    return LogisticRegression(C=strength, max_iter=1000)
+def _classifier(strength: float, class_weights: str) -> LogisticRegression:
+    weights = "balanced" if class_weights == "balanced" else None
+    return LogisticRegression(C=strength, max_iter=1000, class_weight=weights)
 
 
 def _features(vectorizers: Mapping[str, TfidfVectorizer], frame: pd.DataFrame) -> csr_matrix:

@@ -49,10 +49,12 @@ class Setup:
 class BatchOutputs:
     """The outputs of the student and of its N teachers on one training batch.
 
-    `labelled` holds the places of the examples with a gold label, None where all have one.
+    `labelled` holds the places of the examples with a gold label, None where all have one;
+    `class_weights` those of `task_loss`, None where all classes count the same.
 
     Shapes: labels (B,), with several labels (B, C); mask (B, T), 1 for a real token of the
-    student's input; rows (B,), the examples' indices in the training data; labelled (K,).
+    student's input; rows (B,), the examples' indices in the training data; labelled (K,);
+    class_weights (C,).
     """
 
     student: Knowledge
@@ -61,6 +63,7 @@ class BatchOutputs:
     mask: Tensor
     rows: Rows
     labelled: Tensor | None = None
+    class_weights: Tensor | None = None
 
     @property
     def regression(self) -> bool:
@@ -233,14 +236,14 @@ def require_one_teacher(title: str, setup: Setup) -> None:
 
 
 def gold_label_loss(outputs: BatchOutputs) -> Tensor:
-    """Return the task loss of the examples that have a gold label.
+    """Return the task loss of the examples that have a gold label, with their classes' weights.
 
     Shapes: -> (B,), or (K,) where K examples have a label.
     """
     logits, labels, places = outputs.student.logits, outputs.labels, outputs.labelled
     if places is None:
-        return task_loss(logits, labels)
-    return task_loss(logits[places], labels[places])
+        return task_loss(logits, labels, outputs.class_weights)
+    return task_loss(logits[places], labels[places], outputs.class_weights)
 
 
 def soft_label_loss(outputs: BatchOutputs, temperature: float) -> Tensor:

@@ -25,10 +25,11 @@ EM_ROUNDS = 200  # of expectation maximisation
 class Instances:
     """Some examples, without gradients; `states` is empty where there is no policy.
 
-    `targets` are those of `targets_of`; `labelled` marks the examples with a gold label.
+    `targets` are those of `targets_of`; `labelled` marks the examples with a gold label;
+    `class_weights` are those of `BatchOutputs`.
 
     Shapes: student (B, C), teachers (B, N, C), labels (B,) or of several labels (B, C), labelled
-    (B,), targets (B, C), states (B, N, D + C + 1), rows (B,).
+    (B,), targets (B, C), states (B, N, D + C + 1), rows (B,), class_weights (C,).
     """
 
     student: Tensor
@@ -38,6 +39,7 @@ class Instances:
     states: Tensor
     rows: Rows
     labelled: Tensor
+    class_weights: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -62,6 +64,7 @@ class Instances:
             self.states[rows],
             self.rows[rows],
             self.labelled[rows],
+            self.class_weights,
         )
 
     def losses(self) -> Tensor:
@@ -119,6 +122,7 @@ def concatenate(parts: Sequence[Instances]) -> Instances:
         torch.cat([part.states for part in parts]),
         np.concatenate([part.rows for part in parts]),
         torch.cat([part.labelled for part in parts]),
+        parts[0].class_weights,
     )
 
 
@@ -178,7 +182,8 @@ def loss_terms(
         terms["soft"] = (1 - alpha) * distance(student, instances, weights, params.temperature)
     if alpha > 0:
         known = instances.labelled
-        terms["hard"] = alpha * task_loss(student[known], instances.labels[known])
+        labels, weights_of = instances.labels[known], instances.class_weights
+        terms["hard"] = alpha * task_loss(student[known], labels, weights_of)
     return terms
 
 

@@ -149,7 +149,10 @@ class TeacherSelection(Method):
         no_states = logits.new_empty(len(logits))
         labels, labelled = outputs.labels, outputs.labelled_mask()
         targets = targets_of(teachers, labels, labelled)
-        instances = Instances(logits, teachers, labels, targets, no_states, outputs.rows, labelled)
+        rows, weights_of = outputs.rows, outputs.class_weights
+        instances = Instances(
+            logits, teachers, labels, targets, no_states, rows, labelled, weights_of
+        )
         if self.params.choose != "policy":
             return instances
         cls = outputs.student.cls[self.last_layer].detach().float()

@@ -44,7 +44,16 @@ def run(context: StageContext) -> Outcome:
         context.report("fitting", done, len(tfidf.STRENGTHS))
         context.raise_if_cancelled()
 
-    model = tfidf.fit(card, words, train, labels.train, selection, labels.selection, on_fit)
+    model = tfidf.fit(
+        card,
+        words,
+        train,
+        labels.train,
+        selection,
+        labels.selection,
+        on_fit,
+        params.class_weights,
+    )
     found = {"selection": labels.selection}
     metrics, examples = {}, {}
     for split in ("selection", *card.validation):

@@ -22,11 +22,17 @@ from sparsekd.errors import BadInput, Incompatible
 from sparsekd.runs import references, store
 from sparsekd.runs.answer_files import is_answers
 from sparsekd.runs.records import Recipe
+from sparsekd.tasks import class_weights
 from sparsekd.tasks.demo import DEMO_CHECKPOINTS, DEMO_STUDENT, DEMO_TEACHERS
 
 
 def finetune(task: str, checkpoint: str, train: TrainParams, seed: int = 0) -> Recipe:
-    """Return the fine-tuning of a checkpoint on the task's gold labels: a teacher."""
+    """Return the fine-tuning of a checkpoint on the task's gold labels: a teacher.
+
+    Raises:
+        Incompatible: class weights for labels that are numbers.
+    """
+    _check_class_weights(task, train)
     params = {"train": train.values()}
     return Recipe("finetune", task, "fine_tuning", {"checkpoint": checkpoint}, params, seed)
 
@@ -54,7 +60,9 @@ def distil(
             method that reads layers, or nothing for a student of answers to start from; a teacher
             whose pre-trained checkpoint is not known, for a student that starts from that; no
             sparse teacher whose entropy would be matched.
+        Incompatible: class weights for labels that are numbers.
     """
+    _check_class_weights(task, train)
     check_teachers(find(method), [teacher, *others])
     if method_params.answer_control == "untrained" and is_answers(teacher):
         raise BadInput(
@@ -86,12 +94,21 @@ def baseline(
 ) -> Recipe:
     """Return the training of a baseline, on the gold labels that a student of `seed` knows.
 
-    Of the training parameters only those that draw examples and labels decide the result.
+    Of the training parameters only those that draw examples and labels, and the weights of the
+    classes, decide the result.
     """
+    _check_class_weights(task, train)
     values = train.values()
-    drawn = {n: values[n] for n in ("train_examples", *TrainParams.later) if n in values}
+    names = ("train_examples", "labelled", "label_noise", "class_weights")
+    drawn = {n: values[n] for n in names if n in values}
     params = {"train": drawn, "method": method_params.values()}
     return Recipe("baseline", task, name, {}, params, seed)
+
+
+def _check_class_weights(task: str, train: TrainParams) -> None:
+    card = references.cards().get(task) if train.class_weights != "none" else None
+    if card is not None:
+        class_weights.check(card, train.class_weights)
 
 
 def check_start(student: StudentParams, init: str) -> None:

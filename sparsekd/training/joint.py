@@ -94,12 +94,14 @@ class JointLoss:
 def joint_losses(trainers: Sequence[Trainer]) -> list[JointLoss]:
     """Return the students of a stack whose losses are computed together: two or more each.
 
-    Students without some gold labels are not: they know different ones.
+    Students without some gold labels are not: they know different ones. Nor are those with class
+    weights: labels with noise may differ, and the weights with them.
     """
     alike: dict[tuple[object, ...], list[int]] = {}
     for place, trainer in enumerate(trainers):
         method, taught = trainer.job.method, trainer.training_step.teacher_logits
-        if method.by_example and trainer.job.data.labelled.all():
+        weighted = trainer.training_step.class_weights is not None
+        if method.by_example and trainer.job.data.labelled.all() and not weighted:
             key = (type(method), method.params, taught.shape)
             alike.setdefault(key, []).append(place)
     groups = [places for places in alike.values() if len(places) > 1]

@@ -31,11 +31,18 @@ class RecordedStep:
     At demo size it is 11 times as fast on an H100. A model with dropout is not recorded: a replay
     draws other masks, so that its training ends elsewhere.
 
-    Shapes: teacher_logits (rows of data, N, C).
+    Shapes: teacher_logits (rows of data, N, C), class_weights (C,).
     """
 
-    def __init__(self, job: TrainingJob, teacher_logits: Tensor, optimiser: AdamW) -> None:
+    def __init__(
+        self,
+        job: TrainingJob,
+        teacher_logits: Tensor,
+        optimiser: AdamW,
+        class_weights: Tensor | None,
+    ) -> None:
         self.job, self.teacher_logits, self.optimiser = job, teacher_logits, optimiser
+        self.class_weights = class_weights
         self.weights = weights_of(optimiser)
         self.longest = architectures.max_tokens(job.model)
         self.rate = torch.zeros((), device=job.device)
@@ -67,7 +74,14 @@ class RecordedStep:
         with training_precision(job.device):
             student = observe(job.model, batch)
             taught = tuple(Knowledge(each) for each in self.teacher_logits[places].unbind(1))
-            seen = BatchOutputs(student, taught, batch.labels, batch.attention_mask, batch.rows)
+            seen = BatchOutputs(
+                student,
+                taught,
+                batch.labels,
+                batch.attention_mask,
+                batch.rows,
+                class_weights=self.class_weights,
+            )
             terms = job.method.loss(seen, ANY)
             loss = torch.stack([term.mean() for term in terms.values()]).sum()
         torch.autograd.backward(loss)

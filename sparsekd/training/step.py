@@ -17,6 +17,7 @@ from sparsekd.knowledge.observe import Knowledge, observe
 from sparsekd.methods.base import BatchOutputs, Setup, TrainingProgress
 from sparsekd.models.devices import move, training_precision
 from sparsekd.system import budgets
+from sparsekd.tasks import class_weights
 from sparsekd.training.checkpoint import merged, part
 from sparsekd.training.events import CacheProgress
 from sparsekd.training.job import TrainingJob
@@ -48,6 +49,7 @@ class TrainingStep:
         _check(job)
         self.rows = _usable_rows(job)
         self.teacher_logits = self._stacked_teacher_logits()
+        self.class_weights = _class_weights(job)
         torch.manual_seed(derived_seed(job.seed, 0))
         job.method.prepare(self._setup())
         self.caches = self._teacher_caches()
@@ -86,7 +88,7 @@ class TrainingStep:
             return None
         if has_dropout(self.job.model):
             return None
-        return RecordedStep(self.job, self.teacher_logits, self.optimiser)
+        return RecordedStep(self.job, self.teacher_logits, self.optimiser, self.class_weights)
 
     def terms(self, outputs: BatchOutputs, progress: TrainingProgress) -> dict[str, Tensor]:
         """Return the method's loss terms that apply to an example of the batch.
@@ -143,6 +145,7 @@ class TrainingStep:
             batch.attention_mask,
             batch.rows,
             batch.labelled,
+            self.class_weights,
         )
 
     @torch.no_grad()
@@ -242,7 +245,18 @@ def _usable_rows(job: TrainingJob) -> Rows:
     return rows[job.data.labelled] if job.method.params.labelled_only else rows
 
 
+def _class_weights(job: TrainingJob) -> Tensor | None:
+    """Return the weights of the classes by the labels that the training knows, where it has any.
+
+    Shapes: -> (C,).
+    """
+    if job.params.class_weights == "none":
+        return None
+    return upload(class_weights.balanced(job.data.labels, job.card.classes), job.device)
+
+
 def _check(job: TrainingJob) -> None:
+    class_weights.check(job.card, job.params.class_weights)
     if not len(job.data):
         raise BadInput("There are no training examples.", "Check the task's training data.")
     if job.method.params.labelled_only and not job.data.labelled.any():

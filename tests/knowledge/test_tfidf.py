@@ -17,12 +17,13 @@ TEXTS = pd.DataFrame({"text": WORDS})
 LABELS = np.array([1, 0, 1, 0, UNLABELLED])
 
 
-def test_it_is_scikit_learns_pipeline_on_the_labelled_texts_alone():
-    none = np.full(5, UNLABELLED)
-    found = tfidf.fit(tiny_card(), 2, TEXTS, LABELS, TEXTS, none)
-    plain = make_pipeline(
-        TfidfVectorizer(ngram_range=(1, 2), token_pattern=r"(?u)\b\w+\b"), LogisticRegression()
-    ).fit(TEXTS["text"][:4], LABELS[:4])
+@pytest.mark.parametrize("weights", ["none", "balanced"])
+def test_it_is_scikit_learns_pipeline_on_the_labelled_texts_alone(weights):
+    none, labels = np.full(5, UNLABELLED), np.array([1, 0, 1, 1, UNLABELLED])
+    found = tfidf.fit(tiny_card(), 2, TEXTS, labels, TEXTS, none, class_weights=weights)
+    words = TfidfVectorizer(ngram_range=(1, 2), token_pattern=r"(?u)\b\w+\b")
+    model = LogisticRegression(class_weight=weights if weights == "balanced" else None)
+    plain = make_pipeline(words, model).fit(TEXTS["text"][:4], labels[:4])
     logits = found.logits(TEXTS)
     np.testing.assert_allclose(np.exp(logits), plain.predict_proba(TEXTS["text"]), rtol=1e-5)
     # a, good, film, bad, plot; a good, good film, a bad, bad film, good a, a plot, bad plot; bias

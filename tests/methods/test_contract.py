@@ -18,6 +18,7 @@ from sparsekd.methods import BatchOutputs, Method, Setup, TrainingProgress, load
 from sparsekd.training import Callbacks, TrainingJob, train
 from tests.tiny_data import padded, tiny_card, tiny_data
 
+UNUSED_AT_DEFAULTS = {"internal": {"hard"}}  # terms of gold labels that a parameter adds
 MIDWAY = TrainingProgress(step=3, steps=8, epoch=0)
 TRAINING = [TrainingProgress(step, 8, epoch=step // 4) for step in range(8)]
 
@@ -59,12 +60,15 @@ class Prepared:
         self.method.on_train_start(0)
         self.batch = tiny_data(5, classes).batch(range(5))
 
-    def terms(self, batch, progress=MIDWAY):
+    def terms(self, batch, progress=MIDWAY, class_weights=None):
         student = observe(self.student, batch, self.method.student_needs)
         with torch.no_grad():
             needs = self.method.teacher_needs
             teachers = tuple(observe(each, batch, needs) for each in self.teachers)
-        outputs = BatchOutputs(student, teachers, batch.labels, batch.attention_mask, batch.rows)
+        outputs = BatchOutputs(
+            *(student, teachers, batch.labels, batch.attention_mask, batch.rows, None),
+            class_weights,
+        )
         return self.method.loss(outputs, progress)
 
 
@@ -116,6 +120,21 @@ def test_each_term_is_named_finite_and_one_value_per_example(prepared):
             assert isinstance(name, str)
             assert term.shape == (5,)
             assert term.isfinite().all()
+
+
+@pytest.mark.parametrize("classes", [3])
+def test_class_weights_multiply_the_terms_of_gold_labels_and_no_other(prepared, card):
+    weights = torch.tensor([0.5, 2.0, 3.0])
+    gold = set()
+    for progress in TRAINING:
+        usual, weighted = (
+            prepared.terms(prepared.batch, progress, given) for given in (None, weights)
+        )
+        for name, term in usual.items():
+            factor = weights[prepared.batch.labels] if name in card.gold_terms else 1
+            torch.testing.assert_close(weighted[name], factor * term)
+        gold |= usual.keys() & set(card.gold_terms)
+    assert gold == set(card.gold_terms) - UNUSED_AT_DEFAULTS.get(card.name, set())
 
 
 def test_each_term_has_a_gradient_into_the_student(prepared):

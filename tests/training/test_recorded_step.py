@@ -1,5 +1,6 @@
 """A recorded step does what the usual step does; it is recorded on CUDA alone."""
 
+import copy
 from dataclasses import replace
 
 import numpy as np
@@ -25,7 +26,7 @@ STEPS = 12
 def recorded_step(job):
     """The step of a job as it is recorded elsewhere, here without a recording."""
     step = TrainingStep(job)
-    step.recorded = RecordedStep(job, step.teacher_logits, step.optimiser)
+    step.recorded = RecordedStep(job, step.teacher_logits, step.optimiser, step.class_weights)
     return step
 
 
@@ -41,10 +42,15 @@ def taken(step, data):
 
 
 @pytest.mark.parametrize("index", [1, 3])
-@pytest.mark.parametrize("labels", [1, 2])
+@pytest.mark.parametrize("labels", [1, 2, "weighted"])
 def test_it_learns_what_the_usual_step_learns(index, labels):
-    usual = TrainingStep(jobs_of(labels=labels)[index])
-    other = recorded_step(jobs_of(labels=labels)[index])
+    jobs = (
+        jobs_of(labels=3, params=PARAMS.changed({"class_weights": "balanced"}))
+        if labels == "weighted"
+        else jobs_of(labels=labels)
+    )
+    usual, other = TrainingStep(jobs[index]), recorded_step(copy.deepcopy(jobs[index]))
+    assert (usual.class_weights is None) == (labels != "weighted")
     data = usual.job.data
     first = {name: each.clone() for name, each in usual.job.model.state_dict().items()}
     for one, two in zip(taken(usual, data), taken(other, data), strict=True):

@@ -219,10 +219,13 @@ def test_students_that_learn_alike_share_their_loss_and_become_what_they_become_
     assert len(lengths) > 1, "no batch of the epoch is filled up"
 
 
-def test_students_that_learn_alike_from_other_labels_do_not_share_those():
-    jobs = alike()
+@pytest.mark.parametrize("weights", ["none", "balanced"])
+def test_students_that_learn_alike_from_other_labels_do_not_share_those(weights):
+    params = PARAMS.changed({"class_weights": weights})
+    jobs = [replace(job, params=params) for job in alike()]
     data = jobs[0].data
     jobs[2] = replace(jobs[2], data=data.with_labels(1 - data.labels))
+    assert data.labels.mean() != 0.5, "the weights of those labels would be equal"
     expected = [alone(job) for job in jobs]
     results = together(jobs)
     for index, job in enumerate(jobs):

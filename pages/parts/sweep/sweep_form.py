@@ -18,6 +18,7 @@ from sparsekd.runs.records import Plan, Recipe, State
 from sparsekd.scheduler.capacity import parallel_runs
 from sparsekd.studies import cost, recipes, stats, training_cost
 from sparsekd.studies.sweeps import sweep, sweep_spec
+from sparsekd.studies.sweeps.label_axes import LABEL_AXES
 from sparsekd.studies.sweeps.sweep_defaults import (
     default_sweep,
     extended_seeds,
@@ -178,7 +179,7 @@ def draw_budget(spec: SweepSpec, key: str) -> SweepSpec:
     """Draw student and training, and how units are scored and removed."""
     shape = student_form.draw_student_form(key, spec.student.values())
     values = fields.draw_fields(
-        TrainParams, key, spec.train.values(), fields.TRAINING, TrainParams.later, columns=5
+        TrainParams, key, spec.train.values(), fields.TRAINING, LABEL_AXES, columns=5
     )
     with st.expander("How heads and neurons are scored and removed", icon=":material/grid_on:"):
         score = fields.draw_fields(

@@ -10,6 +10,9 @@ from sparsekd.runs.records import Plan, Recipe
 from sparsekd.studies.sweeps import sweep
 from sparsekd.studies.sweeps.sweep_spec import SweepSpec
 
+LABEL_AXES = ("labelled", "label_noise")
+"""The training parameters that are axes, and so not given once for all studies."""
+
 
 def with_labels(
     spec: SweepSpec, labelled: Sequence[int], noises: Sequence[float], finished: bool = False
