@@ -1,17 +1,21 @@
 """Tasks on the command line: the options that name one, and the command `tasks`."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from sparsekd.cli.options import Option, Repeated, Request
 from sparsekd.cli.output import note, output
+from sparsekd.errors import BadInput
 from sparsekd.runs import references
 from sparsekd.tasks import TaskCard, demo
+from sparsekd.tasks.cards import BY_COLUMN, BY_TEXT
 from sparsekd.tasks.metrics import METRICS
 from sparsekd.tasks.summary import label_words
 
 SHOWN = 20  # labels in words
+Selection = Literal["plain", "grouped"]
+SELECTIONS: dict[Selection, str] = {"plain": "", "grouped": BY_TEXT}
 
 
 class ColumnsRequest(Request):
@@ -27,12 +31,34 @@ class ColumnsRequest(Request):
     )
     metric: str | None = Field(None, description=f"one of {', '.join(METRICS)}")
     leak: bool = Field(False, description="accept validation texts among the unlabelled ones")
+    selection: Selection | None = Field(
+        None,
+        description="how the selection split is drawn: row by row (plain), or in groups of texts "
+        "that contain one another or are shared (grouped); another split is another task",
+    )
+    group_column: str | None = Field(
+        None, description="column of a folder's train file whose equal values are one group"
+    )
 
     def card_of(self, task: str) -> TaskCard:
         """Return the card of a task by its name or folder."""
         return references.task(
-            task, self.text_column or None, self.label_column or None, self.metric, self.leak
+            task,
+            self.text_column or None,
+            self.label_column or None,
+            self.metric,
+            self.leak,
+            self._groups(),
         )
+
+    def _groups(self) -> str | None:
+        if self.group_column is None:
+            return None if self.selection is None else SELECTIONS[self.selection]
+        if self.selection == "plain":
+            raise BadInput(
+                "--group-column stands beside --selection plain.", "Give one of the two."
+            )
+        return f"{BY_COLUMN}{self.group_column}"
 
 
 class TaskRequest(ColumnsRequest):
@@ -77,4 +103,9 @@ def describe(card: TaskCard) -> str:
         f"Task {card.name}: text {' + '.join(card.text)}, label {label_words(card)} ({what}), "
         f"metric {', '.join(card.metrics)}"
         + (f"; {card.unlabelled:,} training texts have no label" if card.unlabelled else "")
+        + (f"; selection split by groups of {_group_words(card)}" if card.groups else "")
     )
+
+
+def _group_words(card: TaskCard) -> str:
+    return f"equal {card.group_column}" if card.group_column else "texts that belong together"

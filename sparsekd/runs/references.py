@@ -11,7 +11,9 @@ from sparsekd.runs.records import Recipe, Run
 from sparsekd.system.files import disk_error
 from sparsekd.tasks import TASKS, TaskCard, local
 from sparsekd.tasks.answers import matching
+from sparsekd.tasks.cards import BY_TEXT
 from sparsekd.tasks.demo import DEMO_CHECKPOINTS
+from sparsekd.tasks.glue import GROUPED
 
 HUB_ID = re.compile(r"[\w.-]{1,96}(/[\w.-]{1,96})?")
 MODEL_STAGES = ("finetune", "distil", "prune")
@@ -39,15 +41,27 @@ def task(
     label: str | tuple[str, ...] | None = None,
     metric: str | None = None,
     leak: bool = False,
+    groups: str | None = None,
 ) -> TaskCard:
     """Return a task by its name, or by a folder of train and validation files, which is registered.
+
+    Args:
+        groups: What the selection split keeps together, see `TaskCard`; None for a known task's.
 
     Raises:
         NotFound: neither a name nor a folder; BadInput: files that are not usable.
     """
     menu = cards()
     if text in menu and not (text_columns or label or metric):
-        return menu[text]
+        if groups in (None, menu[text].groups):
+            return menu[text]
+        if groups == BY_TEXT and f"{text}{GROUPED}" in TASKS:
+            return TASKS[f"{text}{GROUPED}"]
+        if text in TASKS:
+            raise BadInput(
+                f"The selection split of {text} cannot be chosen.",
+                "Choose it for local folders and GLUE; a group column for local folders only.",
+            )
     if text in TASKS:
         raise BadInput(
             f"{text} has its columns and metric already.",
@@ -63,7 +77,7 @@ def task(
                 "Name a folder with train and validation files, or a task on the menu.",
             )
         )
-    found = local.inspect(folder.resolve(), text_columns, label, metric, leak)
+    found = local.inspect(folder.resolve(), text_columns, label, metric, leak, groups or "")
     store.save_task(found.name, json.dumps(found.to_json(), sort_keys=True))
     return found
 

@@ -7,6 +7,8 @@ from typing import Any, Literal
 Origin = Literal["demo", "hub", "folder"]
 Kind = Literal["classes", "labels", "number"]
 """What an example's label is: one of the classes, any number of labels, or a number."""
+BY_TEXT = "text"
+BY_COLUMN = "column "
 
 
 @dataclass(frozen=True)
@@ -18,6 +20,8 @@ class TaskCard:
     `metrics` decides early stopping; `fingerprint` is a hash of a folder's files; `unlabelled`
     counts the training texts without a label. In a `multilabel` task a text has any number of the
     labels; `label` is then empty where each label has a column of its own, with its name.
+    `groups` says which training examples the selection split keeps together: those that share text
+    (`BY_TEXT`), those of one value in a column (`BY_COLUMN` and its name), or none ("").
     """
 
     name: str
@@ -33,6 +37,7 @@ class TaskCard:
     fingerprint: str = ""
     unlabelled: int = 0
     multilabel: bool = False
+    groups: str = ""
 
     @property
     def kind(self) -> Kind:
@@ -45,6 +50,11 @@ class TaskCard:
     def label_columns(self) -> tuple[str, ...]:
         """The columns that hold the label, or one for each label."""
         return (self.label,) if self.label else self.labels
+
+    @property
+    def group_column(self) -> str:
+        """The column whose values are the groups; empty without one."""
+        return self.groups.removeprefix(BY_COLUMN) if self.groups.startswith(BY_COLUMN) else ""
 
     @property
     def regression(self) -> bool:
@@ -71,7 +81,7 @@ class TaskCard:
         return {
             key: list(value) if isinstance(value, tuple) else value
             for key, value in asdict(self).items()
-            if value or key not in ("unlabelled", "multilabel")
+            if value or key not in ("unlabelled", "multilabel", "groups")
         }
 
     @classmethod

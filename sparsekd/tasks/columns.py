@@ -57,15 +57,15 @@ def check_columns(columns: Sequence[str], wanted: Sequence[str], where: str) -> 
     """Refuse names that are not columns.
 
     Raises:
-        NotFound: no such column; the nearest names are in the hint.
+        NotFound: no such column; the nearest names and all columns are in the hint.
     """
     for name in wanted:
         if name not in columns:
             near = get_close_matches(name, columns, n=3, cutoff=0.5)
-            hint = f"Did you mean {' or '.join(near)}?" if near else ""
+            hint = f"Did you mean {' or '.join(near)}? " if near else ""
             raise NotFound(
                 f"{where} has no column {name!r}.",
-                hint or f"Its columns are {', '.join(columns)}.",
+                f"{hint}Its columns are {', '.join(columns)}.",
             )
 
 

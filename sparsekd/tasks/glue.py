@@ -1,9 +1,14 @@
 """GLUE without WNLI: names, label order and metrics of its authors.
 
+Each task stands twice: with the plain selection split, and, named -grouped, with one of whole
+groups of texts.
+
 Source: Wang et al., ICLR 2019, arXiv 1804.07461; hub: nyu-mll/glue.
 """
 
-from sparsekd.tasks.cards import TaskCard
+from dataclasses import replace
+
+from sparsekd.tasks.cards import BY_TEXT, TaskCard
 
 HUB = "nyu-mll/glue"
 PAIR = ("sentence1", "sentence2")
@@ -32,7 +37,9 @@ def _card(
     )
 
 
-GLUE = {
+GROUPED = "-grouped"
+
+PLAIN = {
     card.name: card
     for card in (
         _card(
@@ -89,4 +96,14 @@ GLUE = {
             "rte", "RTE: does the first text entail the second?", PAIR, ENTAILMENT, ("accuracy",)
         ),
     )
+}
+
+GLUE = PLAIN | {
+    f"{name}{GROUPED}": replace(
+        card,
+        name=f"{name}{GROUPED}",
+        title=f"{card.title} (selection split by groups)",
+        groups=BY_TEXT,
+    )
+    for name, card in PLAIN.items()
 }

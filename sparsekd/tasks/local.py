@@ -22,6 +22,7 @@ from sparsekd.tasks.columns import (
 from sparsekd.tasks.label_sets import check_kind, holds_lists, read_indicators, read_lists
 from sparsekd.tasks.labels import Labels, is_labelled, read_labels
 from sparsekd.tasks.metrics import DEFAULTS, METRICS
+from sparsekd.tasks.splits import GROUP
 
 Names = str | tuple[str, ...] | list[str] | None
 
@@ -32,6 +33,7 @@ def inspect(
     label: Names = None,
     metric: Names = None,
     leak: bool = False,
+    groups: str = "",
 ) -> TaskCard:
     """Return the card of the task in a folder with files train and validation.
 
@@ -44,6 +46,7 @@ def inspect(
     Args:
         label: The column of the label; or several, with 0 and 1, one for each of several labels.
         leak: Accept unlabelled texts that are validation texts.
+        groups: What the selection split keeps together, see `TaskCard`.
 
     Raises:
         SparseKDError: missing or unusable files; the message has file, row and reason.
@@ -77,7 +80,10 @@ def inspect(
         unlabelled=int((~is_labelled(labels.ids["train"])).sum())
         + len(tables.get("unlabelled", ())),
         multilabel=labels.kind == "labels",
+        groups=groups,
     )
+    if card.group_column:
+        check_columns(columns, (card.group_column,), "The train file")
     return replace(card, name=_name(card))
 
 
@@ -105,6 +111,8 @@ def read(card: TaskCard) -> dict[str, pd.DataFrame]:
     tables = {name: files.read_table(paths) for name, paths in splits.items()}
     labels = _check(tables, card.text, card.label_columns, card.metrics)
     frames = {name: uniform(table, card.text, labels.ids[name]) for name, table in tables.items()}
+    if card.group_column:
+        frames["train"][GROUP] = tables["train"][card.group_column]
     texts = [frames[name] for name in ("train", "unlabelled") if name in frames]
     rest = {name: frames[name] for name in card.validation}
     return {"train": pd.concat(texts, ignore_index=True)} | rest
@@ -208,6 +216,7 @@ def _tuple(names: Names) -> tuple[str, ...]:
 def _name(card: TaskCard) -> str:
     """Return local/<folder>-<hash>: the same data with the same settings has the same name."""
     identity = [card.fingerprint, card.text, card.label, card.labels, card.metrics]
+    identity += [card.groups] if card.groups else []
     digest = hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:8]
     folder = re.sub(r"[^a-z0-9]+", "-", card.folder.name.lower()).strip("-")[:40] or "task"
     return f"local/{folder}-{digest}"

@@ -8,9 +8,13 @@ from numpy.typing import NDArray
 
 from sparsekd.errors import BadInput
 from sparsekd.tasks.cards import TaskCard
+from sparsekd.tasks.group_draw import draw_groups
+from sparsekd.tasks.groups import Groups, column_groups, text_groups
 from sparsekd.tasks.labels import is_labelled, label_values
 
 BINS = 10
+GROUP = "group"
+"""The column of a training frame that names each row's group."""
 
 
 def selection_size(rows: int, share: float, least: int, most: int) -> int:
@@ -52,9 +56,10 @@ def carve_selection(
     Stratified by class, for regression by quantiles of the label, with several labels for each text
     not at all; both parts keep the data's order.
     Only rows with a gold label are selected from; where none has one, all rows are.
+    Where the card has groups, whole groups are drawn.
 
     Raises:
-        BadInput: fewer than four training rows.
+        BadInput: fewer than four training rows, or groups that are too large.
     """
     labels = label_values(train["label"])
     known = np.flatnonzero(is_labelled(labels))
@@ -66,17 +71,21 @@ def carve_selection(
             "a selection split needs at least 4.",
             "Add training data.",
         )
-    from sklearn.model_selection import train_test_split  # takes a second to load
-
     size = selection_size(len(rows), share, least, most)
-    _, chosen = train_test_split(
-        rows,
-        test_size=size,
-        random_state=seed,
-        stratify=strata(labels[rows], card, size) if labelled else None,
-    )
+    even = strata(labels[rows], card, size) if labelled else None
+    if card.groups:
+        chosen = draw_groups(_groups(train, card), rows, even, size, seed, card.name)
+    else:
+        from sklearn.model_selection import train_test_split  # takes a second to load
+
+        _, chosen = train_test_split(rows, test_size=size, random_state=seed, stratify=even)
     kept = np.setdiff1d(np.arange(len(train)), chosen)
+    train = train.drop(columns=GROUP, errors="ignore")
     return _take(train, kept), _take(train, chosen)
+
+
+def _groups(train: pd.DataFrame, card: TaskCard) -> Groups:
+    return column_groups(train[GROUP]) if card.group_column else text_groups(train)
 
 
 def _take(frame: pd.DataFrame, rows: NDArray[np.int64]) -> pd.DataFrame:

@@ -32,6 +32,17 @@ def test_other_files_are_another_task(home: Path):
     assert references.task(str(folder)).name != first.name
 
 
+def test_another_selection_split_is_another_task_and_the_first_keeps_its_name(home: Path):
+    folder = str(task_folder(home / "reviews"))
+    plain, grouped = references.task(folder), references.task(folder, groups="text")
+    assert references.task(folder).name == plain.name != grouped.name
+    assert references.task(plain.name) == plain
+    assert references.task(plain.name, groups="text") == references.task(grouped.name) == grouped
+    assert references.task("glue/rte", groups="text").name == "glue/rte-grouped"
+    with pytest.raises(BadInput, match="cannot be chosen"):
+        references.task("demo/sentiment", groups="text")
+
+
 def test_a_model_reference_changes_with_its_weights(home: Path):
     folder = checkpoint_folder(home / "model")
     first = references.model(str(folder))

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 
@@ -40,8 +41,15 @@ def test_the_menu_lists_demo_tasks_and_then_glue():
     origins = [card.origin for card in TASKS.values()]
     assert origins == sorted(origins, key=["demo", "hub"].index)
     assert {name for name, card in TASKS.items() if card.origin == "hub"} == {
-        f"glue/{key}" for key in GLUE
+        f"glue/{key}{ending}" for key in GLUE for ending in ("", "-grouped")
     }
+
+
+@pytest.mark.parametrize("key", GLUE)
+def test_a_grouped_card_differs_in_name_title_and_selection_split_alone(key):
+    plain, grouped = find(f"glue/{key}"), find(f"glue/{key}-grouped")
+    assert grouped == replace(plain, name=grouped.name, title=grouped.title, groups="text")
+    assert "groups" not in plain.to_json()
 
 
 @pytest.mark.parametrize("name", sorted(TASKS))

@@ -323,3 +323,20 @@ def test_validation_texts_among_the_unlabelled_are_refused_unless_accepted(tmp_p
     with pytest.raises(BadInput, match="2 of 4 validation texts are also in the unlabelled file"):
         local.inspect(folder)
     assert local.inspect(folder, leak=True).unlabelled == 3
+
+
+def test_a_group_column_is_read_and_makes_another_task_of_the_same_files(tmp_path):
+    train = table().assign(writer=["anna", "bert", "anna", "carl"])
+    folder = folder_of(tmp_path, train, table())
+    plain, grouped = local.inspect(folder), local.inspect(folder, groups="column writer")
+    assert grouped.group_column == "writer"
+    assert local.read(grouped)["train"]["group"].tolist() == ["anna", "bert", "anna", "carl"]
+    assert "group" not in local.read(plain)["train"]
+    names = {plain.name, grouped.name, local.inspect(folder, groups="text").name}
+    assert len(names) == 3
+    assert TaskCard.from_json(json.loads(json.dumps(grouped.to_json()))) == grouped
+
+
+def test_a_group_column_that_is_missing_names_those_there_are(tmp_path):
+    with pytest.raises(NotFound, match=r"no column 'author'.*Its columns are sentence, label"):
+        local.inspect(folder_of(tmp_path, table()), groups="column author")

@@ -1,5 +1,7 @@
 """The selection split: its size, its evenness, and that it is the same for everyone."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -62,6 +64,38 @@ def test_a_class_of_one_example_does_not_stop_the_split():
 def test_three_rows_are_too_few():
     with pytest.raises(BadInput, match="3 training rows"):
         carve_selection(frame(np.array([0, 1, 1])), CLASSES)
+
+
+def phrases(sentences):
+    """Three phrases of each sentence, with its class."""
+    texts = [f"sentence {n} ends in tears" for n in range(sentences)]
+    parts = [part for text in texts for part in (text, text[:-6], text[:-9])]
+    return pd.DataFrame({"text": parts, "label": np.repeat(np.arange(sentences) % 3, 3)})
+
+
+def test_a_grouped_selection_holds_whole_sentences_as_many_rows_as_fit():
+    whole = phrases(1000).sample(frac=1, random_state=0, ignore_index=True)
+    grouped = replace(CLASSES, groups="text")
+    train, selection = carve_selection(whole, grouped)
+    assert len(carve_selection(whole, CLASSES)[1]) == 300
+    assert np.bincount(selection["label"]).tolist() == [99, 99, 99]  # 100 each, in threes
+    number = [set(part["text"].str.split().str[1]) for part in (train, selection)]
+    assert not number[0] & number[1]
+    pd.testing.assert_frame_equal(selection, carve_selection(whole, grouped)[1])
+
+
+def test_a_plain_split_is_that_of_earlier_versions():
+    _, selection = carve_selection(frame(np.arange(1000) % 3), CLASSES)
+    rows = selection["text"].str.removeprefix("text ").astype(int)
+    assert (rows.head(5).tolist(), int(rows.sum())) == ([2, 13, 16, 20, 22], 103_309)
+
+
+def test_the_values_of_a_column_stay_together_and_the_column_goes():
+    whole = frame(np.arange(900) % 3).assign(group=[f"writer {n // 9}" for n in range(900)])
+    train, selection = carve_selection(whole, replace(CLASSES, groups="column writer"))
+    writers = [set(part["text"].str[5:].astype(int) // 9) for part in (train, selection)]
+    assert not writers[0] & writers[1]
+    assert list(selection.columns) == list(train.columns) == ["text", "label"]
 
 
 def test_validation_texts_that_stand_in_train_or_selection_are_counted():
