@@ -15,7 +15,7 @@ ASKED = SweepSpec(
     seeds=(0, 1),
     train=TRAIN,
     student=STUDENT,
-    controls=("plain", "dense_tries", "random"),
+    controls=("plain", "random"),
 )
 
 

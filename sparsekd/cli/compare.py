@@ -16,6 +16,7 @@ from sparsekd.cli.options import (
     Repeated,
     Score,
     SeedsRequest,
+    SmallestDifference,
     Student,
     TeacherTrain,
     Train,
@@ -32,6 +33,7 @@ from sparsekd.studies.comparisons import comparison, comparison_results, compari
 from sparsekd.studies.comparisons.comparison_spec import ComparisonSpec
 from sparsekd.studies.launch import plan_launch, variant_costs
 from sparsekd.studies.model_answers import ModelAnswers
+from sparsekd.studies.power import SMALLEST, Power, before_launch
 from sparsekd.tasks import TaskCard
 from sparsekd.tasks.demo import DEMO_CHECKPOINTS
 
@@ -63,6 +65,7 @@ class CompareRequest(SeedsRequest, DeviceRequest, TaskRequest):
         "learning_rate=3e-5,1e-4,3e-4; every variant that has it is trained with each, and its "
         "best on the selection split is reported; again for each further parameter",
     )
+    smallest_difference: SmallestDifference = SMALLEST
     assistant_layers: int = Field(0, description="layers of the assistant; 0 = half way between")
     student: Student = Field({})
     mask: Mask = Field({})
@@ -124,6 +127,7 @@ def compare(request: CompareRequest) -> None:
     note(f"Comparison {plan.id}: {plan.title}, {len(plan.steps)} runs")
     _note_costs(plan, card, comparing)
     note(training_cost.memory((step.recipe for step in plan.steps), request.device))
+    note(_power(comparing, plan, request.smallest_difference).words)
     jobs.submit_plan(plan, request.device)
     wait_for(plan.steps, keep_going=True)
     _print(request, card, plan, left_out)
@@ -140,6 +144,12 @@ def _note_costs(plan: Plan, card: TaskCard, comparing: ComparisonSpec) -> None:
     costs = variant_costs(plan, one.steps if one else None).dropna(axis="columns", how="all")
     note(f"{plan_launch(plan).what}. For each seed:")
     note(table_text(costs, "{:g}"))
+
+
+def _power(spec: ComparisonSpec, plan: Plan, smallest: float) -> Power:
+    comparisons = len(comparison_results.variants(plan)) - 1
+    labelled, seeds = spec.train.labelled, len(spec.seeds)
+    return before_launch(spec.task, spec.teachers[0], labelled, seeds, comparisons, smallest)
 
 
 def _default_teachers(card: TaskCard) -> tuple[str, ...]:

@@ -86,6 +86,17 @@ def count_or_list(text: str) -> int | tuple[int, ...]:
     return tuple(int(word) for word in split(text)) if "," in text else int(text)
 
 
+SmallestDifference = Annotated[
+    float,
+    Field(
+        gt=0,
+        lt=1,
+        description="the smallest difference of interest, for the number of seeds that a study "
+        "needs, printed before its launch",
+    ),
+]
+
+
 class SeedsRequest(Request):
     """A request for several seeds."""
 

@@ -19,6 +19,7 @@ from sparsekd.cli.options import (
     Repeated,
     Score,
     SeedsRequest,
+    SmallestDifference,
     Student,
     TeacherTrain,
     split,
@@ -31,6 +32,7 @@ from sparsekd.runs import jobs, references
 from sparsekd.runs.records import Plan, Run, State, Step
 from sparsekd.scheduler.executors.local import cores
 from sparsekd.studies import command, cost, training_cost
+from sparsekd.studies.power import SMALLEST, Power, before_launch
 from sparsekd.studies.sweeps import search, search_plan, sweep_file, sweep_spec
 from sparsekd.studies.sweeps.label_axes import LABEL_AXES
 from sparsekd.studies.sweeps.search_plan import SearchTrial
@@ -74,6 +76,7 @@ class SweepRequest(SeedsRequest, DeviceRequest, ColumnsRequest):
         description="N trials that Optuna chooses between the least and greatest λ and sparsity, "
         "not a grid; the same command with more trials continues the search",
     )
+    smallest_difference: SmallestDifference = SMALLEST
     dry_run: bool = Field(False, description="print what it costs, start nothing")
     report: Path | None = Field(None, description="also write the study as an HTML file")
     student: Student = Field({})
@@ -131,21 +134,35 @@ def sweep(request: SweepRequest) -> None:
     trials = request.search
     plans = [search_plan.expected_plan(s, trials) if trials else plan_of(s) for s in specs]
     costs = [cost.estimate(plan, request.device) for plan in plans]
-    for spec, plan, estimate in zip(specs, plans, costs, strict=True):
+    powers = [_power(spec, specs, request.smallest_difference) for spec in specs]
+    for spec, plan, estimate, found in zip(specs, plans, costs, powers, strict=True):
         name = "Search" if trials else f"Study {plan.id}"
         note(f"{name}: {plan.title}, {trials or spec.cell_count} cells to choose from per method")
         note(cost.in_words(estimate, cores()))
         note(training_cost.memory((step.recipe for step in plan.steps), request.device))
+        note(found.words)
     if request.dry_run:
         if request.as_json:
-            pairs = zip(plans, costs, strict=True)
-            print_json([{"study": plan.id, **asdict(estimate)} for plan, estimate in pairs])
+            rows = zip(plans, costs, powers, strict=True)
+            print_json(
+                [
+                    {"study": plan.id, **asdict(estimate), "power": asdict(found)}
+                    for plan, estimate, found in rows
+                ]
+            )
         return
     if trials:
         plans = [_search(spec, trials, request.device) for spec in specs]
     else:
         _run(plans, request.device)
     _print(request, plans)
+
+
+def _power(spec: SweepSpec, specs: Sequence[SweepSpec], smallest: float) -> Power:
+    """Return what a study of a family can decide, whose verdicts are corrected together."""
+    comparisons = sum(each.comparison_count for each in specs if each.task == spec.task)
+    labelled, seeds = spec.train.labelled, len(spec.seeds)
+    return before_launch(spec.task, spec.teacher, labelled, seeds, comparisons, smallest)
 
 
 def _print(request: SweepRequest, plans: list[Plan]) -> None:

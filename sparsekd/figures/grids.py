@@ -30,6 +30,7 @@ def grid(
     split: str = "",
     against: float | None = None,
     theme: Theme = LIGHT,
+    alike: Sequence[Cell] = (),
 ) -> go.Figure:
     """Draw the students' mean over seeds in every cell; unfinished cells are crossed.
 
@@ -41,6 +42,7 @@ def grid(
         selected: λ and sparsity of the cell that is selected on the page.
         chosen: λ and sparsity chosen on the selection split.
         against: A level, such as the dense teacher's student: differences to it are drawn.
+        alike: Cells that the selection split cannot tell apart from the chosen one.
     """
     lams, sparsities = axes(cells)
     values = _matrix(cells, lams, sparsities)
@@ -48,6 +50,7 @@ def grid(
     for trace in _maps(values, sparsities, metric, against, theme):
         figure.add_trace(trace)
     _missing(figure, values, theme)
+    _mark_alike(figure, [cell for cell in alike if cell != chosen], lams, sparsities, theme)
     _mark(figure, selected, lams, sparsities, "selected cell", "circle", theme)
     _mark(figure, chosen, lams, sparsities, "chosen on the selection data", "star", theme)
     figure.add_trace(_click_targets(cells, lams, sparsities, theme))
@@ -162,6 +165,29 @@ def _mark(
     figure.add_trace(
         _shape([None], [None], symbol, theme.ink, 2).update(name=words, showlegend=True)
     )
+
+
+def _mark_alike(
+    figure: go.Figure,
+    cells: Sequence[Cell],
+    lams: list[float],
+    sparsities: list[float],
+    theme: Theme,
+) -> None:
+    """Mark the cells that cannot be told apart from the chosen one with a dot each."""
+    known = [cell for cell in cells if cell[1] in sparsities and (not cell[1] or cell[0] in lams)]
+    if not known:
+        return
+    place = {
+        "x": [sparsities.index(cell[1]) for cell in known],
+        "y": [lams.index(cell[0]) if cell[1] else (len(lams) - 1) / 2 for cell in known],
+    }
+    shared = {"mode": "markers", "hoverinfo": "skip"}
+    light = {"size": 9, "color": "#ffffff", "line": {"width": 1.5, "color": "#0e1416"}}
+    figure.add_trace(go.Scatter(**place, **shared, showlegend=False, marker=light))
+    named = {"size": 9, "color": theme.ground, "line": {"width": 1.5, "color": theme.ink}}
+    words = "cannot be told apart from the chosen one"
+    figure.add_trace(go.Scatter(x=[None], y=[None], **shared, name=words, marker=named))
 
 
 def _shape(x: list[Any], y: list[Any], symbol: str, colour: str, width: int) -> go.Scatter:

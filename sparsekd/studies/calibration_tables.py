@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from sparsekd.runs import outputs
 from sparsekd.studies import roles
 from sparsekd.studies.models import Answers
-from sparsekd.studies.stats import mean_interval
+from sparsekd.studies.stats import interval
 from sparsekd.tasks import calibration
 from sparsekd.tasks.cards import TaskCard
 from sparsekd.tasks.labels import is_labelled
@@ -84,8 +84,8 @@ def summary(table: pd.DataFrame) -> pd.DataFrame:
     """
     found = []
     for (role, what), group in table.groupby(["role", "what"], sort=False):
-        low, high = mean_interval(group["error"].to_numpy())
-        scaled_low, scaled_high = mean_interval(group["error_scaled"].to_numpy())
+        low, high = interval(group["error"].to_numpy())
+        scaled_low, scaled_high = interval(group["error_scaled"].to_numpy())
         means = group[
             ["confidence", "accuracy", "error", "chance", "temperature", "error_scaled"]
         ].mean()

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from sparsekd.runs.records import Plan
 from sparsekd.studies import models, roles, verdict
 from sparsekd.studies.models import Answers
+from sparsekd.studies.stats import Sample
 from sparsekd.tasks import classes, metrics
 from sparsekd.tasks.cards import Kind, TaskCard
 
@@ -191,7 +192,8 @@ def _paired(after: pd.Series, before: pd.Series) -> tuple[pd.Series, pd.Series] 
 def _changes(
     pairs: dict[str, tuple[pd.Series, pd.Series]], planned: list[str], sizes: pd.Series
 ) -> pd.DataFrame:
-    verdicts = verdict.verdicts(pairs, planned, "recall")
+    sides = {name: (Sample(after), Sample(before)) for name, (after, before) in pairs.items()}
+    verdicts = verdict.verdicts(sides, planned, "recall")
     found = verdict.table(verdicts, "label", str).drop(columns="what")
     found["examples"] = [int(sizes[label]) for label in found["label"]]
     found["before"] = [pairs[label][1].mean() for label in found["label"]]

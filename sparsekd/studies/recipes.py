@@ -47,13 +47,12 @@ def distil(
     init: str = "",
     seed: int = 0,
     others: Sequence[str] = (),
-    attempt: int = 0,
 ) -> Recipe:
     """Return the distillation of a student from one teacher or several.
 
     The student is initialised from `init`, else from `teacher`. A student of a sparse teacher
-    starts from the dense one: that is the rewinding. Attempts differ in their random draws alone.
-    Where the entropy of a sparse teacher is matched, the student learns from `init`, the dense one.
+    starts from the dense one: that is the rewinding. Where the entropy of a sparse teacher is
+    matched, the student learns from `init`, the dense one.
 
     Raises:
         BadInput: too few or too many teachers for the method, or one of them twice; answers for a
@@ -86,7 +85,7 @@ def distil(
             )
         inputs = {"teacher": init, "init": init, "entropy_of": teacher}
     inputs |= {f"teacher_{number}": name for number, name in enumerate(others, start=2)}
-    return Recipe("distil", task, method, inputs, params, seed, attempt)
+    return Recipe("distil", task, method, inputs, params, seed)
 
 
 def baseline(

@@ -7,8 +7,7 @@ import pandas as pd
 
 from sparsekd.runs import store
 from sparsekd.runs.records import Plan, Progress, Run, State
-from sparsekd.studies import roles, tuning, verdict
-from sparsekd.studies.stats import mean_interval
+from sparsekd.studies import roles, samples, tuning, verdict
 
 CONTROLS = ("trial_student", "random_mask_student", "plain_student")
 FRAME = [*("role", "method", "seed", "split", "metric", "value", "parameters", "seconds", "run")]
@@ -100,13 +99,15 @@ def study_frame(plan: Plan) -> pd.DataFrame:
 def summary(frame: pd.DataFrame, split: str, metric: str) -> pd.DataFrame:
     """Return the mean over seeds of each role, with its 95 % interval; NaN for one seed.
 
+    The interval is for new seeds and new examples, as far as runs have kept their answers.
     Columns: see `SUMMARY`.
     """
     chosen = frame[(frame["split"] == split) & (frame["metric"] == metric)]
+    by_role = samples.by_role(frame, split, metric)
     rows = []
     for role in chosen["role"].unique():
         group = chosen[chosen["role"] == role]
-        low, high = mean_interval(group["value"].to_numpy())
+        low, high = by_role[role].estimate().interval()
         rows.append(
             {
                 "role": role,
@@ -122,22 +123,16 @@ def summary(frame: pd.DataFrame, split: str, metric: str) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=SUMMARY)
 
 
-def by_seed(frame: pd.DataFrame, split: str, metric: str) -> pd.DataFrame:
-    """Return the values of one split and metric: a row per seed, a column per role."""
-    chosen = frame[(frame["split"] == split) & (frame["metric"] == metric)]
-    return chosen.pivot_table(index="seed", columns="role", values="value")
-
-
 def comparisons(frame: pd.DataFrame, split: str, metric: str) -> pd.DataFrame:
     """Return the verdict on the sparse teacher's student against each control.
 
     Columns: control, what (its title), and those of `verdict.Verdict`. Controls that are not
     finished have no row, but count in the correction.
     """
-    values = by_seed(frame, split, metric)
+    values = samples.by_role(frame, split, metric)
     pairs = {
         control: (values["student"], values[control])
         for control in CONTROLS
-        if {"student", control} <= set(values.columns)
+        if {"student", control} <= values.keys()
     }
     return verdict.table(verdict.verdicts(pairs, CONTROLS, metric), "control", roles.title)

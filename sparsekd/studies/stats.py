@@ -1,11 +1,12 @@
-"""Intervals, paired tests and Holm's correction on the numbers of several seeds."""
+"""Means with their uncertainty over seeds and examples, Holm's correction, and power."""
 
 import math
-from bisect import bisect_left
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import scipy
 from numpy.typing import NDArray
 
@@ -16,87 +17,131 @@ CONFIDENCE = 0.95
 ALPHA = 1 - CONFIDENCE
 POWER = 0.8
 MOST_SEEDS = 1000  # a difference that takes more of them is not worth finding
-BOOTSTRAP_FROM = 30
-RESAMPLES = 9_999
 SAME = 1e-12  # metrics that differ by less differ by rounding alone
 
 
-# --- intervals -------------------------------------------------------------------------------
+# --- what was measured -----------------------------------------------------------------------
+
+
+@dataclass(frozen=True, eq=False)
+class Sample:
+    """A quantity by seed, and how it depends on the examples that it was measured on.
+
+    `without` has the same quantity with each group of examples left out, a row per seed and a
+    column per group; None where the answers to the single examples are not known.
+    """
+
+    values: pd.Series
+    without: pd.DataFrame | None = None
+
+    def minus(self, other: "Sample") -> "Sample":
+        """Return the paired differences; seeds that only one of both has are left out."""
+        gaps = (self.values - other.values).dropna()
+        if self.without is None or other.without is None:
+            return Sample(gaps)
+        return Sample(gaps, (self.without - other.without).loc[gaps.index].dropna(axis=1))
+
+    def plus(self, amount: float) -> "Sample":
+        """Return the same, higher by an amount."""
+        return Sample(self.values + amount, None if self.without is None else self.without + amount)
+
+    def estimate(self) -> "Estimate":
+        """Return the mean over seeds with its errors."""
+        left_out = None if self.without is None else self.without.to_numpy(dtype=np.float64)
+        return estimate(self.values.to_numpy(dtype=np.float64), left_out)
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A mean over seeds, and its standard error for new seeds and new examples.
+
+    `example_error` is NaN where it is not known: then the mean is that of these very examples.
+    `freedom` are the degrees of freedom of `error`, by Welch and Satterthwaite.
+    """
+
+    mean: float
+    seed_error: float
+    example_error: float
+    freedom: float
+
+    @property
+    def error(self) -> float:
+        """Return the standard error: both parts, as independent ones.
+
+        What seeds and examples do together is in both parts, so that it is slightly too large.
+        """
+        return math.hypot(self.seed_error, np.nan_to_num(self.example_error))
+
+    def interval(self, confidence: float = CONFIDENCE) -> tuple[float, float]:
+        """Return the two-sided t interval; NaN below two seeds, and where nothing varies."""
+        if not self.error > 0:
+            return math.nan, math.nan
+        low, high = scipy.stats.t.interval(confidence, self.freedom, self.mean, self.error)
+        return float(low), float(high)
+
+    @property
+    def p(self) -> float:
+        """Return the two-sided p of the mean against 0; NaN below two seeds."""
+        if not self.error > 0:
+            return math.nan
+        return float(2 * scipy.stats.t.sf(abs(self.mean) / self.error, self.freedom))
+
+
+def estimate(values: NDArray[Any], without: NDArray[Any] | None = None) -> Estimate:
+    """Return the mean over seeds with its standard error.
+
+    The variance over examples is that of the jackknife that leaves out groups of them, of the mean
+    over seeds.
+
+    Shapes: values (seeds,), without (seeds, groups).
+    Source: Efron, Annals of Statistics, 1981 (jackknife); Satterthwaite, Biometrics, 1946.
+    """
+    seeds = len(values)
+    if seeds < 2:
+        mean = float(values.mean()) if seeds else math.nan
+        return Estimate(mean, math.nan, math.nan, math.nan)
+    same = bool(constant(np.asarray(values, dtype=np.float64)))
+    by_seed = 0.0 if same else float(np.var(values, ddof=1)) / seeds
+    by_example, groups = math.nan, 0
+    if without is not None and without.shape[1] > 1:
+        left_out, groups = without.mean(axis=0), without.shape[1]
+        by_example = float((groups - 1) * np.var(left_out))
+    parts = [(by_seed, seeds - 1), (np.nan_to_num(by_example), groups - 1)]
+    spread = sum(part**2 / freedom for part, freedom in parts if part > 0)
+    total = sum(part for part, _ in parts)
+    freedom = total**2 / spread if spread else math.nan
+    return Estimate(float(np.mean(values)), math.sqrt(by_seed), math.sqrt(by_example), freedom)
 
 
 def interval(values: NDArray[Any], confidence: float = CONFIDENCE) -> tuple[float, float]:
-    """Return the two-sided Student t interval of the mean; NaN for less than two values."""
+    """Return the two-sided t interval of a mean over seeds, on these very examples.
+
+    NaN below two seeds, and where all are equal: their spread is then unknown.
+    """
+    return estimate(np.asarray(values, dtype=np.float64)).interval(confidence)
+
+
+def paired_test(gaps: Sample) -> float:
+    """Return the two-sided p of paired differences against 0.
+
+    Where every seed differs by the same amount the spread over seeds is unknown: p is then at
+    least that of the sign test, which n seeds bring to 2 · 0.5ⁿ at best. Differences that are all
+    0 give 1, fewer than two seeds give NaN.
+    """
+    values = gaps.values.to_numpy(dtype=np.float64)
     if len(values) < 2:
-        return math.nan, math.nan
-    mean, error = float(np.mean(values)), float(scipy.stats.sem(values))
-    if error == 0:
-        return mean, mean
-    low, high = scipy.stats.t.interval(confidence, len(values) - 1, loc=mean, scale=error)
-    return float(low), float(high)
+        return math.nan
+    if not constant(values):
+        return gaps.estimate().p
+    if abs(values[0]) <= SAME:
+        return 1.0
+    by_sign = float(scipy.stats.binomtest(len(values), len(values)).pvalue)
+    return max(by_sign, float(np.nan_to_num(gaps.estimate().p)))
 
 
-def bootstrap_interval(
-    values: NDArray[Any], confidence: float = CONFIDENCE, seed: int = 0
-) -> tuple[float, float]:
-    """Return the bias-corrected and accelerated (BCa) bootstrap interval of the mean.
-
-    It is the same each time; NaN for less than two values.
-
-    Source: Efron, Journal of the American Statistical Association, 1987.
-    """
-    if len(values) < 2:
-        return math.nan, math.nan
-    if constant(np.asarray(values, dtype=np.float64)):
-        return float(np.mean(values)), float(np.mean(values))
-    resampled = scipy.stats.bootstrap(
-        (values,),
-        np.mean,
-        confidence_level=confidence,
-        n_resamples=RESAMPLES,
-        method="BCa",
-        rng=np.random.default_rng(seed),
-    )
-    ends = resampled.confidence_interval
-    return float(ends.low), float(ends.high)
-
-
-def mean_interval(values: NDArray[Any]) -> tuple[float, float]:
-    """Return the 95 % interval of a mean: Student's t up to 29 values, the BCa bootstrap above.
-
-    On few values the bootstrap interval is too narrow: at 5 normal values it covers the true mean
-    in 83 % of cases, at 10 in 91 %. From 30 on the two cover alike, and the bootstrap follows skew.
-    """
-    small = len(values) < BOOTSTRAP_FROM
-    return interval(values) if small else bootstrap_interval(values)
-
-
-# --- paired tests ----------------------------------------------------------------------------
-
-
-def paired_test(differences: NDArray[Any]) -> Array:
-    """Return the two-sided p of paired differences: Student's t test against 0.
-
-    Where every pair differs by the same amount the t test would claim certainty. The sign test
-    takes its place, which n pairs bring to 2 · 0.5ⁿ at best. Differences that are all 0 give 1,
-    fewer than two give NaN.
-
-    Shapes: (…, seeds) -> (…).
-    """
-    values = np.asarray(differences, dtype=np.float64)
-    seeds = values.shape[-1]
-    if seeds < 2:
-        return np.full(values.shape[:-1], np.nan)
-    same = constant(values)
-    spread = np.where(same[..., None], np.arange(seeds), values)  # no division by 0
-    by_t = scipy.stats.ttest_1samp(spread, 0, axis=-1).pvalue
-    by_sign = scipy.stats.binomtest(seeds, seeds).pvalue
-    equal = np.where(np.abs(values[..., 0]) <= SAME, 1.0, by_sign)
-    return np.where(same, equal, by_t)
-
-
-def constant(values: Array) -> NDArray[np.bool_]:
-    """Return whether all values are equal, but for rounding. Shapes: (…, values) -> (…)."""
-    return np.asarray(np.ptp(values, axis=-1) <= SAME)
+def constant(values: Array) -> bool:
+    """Return whether all values are equal, but for rounding."""
+    return bool(np.ptp(values) <= SAME)
 
 
 # --- Holm's correction -----------------------------------------------------------------------
@@ -146,31 +191,23 @@ def _steps(p: Array) -> tuple[NDArray[np.intp], Array]:
 # --- power -----------------------------------------------------------------------------------
 
 
-def needed_seeds(differences: NDArray[Any], comparisons: int = 1) -> float:
-    """Return the seeds at which a t test would find the observed difference with 80 % power.
+def detectable_effect(seeds: int, comparisons: int = 1) -> float:
+    """Return the difference that is found with 80 % power, in standard deviations over seeds.
 
-    The observed difference and its spread are themselves uncertain, the more so the fewer seeds
-    they come from: a plan, not a promise. Of several `comparisons` each is tested at 5 % / their
-    number, which is a little stricter than Holm's correction.
+    Each comparison is tested at 5 % / their number, a little stricter than Holm's correction.
 
-    Returns at least `LEAST_SEEDS`; infinity above `MOST_SEEDS`; NaN for less than two values.
+    Returns NaN below two seeds.
     """
-    values = np.asarray(differences, dtype=np.float64)
-    if len(values) < 2:
+    if seeds < 2:
         return math.nan
     alpha = ALPHA / max(1, comparisons)
-    if constant(values):
-        by_sign = math.ceil(1 - math.log2(alpha))
-        return math.inf if abs(values[0]) <= SAME else float(max(LEAST_SEEDS, by_sign))
-    effect = abs(float(values.mean() / values.std(ddof=1)))
-    counts = range(LEAST_SEEDS, MOST_SEEDS + 1)
-    # Its own solver is for fractions of seeds, and fails where few are enough.
-    place = bisect_left(counts, POWER, key=lambda seeds: _power(effect, seeds, alpha))
-    return float(counts[place]) if place < len(counts) else math.inf
+    return float(
+        scipy.optimize.brentq(lambda effect: _power(effect, seeds, alpha) - POWER, 1e-3, 1e3)
+    )
 
 
 def _power(effect: float, seeds: int, alpha: float) -> float:
-    """Return the power of a paired t test; NaN, where it overflows, is certainty."""
-    from statsmodels.stats.power import TTestPower  # takes a second to load
-
-    return float(np.nan_to_num(TTestPower().power(effect, seeds, alpha), nan=1.0))
+    """Return the probability that a paired t test finds an effect in its true direction."""
+    # Not statsmodels' TTestPower: the other tail that it adds is NaN for large effects.
+    critical = scipy.stats.t.isf(alpha / 2, seeds - 1)
+    return float(scipy.stats.nct.sf(critical, seeds - 1, effect * math.sqrt(seeds)))

@@ -5,7 +5,7 @@ import pandas as pd
 from sparsekd.runs.records import Plan
 from sparsekd.studies import models, roles, verdict
 from sparsekd.studies.models import Answers
-from sparsekd.studies.stats import mean_interval
+from sparsekd.studies.stats import Sample, interval
 from sparsekd.tasks import agreement, metrics
 from sparsekd.tasks.cards import TaskCard
 
@@ -101,7 +101,7 @@ def by_class(card: TaskCard, found: list[Answers]) -> pd.DataFrame:
 
 
 def _interval(group: pd.DataFrame, column: str, prefix: str) -> dict[str, float]:
-    low, high = mean_interval(group[column].to_numpy())
+    low, high = interval(group[column].to_numpy())
     return {column: group[column].mean(), f"{prefix}low": low, f"{prefix}high": high}
 
 
@@ -122,7 +122,7 @@ def verdicts(plan: Plan, table: pd.DataFrame) -> pd.DataFrame:
     seeds = dense.pivot_table(index="seed", columns="role", values="likeness")
     planned = [role for role in _students(plan) if role != control]
     pairs = {
-        role: (seeds[role], seeds[control])
+        role: (Sample(seeds[role].dropna()), Sample(seeds[control].dropna()))
         for role in planned
         if {role, control} <= set(seeds.columns)
     }

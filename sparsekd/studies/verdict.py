@@ -1,9 +1,10 @@
 """The one rule by which students are compared: paired tests over seeds, corrected, in words.
 
-A two-sided t test of the paired differences, or the sign test where all of them are equal; Holm's
-correction for every comparison that a study plans, finished or not; five seeds at least. Each
-interval has the confidence level at which Holm's procedure tests its comparison: from five seeds
-on it excludes 0 exactly where the verdict is "better" or "worse".
+A two-sided t test of the paired differences, whose error is that over seeds and over examples, at
+least the sign test where all of them are equal; Holm's correction for every comparison that a study
+plans, finished or not; five seeds at least. Each interval has the confidence level at which Holm's
+procedure tests its comparison: from five seeds on it excludes 0 exactly where the verdict is
+"better" or "worse".
 """
 
 import math
@@ -11,11 +12,10 @@ from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import TypeVar
 
-import numpy as np
 import pandas as pd
 
 from sparsekd.studies import stats
-from sparsekd.studies.stats import ALPHA, LEAST_SEEDS, MOST_SEEDS, Array
+from sparsekd.studies.stats import ALPHA, LEAST_SEEDS, Sample
 from sparsekd.tasks import metrics
 
 Name = TypeVar("Name", bound=Hashable)
@@ -29,10 +29,11 @@ class Verdict:
 
     `difference` is the mean over `seeds` pairs, `low` to `high` its t interval of the given
     `confidence`; NaN where all differences are equal, since their spread is then unknown.
-    `p_corrected` decides; it is NaN below five seeds. `wins` counts the seeds in which the
-    difference is for the better. `needed_seeds` is NaN where it is unknown or above
-    `stats.MOST_SEEDS`. `verdict` is better, worse or inconclusive; `reason` says why it is
-    inconclusive, or what limits it.
+    `seed_error` and `example_error` are its standard errors over seeds and over examples; the
+    latter is NaN where the answers to the examples are not known, and the verdict is then about
+    these very examples. `p_corrected` decides; it is NaN below five seeds. `wins` counts the seeds
+    in which the difference is for the better. `verdict` is better, worse or inconclusive; `reason`
+    says why it is inconclusive.
     """
 
     difference: float
@@ -43,7 +44,8 @@ class Verdict:
     p_corrected: float
     seeds: int
     wins: int
-    needed_seeds: float
+    seed_error: float
+    example_error: float
     verdict: str
     reason: str = ""
 
@@ -57,21 +59,21 @@ COLUMNS = (*(field.name for field in fields(Verdict)), "words")
 
 
 def verdicts(
-    pairs: Mapping[Name, tuple[pd.Series, pd.Series]],
+    pairs: Mapping[Name, tuple[Sample, Sample]],
     planned: Iterable[Name],
     metric: str,
 ) -> dict[Name, Verdict]:
     """Return the verdict of each comparison, corrected for all that are planned.
 
     Args:
-        pairs: By the name of a comparison, the values of both sides by seed. Seeds that only one
-            side has are left out. Each difference is the first side minus the second.
+        pairs: By the name of a comparison, both sides by seed. Seeds that only one side has are
+            left out. Each difference is the first side minus the second.
         planned: The names of all comparisons of the study, finished or not: an early look, or a
             look at fewer of them, makes nothing significant.
     """
-    gaps = {name: _differences(*pair) for name, pair in pairs.items()}
+    gaps = {name: ours.minus(theirs) for name, (ours, theirs) in pairs.items()}
     names = list(dict.fromkeys([*planned, *gaps]))
-    p = {name: float(stats.paired_test(each)) for name, each in gaps.items()}
+    p = {name: stats.paired_test(each) for name, each in gaps.items()}
     tested = [p[name] if _enough(gaps.get(name)) else math.nan for name in names]
     corrected, confidence = stats.holm(tested), stats.holm_confidence(tested)
     lower = metrics.lower_is_better(metric)
@@ -83,42 +85,38 @@ def verdicts(
     }
 
 
-def _enough(gaps: Array | None) -> bool:
+def _enough(gaps: Sample | None) -> bool:
     """Return whether there are enough seeds for a verdict; below, a comparison is unfinished."""
-    return gaps is not None and len(gaps) >= LEAST_SEEDS
-
-
-def _differences(ours: pd.Series, theirs: pd.Series) -> Array:
-    """Return the paired differences. Shapes: (seeds,), (seeds,) -> (seeds of both,)."""
-    return np.asarray((ours - theirs).dropna(), dtype=np.float64)
+    return gaps is not None and len(gaps.values) >= LEAST_SEEDS
 
 
 def _verdict(
-    gaps: Array, p: float, corrected: float, level: float, comparisons: int, lower_is_better: bool
+    gaps: Sample, p: float, corrected: float, level: float, comparisons: int, lower_is_better: bool
 ) -> Verdict:
-    constant = len(gaps) > 0 and bool(stats.constant(gaps))
-    low, high = (math.nan, math.nan) if constant else stats.interval(gaps, level)
-    mean = float(gaps.mean()) if len(gaps) else math.nan
-    needed = stats.needed_seeds(gaps, comparisons)
-    word, reason = INCONCLUSIVE, _reason(gaps, p, comparisons)
+    values = gaps.values.to_numpy(dtype=float)
+    found = gaps.estimate()
+    constant = len(values) > 0 and stats.constant(values)
+    low, high = (math.nan, math.nan) if constant else found.interval(level)
+    word, reason = INCONCLUSIVE, _reason(values, p, comparisons)
     if corrected < ALPHA:
-        word, reason = (BETTER if (mean < 0) == lower_is_better else WORSE), ""
+        word, reason = (BETTER if (found.mean < 0) == lower_is_better else WORSE), ""
     return Verdict(
-        difference=mean,
+        difference=found.mean,
         low=low,
         high=high,
         confidence=level,
         p=p,
         p_corrected=corrected,
-        seeds=len(gaps),
-        wins=int(((gaps < 0) if lower_is_better else (gaps > 0)).sum()),
-        needed_seeds=needed if math.isfinite(needed) else math.nan,
+        seeds=len(values),
+        wins=int(((values < 0) if lower_is_better else (values > 0)).sum()),
+        seed_error=found.seed_error,
+        example_error=found.example_error,
         verdict=word,
         reason=reason,
     )
 
 
-def _reason(gaps: Array, p: float, comparisons: int) -> str:
+def _reason(gaps: stats.Array, p: float, comparisons: int) -> str:
     """Return why a comparison is inconclusive."""
     if len(gaps) < LEAST_SEEDS:
         return f"{len(gaps)} of at least {LEAST_SEEDS} seeds"
@@ -144,21 +142,19 @@ def table(results: Mapping[str, Verdict], key: str, title: Callable[[str], str])
 
 
 def evidence(result: Verdict, digits: int = 4) -> str:
-    """Return interval, seeds and corrected p in words, as far as they are known."""
+    """Return interval, what it is for, seeds and corrected p in words, as far as they are known."""
     words = []
     if math.isfinite(result.low):
         ends = f"{result.low:+.{digits}f} to {result.high:+.{digits}f}"
-        words.append(f"{100 * result.confidence:.4g} % interval {ends}")
+        words.append(f"{100 * result.confidence:.4g} % interval {ends} {scope(result)}")
     words.append(f"{result.seeds} seed{'' if result.seeds == 1 else 's'}")
     if math.isfinite(result.p_corrected):
         words.append(f"corrected p = {result.p_corrected:.2g}")
     return ", ".join(words)
 
 
-def needed_in_words(result: Verdict) -> str:
-    """Return how many seeds would decide an inconclusive comparison; empty where none would."""
-    if result.verdict != INCONCLUSIVE or result.seeds < 2 or result.difference == 0:
-        return ""
-    if math.isnan(result.needed_seeds):
-        return f"a difference this small would take more than {MOST_SEEDS:,} seeds to detect"
-    return f"about {result.needed_seeds:,.0f} seeds would detect a difference of this size"
+def scope(result: Verdict) -> str:
+    """Return what a verdict generalises to."""
+    if math.isnan(result.example_error):
+        return "for new seeds, on these examples and with this teacher"
+    return "for new seeds and examples, with this teacher"

@@ -135,6 +135,16 @@ def predictions(card: TaskCard, logits: Array) -> Array:
     return values[:, 0] if card.regression else values.argmax(axis=1)
 
 
+def value(card: TaskCard, name: str, logits: Array, labels: Array) -> float:
+    """Compute one metric, or the mean loss.
+
+    Shapes: logits (N, C), labels (N,), with several labels (N, C).
+    """
+    if name == "loss":
+        return loss(card, logits, labels)
+    return METRICS[name].function(labels, predictions(card, logits), card.classes)
+
+
 def loss(card: TaskCard, logits: Array, labels: Array) -> float:
     """Compute the mean cross-entropy in nats, or the mean squared error.
 
@@ -142,13 +152,34 @@ def loss(card: TaskCard, logits: Array, labels: Array) -> float:
 
     Shapes: logits (N, C), labels (N,), with several labels (N, C).
     """
+    return float(np.mean(losses(card, logits, labels)))
+
+
+def losses(card: TaskCard, logits: Array, labels: Array) -> Array:
+    """Compute each example's cross-entropy in nats, or squared error.
+
+    Shapes: logits (N, C), labels (N,), with several labels (N, C) -> (N,).
+    """
     values = np.asarray(logits, dtype=np.float64)
     if card.multilabel:
-        return float(np.mean(np.logaddexp(0, values) - labels * values))
+        return np.asarray(np.mean(np.logaddexp(0, values) - labels * values, axis=1))
     if card.regression:
-        return float(np.mean((values[:, 0] - labels) ** 2))
+        return np.asarray((values[:, 0] - labels) ** 2)
     gold = values[np.arange(len(values)), labels]
-    return float(np.mean(logsumexp(values, axis=1) - gold))
+    return np.asarray(logsumexp(values, axis=1) - gold)
+
+
+def by_example(card: TaskCard, name: str, logits: Array, labels: Array) -> Array | None:
+    """Compute what a metric is the mean of; None where it is not one over single examples.
+
+    Shapes: logits (N, C), labels (N,), with several labels (N, C) -> (N,).
+    """
+    if name == "loss":
+        return losses(card, logits, labels)
+    if METRICS[name].function is not _accuracy:
+        return None
+    right = predictions(card, logits) == labels
+    return np.asarray(right.all(axis=1) if right.ndim == 2 else right, dtype=np.float64)
 
 
 def evaluate(card: TaskCard, logits: Array, labels: Array) -> dict[str, float]:

@@ -21,7 +21,7 @@ OURS = "vanilla:sparse_teacher"
 COMMANDS = {
     "study": [],
     "compare": ["--methods", f"vanilla,fine_tuning,{OURS},vanilla:random_mask"],
-    "sweep": ["--lam", "0.5", "--sparsity", "0.3", "--controls", "plain,dense_tries,random"],
+    "sweep": ["--lam", "0.5", "--sparsity", "0.3", "--controls", "plain,random"],
 }
 # Each has the comparison with the dense teacher's student and two more, which are all noise.
 DENSE = [0.70, 0.74, 0.68, 0.77, 0.72]

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from scipy import special
 
 from sparsekd.studies import verdict
+from sparsekd.studies.stats import Sample
 from sparsekd.studies.verdict import Verdict
 
 GAPS = [0.01, 0.02, 0.03, 0.02, 0.04]
@@ -23,7 +24,7 @@ def judged(
     pairs = {}
     for name, each in gaps.items():
         control = pd.Series([0.1 * seed for seed in range(len(each))], dtype=float)
-        pairs[name] = (control + each, control)
+        pairs[name] = (Sample(control + each), Sample(control))
     return verdict.verdicts(pairs, [*gaps, *range(planned - len(gaps))], metric)
 
 
@@ -58,7 +59,7 @@ def test_fewer_than_five_seeds_decide_nothing_however_clear():
 
 def test_a_seed_that_one_side_lacks_is_left_out():
     ours, theirs = pd.Series({0: 0.9, 1: 0.8, 3: 0.7}), pd.Series({1: 0.7, 2: 0.1, 3: 0.5})
-    found = verdict.verdicts({"it": (ours, theirs)}, ["it"], "accuracy")["it"]
+    found = verdict.verdicts({"it": (Sample(ours), Sample(theirs))}, ["it"], "accuracy")["it"]
     assert found.seeds == 2
     assert found.difference == pytest.approx(0.15)
 
@@ -112,7 +113,7 @@ def test_without_effect_a_comparison_of_six_variants_errs_in_five_of_a_hundred()
     wrong = 0
     for _ in range(studies):
         values = pd.DataFrame(drawn.normal(size=(5, 7)))
-        pairs = {name: (values[name], values[0]) for name in range(1, 7)}
+        pairs = {name: (Sample(values[name]), Sample(values[0])) for name in range(1, 7)}
         found = verdict.verdicts(pairs, pairs, "accuracy").values()
         wrong += any(each.verdict != "inconclusive" for each in found)
     assert wrong / studies <= 0.05 + 3 * math.sqrt(0.0475 / studies)
@@ -134,11 +135,14 @@ def test_evidence_names_only_what_is_known():
     assert verdict.evidence(one([0.5])) == "1 seed"
     assert verdict.evidence(one([0.01] * 5)) == "5 seeds, corrected p = 0.062"
     words = verdict.evidence(one(GAPS))
-    assert words.startswith("95 % interval +0.0098 to +0.0382, 5 seeds, corrected p = 0.0")
+    interval = "95 % interval +0.0098 to +0.0382 for new seeds, on these examples and with this"
+    assert words.startswith(f"{interval} teacher, 5 seeds, corrected p = 0.0")
 
 
-def test_seeds_are_counted_for_what_is_inconclusive_alone():
-    assert verdict.needed_in_words(one(GAPS)) == ""
-    assert "about 6 seeds" in verdict.needed_in_words(one([0.01] * 5))
-    assert "more than 1,000 seeds" in verdict.needed_in_words(one([-1, 1, -1, 1, 0.01]))
-    assert verdict.needed_in_words(one([0.0] * 5)) == ""
+def test_a_verdict_with_the_examples_is_for_new_ones_too():
+    values = pd.DataFrame(np.random.default_rng(0).normal(0.1, 0.1, (5, 25)))
+    ours = Sample(values.mean(axis=1), values)
+    found = verdict.verdicts({"it": (ours, Sample(0 * ours.values, 0 * values))}, [], "accuracy")
+    assert "for new seeds and examples, with this teacher" in verdict.evidence(found["it"])
+    low, high = ours.estimate().interval()
+    assert (found["it"].low, found["it"].high) == pytest.approx((low, high))

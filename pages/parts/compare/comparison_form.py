@@ -7,6 +7,7 @@ from typing import Any
 import streamlit as st
 
 from pages.parts.forms import fields, launch_cost, student_form, teacher_picker
+from pages.parts.forms.power_note import draw_power
 from pages.parts.shell import frame, url_state
 from sparsekd.catalog.fields import label, label_in_sentence, validated
 from sparsekd.catalog.parameters import TrainParams
@@ -15,7 +16,13 @@ from sparsekd.errors import BadInput
 from sparsekd.runs import jobs, references
 from sparsekd.runs.records import Plan
 from sparsekd.studies import roles, stats, teachers
-from sparsekd.studies.comparisons import comparison, comparison_spec, settings, variants
+from sparsekd.studies.comparisons import (
+    comparison,
+    comparison_results,
+    comparison_spec,
+    settings,
+    variants,
+)
 from sparsekd.studies.comparisons.comparison_spec import ComparisonSpec
 from sparsekd.studies.launch import plan_launch, variant_costs
 
@@ -37,6 +44,9 @@ def draw_comparison_form() -> None:
     spec = replace(spec, tune=draw_tuning(spec, key))
     plan = comparison.plan(spec)
     draw_cost(plan, settings.longest_training(spec))
+    comparisons = len(comparison_results.variants(plan)) - 1
+    teacher, labelled = spec.teachers[0], spec.train.labelled
+    draw_power(spec.task, teacher, labelled, len(spec.seeds), comparisons, "comparison")
     draw_launch(plan)
 
 

@@ -100,10 +100,12 @@ def grid(snapshot: SweepSnapshot, of: SweepMetric) -> Chart:
     """Return λ × sparsity, with the chosen cell marked."""
     from sparsekd import figures
 
-    table, cell = snapshot.grid(of), snapshot.conclusion(of).cell
+    table, found = snapshot.grid(of), snapshot.conclusion(of)
     here = sweep_cell.chosen_cell(of)
     return Chart(
-        figures.grid(table, of.metric, here, cell, of.split, None, _theme()),
+        figures.grid(
+            table, of.metric, here, found.cell, of.split, None, _theme(), found.alike_cells
+        ),
         figures.grid_in_words(table, of.metric, of.split),
         table,
     )

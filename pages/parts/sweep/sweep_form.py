@@ -6,6 +6,7 @@ import streamlit as st
 
 from pages.parts.compare import comparison_form
 from pages.parts.forms import fields, model_picker, student_form, task_picker, teacher_picker
+from pages.parts.forms.power_note import draw_power
 from pages.parts.shell import frame, url_state
 from pages.parts.sweep.label_fields import draw_label_axes, draw_values
 from sparsekd.catalog import rankings
@@ -33,7 +34,6 @@ READY, NEW = "A fine-tuned one", "From a checkpoint, as a part of the study"
 MOST_SEEDS = 100
 CONTROL_LABELS = {
     "plain": "No soft labels",
-    "dense_tries": "Dense teacher, as many tries",
     **{name: f"{rankings.find(name).title} mask" for name in rankings.CONTROLS},
     "extreme_lambdas": "λ = 0 and λ = 1",
     **{name: words[0].upper() + words[1:] for name, words in ANSWER_CONTROLS.items()},
@@ -211,8 +211,9 @@ def draw_launch(specs: list[SweepSpec]) -> None:
     time = cost.in_words(budget, parallel_runs(frame.chosen_device()))
     memory = training_cost.memory((step.recipe for step in plan.steps), frame.chosen_device())
     st.caption(frame.plain(f"{time} {memory}"))
-    if len(spec.seeds) < stats.LEAST_SEEDS:
-        st.caption(f"Fewer than {stats.LEAST_SEEDS} seeds: there will be no verdict.")
+    comparisons = sum(each.comparison_count for each in specs)
+    labelled, seeds = spec.train.labelled, len(spec.seeds)
+    draw_power(spec.task, spec.teacher, labelled, seeds, comparisons, "sweep")
     stored = {other.id for other in store.plans()}
     complete = not budget.missing and stored.issuperset(each.id for each in plans)
     new = budget.missing == len(plan.steps)

@@ -122,7 +122,17 @@ def _choice_columns(of: SweepMetric) -> dict[str, ColumnConfig]:
             width=80,
             help=f"Mean over seeds on {of.split}, which chose nothing.",
         ),
-        "interval": text("95 % interval", width=115, help="Of the reported mean, over seeds."),
+        "interval": text(
+            "95 % interval",
+            width=115,
+            help="For new seeds and new examples: without the luck of choosing.",
+        ),
+        "luck": number(
+            "Luck",
+            format="%+.4f",
+            width=70,
+            help="What the reported mean owes to choosing the best of several tries by chance.",
+        ),
         "claimed": number(
             "Would claim",
             format="%.3f",
@@ -147,9 +157,11 @@ def _verdict_columns(of: SweepMetric) -> dict[str, ColumnConfig]:
             format="%+.3f",
             width=80,
             help=f"{of.title}: the chosen student of a sparse teacher minus this one, paired "
-            "over seeds.",
+            "over seeds, both without the luck of choosing.",
         ),
-        "interval": text("Interval", width=120, help="Of this difference, t distribution."),
+        "interval": text(
+            "Interval", width=120, help="Of this difference, for new seeds and examples."
+        ),
         "confidence": number(
             "Confidence",
             format="percent",
@@ -165,12 +177,15 @@ def _verdict_columns(of: SweepMetric) -> dict[str, ColumnConfig]:
         ),
         "seeds": number("Seeds", width=50),
         "words": text("Verdict", width=205),
-        "needed_seeds": number(
-            "Needed",
-            format="%d",
-            width=65,
-            help="Seeds that would detect a difference of this size and spread; empty where it "
-            f"would take more than {stats.MOST_SEEDS:,}.",
+        "seed_error": number(
+            "Error, seeds", format="%.4f", width=90, help="Standard error over seeds."
+        ),
+        "example_error": number(
+            "Error, examples",
+            format="%.4f",
+            width=110,
+            help="Standard error over the examples of the split; empty where their answers are "
+            "not known.",
         ),
     }
 

@@ -5,7 +5,7 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from sparsekd.catalog.method_card import MethodCard, Variant
-from sparsekd.catalog.parameters import RATE_SCHEDULE, MethodParams, RateSchedule
+from sparsekd.catalog.parameters import MethodParams
 
 
 class InternalParams(MethodParams):
@@ -14,8 +14,6 @@ class InternalParams(MethodParams):
     Source: Aguilar et al., AAAI 2020, arXiv 1910.03723; weights and shares are choices of this
     project.
     """
-
-    later = ("rate_schedule",)
 
     schedule: Literal["progressive", "stacked", "all"] = Field(
         "progressive",
@@ -41,7 +39,6 @@ class InternalParams(MethodParams):
     temperature: float = Field(
         1.0, ge=1, le=20, description="Softmax temperature of student and teacher; 1 in the paper."
     )
-    rate_schedule: RateSchedule = RATE_SCHEDULE
 
     @model_validator(mode="after")
     def _layers_matched(self) -> Self:
@@ -66,7 +63,6 @@ CARD = MethodCard(
     variants={
         "stacked": Variant("Internal, stacked (SID)", {"schedule": "stacked"}),
         "all": Variant("Internal, all at once", {"schedule": "all"}),
-        "stage_rates": Variant("Internal, learning rate per stage", {"rate_schedule": "stage"}),
         "gold": Variant("Internal, soft and gold labels", {"labels": "soft_and_gold"}),
     },
 )

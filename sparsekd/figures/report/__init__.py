@@ -147,7 +147,9 @@ def _figures(
         "Every λ and sparsity",
         figures.grid_in_words(grid, metric, split),
         grid,
-        figures.grid(grid, metric, None, conclusion.cell, split, theme=figures.LIGHT),
+        figures.grid(
+            grid, metric, None, conclusion.cell, split, None, figures.LIGHT, conclusion.alike_cells
+        ),
         figures.grid(grid, metric, None, conclusion.cell, split, theme=figures.DARK),
     )
     wide = figures.wide(students, split, metric, method)

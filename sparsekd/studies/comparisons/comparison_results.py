@@ -6,7 +6,7 @@ import pandas as pd
 
 from sparsekd.runs import store
 from sparsekd.runs.records import Plan, Run, Step
-from sparsekd.studies import results, roles, training_cost, tuning, verdict
+from sparsekd.studies import results, roles, samples, training_cost, tuning, verdict
 
 BASELINES = ("vanilla", "fine_tuning")
 COSTS = [
@@ -173,11 +173,11 @@ def differences(
     Corrected for all `planned` variants, finished or not. Columns: role, what (its title), and
     those of `verdict.Verdict`; variants that are not finished have no row.
     """
-    seeds = results.by_seed(values, split, metric)
+    found = samples.by_role(values, split, metric)
     others = [variant for variant in planned if variant != against]
     pairs = {
-        variant: (seeds[variant], seeds[against])
+        variant: (found[variant], found[against])
         for variant in others
-        if {variant, against} <= set(seeds.columns)
+        if {variant, against} <= found.keys()
     }
     return verdict.table(verdict.verdicts(pairs, others, metric), "role", roles.title)

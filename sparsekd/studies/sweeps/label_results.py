@@ -11,7 +11,7 @@ import pandas as pd
 from sparsekd.runs import references, store
 from sparsekd.runs.records import Plan
 from sparsekd.studies import results, teacher_kinds, verdict
-from sparsekd.studies.stats import LEAST_SEEDS, mean_interval
+from sparsekd.studies.stats import LEAST_SEEDS
 from sparsekd.studies.sweeps import label_axes, sweep, sweep_results
 from sparsekd.studies.sweeps.sweep_results import Choice
 from sparsekd.studies.verdict import Verdict
@@ -52,8 +52,8 @@ class LabelStudy:
         return pd.DataFrame(rows, columns=list(COLUMNS))
 
     def _row(self, place: Place, kind: str, one: Choice) -> dict[str, Any]:
-        values = one.by_seed()
-        low, high = mean_interval(values.to_numpy())
+        values = one.sample.values
+        low, high = one.sample.estimate().interval()
         found = self.verdicts.get((place, kind))
         row = {
             **dict(zip(("noise", "labels", "method"), place, strict=True)),
@@ -150,7 +150,7 @@ def label_study(plans: Sequence[Plan], metric: str = "", split: str = "") -> Lab
     ours = "scores" if any("scores" in kinds for kinds in planned.values()) else "dense"
     names = [(place, kind) for place, kinds in planned.items() for kind in kinds if kind != ours]
     pairs = {
-        (place, kind): (choices[place, ours].by_seed(), choices[place, kind].by_seed())
+        (place, kind): choices[place, ours].beside(choices[place, kind])
         for place, kind in names
         if (place, kind) in choices and (place, ours) in choices
     }

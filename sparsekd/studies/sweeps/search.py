@@ -53,7 +53,7 @@ def search(
     on_trial: OnTrial = lambda trial: None,
     command: str = "",
 ) -> SearchResult:
-    """Run so many trials, then the controls, with as many attempts at the dense teacher's student.
+    """Run so many trials, then the controls.
 
     A search that was killed continues with its last trial, and later trials are those that it
     would have had; more trials extend it.

@@ -50,8 +50,7 @@ def ranges(spec: SweepSpec) -> dict[str, tuple[float, float]]:
 def plan(spec: SweepSpec, trials: Sequence[SearchTrial]) -> Plan:
     """Return the trials' runs, then the controls at the sparsities that were tried.
 
-    λ and sparsity are chosen among the trials and sparsity 0, the trial student: the dense
-    teacher's student has as many attempts.
+    λ and sparsity are chosen among the trials and sparsity 0, the trial student.
     """
     method, tried = spec.methods[0], sorted({trial.sparsity for trial in trials})
     steps: list[Step] = []
@@ -62,9 +61,6 @@ def plan(spec: SweepSpec, trials: Sequence[SearchTrial]) -> Plan:
             for sparsity in tried:
                 steps += _as_control(sweep.cell_steps(spec, method, lam, sparsity, seed))
     steps += _mask_controls(spec, tried)
-    if "dense_tries" in spec.controls:
-        attempts = range(1, len(trials) + 1)
-        steps += [sweep.dense_attempt(spec, method, s, a) for s in spec.seeds for a in attempts]
     title = f"{spec.task} · search, {len(trials)} trials × {counted(len(spec.seeds), 'seed')}"
     return Plan(title, spec.task, tuple(sweep.unique(steps)), "sweep")
 
@@ -88,7 +84,6 @@ def _as_control(cell: list[Step]) -> list[Step]:
 
 def _mask_controls(spec: SweepSpec, sparsities: list[float]) -> list[Step]:
     """Return the controls that the grid of these sparsities has, except those of λ."""
-    without = ("dense_tries", "extreme_lambdas")
-    controls = tuple(name for name in spec.controls if name not in without)
+    controls = tuple(name for name in spec.controls if name != "extreme_lambdas")
     grid = replace(spec, lams=(0.5,), sparsities=tuple(sparsities), controls=controls)
     return [s for s in sweep.plan(grid).steps if s.role not in (*SHARED_ROLES, *TRIAL_ROLES)]

@@ -1,8 +1,8 @@
 """Trade-off studies: λ × sparsity × method × seed with their controls, as runs.
 
 λ and sparsity are chosen among the cells on the selection split. The controls have the same
-teacher, initial weights (all but "no teacher at all"), data, budget and seeds; the dense teacher
-has as many attempts as there are cells to choose from.
+teacher, initial weights (all but "no teacher at all"), data, budget and seeds, so that no seed
+favours one of them; what the choice among cells owes to luck is taken off the result (see `luck`).
 """
 
 import math
@@ -33,7 +33,6 @@ from sparsekd.studies.teacher_kinds import ANSWER_CONTROLS
 
 ROLE_OF_CONTROL = {
     "plain": "plain_student",
-    "dense_tries": "dense_try",
     **{name: f"{name}_student" for name in ANSWER_CONTROLS},
     **{name: f"{rankings.find(name).role}_student" for name in rankings.CONTROLS},
 }
@@ -100,13 +99,6 @@ def cell_steps(spec: SweepSpec, method: str, lam: float, sparsity: float, seed: 
     return [*before, Step("scores", scores), *sparse]
 
 
-def dense_attempt(spec: SweepSpec, method: str, seed: int, attempt: int) -> Step:
-    """Return a further attempt at the dense teacher's student."""
-    of_seed = _SeedSteps(spec, seed)
-    recipe = of_seed.student(method, spec.params(method), of_seed.dense, attempt)
-    return Step("dense_try" if attempt else "trial_student", recipe)
-
-
 @dataclass(frozen=True)
 class _SeedSteps:
     """The steps of one seed."""
@@ -148,9 +140,6 @@ class _SeedSteps:
                     for sparsity in spec.positive_sparsities:
                         yield from self.sparse(role, method, params, scores.run_id, lam, sparsity)
             yield from self.mask_controls(method, params)
-        if "dense_tries" in spec.controls:
-            for attempt in range(1, spec.cell_count):
-                yield Step("dense_try", self.student(method, params, self.dense, attempt))
 
     def sparse(
         self, role: str, method: str, params: MethodParams, scores: str, lam: float, sparsity: float
@@ -182,14 +171,9 @@ class _SeedSteps:
         return recipes.prune(self.spec.task, self.dense, scores, params, length, seed)
 
     def student(
-        self,
-        method: str,
-        params: MethodParams,
-        teacher: str,
-        attempt: int = 0,
-        shape: StudentParams | None = None,
+        self, method: str, params: MethodParams, teacher: str, shape: StudentParams | None = None
     ) -> Recipe:
-        """Return a student; further attempts have other random draws."""
+        """Return a student of a teacher, or of gold labels alone."""
         spec = self.spec
         return recipes.distil(
             spec.task,
@@ -200,7 +184,6 @@ class _SeedSteps:
             shape or spec.student,
             self.dense,
             self.seed,
-            attempt=attempt,
         )
 
 
@@ -211,8 +194,8 @@ def cells(plan: Plan) -> pd.DataFrame:
     """Return one row per student of a study, finished or not, with its place in the grid.
 
     Columns: run, role, method, ranking (see `teacher_kinds.KINDS`), lam (NaN unless scores
-    rank), sparsity (0 for dense, NaN with no soft labels), attempt (further attempts at the
-    dense teacher's student count from 1), seed, teacher, scores (run ids, or empty) and
+    rank), sparsity (0 for dense, NaN with no soft labels), attempt (of earlier versions, which
+    tried the dense teacher several times), seed, teacher, scores (run ids, or empty) and
     chosen_from (whether λ and sparsity may be chosen from it).
     """
     by_id = {step.recipe.run_id: step.recipe for step in plan.steps}

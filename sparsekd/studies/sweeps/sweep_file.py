@@ -55,9 +55,8 @@ class SweepFile(Params):
     )
     controls: tuple[str, ...] = Field(
         SWEEP_CONTROLS,
-        description="plain: no soft labels; dense_tries: the dense teacher with as many tries as "
-        f"the grid has; {', '.join(rankings.CONTROLS)}: other masks; extreme_lambdas: λ = 0 and "
-        f"λ = 1. By name only: {', '.join(ANSWER_CONTROLS)}.",
+        description=f"plain: no soft labels; {', '.join(rankings.CONTROLS)}: other masks; "
+        f"extreme_lambdas: λ = 0 and λ = 1. By name only: {', '.join(ANSWER_CONTROLS)}.",
     )
     labelled: tuple[int, ...] = Field(
         (),

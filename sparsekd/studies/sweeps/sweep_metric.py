@@ -16,7 +16,8 @@ SELECTION = "selection"
 CELL = ("seed", "state", "selected", "reported", "parameters", "seconds", "run", "scores")
 VERDICTS = (
     *("what", "difference", "words", "interval", "confidence", "p", "p_corrected", "seeds"),
-    "needed_seeds",
+    "seed_error",
+    "example_error",
 )
 
 
@@ -139,6 +140,7 @@ def _choice(choice: Choice) -> dict[str, Any]:
         "selected": choice.selected,
         "reported": choice.reported,
         "interval": intervals(low, high)[0],
+        "luck": choice.luck,
         "claimed": choice.claimed,
         "optimism": choice.optimism,
     }

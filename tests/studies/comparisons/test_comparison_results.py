@@ -128,7 +128,8 @@ RAISED = [one + gap for one, gap in zip(CONTROL, GAPS, strict=True)]
 
 def values(metric: str = "accuracy", **by_role: list[float]) -> pd.DataFrame:
     rows = [
-        {"role": role, "seed": seed, "split": "validation", "metric": metric, "value": value}
+        {"role": role, "seed": seed, "run": f"{role}-{seed}"}
+        | {"split": "validation", "metric": metric, "value": value}
         for role, numbers in by_role.items()
         for seed, value in enumerate(numbers)
     ]

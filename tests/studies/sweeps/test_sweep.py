@@ -9,8 +9,9 @@ from sparsekd.catalog.stage_parameters import MaskParams, ScoreParams, StudentPa
 from sparsekd.cli.parser import parse
 from sparsekd.errors import BadInput, NotFound
 from sparsekd.studies import command, recipes
-from sparsekd.studies.sweeps import sweep, sweep_spec
+from sparsekd.studies.sweeps import sweep, sweep_results, sweep_spec
 from sparsekd.studies.sweeps.sweep_file import expand
+from sparsekd.studies.sweeps.sweep_results.choosing import Tries
 from sparsekd.studies.sweeps.sweep_spec import SweepSpec
 
 TEACHER, TRAIN, STUDENT = recipes.defaults("demo:")
@@ -37,22 +38,25 @@ def test_every_cell_stands_once_for_every_seed():
     assert cells == {(lam, p): [0, 1] for lam in (0.25, 0.5) for p in (0.3, 0.6)}
 
 
-def test_the_dense_teacher_is_tried_as_often_as_there_are_cells():
-    found = sweep.cells(sweep.plan(SMALL))
-    dense = found[found["ranking"] == "dense"]
-    assert SMALL.cell_count == 5  # two λ at two sparsities, and sparsity 0
-    assert dense.groupby("seed")["attempt"].apply(sorted).to_dict() == {
-        0: [0, 1, 2, 3, 4],
-        1: [0, 1, 2, 3, 4],
-    }
-
-
-def test_further_tries_differ_in_their_random_draws_alone():
+def test_the_dense_teacher_has_the_seeds_of_the_cells_and_no_others():
     plan = sweep.plan(SMALL)
-    first = next(s.recipe for s in plan.steps if s.role == "trial_student")
-    tries = [s.recipe for s in plan.steps if s.role == "dense_try" and s.seed == 0]
-    assert [recipe.random_seed for recipe in tries] == [1000, 2000, 3000, 4000]
-    assert {replace(recipe, attempt=0).run_id for recipe in tries} == {first.run_id}
+    found = sweep.cells(plan)
+    assert SMALL.cell_count == 5  # two λ at two sparsities, and sparsity 0
+    assert found.loc[found["ranking"] == "dense", "seed"].tolist() == [0, 1]
+    assert {step.recipe.random_seed for step in plan.steps} == {0, 1}
+
+
+def test_the_control_of_further_tries_is_refused_with_its_reason():
+    with pytest.raises(BadInput, match="more luck than the cells"):
+        sweep.plan(replace(SMALL, controls=("dense_tries",)))
+
+
+def test_the_comparisons_that_a_study_plans_are_counted_before_its_launch():
+    for controls in (("plain",), ("plain", "random", "extreme_lambdas"), ()):
+        spec = replace(SMALL, controls=controls)
+        students = sweep_results.students(sweep.plan(spec))
+        tries = Tries.of(students, "vanilla", "validation", "accuracy", "accuracy")
+        assert spec.comparison_count == len(tries.controls())
 
 
 def test_every_student_starts_from_the_dense_teacher_and_learns_from_its_own():
@@ -142,7 +146,7 @@ def test_a_million_cells_are_refused_at_once_with_their_number():
         lams=tuple(n / 1000 for n in range(1000)),
         sparsities=tuple(n / 1000 for n in range(1000)),
     )
-    with pytest.raises(BadInput, match=r"asks for 6,\d{3},\d{3} runs: 1 method × 1,000 λ"):
+    with pytest.raises(BadInput, match=r"asks for 4,\d{3},\d{3} runs: 1 method × 1,000 λ"):
         sweep.plan(many)
 
 

@@ -1,13 +1,18 @@
 """Choosing λ and sparsity on the selection split, and what the chosen one reaches elsewhere."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
-from sparsekd.studies import stats
-from sparsekd.studies.stats import Array
+from sparsekd.runs import store
+from sparsekd.runs.records import Run
+from sparsekd.studies import luck, samples
+from sparsekd.studies.stats import Array, Sample
 from sparsekd.studies.sweeps.sweep_results.frames import measured
 from sparsekd.studies.teacher_kinds import ENDS, KINDS, UNMASKED
 from sparsekd.tasks import metrics
@@ -22,14 +27,14 @@ class Choice:
     """The best of several tries by their mean on the selection split.
 
     `tries` of the `planned` ones are complete over all seeds, and competed. `reported` is the mean
-    on the split that chose nothing, with its 95 % interval over seeds; `values` are by seed.
-    `claimed` is the best mean among the tries on that split, which choosing there would have
-    claimed, and `optimism` by how much that is better than `reported`: never below 0, and of a
-    loss too in the direction of better.
+    on the split that chose nothing; `values` are by seed. `claimed` is the best mean among the
+    tries on that split, which choosing there would have claimed, and `optimism` by how much that
+    is better than `reported`: never below 0, and of a loss too in the direction of better.
 
     The reported mean is unbiased for the very students that were chosen. That they had luck with
-    their draws is part of what was chosen, which new seeds will not repeat: only a control with
-    as many tries has had as much of it.
+    their draws is part of what was chosen, which new seeds will not repeat: `luck` of the reported
+    mean is that. `sample` are the values without it, and `low` to `high` the 95 % interval of
+    their mean.
     """
 
     method: str
@@ -45,20 +50,28 @@ class Choice:
     high: float
     claimed: float
     optimism: float
+    luck: float
+    sample: Sample
     values: dict[int, float] = field(default_factory=dict)
 
-    def by_seed(self) -> pd.Series:
-        """Return the reported values by seed."""
-        return pd.Series(self.values, dtype=np.float64)
+    @property
+    def place(self) -> tuple[float, float, int]:
+        """Return which try it is, of those of its method; λ is -1 where there is none."""
+        return (self.lam if np.isfinite(self.lam) else -1.0, self.sparsity, self.attempt)
+
+    def beside(self, control: "Choice") -> tuple[Sample, Sample]:
+        """Return both sides of a comparison; a control that is the same try is as lucky."""
+        return self.sample, self.sample if self.place == control.place else control.sample
 
 
 @dataclass(frozen=True, eq=False)
 class Tries:
     """All tries of a method: their places, and values on both splits where they are complete.
 
-    `metrics` are the one that selects and the one that is reported.
+    `metrics` are the one that selects and the one that is reported on `split`; `runs` are the
+    students' by id, as far as the store has them.
 
-    Shapes: selected, reported (tries, seeds); NaN where a student is not finished.
+    Shapes: selected, reported, names (tries, seeds); NaN where a student is not finished.
     """
 
     method: str
@@ -66,7 +79,10 @@ class Tries:
     seeds: list[int]
     selected: Array
     reported: Array
+    split: str
     metrics: tuple[str, str]
+    names: NDArray[np.object_]
+    runs: Mapping[str, Run]
 
     @classmethod
     def of(
@@ -83,7 +99,10 @@ class Tries:
             seeds,
             _values(own, places, seeds, SELECTION, selection_metric),
             _values(own, places, seeds, split, metric),
+            split,
             (selection_metric, metric),
+            _names(own, places, seeds),
+            store.get_many(own["run"]),
         )
 
     def kinds(self) -> list[str]:
@@ -98,16 +117,28 @@ class Tries:
         """Return which tries are of a kind. Shapes: (tries,).
 
         The dense teacher's student, sparsity 0, is among what a sparse teacher's λ and sparsity
-        are chosen from; with its further tries it is a kind of its own.
+        are chosen from, and a kind of its own. Its further attempts, which studies of earlier
+        versions have, are of no kind: they have other seeds, and so other luck.
         """
-        ranking, scored = self.places["ranking"], self.places["ranking"] == "scores"
+        ranking, lam, attempt, chosen_from = self._columns
+        scored = ranking == "scores"
         if kind in ENDS:
-            return np.asarray(scored & (self.places["lam"] == ENDS[kind]))
+            return np.asarray(scored & (lam == ENDS[kind]))
         if kind != "scores":
-            return np.asarray(ranking == kind)
-        trial = (ranking == "dense") & (self.places["attempt"] == 0)
-        any_scored = bool(scored.any())
-        return np.asarray((scored | trial) & self.places["chosen_from"].astype(bool) & any_scored)
+            return np.asarray((ranking == kind) & (attempt == 0))
+        trial = (ranking == "dense") & (attempt == 0)
+        return np.asarray((scored | trial) & chosen_from & scored.any())
+
+    @cached_property
+    def _columns(self) -> tuple[NDArray[Any], ...]:
+        """Return ranking, λ, attempt and whether λ and sparsity are chosen from it, as arrays."""
+        places = self.places
+        return (
+            places["ranking"].to_numpy(dtype=object),
+            places["lam"].to_numpy(dtype=np.float64),
+            places["attempt"].to_numpy(dtype=np.int64),
+            places["chosen_from"].to_numpy(dtype=bool),
+        )
 
     def choices(self) -> dict[str, Choice]:
         """Return the best try of each kind that has a complete one."""
@@ -119,16 +150,18 @@ class Tries:
 
         Among equals that is the lowest sparsity, then the lowest λ.
         """
-        complete = np.isfinite(self.selected).all(axis=1) & np.isfinite(self.reported).all(axis=1)
-        mine = self.of_kind(kind)
-        rows = np.flatnonzero(mine & complete)
+        rows = self._complete(kind)
         if not len(rows):
             return None
         select, report = (_sign(metric) for metric in self.metrics)
         selected, reported = self.selected[rows].mean(axis=1), self.reported[rows].mean(axis=1)
-        first = int(np.argmax((select * selected).round(12)))  # ties: as the places are sorted
+        first = self._first(rows)
         values, place = self.reported[rows[first]], self.places.iloc[rows[first]]
-        low, high = stats.mean_interval(values)
+        lucky = report * luck.luck_of_choosing(
+            select * self.selected[rows], report * self.reported[rows]
+        )
+        sample = self._sample(rows[first], self.split, self.metrics[1]).plus(-lucky)
+        low, high = sample.estimate().interval()
         claimed = report * float((report * reported).max())
         return Choice(
             method=self.method,
@@ -137,15 +170,62 @@ class Tries:
             sparsity=float(place["sparsity"]),
             attempt=int(place["attempt"]),
             tries=len(rows),
-            planned=int(mine.sum()),
+            planned=int(self.of_kind(kind).sum()),
             selected=float(selected[first]),
             reported=float(reported[first]),
             low=low,
             high=high,
             claimed=claimed,
             optimism=report * (claimed - float(reported[first])),
+            luck=lucky,
+            sample=sample,
             values=dict(zip(self.seeds, values.tolist(), strict=True)),
         )
+
+    def alike(self, kind: str) -> list[tuple[float, float]]:
+        """Return λ and sparsity of the tries that the selection split cannot tell from the best.
+
+        Their mean is within one standard error of it, over seeds and examples; λ is 0 at sparsity
+        0, where it plays no part.
+
+        Source: Breiman et al., Classification and Regression Trees, 1984 (one-standard-error rule).
+        """
+        rows = self._complete(kind)
+        if not len(rows):
+            return []
+        best = rows[self._first(rows)]
+        chosen, found = self._sample(best, SELECTION, self.metrics[0]), []
+        for row in rows:
+            gap = self._sample(row, SELECTION, self.metrics[0]).minus(chosen).estimate()
+            if row == best or abs(gap.mean) <= gap.error:
+                place = self.places.iloc[row]
+                sparsity = float(place["sparsity"])
+                found.append((float(place["lam"]) if sparsity else 0.0, sparsity))
+        return found
+
+    def _complete(self, kind: str) -> NDArray[np.intp]:
+        """Return the tries of a kind that are complete over all seeds."""
+        complete = np.isfinite(self.selected).all(axis=1) & np.isfinite(self.reported).all(axis=1)
+        return np.flatnonzero(self.of_kind(kind) & complete)
+
+    def _first(self, rows: NDArray[np.intp]) -> int:
+        """Return which of some tries is the best; among equals, the first of them."""
+        means = _sign(self.metrics[0]) * self.selected[rows].mean(axis=1)
+        return int(np.argmax(means.round(12)))
+
+    def _sample(self, row: int, split: str, metric: str) -> Sample:
+        """Return the values of a try by seed, on the selection split or on the reported one."""
+        values = self.selected[row] if split == SELECTION else self.reported[row]
+        names = zip(self.seeds, self.names[row], strict=True)
+        runs = {seed: self.runs.get(name) for seed, name in names}
+        return samples.of_runs(dict(zip(self.seeds, values, strict=True)), runs, split, metric)
+
+
+def _names(own: pd.DataFrame, places: pd.DataFrame, seeds: Sequence[int]) -> NDArray[np.object_]:
+    """Return the ids of the students' runs. Shapes: (tries, seeds)."""
+    numbered = own.drop_duplicates("run").merge(places.reset_index(names="try"), on=PLACE)
+    wide = numbered.pivot(index="try", columns="seed", values="run")
+    return wide.reindex(index=places.index, columns=list(seeds)).to_numpy(dtype=object)
 
 
 def _values(

@@ -1,7 +1,8 @@
 """The conclusion of a sweep: for each method the chosen cell, the verdicts and a sentence."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import cached_property
 
 import pandas as pd
 
@@ -16,24 +17,25 @@ class Conclusion:
     """The conclusion of a sweep for one method, on one reported split and metric.
 
     `choices` are the best try of each kind of teacher, `verdicts` compare the student of the
-    chosen sparse teacher with each control; both by kind (see `teacher_kinds`), without those
-    that are not finished.
+    chosen sparse teacher with each control, both without the luck of choosing; by kind (see
+    `teacher_kinds`), without those that are not finished.
     """
 
     method: str
     split: str
     metric: str
+    tries: Tries
     choices: dict[str, Choice]
     verdicts: dict[str, Verdict]
 
     @property
     def sentence(self) -> str:
         """The verdict in words, the evidence, and what limits it."""
-        return sentence(self.choices, self.verdicts, self.metric)
+        return sentence(self.choices, self.verdicts, self.alike_cells, self.metric)
 
     @property
     def verdict(self) -> Verdict | None:
-        """The verdict against the dense teacher, which had as many tries, or the first control."""
+        """The verdict against the dense teacher, or the first control."""
         return self.verdicts.get("dense") or next(iter(self.verdicts.values()), None)
 
     @property
@@ -43,6 +45,11 @@ class Conclusion:
         if ours is None:
             return None
         return (ours.lam, ours.sparsity) if ours.sparsity else (0.0, 0.0)
+
+    @cached_property
+    def alike_cells(self) -> list[tuple[float, float]]:
+        """The λ and sparsity of the chosen cell and of those that cannot be told apart from it."""
+        return self.tries.alike("scores")
 
     def table(self) -> pd.DataFrame:
         """Return the verdicts as rows: control, what (its title), `verdict.COLUMNS`."""
@@ -77,7 +84,7 @@ def conclude(tries: Mapping[str, Tries], split: str, metric: str) -> dict[str, C
     choices = {method: own.choices() for method, own in tries.items()}
     planned = [(method, kind) for method, own in tries.items() for kind in own.controls()]
     pairs = {
-        (method, kind): (choices[method]["scores"].by_seed(), choices[method][kind].by_seed())
+        (method, kind): choices[method]["scores"].beside(choices[method][kind])
         for method, kind in planned
         if {"scores", kind} <= set(choices[method])
     }
@@ -87,19 +94,9 @@ def conclude(tries: Mapping[str, Tries], split: str, metric: str) -> dict[str, C
             method,
             split,
             metric,
+            tries[method],
             own,
-            {
-                kind: _limited(each, own["scores"], own[kind])
-                for (which, kind), each in results.items()
-                if which == method
-            },
+            {kind: each for (which, kind), each in results.items() if which == method},
         )
         for method, own in choices.items()
     }
-
-
-def _limited(result: Verdict, ours: Choice, control: Choice) -> Verdict:
-    """Return a verdict with a reservation where "better" may be the luck of more tries."""
-    if result.verdict != verdict.BETTER or control.tries >= ours.tries:
-        return result
-    return replace(result, reason=f"with {ours.tries} tries against {control.tries}")

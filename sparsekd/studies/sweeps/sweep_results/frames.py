@@ -11,7 +11,7 @@ from sparsekd.errors import BadInput
 from sparsekd.runs import store
 from sparsekd.runs.records import Plan, Run, State
 from sparsekd.studies import teacher_kinds
-from sparsekd.studies.stats import mean_interval
+from sparsekd.studies.stats import interval
 from sparsekd.studies.sweeps import sweep
 from sparsekd.units.divergence import distance
 
@@ -163,6 +163,6 @@ def _key(lam: float, sparsity: float) -> tuple[float | None, float]:
 
 def spread(values: pd.Series) -> dict[str, float]:
     """Return the mean over seeds, its 95 % interval, and the number of seeds."""
-    low, high = mean_interval(values.to_numpy())
+    low, high = interval(values.to_numpy())
     mean = float(values.mean()) if len(values) else np.nan
     return {"mean": mean, "low": low, "high": high, "seeds": len(values)}

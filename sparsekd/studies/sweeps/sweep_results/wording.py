@@ -1,11 +1,12 @@
 """The conclusion of a sweep as a sentence: the verdict first, then what limits it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from sparsekd.studies import verdict
 from sparsekd.studies.sweeps.sweep_results.choosing import Choice
 from sparsekd.studies.teacher_kinds import with_article
 from sparsekd.studies.verdict import Verdict
+from sparsekd.system.wording import counted
 from sparsekd.tasks import metrics
 
 HEADS = {
@@ -15,10 +16,15 @@ HEADS = {
 }
 
 
-def sentence(choices: Mapping[str, Choice], verdicts: Mapping[str, Verdict], metric: str) -> str:
-    """Return the verdict on the chosen student, its evidence, and the optimism of choosing.
+def sentence(
+    choices: Mapping[str, Choice],
+    verdicts: Mapping[str, Verdict],
+    alike: Sequence[tuple[float, float]],
+    metric: str,
+) -> str:
+    """Return the verdict on the chosen student, its evidence, and the luck of choosing.
 
-    It is about the dense teacher, which had as many tries, or without it the first control.
+    It is about the dense teacher, or without it the first control.
     """
     ours = choices.get("scores")
     if ours is None or not verdicts:
@@ -27,15 +33,16 @@ def sentence(choices: Mapping[str, Choice], verdicts: Mapping[str, Verdict], met
     words = [_verdict(first, verdicts[first], metric), _chosen(ours, choices[first])]
     if others:
         words.append(f"Other controls: {_alike({name: verdicts[name] for name in others})}.")
+    words.append(_alike_cells(alike))
     words.append(_optimism(ours, metric))
-    return " ".join(words)
+    return " ".join(word for word in words if word)
 
 
 def _verdict(control: str, result: Verdict, metric: str) -> str:
     """Return the difference from a control, with its evidence."""
     head = HEADS[result.verdict].format(with_article(control))
     words = f"{head}: {result.difference:+.4f} {_named(metric)} ({verdict.evidence(result)})"
-    parts = [words, result.reason, verdict.needed_in_words(result)]
+    parts = [words, result.reason]
     return f"{'; '.join(part for part in parts if part)}."
 
 
@@ -48,7 +55,23 @@ def _chosen(ours: Choice, control: Choice) -> str:
     if ours.tries < ours.planned:
         tries = f"the {ours.tries} of {ours.planned} tries that are complete"
     best = f" Its control is the best of {control.tries} tries." if control.tries > 1 else ""
-    return f"Chosen on the selection split from {tries}: {cell}.{best}"
+    luck = ""
+    if ours.place != control.place and max(ours.tries, control.tries) > 1:
+        luck = f" The luck of choosing is taken off: {ours.luck:+.4f}"
+        luck += f", of the control {control.luck:+.4f}." if control.tries > 1 else "."
+    return f"Chosen on the selection split from {tries}: {cell}.{best}{luck}"
+
+
+def _alike_cells(alike: Sequence[tuple[float, float]]) -> str:
+    """Return how many cells the selection split cannot tell from the chosen one."""
+    others = len(alike) - 1
+    if others < 1:
+        return ""
+    most = max(alike, key=lambda place: place[1])
+    return (
+        f"{counted(others, 'other cell')} cannot be told apart from the chosen one on the selection"
+        f" split (within one standard error), up to a sparsity of {100 * most[1]:g} %."
+    )
 
 
 def _alike(verdicts: Mapping[str, Verdict]) -> str:

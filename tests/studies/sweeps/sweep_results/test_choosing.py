@@ -28,7 +28,8 @@ def test_the_selection_split_chooses_and_the_other_is_reported():
     assert (ours.lam, ours.sparsity, ours.attempt) == (0.5, 0.4, 0)
     assert ours.selected == pytest.approx(0.884)
     assert ours.reported == pytest.approx(0.854)
-    assert (ours.low, ours.high) == stats.interval(np.array(list(ours.values.values())))
+    lucky = np.array(list(ours.values.values())) - ours.luck
+    assert (ours.low, ours.high) == pytest.approx(stats.interval(lucky))
     assert ours.values == pytest.approx({seed: 0.85 + 0.002 * seed for seed in range(5)})
 
 
@@ -41,9 +42,8 @@ def test_the_best_reported_mean_shows_what_choosing_there_would_have_claimed():
 def test_every_kind_is_the_best_of_its_own_tries():
     found = chosen(frame(ordinary))
     tries = {kind: choice.tries for kind, choice in found.items()}
-    # The student of the dense teacher is a cell to choose from: ten cells, ten tries.
-    assert tries == {"scores": 10, "dense": 10, "random": 3, "none": 1, "λ = 0": 3, "λ = 1": 3}
-    assert found["dense"].attempt == 3
+    # The student of the dense teacher is a cell to choose from: ten cells.
+    assert tries == {"scores": 10, "dense": 1, "random": 3, "none": 1, "λ = 0": 3, "λ = 1": 3}
     assert math.isnan(found["dense"].lam)
     assert {found["λ = 0"].lam, found["λ = 1"].lam} == {0, 1}
 
@@ -93,7 +93,7 @@ def test_cells_that_are_controls_alone_are_not_chosen():
 
 
 def test_the_reported_mean_is_unbiased_and_the_best_reported_mean_is_not():
-    studies = 400
+    studies = 150
     picks = [tries.best("scores") for tries in simulated(studies, luck=0.0, seed=1)]
     error = 1 / math.sqrt(SEEDS * studies)
     assert abs(np.mean([pick.reported for pick in picks if pick])) < 3 * error
@@ -101,9 +101,22 @@ def test_the_reported_mean_is_unbiased_and_the_best_reported_mean_is_not():
     assert np.mean([pick.optimism for pick in picks if pick]) > 10 * error
 
 
-def test_luck_that_both_splits_share_biases_the_best_of_many_tries_and_not_a_single_one():
-    picks = [tries.best("scores") for tries in simulated(200, luck=0.9, seed=3)]
-    few = [tries.best("none") for tries in simulated(200, luck=0.9, seed=3)]
-    # What new seeds would not repeat: a control of one try has none of it.
+def test_luck_that_both_splits_share_is_taken_off_the_best_of_many_tries():
+    picks = [tries.best("scores") for tries in simulated(100, luck=0.9, spread=0.0, seed=3)]
+    single = [tries.best("none") for tries in simulated(5, luck=0.9, seed=3)]
+    free = [pick.sample.values.mean() for pick in picks if pick]
+    # What new seeds would not repeat; a control of one try has none of it.
     assert np.mean([pick.reported for pick in picks if pick]) > 0.3
-    assert abs(np.mean([pick.reported for pick in few if pick])) < 3 / math.sqrt(SEEDS * 200)
+    assert abs(np.mean(free)) < 3 / math.sqrt(SEEDS * 100)
+    assert {pick.luck for pick in single if pick} == {0.0}
+
+
+def test_cells_within_one_standard_error_cannot_be_told_apart():
+    def worth(ranking: str, lam: float, sparsity: float, attempt: int, seed: int) -> Any:
+        noise = 0.01 * ((seed + round(10 * np.nan_to_num(sparsity))) % 3 - 1)
+        value = 0.8 - 0.1 * (sparsity == 0.6) + noise
+        return value, value
+
+    found = concluded(frame(worth)).alike_cells
+    assert (0.0, 0.0) in found
+    assert {sparsity for _, sparsity in found} == {0.0, 0.2, 0.4}

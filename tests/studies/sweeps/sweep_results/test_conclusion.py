@@ -12,7 +12,7 @@ from statsmodels.stats.power import TTestPower
 from sparsekd.studies.sweeps import sweep_results
 from sparsekd.studies.sweeps.sweep_results.choosing import Tries
 from sparsekd.studies.sweeps.sweep_results.conclusion import conclude
-from sparsekd.studies.verdict import INCONCLUSIVE, Verdict
+from sparsekd.studies.verdict import Verdict
 from tests.studies.sweeps.sweep_results.sample_tries import (
     SEEDS,
     concluded,
@@ -26,8 +26,8 @@ def test_a_verdict_is_paired_over_seeds_and_corrected_for_all_controls():
     one = concluded(frame(ordinary))
     assert list(one.verdicts) == ["dense", "random", "none", "λ = 0", "λ = 1"]
     found = one.verdicts["dense"]
-    ours, theirs = one.choices["scores"].values, one.choices["dense"].values
-    gaps = np.array([ours[seed] - theirs[seed] for seed in range(5)])
+    ours, theirs = one.choices["scores"], one.choices["dense"]
+    gaps = np.array([ours.values[seed] - theirs.values[seed] - ours.luck for seed in range(5)])
     assert found.difference == pytest.approx(gaps.mean())
     assert found.p < found.p_corrected < 0.05
     assert found.words == "better"
@@ -35,10 +35,16 @@ def test_a_verdict_is_paired_over_seeds_and_corrected_for_all_controls():
     assert one.table()["control"].tolist() == list(one.verdicts)
 
 
-def test_better_with_more_tries_than_the_control_says_so():
-    found = concluded(frame(ordinary)).verdicts
-    assert found["random"].words == "better: with 10 tries against 3"
-    assert found["λ = 0"].words == "inconclusive: no difference in any seed"
+def test_a_control_that_is_the_chosen_try_itself_is_as_lucky():
+    random = np.random.default_rng(0)
+
+    def worth(ranking: str, lam: float, sparsity: float, attempt: int, seed: int) -> Any:
+        return tuple(0.8 + 0.1 * ((lam, sparsity) == (0.0, 0.4)) + random.normal(0, 0.01, 2))
+
+    one = concluded(frame(worth))
+    assert one.cell == (0.0, 0.4)
+    assert one.choices["scores"].luck != 0
+    assert one.verdicts["λ = 0"].words == "inconclusive: no difference in any seed"
 
 
 def waiting(students: pd.DataFrame, rows: pd.Series) -> pd.DataFrame:
@@ -95,16 +101,15 @@ def test_the_verdict_comes_first_and_the_optimism_last():
     words = sentence(frame(ordinary))
     assert words.startswith("Better than with the dense teacher: +")
     assert "Chosen on the selection split from 10 tries: λ = 0.5, sparsity 40 %." in words
-    assert "Its control is the best of 10 tries." in words
+    assert "The luck of choosing is taken off: " in words
     assert words.endswith("would have claimed 0.9040.")
 
 
-def test_no_effect_is_inconclusive_with_the_seeds_that_would_detect_it():
+def test_no_effect_is_inconclusive():
     drawn = np.random.default_rng(3)
     words = sentence(frame(lambda *_: tuple(drawn.normal(0.8, 0.01, 2))))
     assert words.startswith("Inconclusive against the dense teacher: ")
     assert "not significant" in words
-    assert "seeds would" in words or "seeds to detect" in words
 
 
 def test_a_worse_student_is_worse_and_without_students_there_is_no_verdict():
@@ -136,17 +141,23 @@ def verdicts(tries: Tries) -> dict[str, Verdict]:
     return conclude({"vanilla": tries}, "validation", "accuracy")["vanilla"].verdicts
 
 
-@pytest.mark.parametrize("luck", [0.0, 0.7])
-def test_without_effect_a_study_gives_a_verdict_in_five_of_a_hundred(luck: float):
+@pytest.mark.parametrize(("luck", "spread"), [(0.0, 1.0), (0.7, 3.0), (0.95, 0.0)])
+def test_without_effect_each_wrong_verdict_is_as_rare_as_promised(luck: float, spread: float):
     studies = 120
-    found = [verdicts(tries) for tries in simulated(studies, luck)]
-    wrong = [{kind for kind, each in one.items() if each.verdict != INCONCLUSIVE} for one in found]
+    found = [verdicts(tries) for tries in simulated(studies, luck, spread)]
+    words = [{each.verdict for each in one.values()} for one in found]
     # Over all controls together; Monte-Carlo error on top.
-    assert np.mean([bool(each) for each in wrong]) <= 0.05 + 3 * math.sqrt(0.0475 / studies)
-    assert np.mean(["dense" in each for each in wrong]) <= 0.05
-    # The dense teacher had as many tries, and as much luck.
+    most = 0.025 + 3 * math.sqrt(0.025 * 0.975 / studies)
+    assert np.mean(["better" in each for each in words]) <= most
+    assert np.mean(["worse" in each for each in words]) <= most
+    # Nothing of the luck of choosing is left against the dense teacher, which chose nothing.
     gaps = np.array([each["dense"].difference for each in found])
-    assert abs(gaps.mean()) < 3 * gaps.std() / math.sqrt(studies)
+    assert abs(gaps.mean()) < 0.1 + 3 * gaps.std() / math.sqrt(studies)
+
+
+def test_the_luck_of_choosing_was_there_to_be_taken_off():
+    raw = [tries.choices()["scores"].reported for tries in simulated(60, 0.95, 0.0)]
+    assert np.mean(raw) > 0.4  # of unit spread, mean of five seeds
 
 
 def test_a_large_effect_is_detected_as_often_as_its_power_says():
