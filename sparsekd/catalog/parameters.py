@@ -90,6 +90,11 @@ class MethodParams(Params):
         return 0
 
     @property
+    def needs_held_out_answers(self) -> bool:
+        """Return whether the method reads the teachers' answers on the selection split."""
+        return False
+
+    @property
     def decisions(self) -> int:
         """Return the number of rewarded decisions that a selector is trained on."""
         return 0

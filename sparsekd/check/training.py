@@ -17,7 +17,7 @@ LAYERS = 2
 # Smaller than the defaults, which are made for longer trainings.
 SMALL: dict[str, dict[str, Any]] = {
     "knowledge_selection": {"episodes": 2, "explorations": 1, "phases": 2, "updates": 2},
-    "teacher_selection": {"selector_examples": 32, "selector_passes": 2},
+    "teacher_selection": {"rewards": 2},
 }
 STACKED = 2  # students
 

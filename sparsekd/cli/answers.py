@@ -9,7 +9,7 @@ CALIBRATION = ["role", "confidence", "accuracy", "error", "chance", "temperature
 
 
 def print_answers(found: ModelAnswers) -> None:
-    """Print four tables, with a sentence to most."""
+    """Print the tables that there are, with a sentence to most."""
     agreement = teacher_agreement.summary(found.agreement)
     if len(agreement):
         print(f"\nAgreement with the teacher on {found.split} (mean over seeds; independent: what ")
@@ -20,6 +20,12 @@ def print_answers(found: ModelAnswers) -> None:
         print("\nSoft labels (mean entropy in nats on the training texts, at the teacher's ")
         print("temperature): a teacher with more of it is softer, whatever else it is.")
         print(table_text(found.soft_labels.drop(columns="what")))
+    if len(found.teacher_choices):
+        print(
+            "\nTeachers chosen (overlap of their weights in training with those of the oracle, the"
+        )
+        print("teacher with the smallest loss on the gold label, and with equal weights):")
+        print(table_text(found.teacher_choices.drop(columns="what")))
     calibration = calibration_tables.summary(found.calibration)
     if len(calibration):
         print("\nCalibration (error_scaled: with a temperature fitted on the selection split):")

@@ -16,7 +16,7 @@ from sparsekd.cli.study import METHOD_HELP
 from sparsekd.cli.tasks import TaskRequest
 from sparsekd.runs import references
 from sparsekd.runs.records import Run
-from sparsekd.studies import recipes
+from sparsekd.studies import recipes, teacher_choices
 from sparsekd.tasks.demo import DEMO_CHECKPOINTS
 
 
@@ -97,4 +97,6 @@ def _print(request: TrainRequest, run: Run) -> None:
     if request.out:
         copy_out(model, request.out)
     text = f"Run {run.id}: {metrics_text(run)}; model in {request.out or model}"
+    if agreed := teacher_choices.in_words(run.outcome.facts):
+        text += f"\n{agreed}"
     output(request, run_facts(run), text)

@@ -32,6 +32,11 @@ class Setup:
     `teachers` holds the models only where the method `reads_layers`; `teacher_count` counts them
     either way. `steps` are the optimiser steps of one training, `rows` and `selection_rows` the
     examples of the training data and of the selection split, `batch_size` those of a step.
+    `held_out` are the answers of the teachers on the selection split, only where the method's
+    parameters ask for them, and `held_out_labels` its gold labels.
+
+    Shapes: held_out (selection_rows, N, C); held_out_labels (selection_rows,), with several labels
+    (selection_rows, C).
     """
 
     student: PreTrainedModel
@@ -43,6 +48,8 @@ class Setup:
     rows: int = 1
     selection_rows: int = 1
     batch_size: int = 1
+    held_out: Tensor | None = None
+    held_out_labels: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -209,6 +216,10 @@ class Method(ABC):
         same examples, without gradients and without dropout.
         """
         return []
+
+    def facts(self) -> dict[str, Any]:
+        """Return small plain facts that a run records of a finished training."""
+        return {}
 
     @property
     def inspects_examples(self) -> bool:

@@ -1,5 +1,7 @@
 """A Bernoulli policy over teachers trained by REINFORCE, and stateless random draws."""
 
+from typing import Any
+
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -15,17 +17,28 @@ class TeacherPolicy:
     """A policy that selects each teacher independently: π(1 | s_k) = σ(A_k · s_k + b_k).
 
     It starts at one half everywhere. Choice of this project: each teacher has an A and b of its
-    own, trained by Adam.
+    own, trained by Adam. An `offset` (N,), zero by default, is added to b where the policy acts.
 
     Source: Yuan et al., AAAI 2021, arXiv 2012.06048; REINFORCE: Williams, Machine Learning 1992.
     """
 
     def __init__(
-        self, teachers: int, width: int, learning_rate: float, device: torch.device
+        self,
+        teachers: int,
+        width: int,
+        learning_rate: float,
+        device: torch.device,
+        bias_rate: float | None = None,
     ) -> None:
         self.weight = torch.zeros(teachers, width, device=device, requires_grad=True)
         self.bias = torch.zeros(teachers, device=device, requires_grad=True)
-        self.adam = torch.optim.Adam([self.weight, self.bias], lr=learning_rate, fused=True)
+        self.offset = torch.zeros(teachers, device=device)
+        rate = learning_rate if bias_rate is None else bias_rate
+        groups: list[dict[str, Any]] = [
+            {"params": [self.weight]},
+            {"params": [self.bias], "lr": rate},
+        ]
+        self.adam = torch.optim.Adam(groups, lr=learning_rate, fused=True)
 
     def logits(self, states: Tensor) -> Tensor:
         """Return the log-odds of selection, multiplied and summed to avoid lower precision.
@@ -35,9 +48,13 @@ class TeacherPolicy:
         return (states * self.weight).sum(-1) + self.bias
 
     @torch.no_grad()
-    def probabilities(self, states: Tensor) -> Tensor:
-        """Return the probability of selection. Shapes: states (B, N, S) -> (B, N)."""
-        return torch.sigmoid(self.logits(states))
+    def probabilities(self, states: Tensor, exploring: bool = True) -> Tensor:
+        """Return the probability of selection, with or without the offset.
+
+        Shapes: states (B, N, S) -> (B, N).
+        """
+        logits = self.logits(states)
+        return torch.sigmoid(logits + self.offset if exploring else logits)
 
     def update(self, states: Tensor, actions: Tensor, advantage: Tensor) -> None:
         """Take one REINFORCE step.
@@ -48,6 +65,14 @@ class TeacherPolicy:
         nll = F.binary_cross_entropy_with_logits(logits, actions, reduction="none").sum(-1)
         self.adam.zero_grad(set_to_none=True)
         torch.autograd.backward((advantage * nll).mean())
+        self.adam.step()
+
+    def ascend(self, weight: Tensor, bias: Tensor) -> None:
+        """Take one step of Adam along these gradients of the reward.
+
+        Shapes: weight (N, S), bias (N,).
+        """
+        self.weight.grad, self.bias.grad = -weight, -bias
         self.adam.step()
 
     def state_dict(self) -> dict[str, Tensor]:

@@ -112,6 +112,18 @@ def one_hot(labels: Tensor, classes: int) -> Tensor:
     return F.one_hot(labels.clamp_min(0), classes).float()
 
 
+def held_out_losses(teachers: Tensor, labels: Tensor) -> Tensor:
+    """Return each teacher's loss on the gold labels of examples outside the training data.
+
+    Shapes: teachers (M, N, C), labels (M,) or of several labels (M, C) -> (M, N), M here the number
+    of examples.
+    """
+    known = torch.ones(len(labels), dtype=torch.bool, device=labels.device)
+    targets, rows = targets_of(teachers, labels, known), np.arange(len(labels))
+    nothing = teachers.new_empty(len(labels))
+    return Instances(nothing, teachers, labels, targets, nothing, rows, known).losses()
+
+
 def concatenate(parts: Sequence[Instances]) -> Instances:
     """Concatenate batches of instances."""
     return Instances(

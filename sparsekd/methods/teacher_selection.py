@@ -12,10 +12,13 @@ from torch import Tensor
 from sparsekd.catalog.methods.teacher_selection import TeacherSelectionParams
 from sparsekd.errors import Incompatible
 from sparsekd.methods.base import BatchOutputs, Method, Setup, StepResult, TrainingProgress
+from sparsekd.methods.choice_agreement import ChoiceAgreement
+from sparsekd.methods.held_out_reward import HeldOutReward
 from sparsekd.methods.teacher_policy import uniform
 from sparsekd.methods.teacher_rewards import (
     Instances,
     concatenate,
+    held_out_losses,
     loss_terms,
     mixture_weights,
     states_of,
@@ -26,6 +29,7 @@ from sparsekd.methods.teacher_selector import TeacherSelector, uses_accuracy
 from sparsekd.models import architectures
 
 STEP_LOGS = 200  # logged values of one name, approximately
+FIXED = ("weights", "held_out_weights")
 ON_POLICY, PRETRAINING, RANDOM_TEACHER = range(3)  # independent streams of random draws
 
 
@@ -40,15 +44,20 @@ class TeacherSelection(Method):
 
     Choices of this project: the instance's vector is the student's [CLS] of the last layer,
     detached, divided by the root of its width. Logits are softened by a temperature, with the
-    factor T² (T = 1 in the paper). Each action has its own instance's reward (`credit`), by default
-    r1: −L_KD also rewards a teacher that the student already resembles, useful or not, such as one
-    with little information. A reward is computed after one gradient step on the student's own
-    logits (`look_ahead`): the loss before it does not depend on the action while the student is
-    frozen. Its baseline is the reward without that step, with all teachers selected, plus a moving
-    average of the gain of a step. The third reward's accuracy is the task's first metric on the
-    selection split, evaluated every `reward_every` steps for all actions since. The fixed weights
-    are learned once, when the policy would be pre-trained (see `mixture_weights`). Regression:
-    squared errors, and the teacher's output in place of class probabilities.
+    factor T² (T = 1 in the paper). The default reward is the decrease of the loss on the selection
+    split by the student's real updates (`HeldOutReward`); it takes no selector pre-training, since
+    a frozen student has none. The source's rewards, r1 to r3, are on the instance itself (`credit`)
+    and follow one gradient step on the student's own logits (`look_ahead`): the loss before it does
+    not depend on the action while the student is frozen. With two classes r1 prefers the teacher
+    with the smallest loss on the gold label, the oracle's choice; −L_KD also rewards a teacher that
+    the student already resembles, useful or not. The baseline of these is the reward without that
+    step, with all teachers selected, plus a moving average of the gain of a step. The third
+    reward's accuracy is the task's first metric on the selection split, evaluated every
+    `reward_every` steps for all actions since. The fixed weights are learned once
+    (`mixture_weights`), from the selection split, since teachers fit the training examples too
+    well. A state's loss is on the training example, as in the source: the policy is rewarded for
+    using it on other examples. Regression: squared errors, and the teacher's output in place of
+    class probabilities.
 
     The state contains the gold label, so the policy only acts during training.
 
@@ -78,9 +87,17 @@ class TeacherSelection(Method):
         width = int(student.config.hidden_size) + setup.card.classes + 1
         self.selector = TeacherSelector(params, self.teachers, width, self.device)
         self.weights = torch.full((self.teachers,), 1 / self.teachers, device=self.device)
+        if setup.held_out is not None and setup.held_out_labels is not None:
+            self.weights = mixture_weights(held_out_losses(setup.held_out, setup.held_out_labels))
+        self.agreement = ChoiceAgreement(self.teachers, self.device)
+        self.held_out: HeldOutReward | None = None
+        if params.rewards_held_out:
+            self.held_out = HeldOutReward(
+                params, self.selector.policy, self.pretrained, setup.steps, self.key
+            )
 
     def check(self, setup: Setup) -> None:
-        """Check the number of teachers and that the third reward can be computed.
+        """Check the number of teachers and that rewards from the selection split can be computed.
 
         Raises:
             Incompatible: it cannot, or there are fewer than two teachers.
@@ -89,6 +106,11 @@ class TeacherSelection(Method):
             raise Incompatible(
                 f"Selecting among teachers takes two or more, not {setup.teacher_count}.",
                 "Name each one: --teacher A --teacher B.",
+            )
+        if self.params.rewards_held_out and setup.steps == self.pretrained:
+            raise Incompatible(
+                "A training of one step leaves none after the pre-training to be rewarded.",
+                "Train longer, or choose another reward.",
             )
         if not uses_accuracy(self.params):
             return
@@ -127,7 +149,7 @@ class TeacherSelection(Method):
             case "policy" if step >= self.pretrained:
                 draws = uniform(self.key, (ON_POLICY, step), instances.rows, self.teachers)
                 return self.selector.sample(instances, draws)
-            case "weights":
+            case "weights" | "held_out_weights":
                 weights = self.weights.expand(len(instances), -1)
                 return torch.ones_like(weights), weights
             case "oracle":
@@ -167,7 +189,11 @@ class TeacherSelection(Method):
         actions, weights = self.select(instances, step)
         if step % self.log_every == 0:
             self.log_shares(progress, weights)
-        if self.staged and step + 1 == self.pretrained:
+        if step >= self.pretrained:
+            self.agreement.add(weights, instances.losses(), instances.labelled)
+        if self.held_out:
+            self.reward_held_out(self.held_out, result, instances, actions)
+        elif self.staged and step + 1 == self.pretrained:
             self.pretrain_selector(result)
         elif self.params.choose == "policy" and step >= self.pretrained:
             rewards = self.selector.reinforce(instances, actions, weights)
@@ -175,6 +201,22 @@ class TeacherSelection(Method):
                 self.log_rewards(progress, *rewards)
             if uses_accuracy(self.params):
                 self.reinforce_by_accuracy(result, instances, actions)
+
+    def reward_held_out(
+        self, reward: HeldOutReward, result: StepResult, instances: Instances, actions: Tensor
+    ) -> None:
+        """Add the step to its window; where one ends, train the policy and begin the next."""
+        step = result.progress.step
+        if step >= self.pretrained:
+            reward.add(instances.states, actions)
+        if step not in reward.ends:
+            return
+        loss = result.evaluate()["loss"]
+        if step < self.pretrained:
+            reward.start(step, loss)
+            return
+        gain, baseline = reward.end(step, loss)
+        self.log(result.progress, {"reward/held_out": gain, "reward/held_out baseline": baseline})
 
     def pretrain_selector(self, result: StepResult) -> None:
         """Train the selector on some training examples with the student frozen."""
@@ -224,7 +266,7 @@ class TeacherSelection(Method):
 
     def log_shares(self, progress: TrainingProgress, weights: Tensor) -> None:
         """Log the share of a batch's instances that each teacher has, or its fixed weight."""
-        fixed = self.params.choose == "weights"
+        fixed = self.params.choose in FIXED
         shares = weights.mean(0) if fixed else weights.gt(0).float().mean(0)
         numbered = enumerate(shares.tolist(), start=1)
         self.log(progress, {f"share/teacher_{number}": share for number, share in numbered})
@@ -262,16 +304,30 @@ class TeacherSelection(Method):
         """
         if self.params.choose != "policy":
             actions, weights = self.select(instances, self.pretrained)
-            return weights if self.params.choose == "weights" else actions, actions
-        probabilities = self.selector.policy.probabilities(instances.states)
+            return weights if self.params.choose in FIXED else actions, actions
+        probabilities = self.selector.policy.probabilities(instances.states, exploring=False)
         actions = (probabilities >= 0.5).float()
         return probabilities, teacher_weights(actions, probabilities).gt(0)
 
+    def facts(self) -> dict[str, Any]:
+        """Return the agreement of the choices with the oracle's and with equal weights."""
+        found = self.agreement.facts()
+        return {"choice_agreement": found} if found else {}
+
     def state_dict(self) -> dict[str, Tensor]:
-        """Return the fixed weights and the selector's state."""
-        return {"weights": self.weights} | self.selector.state_dict()
+        """Return the fixed weights, the selector's state and the agreement so far."""
+        own = {"weights": self.weights, "overlaps": self.agreement.sums}
+        if self.held_out:
+            own |= {f"held_out/{name}": each for name, each in self.held_out.state_dict().items()}
+        return own | self.selector.state_dict()
 
     def load_state_dict(self, state: dict[str, Tensor]) -> None:
-        """Restore what `state_dict` returned."""
+        """Restore what `state_dict` returned; earlier versions kept no agreement."""
         self.weights = state["weights"].to(self.device)
+        if "overlaps" in state:
+            self.agreement.sums = state["overlaps"].to(self.device)
         self.selector.load_state_dict(state)
+        if self.held_out:
+            prefix = "held_out/"
+            own = {n.removeprefix(prefix): t for n, t in state.items() if n.startswith(prefix)}
+            self.held_out.load_state_dict(own)

@@ -25,7 +25,8 @@ class TeacherSelector:
         self, params: TeacherSelectionParams, teachers: int, width: int, device: torch.device
     ) -> None:
         self.params, self.device = params, device
-        self.policy = TeacherPolicy(teachers, width, params.selector_rate, device)
+        bias_rate = params.bias_rate if params.rewards_held_out else None
+        self.policy = TeacherPolicy(teachers, width, params.selector_rate, device, bias_rate)
         self.gain = MovingAverage(params.baseline_decay, device)
         self.accuracy = MovingAverage(params.baseline_decay, device)
         self.window: list[tuple[Tensor, Tensor]] = []

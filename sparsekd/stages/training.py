@@ -16,6 +16,7 @@ from sparsekd import methods
 from sparsekd.catalog.methods import find
 from sparsekd.catalog.parameters import TrainParams
 from sparsekd.data import Encoded
+from sparsekd.knowledge.evaluation import Logits
 from sparsekd.runs import store
 from sparsekd.runs.records import Event, Outcome
 from sparsekd.stages import inputs
@@ -63,7 +64,8 @@ class TrainingRun:
         """Write the trained model with its results, and remove the checkpoint."""
         examples = self.job.params.train_examples
         save_inspected_examples(self.context, self.splits, result.inspected, examples)
-        facts = _facts(result, self.job) | dict(self.soft_labels) | dict(facts)
+        found = _facts(result, self.job) | dict(self.soft_labels) | result.method_facts
+        facts = found | dict(facts)
         known = {"selection": self.selection_labels}
         outcome = save_model(self.context, self.job.model, self.splits, facts, known)
         checkpoint_path(self.context).unlink(missing_ok=True)
@@ -103,11 +105,16 @@ def prepare(
         temperature = method_params["temperature"]
         logits = [smoothed(each, known.train, temperature) for each in logits]
     selecting = selection_labels(context, known, names, data.splits, method.params)
+    chosen = np.flatnonzero(is_labelled(selecting))
+    held_out: list[Logits] = []
+    if method.params.needs_held_out_answers:
+        answers = teacher_answers(context, names, card, params, method.params, "selection")
+        held_out = [each[chosen] for each in answers]
     job = TrainingJob(
         model,
         method,
         data.train.with_labels(known.train),
-        data.selection.with_labels(selecting).select(np.flatnonzero(is_labelled(selecting))),
+        data.selection.with_labels(selecting).select(chosen),
         card,
         params,
         recipe.random_seed,
@@ -116,6 +123,7 @@ def prepare(
         teachers,
         _callbacks(context),
         _earlier_checkpoint(context),
+        held_out_logits=held_out,
     )
     soft = soft_label_facts(context, card, params, method.params, logits, known.train)
     return TrainingRun(context, data.splits, job, selecting, soft)

@@ -15,6 +15,7 @@ from sparsekd.studies import (
     models,
     soft_labels,
     teacher_agreement,
+    teacher_choices,
 )
 from sparsekd.studies.class_changes import Transition
 from sparsekd.studies.models import Answers
@@ -53,6 +54,11 @@ class ModelAnswers:
     def soft_labels(self) -> pd.DataFrame:
         """Return the frame of `soft_labels.table`."""
         return soft_labels.table(self.plan, store.plan_runs(self.plan))
+
+    @cached_property
+    def teacher_choices(self) -> pd.DataFrame:
+        """Return the frame of `teacher_choices.table`."""
+        return teacher_choices.table(self.plan, store.plan_runs(self.plan))
 
     @cached_property
     def calibration(self) -> pd.DataFrame:
@@ -103,6 +109,7 @@ class ModelAnswers:
             "agreement_by_class": self.agreement_by_class.to_dict("records"),
             "agreement_verdicts": self.agreement_verdicts.to_dict("records"),
             "soft_labels": self.soft_labels.to_dict("records"),
+            "teacher_choices": self.teacher_choices.to_dict("records"),
             "calibration": self.calibration.to_dict("records"),
             "calibration_summary": calibration_tables.summary(self.calibration).to_dict("records"),
             "classes": class_changes.summary(self.classes).to_dict("records"),

@@ -49,11 +49,14 @@ class TrainingJob:
             teacher in evaluation mode gives the same logits at every epoch.
         teachers: The models, only where the method `reads_layers`; they must read the student's
             tokens.
+        held_out_logits: One array per teacher, row by row for `selection`, only where the method
+            `needs_held_out_answers`.
         checkpoint: The state to continue from, saved by the same job.
         record: Whether steps are recorded on CUDA and replayed as a whole, where the method needs
             only logits and labels and the student has no dropout (see `RecordedStep`).
 
-    Shapes: teacher_logits N times (rows of data, C).
+    Shapes: teacher_logits N times (rows of data, C), held_out_logits N times (rows of selection,
+    C).
     """
 
     model: PreTrainedModel
@@ -69,6 +72,7 @@ class TrainingJob:
     callbacks: Callbacks = field(default_factory=Callbacks)
     checkpoint: Checkpoint | None = None
     record: bool = True
+    held_out_logits: Sequence[Logits] = ()
 
     @property
     def cuda_devices(self) -> list[int]:

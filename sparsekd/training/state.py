@@ -14,6 +14,7 @@ class TrainingResult:
         history: One entry per epoch {epoch, step, losses, metrics, best}.
         episode_steps: The optimiser steps of the training episodes before.
         held_out_passes: The method's own evaluations on the selection split.
+        method_facts: Those of `Method.facts`.
         inspected: The rows of `Method.inspect_examples`, each with its `when`.
     """
 
@@ -25,6 +26,7 @@ class TrainingResult:
     episode_steps: int = 0
     held_out_passes: int = 0
     inspected: list[dict[str, Any]] = field(default_factory=list)
+    method_facts: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass

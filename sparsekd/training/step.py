@@ -189,7 +189,11 @@ class TrainingStep:
         return [] if episode == self.job.method.training_episodes else [1 + episode]
 
     def _setup(self) -> Setup:
-        job = self.job
+        job, held_out = self.job, {}
+        if job.held_out_logits:
+            stacked = np.stack(job.held_out_logits, axis=1).astype(np.float32)
+            held_out["held_out"] = torch.from_numpy(stacked).to(job.device)
+            held_out["held_out_labels"] = torch.from_numpy(job.selection.labels).to(job.device)
         return Setup(
             student=job.model,
             card=job.card,
@@ -200,6 +204,7 @@ class TrainingStep:
             rows=len(job.data),
             selection_rows=len(job.selection),
             batch_size=job.params.batch_size,
+            **held_out,
         )
 
     def _stacked_teacher_logits(self) -> Tensor:

@@ -291,4 +291,5 @@ class Trainer:
             episode_steps,
             state.passes,
             [{"when": when} | row for when, rows in inspected.items() for row in rows],
+            self.job.method.facts(),
         )

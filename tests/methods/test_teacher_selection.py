@@ -198,7 +198,7 @@ def picked(view, rows):
 
 
 def test_the_policy_is_updated_at_the_end_of_the_pre_training_and_then_at_every_step(tiny):
-    method, moved = prepared(tiny, pretrain=0.1), []
+    method, moved = prepared(tiny, pretrain=0.1, reward="r1"), []
     for step in range(13):
         before = method.selector.policy.bias.detach().clone()
         method.on_step_end(result(method, batch_outputs(), step))
@@ -212,7 +212,7 @@ def test_the_policy_is_updated_at_the_end_of_the_pre_training_and_then_at_every_
 
 
 def test_a_reward_follows_one_gradient_step_on_the_students_logits(tiny):
-    method = prepared(tiny, look_ahead=0.3, alpha=0.4)
+    method = prepared(tiny, reward="r1", look_ahead=0.3, alpha=0.4)
     found = method.instances(batch_outputs())
     weights = torch.tensor([[1.0, 0.0], [0.5, 0.5], [0.0, 1.0]])
     moved = look_ahead(found, weights, method.params)
@@ -243,7 +243,7 @@ def test_a_reward_follows_one_gradient_step_on_the_students_logits(tiny):
 
 
 def test_the_baseline_is_the_reward_without_the_step_plus_the_average_gain(tiny):
-    method = prepared(tiny, baseline_decay=0.5)
+    method = prepared(tiny, reward="r1", baseline_decay=0.5)
     found = method.instances(batch_outputs())
     one = torch.tensor([[1.0, 0.0]] * 3)
     before = sum(-cross_entropy(STUDENT[row], LABELS[row]) for row in range(3)) / 3
@@ -265,7 +265,7 @@ def test_the_policy_learns_to_select_the_teacher_that_helps(tiny, credit, passes
     view = batch_outputs(
         student, [right, wrong], labels.tolist(), range(64), torch.zeros(64, WIDTH)
     )
-    method = prepared(tiny, pretrain=0.1, credit=credit, selector_passes=passes)
+    method = prepared(tiny, reward="r1", pretrain=0.1, credit=credit, selector_passes=passes)
     method.rows = 64
     method.on_step_end(result(method, view, 9))
     table = pd.DataFrame(method.inspect_examples(view))
@@ -341,27 +341,87 @@ def learn(tiny, teachers, seed=0, training=TRAINING, more=None, **params):
 def test_a_good_teacher_is_selected_and_one_of_shuffled_labels_is_not(tiny, place):
     shuffled = np.random.default_rng(3).permutation(DATA.labels)
     teachers = [memorised(DATA.labels, 1), memorised(shuffled, 2)]
-    _, end = learn(tiny, teachers if place == 1 else teachers[::-1], seed=place)
+    _, end = learn(tiny, teachers if place == 1 else teachers[::-1], seed=place, reward="r1")
+    agreed = end.method_facts["choice_agreement"]
+    assert agreed["oracle"] > 0.65
+    assert agreed["chance"] == 0.5
     table = pd.DataFrame(end.inspected)
     after = table[table["when"] == "after"].groupby("teacher")["chosen"].mean()
     assert after[place] >= 0.9
     assert after[3 - place] <= 0.5
 
 
-def test_accuracy_costs_the_stated_number_of_passes(tiny):
+def test_rewards_from_the_selection_split_cost_the_stated_number_of_passes(tiny):
     teachers = [memorised(DATA.labels, seed) for seed in (1, 2)]
     training = TRAINING.changed({"epochs": 2})
     costs = [
-        learn(tiny, teachers, training=training, reward=reward, reward_every=5)[1].held_out_passes
-        for reward in ("r1", "r3")
+        learn(tiny, teachers, training=training, reward=reward, reward_every=5, rewards=4)[1]
+        for reward in ("r1", "r3", "held_out")
     ]
-    assert costs == [0, (16 - 3) // 5]
+    assert [end.held_out_passes for end in costs] == [0, (16 - 3) // 5, 4 + 1]
+    assert TeacherSelectionParams(rewards=4).reward_passes == 4 + 1
+    assert TeacherSelectionParams(reward="r1").reward_passes == 0
+
+
+def test_a_held_out_reward_is_the_decrease_of_the_loss_by_the_updates_in_between(tiny):
+    method = prepared(tiny, pretrain=0.1, rewards=3)  # after steps 9, 39, 69 and 99
+    losses = iter([0.9, 0.7, 0.6, 0.55])
+    for step in range(100):
+        method.on_step_end(result(method, batch_outputs(), step, lambda: {"loss": next(losses)}))
+    assert next(losses, None) is None
+    logged = [(s, v) for s, name, v in method.logged if name == "reward/held_out"]
+    assert [step for step, _ in logged] == [39, 69, 99]
+    assert [value for _, value in logged] == pytest.approx([0.2, 0.1, 0.05])
+
+
+def test_a_run_of_before_keeps_its_id_and_its_meaning():
+    """Its parameters are written as they were: the new ones are left out where it has them not."""
+    old = {
+        "choose": "policy",
+        "reward": "r1",
+        "alpha": 0.5,
+        "temperature": 2.0,
+        "pretrain": 0.2,
+        "look_ahead": 0.5,
+        "credit": "instance",
+        "gamma": 0.5,
+        "reward_every": 50,
+        "selector_examples": 2000,
+        "selector_passes": 20,
+        "selector_rate": 0.02,
+        "baseline_decay": 0.95,
+    }
+    assert TeacherSelectionParams.of(old).values() == old
+    assert TeacherSelectionParams(reward="r1").values() == old
+
+
+def test_fixed_weights_are_learned_from_the_selection_split(tiny):
+    """Teacher 1 is right on the training examples alone, teacher 2 on the selection split alone."""
+    right, wrong = memorised(DATA.labels, 1), memorised(1 - DATA.labels, 2)
+    unseen = [memorised(1 - SELECTION.labels, 3), memorised(SELECTION.labels, 4)]
+    method = TeacherSelection(TeacherSelectionParams(choose="held_out_weights"))
+    data, training = DATA.select(np.arange(32)), TRAINING.changed({"epochs": 1})
+    teachers = [each[:32] for each in (right, wrong)]
+    job = TrainingJob(
+        tiny(layers=1),
+        method,
+        data,
+        SELECTION,
+        CARD,
+        training,
+        teacher_logits=teachers,
+        held_out_logits=unseen,
+    )
+    end = train(job)
+    assert method.weights[1] > 0.9
+    assert end.method_facts["choice_agreement"]["oracle"] < 0.1
 
 
 @pytest.mark.parametrize(
     "params",
     [
         {"reward": "r3", "reward_every": 6, "credit": "batch"},
+        {"rewards": 7},
         {"choose": "weights"},
         {"choose": "random"},
         {"reward": "r2"},
@@ -383,6 +443,7 @@ def test_an_interruption_changes_nothing(tiny, params):
     for name, weight in whole.state_dict().items():
         assert torch.equal(weight, broken.state_dict()[name]), name
     table = pd.DataFrame(straight.inspected), pd.DataFrame(pieces.inspected)
+    assert straight.method_facts == pieces.method_facts
     # The rows of before the first step were written before the interruption.
     assert not len(table[0]) or table[0].query("when == 'after'").equals(
         table[1].query("when == 'after'")

@@ -13,6 +13,7 @@ from sparsekd.catalog.methods.vanilla import VanillaParams
 from sparsekd.catalog.parameters import TrainParams
 from sparsekd.catalog.stage_parameters import StudentParams
 from sparsekd.errors import BadInput, Incompatible
+from sparsekd.methods.teacher_rewards import held_out_losses, mixture_weights
 from sparsekd.models import architectures, loading
 from sparsekd.models.classifiers import name_labels
 from sparsekd.runs import references, store, tables
@@ -23,7 +24,7 @@ from sparsekd.studies import recipes
 from sparsekd.tasks import TASKS, TaskCard
 from sparsekd.worker import work
 from tests.conftest import tiny_model, tiny_tokenizer
-from tests.workshop import task_folder
+from tests.workshop import done, task_folder
 
 PARAMS = TrainParams(epochs=1, batch_size=32, learning_rate=3e-3, max_length=16)
 LABELS = ("blame", "praise")
@@ -63,7 +64,7 @@ def logits_of(reference: str, card: TaskCard) -> np.ndarray:
 def test_a_student_learns_from_two_architectures_with_two_tokenizers(card, tmp_path):
     first = teacher(tmp_path / "one")
     second = teacher(tmp_path / "two", "distilbert", backwards(), seed=1)
-    method = TeacherSelectionParams(selector_examples=64, selector_passes=2)
+    method = TeacherSelectionParams(rewards=3)
     recipe = recipes.distil(
         card.name,
         "teacher_selection",
@@ -79,7 +80,11 @@ def test_a_student_learns_from_two_architectures_with_two_tokenizers(card, tmp_p
     assert run.state is State.DONE, f"{run.outcome.message} {run.outcome.hint}"
     assert run.recipe.teachers == [first, second]
     names = set(tables.curves(run.id)["name"])
-    assert {"share/teacher_1", "share/teacher_2", "reward/total", "reward/baseline"} <= names
+    assert {"share/teacher_1", "share/teacher_2", "reward/held_out"} <= names
+    assert run.outcome.facts["held_out_passes"] == 3 + 1
+    agreed = run.outcome.facts["choice_agreement"]
+    assert agreed["chance"] == 0.5
+    assert all(0 <= agreed[name] <= 1 for name in ("oracle", "equal"))
     assert {"loss/soft", "loss/hard"} <= names
     assert set(tables.findings(run)["teacher"]) == {1, 2}
 
@@ -150,3 +155,28 @@ def test_the_two_demo_checkpoints_differ_in_architecture_and_tokens():
     assert one.config.id2label == two.config.id2label == dict(enumerate(task.labels))
     again, _ = inputs.load_pretrained("demo:distilbert", task, 0)
     assert all(torch.equal(a, b) for a, b in zip(two.parameters(), again.parameters(), strict=True))
+
+
+def test_fixed_weights_read_the_teachers_answers_on_the_selection_split(card, tmp_path):
+    names = [teacher(tmp_path / "one"), teacher(tmp_path / "two", seed=1)]
+    method = TeacherSelectionParams(choose="held_out_weights")
+    recipe = recipes.distil(
+        card.name,
+        "teacher_selection",
+        names[0],
+        PARAMS,
+        method,
+        StudentParams(layers=1),
+        others=names[1:],
+    )
+    run = done(recipe)
+    logits = []
+    for name in names:
+        context = StageContext(run.recipe, "cpu", run.folder)
+        logits.append(inputs.teacher_logits(context, name, card, PARAMS, "selection"))
+    labels = torch.from_numpy(np.load(run.folder / "labels-selection.npy"))
+    losses = held_out_losses(torch.from_numpy(np.stack(logits, axis=1)), labels)
+    curve = tables.curves(run.id)
+    share = curve[curve["name"] == "share/teacher_1"]["value"]
+    assert list(share) == pytest.approx([float(mixture_weights(losses)[0])] * len(share))
+    assert share.iloc[0] != pytest.approx(0.5, abs=1e-6)

@@ -4,7 +4,7 @@ from typing import Any
 
 import streamlit as st
 
-from pages.parts.compare import softness_view
+from pages.parts.compare import choices_view, softness_view
 from pages.parts.shell import frame, url_state
 from sparsekd.runs import store
 from sparsekd.runs.records import Plan
@@ -19,6 +19,7 @@ LINES = 6  # models in the reliability diagram at first
 VIEWS = {
     "agreement": "Agreement with the teacher",
     "softness": "Soft labels",
+    "choices": "Teachers chosen",
     "calibration": "Calibration",
     "classes": "Who loses",
 }
@@ -44,6 +45,7 @@ def draw_answers(plan: Plan, card: TaskCard, split: str) -> None:
     draw = {
         "agreement": draw_agreement,
         "softness": softness_view.draw_softness,
+        "choices": choices_view.draw_choices,
         "calibration": draw_calibration,
         "classes": draw_classes,
     }

@@ -11,6 +11,7 @@ import streamlit as st
 from pages.parts.shell import frame
 from sparsekd.runs import tables
 from sparsekd.runs.records import Run
+from sparsekd.studies import teacher_choices
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,8 @@ def draw_method(run: Run, key: str) -> None:
     elif len(found):
         st.markdown("**Inspected examples**")
         frame.draw_table(found, "examples", f"{key}.examples")
+    if agreed := teacher_choices.in_words(run.outcome.facts):
+        st.caption(agreed)
 
 
 def draw_numbers(run: Run, key: str) -> None:

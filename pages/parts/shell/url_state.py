@@ -58,7 +58,7 @@ class UrlState(BaseModel):
     full: bool = False
     view: Literal["why", "does", "ablation", "fidelity", "tokens", "masks"] = "why"
     picture: Literal["curve", "map", "front", "paths", "stability", "costs"] = "curve"
-    behind: Literal["agreement", "softness", "calibration", "classes"] = "agreement"
+    behind: Literal["agreement", "softness", "choices", "calibration", "classes"] = "agreement"
     text: Sentence = ""
     pair: Sentence = ""
     masked: bool = False

@@ -83,7 +83,7 @@ def test_texts_that_are_not_those_of_the_answers_are_refused_and_rows_remain(
     assert "text" not in table(app, "row")
 
 
-def test_agreement_softness_calibration_and_classes_are_four_views_in_the_address(
+def test_agreement_softness_choices_calibration_and_classes_are_views_in_the_address(
     open_page: Open, study: Plan
 ) -> None:
     app = open_page(COMPARE)
@@ -91,6 +91,9 @@ def test_agreement_softness_calibration_and_classes_are_four_views_in_the_addres
 
     app = open_page(COMPARE, v="1", behind="softness")
     assert sorted(table(app, "entropy")["entropy"]) == [0.154, 0.185, 0.24]
+
+    app = open_page(COMPARE, v="1", behind="choices")
+    assert any("has selected among several teachers" in words.value for words in app.caption)
 
     app = open_page(COMPARE, v="1", behind="calibration")
     assert set(table(app, "error_scaled")["seeds"]) == {1}
