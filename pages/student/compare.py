@@ -45,7 +45,7 @@ def choose_metric(plan: Plan, start: StudyMetric) -> StudyMetric:
         split="" if split == start.split else split,
         metric="" if metric == start.metric else metric,
     )
-    return StudyMetric(start.frame, split, metric)
+    return StudyMetric(start.frame, split, metric, plan)
 
 
 def _choose(plan: Plan, name: str, options: list[str], usual: str, wanted: str) -> str:
@@ -200,6 +200,7 @@ def draw_results(plan: Plan, found: StudyMetric) -> None:
 def draw_study(found: StudyMetric) -> None:
     """Draw the student of the sparse teacher against its controls."""
     study_view.draw_study_verdict(found)
+    study_view.draw_warnings(found)
     study_view.draw_seeds(found, "compare.dots")
     study_view.draw_models(found, "compare.models")
     verdicts = found.control_verdicts()

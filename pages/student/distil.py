@@ -36,7 +36,7 @@ def draw_students(runs: list[Run]) -> None:
         live.draw_curves(now, f"student.{run.id}")
         method_charts.draw_method(now, f"student.{run.id}")
 
-    model_quality.draw_metrics(run)
+    model_quality.draw_metrics(run, references.cards().get(run.recipe.task))
     live.poll(draw, [run], f"student.{run.id}")
     with st.container(horizontal=True):
         run_buttons.draw_run_buttons(run, f"student.{run.id}")

@@ -44,7 +44,7 @@ def draw_teacher(run: Run) -> None:
 
     card = references.cards().get(run.recipe.task)
     if run.state is State.DONE and card:
-        model_quality.draw_metrics(run)
+        model_quality.draw_metrics(run, card)
     live.poll(draw, [run], f"teacher.{run.id}")
     run_buttons.draw_run_buttons(run, f"teacher.{run.id}")
     if run.state is State.DONE and card:

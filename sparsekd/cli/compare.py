@@ -22,13 +22,13 @@ from sparsekd.cli.options import (
     Train,
     split,
 )
-from sparsekd.cli.output import note, print_json, table_text, verdict_table
+from sparsekd.cli.output import majority_lines, note, print_json, table_text, verdict_table
 from sparsekd.cli.progress import wait_for
 from sparsekd.cli.tasks import TaskRequest
 from sparsekd.errors import BadInput, SparseKDError
 from sparsekd.runs import answer_files, jobs, references
 from sparsekd.runs.records import Plan, Recipe
-from sparsekd.studies import recipes, results, training_cost, tuning
+from sparsekd.studies import majority, recipes, results, training_cost, tuning
 from sparsekd.studies.comparisons import comparison, comparison_results, comparison_spec, variants
 from sparsekd.studies.comparisons.comparison_spec import ComparisonSpec
 from sparsekd.studies.launch import plan_launch, variant_costs
@@ -221,8 +221,10 @@ def _print(request: CompareRequest, card: TaskCard, plan: Plan, left_out: dict[s
     }
     tuned = tuning.tuning(plan)
     answers = ModelAnswers(plan, card, split)
+    usual = majority.plan_facts(plan, split, metric, summary)
+    below = majority_lines(usual, metric)
     if not request.as_json:
-        _print_text(summary, against, plan, f"{metric} on {split}")
+        _print_text(summary, against, plan, f"{metric} on {split}", below)
         if tuned:
             _print_tuning(tuned)
         print_answers(answers)
@@ -238,6 +240,7 @@ def _print(request: CompareRequest, card: TaskCard, plan: Plan, left_out: dict[s
             "teachers": comparison_results.teachers(plan),
             "rows": comparison_results.rows(plan),
             "summary": summary.to_dict("records"),
+            **usual,
             "costs": comparison_results.costs(plan).to_dict("records"),
             "baseline": baseline,
             "differences": differences,
@@ -251,13 +254,14 @@ def _print(request: CompareRequest, card: TaskCard, plan: Plan, left_out: dict[s
 
 
 def _print_text(
-    summary: pd.DataFrame, against: dict[str, pd.DataFrame], plan: Plan, what: str
+    summary: pd.DataFrame, against: dict[str, pd.DataFrame], plan: Plan, what: str, below: str
 ) -> None:
     spent = comparison_results.costs(plan).drop(columns=["what", "seconds", "seeds"])
     columns = ["role", "mean", "low", "high", "seeds", "seconds"]
     table = summary[columns].merge(spent, on="role", how="left")
     print(f"\n{what}, which chose nothing (mean, 95 % interval over seeds):")
     print(table_text(table, "{:.4g}"))
+    print(below, end="\n" if below else "")
     for place, (name, verdicts) in enumerate(against.items()):
         status = "exploratory, " if place else ""
         if len(verdicts):

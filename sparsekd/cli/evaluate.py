@@ -8,7 +8,7 @@ from pydantic import Field
 from tqdm import tqdm
 
 from sparsekd.cli.options import DeviceRequest
-from sparsekd.cli.output import output, table_text
+from sparsekd.cli.output import note, output, table_text
 from sparsekd.cli.scores import MAX_LENGTH, MODEL_HELP
 from sparsekd.cli.tasks import TaskRequest
 from sparsekd.errors import BadInput
@@ -16,7 +16,8 @@ from sparsekd.runs import jobs, references
 from sparsekd.runs.outputs import Outputs
 from sparsekd.studies.agreement import example_agreement
 from sparsekd.system.files import atomic_write
-from sparsekd.tasks import TaskCard, agreement, calibration, classes
+from sparsekd.tasks import TaskCard, agreement, calibration, classes, majority
+from sparsekd.tasks.labels import is_labelled, label_values
 
 
 class EvaluateRequest(DeviceRequest, TaskRequest):
@@ -53,6 +54,8 @@ def evaluate(request: EvaluateRequest) -> None:
     text = " ".join(f"{name} {value:.4f}" for name, value in metrics.items())
     text += f" loss {loss:.4f} on {len(kept[1])} examples of {request.split}"
     more, words = _answers(card, kept)
+    found, line, warning = _majority(card, request.split, kept)
+    more, words = more | found, f"{line}\n{words}"
     if request.teacher:
         _, of_teacher = _evaluate(request, card, request.teacher)
         found, line = _beside_teacher(card, of_teacher, kept)
@@ -60,6 +63,8 @@ def evaluate(request: EvaluateRequest) -> None:
         if request.examples:
             _write_examples(request, card, of_teacher, kept, request.examples)
     output(request, facts | more, f"{text}\n{words}".rstrip())
+    if warning:
+        note(f"Warning: {warning}")
 
 
 def _evaluate(
@@ -91,6 +96,22 @@ def _answers(card: TaskCard, kept: Outputs) -> tuple[dict[str, Any], str]:
     }
     words = f"calibration error {error:.4f} (of a perfectly calibrated model: {chance:.4f})"
     return facts, f"{words}\n{table_text(table)}"
+
+
+def _majority(card: TaskCard, split: str, kept: Outputs) -> tuple[dict[str, Any], str, str]:
+    """Return the majority baseline's metrics, the model beside it as text, and a warning."""
+    from sparsekd.data import load
+
+    means = majority.label_means(card, label_values(load(card)["train"]["label"]))
+    rows = is_labelled(kept[1])
+    answers, labels = kept[0][rows], kept[1][rows]
+    found = majority.standing(card, means, answers, labels)
+    warning = found.warning(card.kind)
+    facts = {
+        "majority": majority.scores(card, means, labels),
+        "warnings": [warning] if warning else [],
+    }
+    return facts, found.in_words(card, means, split) if len(means) else "", warning
 
 
 def _beside_teacher(card: TaskCard, teacher: Outputs, kept: Outputs) -> tuple[dict[str, Any], str]:

@@ -47,6 +47,14 @@ def table_text(frame: pd.DataFrame, number: str = "{:.4f}") -> str:
     return str(frame.to_string(index=False, float_format=number.format, na_rep="–"))
 
 
+def majority_lines(facts: Mapping[str, Any], metric: str) -> str:
+    """Return the majority baseline's score as text; warnings go to standard error."""
+    for warning in facts["warnings"]:
+        note(f"Warning: {warning}")
+    value = facts["majority"].get(metric)
+    return "" if value is None else f"One answer to every text (majority): {value:.4g}"
+
+
 def verdict_table(verdicts: pd.DataFrame, name: str) -> str:
     """Return verdicts as text, a row per comparison; column `name` says what it is against.
 

@@ -16,12 +16,12 @@ from sparsekd.cli.options import (
     TeacherTrain,
     Train,
 )
-from sparsekd.cli.output import note, print_json, table_text, verdict_table
+from sparsekd.cli.output import majority_lines, note, print_json, table_text, verdict_table
 from sparsekd.cli.progress import wait_for
 from sparsekd.cli.tasks import TaskRequest
 from sparsekd.runs import jobs, references
 from sparsekd.runs.records import Plan
-from sparsekd.studies import recipes, results, stark, training_cost
+from sparsekd.studies import majority, recipes, results, stark, training_cost
 from sparsekd.studies.model_answers import ModelAnswers
 from sparsekd.tasks import TaskCard
 
@@ -77,6 +77,8 @@ def _print(request: StudyRequest, card: TaskCard, plan: Plan) -> None:
     summary = results.summary(frame, split, metric)
     comparisons = results.comparisons(frame, split, metric)
     answers = ModelAnswers(plan, card, split)
+    usual = majority.plan_facts(plan, split, metric, summary)
+    below = majority_lines(usual, metric)
     if request.as_json:
         print_json(
             {
@@ -85,6 +87,7 @@ def _print(request: StudyRequest, card: TaskCard, plan: Plan) -> None:
                 "task": card.name,
                 "rows": results.study_rows(plan),
                 "summary": summary.to_dict("records"),
+                **usual,
                 "comparisons": comparisons.to_dict("records"),
                 **answers.facts(),
             }
@@ -93,6 +96,7 @@ def _print(request: StudyRequest, card: TaskCard, plan: Plan) -> None:
     columns = ["what", "mean", "low", "high", "seeds", "parameters", "seconds"]
     print(f"\n{metric} on {split}, which chose nothing (mean, 95 % interval over seeds):")
     print(table_text(summary[columns]))
+    print(below, end="\n" if below else "")
     print("\nStudent of the sparse teacher against, paired over seeds (Holm's correction):")
     print(verdict_table(comparisons, "what"))
     print_answers(answers)

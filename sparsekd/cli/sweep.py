@@ -177,6 +177,10 @@ def _print(request: SweepRequest, plans: list[Plan]) -> None:
         grouped = {plan.id for group in groups for plan in group}
         alone = [one for one in facts if one["study"] not in grouped]
         print("\n\n".join([*map(in_words, alone), *map(labels_in_words, groups)]))
+    for warning in {
+        word: None for one in facts for words in one["warnings"].values() for word in words
+    }:
+        note(f"Warning: {warning}")
     if request.report:
         from sparsekd.figures import report  # plotly takes half a second to load
 
@@ -215,17 +219,25 @@ def _search(spec: SweepSpec, trials: int, device: str) -> Plan:
 
 def results(plan: Plan) -> dict[str, Any]:
     """Return the results of a sweep as plain values: for each method its conclusion and grid."""
+    from sparsekd.studies import majority
     from sparsekd.studies.sweeps import sweep_results  # its statistics take a second to load
+    from sparsekd.studies.sweeps.sweep_metric import SweepMetric
 
     card = references.card(plan.task)
     metric, split = card.metrics[0], card.validation[0]
     students = sweep_results.students(plan)
+    found = sweep_results.conclusions(students, split, metric)
     return {
         "study": plan.id,
         "title": plan.title,
         "task": plan.task,
         "split": split,
         "metric": metric,
+        "majority": majority.plan_scores(plan, split),
+        "warnings": {
+            method: SweepMetric(plan, students, method, split, metric).warnings(one)
+            for method, one in found.items()
+        },
         "methods": [
             {
                 "method": method,
@@ -234,7 +246,7 @@ def results(plan: Plan) -> dict[str, Any]:
                 "verdicts": one.table().to_dict("records"),
                 "grid": sweep_results.grid(students, method, split, metric).to_dict("records"),
             }
-            for method, one in sweep_results.conclusions(students, split, metric).items()
+            for method, one in found.items()
         ],
         "unfinished": sweep_results.unfinished(plan).to_dict("records"),
         "command": command.command(plan),
@@ -244,6 +256,8 @@ def results(plan: Plan) -> dict[str, Any]:
 def in_words(facts: dict[str, Any]) -> str:
     """Return the same as text."""
     lines = [f"{facts['title']}: {facts['metric']} on {facts['split']}, which chose nothing"]
+    usual = facts["majority"].get(facts["metric"])
+    lines += [] if usual is None else [f"One answer to every text (majority): {usual:.4g}"]
     for one in facts["methods"]:
         lines += ["", one["sentence"]]
         if one["choices"]:
@@ -256,6 +270,7 @@ def in_words(facts: dict[str, Any]) -> str:
 
 def label_facts(plans: list[Plan]) -> dict[str, Any]:
     """Return the results over label budgets and label noise as plain values."""
+    from sparsekd.studies import majority
     from sparsekd.studies.sweeps import label_results  # its statistics take a second to load
 
     found = label_results.label_study(plans)
@@ -267,6 +282,7 @@ def label_facts(plans: list[Plan]) -> dict[str, Any]:
         "sentences": found.sentences(),
         "students": found.table().to_dict("records"),
         "teachers": found.teachers.to_dict("records"),
+        "majority": majority.plan_scores(plans[0], found.split),
     }
 
 

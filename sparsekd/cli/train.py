@@ -10,13 +10,14 @@ from sparsekd.catalog.parameters import TrainParams
 from sparsekd.catalog.stage_parameters import StudentParams
 from sparsekd.cli.models import check_answers, copy_out, start_checkpoint, student_values
 from sparsekd.cli.options import DeviceRequest, MethodParams, Repeated, Student, Train
-from sparsekd.cli.output import output, run_facts
+from sparsekd.cli.output import note, output, run_facts
 from sparsekd.cli.progress import metrics_text, run_one
 from sparsekd.cli.study import METHOD_HELP
 from sparsekd.cli.tasks import TaskRequest
 from sparsekd.runs import references
 from sparsekd.runs.records import Run
-from sparsekd.studies import recipes, teacher_choices
+from sparsekd.studies import majority, recipes, teacher_choices
+from sparsekd.tasks import TaskCard
 from sparsekd.tasks.demo import DEMO_CHECKPOINTS
 
 
@@ -61,7 +62,7 @@ def finetune(request: FinetuneRequest) -> None:
     defaults, _, _ = recipes.defaults(references.origin(checkpoint))
     train = defaults.changed(dict(request.train))
     recipe = recipes.finetune(card.name, checkpoint, train, request.seed)
-    _print(request, run_one(recipe, request.device))
+    _print(request, card, run_one(recipe, request.device))
 
 
 def distil(request: DistilRequest) -> None:
@@ -89,14 +90,17 @@ def distil(request: DistilRequest) -> None:
         others,
     )
     check_answers(recipe.teachers, card, TrainParams.of(recipe.params["train"]))
-    _print(request, run_one(recipe, request.device))
+    _print(request, card, run_one(recipe, request.device))
 
 
-def _print(request: TrainRequest, run: Run) -> None:
+def _print(request: TrainRequest, card: TaskCard, run: Run) -> None:
     model = run.folder / "model"
     if request.out:
         copy_out(model, request.out)
-    text = f"Run {run.id}: {metrics_text(run)}; model in {request.out or model}"
-    if agreed := teacher_choices.in_words(run.outcome.facts):
-        text += f"\n{agreed}"
-    output(request, run_facts(run), text)
+    lines = [f"Run {run.id}: {metrics_text(run)}; model in {request.out or model}"]
+    lines += [majority.quality_in_words(run, card, split) for split in card.validation]
+    lines.append(teacher_choices.in_words(run.outcome.facts))
+    about = majority.facts(run, card)
+    output(request, run_facts(run) | about, "\n".join(line for line in lines if line))
+    for warning in about["warnings"]:
+        note(f"Warning: {warning}")

@@ -9,7 +9,16 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from sparsekd.catalog import rankings
-from sparsekd.figures.theme import LIGHT, Theme, apply_theme, metric_title, panels, percent
+from sparsekd.figures.theme import (
+    LIGHT,
+    Theme,
+    apply_theme,
+    level_line,
+    metric_title,
+    panels,
+    percent,
+)
+from sparsekd.studies.study_metric import Level
 from sparsekd.studies.teacher_kinds import UNMASKED
 from sparsekd.tasks import metrics
 
@@ -42,6 +51,7 @@ def quality(
     split: str = "",
     method: str = "",
     theme: Theme = LIGHT,
+    level: Level | None = None,
 ) -> go.Figure:
     """Draw three panels over the teacher's sparsity: student, teacher, their distance.
 
@@ -52,6 +62,7 @@ def quality(
         curve: The frame of `sweep_results.curve`.
         chosen: λ and sparsity of the cell chosen on the selection split; a star marks it.
         method: The method whose students are drawn; the first one of the frame by default.
+        level: The majority baseline, a dotted line.
     """
     rows = of_method(curve, method)
     shown = [name for name in PANELS if name == "mean" or rows[name].notna().any()]
@@ -68,6 +79,9 @@ def quality(
             _star(figure, line.rows[line.rows["sparsity"] == chosen[1]], shift, theme)
     if chosen is not None and chosen[1] == 0:
         _star(figure, rows[rows["ranking"] == "dense"], 0.0, theme)
+    for row, column in enumerate(shown, start=1):
+        if level is not None and column != "teacher_distance":
+            figure.add_trace(level_line([0, _last(rows)], level, theme, row == 1), row, 1)
     _axes(figure, rows, len(shown))
     return apply_theme(figure, theme, 250 + 150 * len(shown))
 

@@ -5,7 +5,15 @@ from html import escape
 import pandas as pd
 import plotly.graph_objects as go
 
-from sparsekd.figures.theme import LIGHT, Theme, apply_theme, metric_title, panels
+from sparsekd.figures.theme import (
+    LIGHT,
+    Theme,
+    apply_theme,
+    level_line,
+    metric_title,
+    panels,
+)
+from sparsekd.studies.study_metric import Level
 from sparsekd.tasks import metrics
 
 KINDS = {"teacher": "star", "sparse teacher": "diamond", "student": "circle"}
@@ -16,13 +24,20 @@ SIDES = {
 }
 
 
-def pareto(front: pd.DataFrame, metric: str, split: str = "", theme: Theme = LIGHT) -> go.Figure:
+def pareto(
+    front: pd.DataFrame,
+    metric: str,
+    split: str = "",
+    theme: Theme = LIGHT,
+    level: Level | None = None,
+) -> go.Figure:
     """Draw quality against parameters and, where it was measured, against latency.
 
     The front is a stepped line through the models that no other one dominates; they are ringed.
 
     Args:
         front: The frame of `sweep_results.front`.
+        level: The majority baseline, a dotted line.
     """
     sides = [side for side in SIDES if side == "parameters" or front[side].notna().any()]
     titles = [f"{metric_title(metric, split)} against {SIDES[side][0]}" for side in sides]
@@ -32,6 +47,9 @@ def pareto(front: pd.DataFrame, metric: str, split: str = "", theme: Theme = LIG
         for place, kind in enumerate(dict.fromkeys([*KINDS, *known["kind"]])):
             _points(figure, known[known["kind"] == kind], side, row, place, theme)
         _line(figure, pareto_front(known, side, metric), side, row, theme)
+        if level is not None and len(known):
+            ends = [float(known[side].min()), float(known[side].max())]
+            figure.add_trace(level_line(ends, level, theme, row == 1), row, 1)
         wide = len(known) and known[side].max() > WIDE * known[side].min()
         words = f"{SIDES[side][1]} ({SIDES[side][2]}{', logarithmic' if wide else ''})"
         figure.update_xaxes(

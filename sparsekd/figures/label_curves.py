@@ -8,13 +8,26 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from sparsekd.catalog import methods
-from sparsekd.figures.theme import LIGHT, Theme, apply_theme, metric_title, panels
+from sparsekd.figures.theme import (
+    LIGHT,
+    Theme,
+    apply_theme,
+    level_line,
+    metric_title,
+    panels,
+)
+from sparsekd.studies.study_metric import Level
 
 WIDTH = 0.012  # of the axis, between the points of two lines
 
 
 def label_curves(
-    table: pd.DataFrame, teachers: pd.DataFrame, metric: str, split: str = "", theme: Theme = LIGHT
+    table: pd.DataFrame,
+    teachers: pd.DataFrame,
+    metric: str,
+    split: str = "",
+    theme: Theme = LIGHT,
+    level: Level | None = None,
 ) -> go.Figure:
     """Draw a line per method and kind of teacher: means with intervals, and every seed as a point.
 
@@ -24,6 +37,7 @@ def label_curves(
     Args:
         table: The frame of `LabelStudy.table`.
         teachers: That of `LabelStudy.teachers`.
+        level: The majority baseline, a dotted line.
     """
     by_noise = table["labels"].nunique() == 1 and table["noise"].nunique() > 1
     noises = [None] if by_noise else sorted(table["noise"].unique())
@@ -43,6 +57,9 @@ def label_curves(
                 shift = WIDTH * (number - (len(names) - 1) / 2)
                 _draw(figure, rows, place, shift, title, number, row, by_noise, theme)
         _teacher(figure, own, place, row, by_noise, theme)
+        if level is not None:
+            ends = [min(place.values()), max(place.values())]
+            figure.add_trace(level_line(ends, level, theme, row == 1), row, 1)
         _axis(figure, at, place, row, by_noise)
     apply_theme(figure, theme, 160 + 360 * len(noises))
     figure.update_yaxes(nticks=6, title_text=metric_title(metric))

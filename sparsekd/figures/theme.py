@@ -1,12 +1,13 @@
 """The theme of all figures: colours for light and dark pages, line styles, axes, titles."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
+from sparsekd.studies.study_metric import Level
 from sparsekd.tasks import metrics
 
 SCALE, DIVERGING = "Cividis", "RdBu"
@@ -109,6 +110,20 @@ def apply_theme(figure: go.Figure, theme: Theme, height: int) -> go.Figure:
         paper_bgcolor=CLEAR,
     )
     return figure
+
+
+def level_line(x: Sequence[float], level: Level, theme: Theme, shown: bool = True) -> go.Scatter:
+    """Return a dotted line at a level over all of x, with its name and value in the legend."""
+    return go.Scatter(
+        x=list(x),
+        y=[level.value] * len(x),
+        mode="lines",
+        name=level.words,
+        legendgroup=level.words,
+        showlegend=shown,
+        line={"color": theme.ink, "dash": "1px,4px", "width": 2},
+        hovertemplate=f"{level.words}<extra></extra>",
+    )
 
 
 def metric_title(metric: str, split: str = "") -> str:

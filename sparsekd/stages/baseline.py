@@ -13,6 +13,7 @@ from sparsekd.runs.records import Outcome
 from sparsekd.stages.context import StageContext
 from sparsekd.stages.inputs import save_array, subsampled_rows
 from sparsekd.tasks.labels import is_labelled
+from sparsekd.tasks.majority import label_means
 from sparsekd.tasks.metrics import evaluate
 from sparsekd.tasks.supervision import KnownLabels, known_labels
 
@@ -71,6 +72,7 @@ def run(context: StageContext) -> Outcome:
         "penalty": model.strength,
         "training_examples": len(train),
         "gold_labels": int(is_labelled(labels.train).sum()),
+        "label_means": label_means(card, labels.train),
         "selection_labels": int(is_labelled(labels.selection).sum()),
     }
     return Outcome(metrics, facts)

@@ -26,6 +26,7 @@ from sparsekd.stages.supervision import known_labels, selection_labels
 from sparsekd.stages.teacher_answers import smoothed, soft_label_facts, teacher_answers
 from sparsekd.tasks import TaskCard
 from sparsekd.tasks.labels import is_labelled
+from sparsekd.tasks.majority import label_means
 from sparsekd.training import Callbacks, TrainingJob, TrainingResult, train
 from sparsekd.training.checkpoint import Checkpoint
 from sparsekd.training.events import CacheProgress, EpochEnded, TrainingEvent
@@ -182,6 +183,7 @@ def _facts(result: TrainingResult, job: TrainingJob) -> dict[str, Any]:
     gold = int(job.data.labelled.sum())
     params = job.method.params
     decided = {"decisions": params.decisions, "random_decisions": params.random_decisions}
+    means = label_means(job.card, job.data.labels)
     return (decided if params.decisions else {}) | {
         "best_epoch": result.best_epoch + 1,
         "epochs": len(result.history),
@@ -191,6 +193,7 @@ def _facts(result: TrainingResult, job: TrainingJob) -> dict[str, Any]:
         "training_seconds": round(result.seconds, 3),
         "training_examples": examples,
         "gold_labels": gold,
+        "label_means": means,
         "selection_labels": len(job.selection),
         "examples_per_second": len(result.history) * examples / max(result.seconds, 1e-9),
     }

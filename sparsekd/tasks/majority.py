@@ -129,6 +129,19 @@ class Standing:
             f"{100 * self.low:+.1f} to {100 * self.high:+.1f} points)."
         )
 
+    def in_words(self, card: TaskCard, means: Sequence[float], split: str) -> str:
+        """Return the value, and how far above the baseline it is, as a sentence."""
+        words = f"{metrics.title(self.metric)} on {split}: {self.value:.3f}"
+        if math.isnan(self.majority):
+            return f"{words}; a constant answer has no correlation."
+        gap, ends = 100 * (self.value - self.majority), (100 * self.low, 100 * self.high)
+        side = "above" if gap > 0 else "below" if gap < 0 else "from"
+        return (
+            f"{words}, {abs(gap):.1f} points {side} the {TITLES[card.kind]} "
+            f"“{answer_text(card, means)}” ({self.majority:.3f}); 95 % interval of the difference "
+            f"over examples {ends[0]:+.1f} to {ends[1]:+.1f}."
+        )
+
 
 def standing(card: TaskCard, means: Sequence[float], answers: Array, labels: Array) -> Standing:
     """Return how a model stands beside the baseline, by the task's first metric.

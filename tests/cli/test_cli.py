@@ -122,6 +122,9 @@ def test_a_model_is_evaluated_beside_its_teacher(place: Path, study: dict[str, A
     (error,) = (r["error"] for r in study["calibration"] if r["run"] == names["student"])
     assert found["calibration"]["error"] == pytest.approx(error, abs=1e-5)
     assert sum(row["examples"] for row in found["classes"]) == found["examples"] == 80
+    gold = pd.read_csv(place / "task" / "validation.csv")["label"]
+    usual = pd.read_csv(place / "task" / "train.csv")["label"].mode()[0]
+    assert found["majority"]["accuracy"] == pytest.approx((gold == usual).mean())
     examples = pd.read_csv(table)
     assert len(examples) == 80
     assert (examples["first"] == examples["second"]).mean() == stored["agreement"]

@@ -10,6 +10,7 @@ import pytest
 
 from sparsekd import figures
 from sparsekd.figures import DARK, LIGHT, Theme
+from sparsekd.studies.study_metric import Level
 from tests.figures import sample_frames
 
 PAGES = {LIGHT: "#fdfdfb", DARK: "#0b0e10"}
@@ -208,3 +209,27 @@ def test_the_alternative_text_names_the_best_cell():
     grid = sample_frames.grid()
     best = grid.loc[grid["mean"].idxmax()]
     assert f"Best mean {best['mean']:.3f} at λ {best['lam']:g}" in words
+
+
+# --- the majority baseline -------------------------------------------------------------------
+
+USUAL = Level("majority class", 0.512)
+
+
+def test_the_majority_class_is_a_dotted_line_of_its_value_in_every_chart_of_quality():
+    curve, front = sample_frames.curve(), sample_frames.front()
+    drawn = (
+        figures.quality(curve, "accuracy", level=USUAL),
+        figures.pareto(front, "accuracy", level=USUAL),
+    )
+    for figure in drawn:
+        lines = [trace for trace in figure.data if trace.name == "majority class 0.512"]
+        assert lines[0].showlegend
+        assert {value for line in lines for value in line.y} == {0.512}
+        assert max(max(line.x) for line in lines) > 0
+    # Of the teacher too, but not among distances, which have another unit.
+    assert [trace.yaxis for trace in drawn[0].data if trace.name == "majority class 0.512"] == [
+        "y",
+        "y2",
+    ]
+    assert "majority class 0.512" not in named(figures.quality(curve, "accuracy"))

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from sparsekd.figures import label_curves, label_curves_in_words
+from sparsekd.studies.study_metric import Level
 
 
 def table(labels=(100.0, math.inf), noises=(0.0,)):
@@ -53,3 +54,12 @@ def test_the_words_have_every_mean():
     words = label_curves_in_words(table(noises=(0.2,)), "accuracy", "validation")
     assert "Student none" in words
     assert "0.800 at all 8,000 labels and 20 % noise" in words
+
+
+def test_the_majority_class_is_a_line_over_all_budgets():
+    rows = table()
+    figure = label_curves(rows, teachers(rows), "accuracy", level=Level("majority class", 0.5))
+    line = figure.data[-1]
+    assert line.name == "majority class 0.500"
+    assert list(line.y) == [0.5, 0.5]
+    assert list(line.x) == pytest.approx([2, math.log10(8000)])

@@ -4,7 +4,7 @@ import pandas as pd
 import streamlit as st
 from streamlit.elements.lib.column_types import ColumnConfig
 
-from pages.parts.compare import verdict_box
+from pages.parts.compare import study_view, verdict_box
 from pages.parts.shell import frame, url_state
 from sparsekd.runs.records import Plan
 from sparsekd.studies import roles, tuning
@@ -28,6 +28,7 @@ def draw_comparison(plan: Plan, found: StudyMetric, key: str, brief: bool = Fals
     planned = comparison_results.baseline(variants)
     if against != planned:
         st.caption(frame.plain(f"Exploratory: the planned baseline is {roles.title(planned)}."))
+    study_view.draw_warnings(found)
     draw_missing(plan)
     if not found.values["role"].isin(variants).any():
         return
@@ -107,10 +108,11 @@ def draw_seeds(found: StudyMetric, means: pd.DataFrame, against: str, key: str) 
     own = means.loc[means["role"] == against, "mean"]
     spoken = "; ".join(f"{row.what} {row.mean:.3f}" for row in means.itertuples())
     st.altair_chart(
-        charts.dots(points, means, found.title, own.iloc[0] if len(own) else None),
+        charts.dots(points, means, found.title, own.iloc[0] if len(own) else None, found.majority),
         width="stretch",
         key=key,
-        alt=f"{found.title} of each variant, one dot per seed. Means: {spoken}.",
+        alt=f"{found.title} of each variant, one dot per seed. Means: {spoken}"
+        f"{study_view.level(found)}.",
     )
 
 
@@ -120,7 +122,7 @@ def draw_variants(
     """Draw one row per variant: metric, difference with verdict, and costs."""
     table = comparison_tables.variant_table(plan, means, gaps)
     st.dataframe(
-        comparison_tables.readable(table),
+        comparison_tables.readable(table, found.majority),
         width="stretch",
         hide_index=True,
         key=key,

@@ -8,21 +8,51 @@ from numpy.typing import NDArray
 
 from pages.parts.shell import charts, frame
 from sparsekd.runs.records import Run
+from sparsekd.studies import majority
 from sparsekd.tasks import calibration, classes, quality
 from sparsekd.tasks.cards import TaskCard
+from sparsekd.tasks.majority import TITLES
 from sparsekd.tasks.metrics import title
 
 Array = NDArray[Any]
+BASELINE = (
+    "Below: the score of one answer to every text, the most frequent class of the training labels "
+    "(several labels: those of more than half; numbers: the mean). The loss is that of their "
+    "frequencies."
+)
 
 
-def draw_metrics(run: Run) -> None:
-    """Draw the reported metrics of a finished model, split by split."""
+def draw_metrics(run: Run, card: TaskCard | None) -> None:
+    """Draw a finished model's reported metrics and, of a known task, the majority baseline's."""
     for split, values in run.outcome.metrics.items():
         if split == "selection":
             continue
+        usual: dict[str, float] = {}
+        if card:
+            _draw_standing(run, card, split)
+            usual = majority.scores(run, card, split)
         places = st.columns(max(3, len(values)))
         for place, (name, value) in zip(places, values.items(), strict=False):
-            place.metric(f"{title(name)} on {split}", f"{value:.3f}", border=True)
+            place.metric(
+                f"{title(name)} on {split}",
+                f"{value:.3f}",
+                f"{TITLES[card.kind]} {usual[name]:.3f}" if card and name in usual else None,
+                delta_color="off",
+                delta_arrow="off",
+                border=True,
+                help=BASELINE if name in usual else None,
+            )
+
+
+def _draw_standing(run: Run, card: TaskCard, split: str) -> None:
+    """Draw whether a model is above the majority baseline; a warning where it learned nothing."""
+    found = majority.standing(run, card, split)
+    warning = found.warning(card.kind) if found else ""
+    if warning:
+        st.warning(frame.plain(f"{split.capitalize()}: {warning}"), icon=":material/warning:")
+    words = majority.quality_in_words(run, card, split)
+    if words:
+        st.markdown(frame.plain(words))
 
 
 def draw_answers(run: Run, card: TaskCard, split: str, key: str) -> None:

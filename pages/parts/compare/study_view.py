@@ -16,6 +16,12 @@ def draw_study_verdict(found: StudyMetric) -> None:
         st.markdown(f"- {frame.plain(other.text)}")
 
 
+def draw_warnings(found: StudyMetric) -> None:
+    """Draw which models have learned nothing."""
+    for sentence in found.warnings():
+        st.warning(frame.plain(sentence), icon=":material/warning:")
+
+
 def draw_models(found: StudyMetric, key: str, brief: bool = False) -> None:
     """Draw the table of a study's models: metric and size; the rest where not brief."""
     table = model_table(found)
@@ -46,6 +52,12 @@ def draw_models(found: StudyMetric, key: str, brief: bool = False) -> None:
     frame.draw_download(found.summary(), "study", f"{key}.csv")
 
 
+def level(found: StudyMetric) -> str:
+    """Return the majority baseline as the last of the spoken means; empty where there is none."""
+    usual = found.majority
+    return f"; {usual.name} {usual.value:.3f}" if usual else ""
+
+
 def draw_seeds(found: StudyMetric, key: str) -> None:
     """Draw every seed as a dot, the mean as a bar, its 95 % interval as a line."""
     from pages.parts.shell import charts
@@ -53,8 +65,8 @@ def draw_seeds(found: StudyMetric, key: str) -> None:
     means = found.summary()
     spoken = "; ".join(f"{row.what} {row.mean:.3f}" for row in means.itertuples())
     st.altair_chart(
-        charts.dots(found.points(), means, found.title),
+        charts.dots(found.points(), means, found.title, None, found.majority),
         width="stretch",
         key=key,
-        alt=f"{found.title} of each model, one dot per seed. Means: {spoken}.",
+        alt=f"{found.title} of each model, one dot per seed. Means: {spoken}{level(found)}.",
     )

@@ -6,6 +6,8 @@ import altair as alt
 import pandas as pd
 import streamlit as st
 
+from sparsekd.studies.study_metric import Level
+
 LEGEND = alt.Legend(orient="top", title=None, offset=2, symbolSize=80, columns=3)
 FEW = 60  # points of a line up to which each is marked
 NAMED = alt.Axis(labelLimit=260, title=None)
@@ -90,9 +92,15 @@ def before_and_after(means: pd.DataFrame, title: str) -> Any:
 
 
 def dots(
-    points: pd.DataFrame, means: pd.DataFrame, title: str, baseline: float | None = None
+    points: pd.DataFrame,
+    means: pd.DataFrame,
+    title: str,
+    baseline: float | None = None,
+    majority: Level | None = None,
 ) -> Any:
     """Return seeds as dots, means as bars, intervals as lines, and a baseline's mean as dashes.
+
+    The majority baseline is a dotted line with its name.
 
     Columns: points what, seed, value, parameters; means what, mean, low, high, seeds.
     """
@@ -110,6 +118,12 @@ def dots(
     if baseline is not None:
         at = alt.Chart(pd.DataFrame({"mean": [baseline]})).mark_rule(strokeDash=[4, 4], color=ink())
         layers.append(at.encode(x=across("mean")))
+    if majority is not None:
+        named = pd.DataFrame({"mean": [majority.value], "name": [majority.name]})
+        at = alt.Chart(named).encode(x=across("mean"), tooltip=["name", "mean"])
+        text = at.mark_text(align="left", dx=5, fontSize=11, color=ink())
+        layers.append(at.mark_rule(strokeDash=[1, 3], strokeWidth=2, color=ink()))
+        layers.append(text.encode(y=alt.value(7), text="name:N"))
     layers += [
         ticks.encode(
             x=across("mean"), y=rows, tooltip=["what", alt.Tooltip("mean", format=".4f"), "seeds"]

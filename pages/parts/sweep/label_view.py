@@ -33,7 +33,7 @@ def draw_labels(plan: Plan, of: SweepMetric) -> None:
 
     theme = figure_theme.current()
     chart = Chart(
-        figures.label_curves(table, found.teachers, of.metric, of.split, theme),
+        figures.label_curves(table, found.teachers, of.metric, of.split, theme, of.majority),
         figures.label_curves_in_words(table, of.metric, of.split),
         table,
     )

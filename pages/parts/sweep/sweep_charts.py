@@ -12,6 +12,7 @@ from pages.parts.sweep import sweep_cell, sweep_view
 from pages.parts.sweep.sweep_frames import SweepSnapshot
 from sparsekd.studies.sweeps.sweep_metric import SweepMetric
 
+NO_LINE = ("map", "paths")
 FONT = '"Source Sans", sans-serif'  # that of the page
 
 
@@ -46,7 +47,9 @@ def draw_charts(snapshot: SweepSnapshot, of: SweepMetric) -> None:
     )
     url_state.write(picture=name)
     kind, is_map = KINDS[str(name)], name == "map"
-    st.caption(kind.help)
+    # In the charts without an axis of quality it cannot be a line.
+    level = f" {of.title} of the {of.majority.words}." if of.majority and name in NO_LINE else ""
+    st.caption(f"{kind.help}{level}")
     if is_map:
         sweep_cell.choose_cell(of)
     chart = kind.make(snapshot, of)
@@ -90,7 +93,7 @@ def curve(snapshot: SweepSnapshot, of: SweepMetric) -> Chart:
 
     table, cell = snapshot.curve(of), snapshot.conclusion(of).cell
     return Chart(
-        figures.quality(table, of.metric, cell, of.split, of.method, _theme()),
+        figures.quality(table, of.metric, cell, of.split, of.method, _theme(), of.majority),
         figures.quality_in_words(table, of.metric, of.split, of.method),
         table,
     )
@@ -117,7 +120,7 @@ def front(snapshot: SweepSnapshot, of: SweepMetric) -> Chart:
 
     table = snapshot.front(of)
     return Chart(
-        figures.pareto(table, of.metric, of.split, _theme()),
+        figures.pareto(table, of.metric, of.split, _theme(), of.majority),
         figures.pareto_in_words(table, of.metric, of.split),
         table,
     )

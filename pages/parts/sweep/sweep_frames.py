@@ -41,6 +41,10 @@ class SweepSnapshot:
         """Return the chosen cell, the verdict against each control, and both in a sentence."""
         return _conclusions(self.version, of.split, of.metric, of.students)[of.method]
 
+    def warnings(self, of: SweepMetric) -> list[str]:
+        """Return which students have learned nothing, as sentences."""
+        return _warnings(self.version, of.key, of, self.conclusion(of))
+
     def front(self, of: SweepMetric) -> pd.DataFrame:
         """Return quality, size and measured speed of all models."""
         measured = len(store.runs("measure", [State.DONE]))
@@ -74,6 +78,11 @@ def _conclusions(
     version: Version, split: str, metric: str, _students: pd.DataFrame
 ) -> dict[str, Conclusion]:
     return sweep_results.conclusions(_students, split, metric)
+
+
+@st.cache_data(max_entries=32, show_spinner="Reading the answers …")
+def _warnings(version: Version, key: str, _of: SweepMetric, _found: Conclusion) -> list[str]:
+    return _of.warnings(_found)
 
 
 @st.cache_data(max_entries=16, show_spinner="Reading the models …")

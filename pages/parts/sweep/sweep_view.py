@@ -55,6 +55,8 @@ def draw_conclusion(snapshot: SweepSnapshot, of: SweepMetric) -> None:
     found = snapshot.conclusion(of)
     main = found.verdict
     verdict_box.draw_verdict(main.verdict if main else "", frame.plain(found.sentence))
+    for sentence in snapshot.warnings(of):
+        st.warning(frame.plain(sentence), icon=":material/warning:")
     seeds = of.students["seed"].nunique()
     if seeds < stats.LEAST_SEEDS:
         st.caption(
@@ -73,7 +75,7 @@ def draw_evidence(snapshot: SweepSnapshot, of: SweepMetric) -> None:
         f"Chosen on the selection split, reported once on {frame.plain(of.split)}. Each row is the "
         "best of its own tries."
     )
-    choices = choice_table(found)
+    choices = choice_table(found, of.majority)
     st.dataframe(
         choices,
         width="stretch",

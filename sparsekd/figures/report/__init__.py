@@ -18,7 +18,9 @@ from sparsekd.runs import references
 from sparsekd.runs.records import Plan
 from sparsekd.studies import command, roles, teacher_kinds
 from sparsekd.studies.cost import duration
+from sparsekd.studies.study_metric import Level, majority_level
 from sparsekd.studies.sweeps import sweep_results
+from sparsekd.studies.sweeps.sweep_metric import SweepMetric
 from sparsekd.studies.sweeps.sweep_results import Conclusion
 from sparsekd.system.files import atomic_write
 
@@ -59,24 +61,40 @@ def _study(drawn: Figures, plan: Plan, metric: str, split: str) -> Iterator[str]
     metric, split = _reported(plan, students, metric, split)
     conclusions = list(sweep_results.conclusions(students, split, metric).values())
     yield f"<h2>{escape(plan.title)}</h2>"
+    level = majority_level(plan, split, metric)
+    warned = {word: None for one in conclusions for word in _warnings(plan, students, one)}
+    yield from (f'<p class="note">{escape(word)}</p>' for word in warned)
     for one in conclusions:
         title = escape(find(one.method).title)
         name = f"<strong>{title}:</strong> " if len(conclusions) > 1 else ""
         yield f'<p class="conclusion">{name}{escape(one.sentence)}</p>'
     spent, missing = sweep_results.costs(plan), sweep_results.unfinished(plan)
     yield _progress(spent, missing)
-    yield "<h3>Setup</h3>" + setup(plan, metric, split)
+    yield "<h3>Setup</h3>" + setup(plan, metric, split, level)
     for one in conclusions:
         yield f"<h2>{escape(find(one.method).title)}</h2>"
-        yield from _tables(one)
-        yield from _figures(drawn, plan, students, one)
+        yield from _tables(one, level)
+        yield from _figures(drawn, plan, students, one, level)
     front = sweep_results.front([plan], split, metric)
-    yield _section(drawn, "Size and speed", "pareto", front, (metric, split))
+    yield drawn.section(
+        "Size and speed",
+        figures.pareto_in_words(front, metric, split),
+        front,
+        *(
+            figures.pareto(front, metric, split, theme, level)
+            for theme in (figures.LIGHT, figures.DARK)
+        ),
+    )
     yield _section(drawn, "Cost over time", "costs", spent, ())
     if len(missing):
         shown = missing.assign(role=missing["role"].map(roles.title))
         yield f"<h3>Not finished</h3>{table(shown)}"
     yield f"<h3>Command line</h3><pre>{escape(command.command(plan))}</pre>"
+
+
+def _warnings(plan: Plan, students: pd.DataFrame, one: Conclusion) -> list[str]:
+    """Return which students of one method have learned nothing."""
+    return SweepMetric(plan, students, one.method, one.split, one.metric).warnings(one)
 
 
 def _reported(plan: Plan, students: pd.DataFrame, metric: str, split: str) -> tuple[str, str]:
@@ -105,12 +123,16 @@ def _progress(spent: pd.DataFrame, missing: pd.DataFrame) -> str:
     )
 
 
-def _tables(conclusion: Conclusion) -> Iterator[str]:
-    """Yield the choice of each kind, and the verdict against each control."""
+def _tables(conclusion: Conclusion, level: Level | None) -> Iterator[str]:
+    """Yield the choice of each kind above the majority class, and the verdicts on the controls."""
     rows = pd.DataFrame([asdict(choice) for choice in conclusion.choices.values()])
     if len(rows):
         rows.insert(0, "students of", rows["ranking"].map(teacher_kinds.title))
-        shown = rows.drop(columns=["ranking", "method", "values"]).rename(columns={"lam": "λ"})
+        rows = rows.drop(columns=["ranking", "method", "values"])
+        rows = (
+            level.below(rows.rename(columns={"students of": "what"}), "reported") if level else rows
+        )
+        shown = rows.rename(columns={"lam": "λ", "what": "students of"})
         yield "<h3>Chosen on the selection split</h3>" + table(shown)
         yield f"<p class=words>{escape(OPTIMISM)}</p>"
     verdicts = conclusion.table()
@@ -128,7 +150,11 @@ OPTIMISM = (
 
 
 def _figures(
-    drawn: Figures, plan: Plan, students: pd.DataFrame, conclusion: Conclusion
+    drawn: Figures,
+    plan: Plan,
+    students: pd.DataFrame,
+    conclusion: Conclusion,
+    level: Level | None,
 ) -> Iterator[str]:
     """Yield the sections of one method's figures."""
     method, split, metric = conclusion.method, conclusion.split, conclusion.metric
@@ -139,8 +165,10 @@ def _figures(
         "Student quality against teacher sparsity",
         figures.quality_in_words(own, metric, split, method),
         own,
-        figures.quality(own, *place, theme=figures.LIGHT),
-        figures.quality(own, *place, theme=figures.DARK),
+        *(
+            figures.quality(own, *place, theme=theme, level=level)
+            for theme in (figures.LIGHT, figures.DARK)
+        ),
     )
     grid = sweep_results.grid(students, method, split, metric)
     yield drawn.section(

@@ -11,11 +11,12 @@ from sparsekd.figures.theme import metric_title
 from sparsekd.runs import references
 from sparsekd.runs.records import Plan, Recipe
 from sparsekd.studies import teacher_kinds
+from sparsekd.studies.study_metric import Level
 from sparsekd.studies.sweeps import sweep
 
 
-def setup(plan: Plan, metric: str, split: str) -> str:
-    """Return the setup of a sweep as an HTML list."""
+def setup(plan: Plan, metric: str, split: str, level: Level | None = None) -> str:
+    """Return the setup of a sweep as an HTML list, with the majority baseline."""
     recipes = {step.recipe.run_id: step.recipe for step in plan.steps}
     cells = sweep.cells(plan)
     first = recipes[cells.loc[~cells["ranking"].isin(teacher_kinds.UNMASKED), "run"].iloc[0]]
@@ -39,6 +40,7 @@ def setup(plan: Plan, metric: str, split: str) -> str:
         "Selection": "by the mean over seeds on the selection split, which nothing is reported on",
         "Reported": metric_title(metric, split),
     }
+    values |= {level.title: f"{level.value:.3f}"} if level else {}
     rows = [f"<dt>{escape(name)}</dt><dd>{escape(text)}</dd>" for name, text in values.items()]
     return f"<dl>{''.join(rows)}</dl>"
 

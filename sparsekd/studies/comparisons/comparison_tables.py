@@ -10,7 +10,7 @@ from sparsekd.runs.records import Plan
 from sparsekd.studies import roles
 from sparsekd.studies.comparisons import comparison_results
 from sparsekd.studies.comparisons.comparison_results import COSTS
-from sparsekd.studies.study_metric import intervals
+from sparsekd.studies.study_metric import Level, intervals
 
 COLUMNS = (
     *("what", "mean", "difference", "verdict", *COSTS, "wins", "interval", "gap"),
@@ -32,8 +32,12 @@ def variant_table(plan: Plan, means: pd.DataFrame, gaps: pd.DataFrame) -> pd.Dat
     return found.merge(comparison_results.costs(plan)[["role", *COSTS]], on="role", how="left")
 
 
-def readable(found: pd.DataFrame) -> pd.DataFrame:
-    """Return the table of variants with intervals, wins and verdicts in words; see `COLUMNS`."""
+def readable(found: pd.DataFrame, majority: Level | None = None) -> pd.DataFrame:
+    """Return the table of variants with intervals, wins and verdicts in words; see `COLUMNS`.
+
+    The last row is the majority baseline, where there is one.
+    """
+    found = majority.below(found) if majority else found
     shown = found.assign(
         verdict=found["words"].fillna("–"),
         interval=intervals(found["low"], found["high"]),

@@ -1,14 +1,16 @@
 """One method, split and metric of a trade-off study: what its page shows of it."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import pandas as pd
 
 from sparsekd.runs import references
 from sparsekd.runs.records import Plan
-from sparsekd.studies import teacher_kinds
-from sparsekd.studies.study_metric import intervals
+from sparsekd.studies import majority, teacher_kinds
+from sparsekd.studies.stats import LEAST_SEEDS
+from sparsekd.studies.study_metric import Level, intervals, majority_level
 from sparsekd.studies.sweeps.sweep_results import Choice, Conclusion, methods
 from sparsekd.tasks import metrics
 
@@ -43,6 +45,27 @@ class SweepMetric:
     def key(self) -> str:
         """Return a beginning for the keys of this metric's widgets."""
         return f"tradeoffs.{self.plan.id}.{self.method}.{self.split}.{self.metric}"
+
+    @cached_property
+    def majority(self) -> Level | None:
+        """The score of one answer to every text; None where it is unknown or undefined."""
+        return majority_level(self.plan, self.split, self.metric)
+
+    def warnings(self, conclusion: Conclusion) -> list[str]:
+        """Return which students have learned nothing, as sentences.
+
+        The chosen ones are judged by their 95 % interval over seeds, below five seeds by the mean.
+        """
+        silent, level = majority.silent_in_words(self.plan, self.split), self.majority
+        card = references.cards().get(self.plan.task)
+        if card is None or level is None or metrics.lower_is_better(self.metric):
+            return silent
+        below = [
+            f"{teacher_kinds.short_title(one.ranking)} ({one.reported:.3f})"
+            for one in conclusion.choices.values()
+            if not (one.low if len(one.values) >= LEAST_SEEDS else one.reported) > level.value
+        ]
+        return [*silent, *majority.not_above(card, level.value, below)]
 
     def options(self) -> dict[str, list[str]]:
         """Return the methods, reported splits and metrics to choose from."""
@@ -121,12 +144,13 @@ def default_sweep_metric(plan: Plan, students: pd.DataFrame) -> SweepMetric | No
 # --- tables ----------------------------------------------------------------------------------
 
 
-def choice_table(conclusion: Conclusion) -> pd.DataFrame:
+def choice_table(conclusion: Conclusion, level: Level | None = None) -> pd.DataFrame:
     """Return one row per kind of teacher: its best try, and what choosing it is worth.
 
-    Sparsity in per cent.
+    Sparsity in per cent. The last row is the majority baseline, where there is one.
     """
-    return pd.DataFrame([_choice(choice) for choice in conclusion.choices.values()])
+    table = pd.DataFrame([_choice(choice) for choice in conclusion.choices.values()])
+    return level.below(table, "reported") if level else table
 
 
 def _choice(choice: Choice) -> dict[str, Any]:

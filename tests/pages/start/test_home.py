@@ -64,6 +64,7 @@ def test_one_seed_shows_six_models_and_no_verdict(open_page: Open, study: Plan) 
         "Sparse teacher",
         "Student of the sparse teacher",
         "Student of a teacher pruned at random",
+        "Majority class",
     ]
 
 

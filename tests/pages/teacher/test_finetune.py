@@ -3,7 +3,9 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
+import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from sparsekd.runs import store
@@ -151,3 +153,17 @@ def test_a_finished_teacher_shows_its_metric_first(open_page: Open, study: Plan)
         "Accuracy on validation",
         f"{accuracy:.3f}",
     )
+
+
+def test_a_teacher_is_above_the_majority_class_or_warned_of(open_page: Open, study: Plan) -> None:
+    app = open_page(FINETUNE)
+    assert any("points above the majority class" in words.value for words in app.markdown)
+    assert not app.warning
+
+    folder = store.folder(study.steps[0].recipe.run_id)
+    logits = np.load(folder / "logits-validation.npy")
+    np.save(folder / "logits-validation.npy", np.tile([1.0, 0.0], (len(logits), 1)))
+    st.cache_data.clear()
+
+    app = open_page(FINETUNE)
+    assert "It answers one class to every text: negative" in app.warning[0].value.replace("\\", "")

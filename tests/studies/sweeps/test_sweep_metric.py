@@ -1,11 +1,16 @@
 """What the page of a trade-off study shows of one metric."""
 
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
+from sparsekd.runs import store
 from sparsekd.runs.records import Plan
+from sparsekd.studies import roles
+from sparsekd.studies.study_metric import Level
 from sparsekd.studies.sweeps import sweep, sweep_results
 from sparsekd.studies.sweeps.sweep_metric import (
     SweepMetric,
@@ -76,3 +81,47 @@ def test_choices_and_verdicts_have_a_row_for_each_kind_of_teacher(metric: SweepM
     verdicts = verdict_table(conclusion)
     assert len(verdicts) == len(choices) - 1
     assert pd.notna(verdicts["difference"]).all()
+
+
+# --- the majority baseline -------------------------------------------------------------------
+
+
+def keep_answers(run: str, answers: list[int]) -> None:
+    """Write what a model answers on ten texts, seven of them of class 1."""
+    gold, folder = np.array([1] * 7 + [0] * 3), store.folder(run)
+    for split in ("selection", "validation"):
+        np.save(folder / f"labels-{split}.npy", gold)
+        np.save(folder / f"logits-{split}.npy", np.eye(2)[answers])
+
+
+def test_the_majority_class_is_a_row_below_the_choices(plan: Plan, metric: SweepMetric) -> None:
+    assert metric.majority is None
+    keep_answers(plan.steps[0].recipe.run_id, [1] * 7 + [0] * 3)
+    found = replace(metric)
+    assert found.majority == Level("majority class", pytest.approx(0.7))
+    conclusion = sweep_results.conclusions(metric.students, "validation", "accuracy")["vanilla"]
+    table = choice_table(conclusion, found.majority)
+    assert list(table["what"])[-1] == "Majority class"
+    assert list(table["reported"])[-1] == pytest.approx(0.7)
+    assert len(table) == len(choice_table(conclusion)) + 1
+    assert found.warnings(conclusion) == []
+
+
+def test_students_that_answer_one_class_or_are_not_above_the_majority_are_named(
+    plan: Plan, metric: SweepMetric
+) -> None:
+    keep_answers(plan.steps[0].recipe.run_id, [1] * 7 + [0] * 3)
+    cells = sweep.cells(plan)
+    (first, second, *_) = cells.loc[cells["ranking"] == "scores", "run"]
+    keep_answers(str(first), [1] * 10)
+    keep_answers(str(second), [1] * 7 + [0] * 3)
+    conclusion = sweep_results.conclusions(metric.students, "validation", "accuracy")["vanilla"]
+    (words,) = replace(metric).warnings(conclusion)
+    title = roles.title("student")
+    assert words == f"One class answered to every text: {title} in 1 of 2 runs (positive)."
+
+    students = metric.students.assign(value=metric.students["value"] - 0.2)
+    worse = sweep_results.conclusions(students, "validation", "accuracy")["vanilla"]
+    (_, words) = replace(metric).warnings(worse)
+    assert words.startswith("Not clearly above the majority class (0.700): ")
+    assert words.count(";") == len(worse.choices) - 1
