@@ -221,7 +221,7 @@ def _print(request: CompareRequest, card: TaskCard, plan: Plan, left_out: dict[s
     }
     tuned = tuning.tuning(plan)
     answers = ModelAnswers(plan, card, split)
-    usual = majority.plan_facts(plan, split, metric, summary)
+    usual = majority.plan_facts(plan, split, metric, results.summary(frame, split, metric))
     below = majority_lines(usual, metric)
     if not request.as_json:
         _print_text(summary, against, plan, f"{metric} on {split}", below)

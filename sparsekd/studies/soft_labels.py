@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import pandas as pd
 
 from sparsekd.runs.records import Plan, Run
-from sparsekd.studies import results, roles
+from sparsekd.studies import results, roles, tuning
 
 COLUMNS = ["role", "what", "entropy", "temperature", "seeds"]
 
@@ -24,7 +24,7 @@ def table(plan: Plan, runs: Mapping[str, Run]) -> pd.DataFrame:
             "temperature": run.outcome.facts["teacher_temperature"],
             "run": run.id,
         }
-        for step in plan.steps
+        for step in tuning.reported(plan).steps
         if results.done(run := runs.get(step.recipe.run_id))
         and "soft_label_entropy" in run.outcome.facts
     ]

@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 
 from sparsekd.runs.records import Plan, Run
-from sparsekd.studies import results, roles
+from sparsekd.studies import results, roles, tuning
 
 COLUMNS = ["role", "what", "oracle", "equal", "chance", "seeds"]
 
@@ -21,7 +21,7 @@ def table(plan: Plan, runs: Mapping[str, Run]) -> pd.DataFrame:
     rows = [
         {"role": step.role, "what": roles.title(step.role), "run": run.id}
         | run.outcome.facts["choice_agreement"]
-        for step in plan.steps
+        for step in tuning.reported(plan).steps
         if results.done(run := runs.get(step.recipe.run_id))
         and "choice_agreement" in run.outcome.facts
     ]

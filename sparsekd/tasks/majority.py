@@ -135,11 +135,11 @@ class Standing:
         if math.isnan(self.majority):
             return f"{words}; a constant answer has no correlation."
         gap, ends = 100 * (self.value - self.majority), (100 * self.low, 100 * self.high)
-        side = "above" if gap > 0 else "below" if gap < 0 else "from"
+        side = f"{abs(gap):.1f} points {'above' if gap > 0 else 'below'}" if gap else "equal to"
         return (
-            f"{words}, {abs(gap):.1f} points {side} the {TITLES[card.kind]} "
-            f"“{answer_text(card, means)}” ({self.majority:.3f}); 95 % interval of the difference "
-            f"over examples {ends[0]:+.1f} to {ends[1]:+.1f}."
+            f"{words}, {side} the {TITLES[card.kind]} “{answer_text(card, means)}” "
+            f"({self.majority:.3f}); 95 % interval of the difference over examples "
+            f"{ends[0]:+.1f} to {ends[1]:+.1f}."
         )
 
 

@@ -3,6 +3,7 @@
 import json
 import shlex
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from sparsekd.cli.parser import parse
 from sparsekd.errors import BadInput, NotFound, SparseKDError
 from sparsekd.runs import references, store
 from sparsekd.runs.records import Outcome, Plan, State
-from sparsekd.studies import command, results, roles, titles, tuning
+from sparsekd.studies import command, results, roles, soft_labels, titles, tuning
 from sparsekd.studies.comparisons import (
     comparison,
     comparison_results,
@@ -173,6 +174,21 @@ def test_the_best_mean_on_the_selection_split_is_reported_and_nothing_else():
     spent = {(row["steps"], row["extra_steps"], row["extra_seconds"]) for row in rows}
     assert spent == {(100, 200, 4.0)}
     assert list(comparison_results.costs(plan)["tries"]) == [3, 3]
+
+
+def test_the_softness_of_labels_is_that_of_the_chosen_setting():
+    plan = finish(tuned("vanilla"))
+    for step in plan.steps:
+        run = store.get(step.recipe.run_id)
+        rate = step.recipe.params["train"]["learning_rate"]
+        soft = (
+            {"soft_label_entropy": rate, "teacher_temperature": 2.0}
+            if run.recipe.method == "vanilla"
+            else {}
+        )
+        store.finish(run.id, State.DONE, replace(run.outcome, facts=run.outcome.facts | soft), 2.0)
+    found = soft_labels.table(plan, store.plan_runs(plan))
+    assert (found["entropy"].item(), found["seeds"].item()) == (pytest.approx(3e-4), 2)
 
 
 def test_the_table_has_every_try_with_its_mean():

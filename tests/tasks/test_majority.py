@@ -96,6 +96,8 @@ def test_the_interval_is_that_of_paired_differences_for_accuracy():
         (gaps.mean() - 1.96 * error, gaps.mean() + 1.96 * error), abs=1e-5
     )
     assert found.above
+    words = found.in_words(task, [0.4, 0.6], "validation")
+    assert f"{100 * gaps.mean():.1f} points above the majority class “yes”" in words
     assert found.warning("classes") == ""
 
 
@@ -128,6 +130,10 @@ def test_a_model_that_learned_nothing_is_told(given: list[int], words: str):
     gold = np.array([1] * 6 + [0] * 4)
     found = majority.standing(card("two", ("accuracy",)), [0.4, 0.6], answers(given), gold)
     assert found.warning("classes").startswith(words)
+    if found.value == found.majority:
+        assert "equal to the majority class" in found.in_words(
+            card("two", ("accuracy",)), [0.4, 0.6], "validation"
+        )
 
 
 def test_one_number_for_every_text_is_told_and_correlations_have_no_baseline():
