@@ -55,6 +55,14 @@ AnswerControl = Literal["labels", "shuffled", "untrained", "smoothed", "matched_
 """What a control learns from in place of a teacher's probabilities."""
 
 
+RateSchedule = Literal["whole", "stage"]
+RATE_SCHEDULE: Any = Field(
+    "whole",
+    description="Warm-up and decay of the learning rate: once over the whole training, or anew in "
+    "each stage; as many steps either way.",
+)
+
+
 class MethodParams(Params):
     """Parameters of a distillation method, and its cost beyond one training."""
 

@@ -196,6 +196,10 @@ class Method(ABC):
     def on_step_end(self, result: StepResult) -> None:  # noqa: B027 - optional
         """Learn from a step: update rewards and policies, by optimisers of their own."""
 
+    def rate_span(self, progress: TrainingProgress) -> range:
+        """Return the steps around this one that share a warm-up and a decay: all of them."""
+        return range(progress.steps)
+
     def ready(self, progress: TrainingProgress) -> bool:
         """Return whether the student may be evaluated for selection after this step.
 

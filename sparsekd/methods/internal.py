@@ -12,7 +12,6 @@ from sparsekd.knowledge.relations import every_nth
 from sparsekd.knowledge.representations import attention_kl, cls_cosine
 from sparsekd.methods.base import (
     BatchOutputs,
-    Method,
     Setup,
     StepResult,
     TrainingProgress,
@@ -21,11 +20,12 @@ from sparsekd.methods.base import (
     soft_label_loss,
 )
 from sparsekd.methods.layers import linear_maps, num_layers
+from sparsekd.methods.staged import StagedMethod
 
 DISTANCE_LOGS = 60  # steps at which every layer's distance is logged, at most
 
 
-class Internal(Method):
+class Internal(StagedMethod):
     """KL of attention rows and 1 − cosine of [CLS] vectors at matched layers, by a schedule.
 
     Student layer k of m matches teacher layer k·L_T/m. All at once: every layer's losses and the
@@ -38,7 +38,7 @@ class Internal(Method):
     is what distinguishes this method from matching everything at every step; the KL of attention
     is averaged over heads, and heads are averaged first where their numbers differ, as after
     pruning; [CLS] goes through a learned linear map where widths differ; a layer that pruning left
-    without heads has no attention and is an error.
+    without heads has no attention and is an error; the learning rate decays once, or per stage.
 
     Source: Aguilar et al., AAAI 2020, arXiv 1910.03723.
     """
@@ -77,6 +77,11 @@ class Internal(Method):
             return progress.step * (layers + 1) // progress.steps
         inner = round((1 - last) * progress.steps)
         return progress.step * layers // inner if progress.step < inner else layers
+
+    @property
+    def rates_per_stage(self) -> bool:
+        """Return whether each stage has a warm-up and a decay of its own; all at once is one."""
+        return self.params.rate_schedule == "stage" and self.params.schedule != "all"
 
     def active(self, progress: TrainingProgress) -> Iterator[int]:
         """Yield the student's layers whose losses are active at this step."""

@@ -7,7 +7,6 @@ from sparsekd.knowledge.relations import every_nth, state_distance
 from sparsekd.knowledge.representations import score_distance
 from sparsekd.methods.base import (
     BatchOutputs,
-    Method,
     Setup,
     StepResult,
     TrainingProgress,
@@ -15,9 +14,10 @@ from sparsekd.methods.base import (
     soft_label_loss,
 )
 from sparsekd.methods.layers import linear_maps, num_layers
+from sparsekd.methods.staged import StagedMethod
 
 
-class TinyBERT(Method):
+class TinyBERT(StagedMethod):
     """Stage 1: attention scores and hidden states, embeddings included; stage 2: soft labels.
 
     This is TinyBERT's task-specific part, without general distillation and data augmentation.
@@ -48,6 +48,15 @@ class TinyBERT(Method):
     def modules(self) -> dict[str, nn.Module]:
         """Return linear maps from the student's width to the teacher's, where they differ."""
         return {"maps": self.maps} if len(self.maps) else {}
+
+    def stage(self, progress: TrainingProgress) -> int:
+        """Return 0 in stage 1 (intermediate layers), 1 in stage 2 (soft labels)."""
+        return int(self.ready(progress))
+
+    @property
+    def rates_per_stage(self) -> bool:
+        """Return whether each stage has a warm-up and a decay of its own."""
+        return self.params.rate_schedule == "stage"
 
     def ready(self, progress: TrainingProgress) -> bool:
         """Return whether the training is in stage 2, the soft labels."""

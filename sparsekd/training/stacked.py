@@ -23,7 +23,7 @@ from sparsekd.models.memory import enough_memory
 from sparsekd.models.stacked import Stack
 from sparsekd.training.job import TrainingJob
 from sparsekd.training.joint import joint_losses
-from sparsekd.training.optimisation import learning_rate_at, weights_of
+from sparsekd.training.optimisation import weights_of
 from sparsekd.training.state import TrainingResult
 from sparsekd.training.step import TrainingStep
 from sparsekd.training.trainer import Trainer
@@ -201,8 +201,7 @@ class StackedTrainer:
                     outputs[index] = (seen, detached, positions[index])
         if means:
             torch.autograd.backward(torch.stack(means).sum())
-            rate = learning_rate_at(progress.step, progress.steps, self.lead.job.params)
-            self._update(rate)
+            self._update(self.lead.learning_rate(progress))
         for group, found in zip(self.joint, together, strict=True):
             group.end_step(found)
         return outputs

@@ -67,8 +67,7 @@ class TrainingStep:
         """
         torch.manual_seed(self.step_seed(progress))
         if self.recorded and self.job.data.labelled[rows].all():
-            rate = learning_rate_at(progress.step, progress.steps, self.job.params)
-            return self.recorded.run(rows, rate)
+            return self.recorded.run(rows, self.learning_rate(progress))
         batch = self.job.data.batch(rows, self.job.device)
         with self.autocast():
             outputs = self.outputs(batch)
@@ -76,7 +75,7 @@ class TrainingStep:
             means = [term.mean() for term in terms.values()]
         if means:
             torch.autograd.backward(torch.stack(means).sum())
-            self.update(learning_rate_at(progress.step, progress.steps, self.job.params))
+            self.update(self.learning_rate(progress))
         return outputs, {name: term.detach() for name, term in terms.items()}
 
     @cached_property
@@ -97,6 +96,11 @@ class TrainingStep:
         """
         terms = self.job.method.loss(outputs, progress)
         return {name: term for name, term in terms.items() if len(term)}
+
+    def learning_rate(self, progress: TrainingProgress) -> float:
+        """Return the learning rate of a step, within its stage where the method has such rates."""
+        span = self.job.method.rate_span(progress)
+        return learning_rate_at(progress.step - span.start, len(span), self.job.params)
 
     def update(self, learning_rate: float) -> None:
         """Clip the gradients, update the weights and reset the gradients."""

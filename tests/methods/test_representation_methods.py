@@ -116,6 +116,23 @@ def test_the_share_of_the_last_stage_can_be_set(tiny):
     assert active == [False] * 6 + [True] * 6
 
 
+def test_a_stage_has_a_warm_up_and_a_decay_of_its_own_where_that_is_asked_for(tiny):
+    def spans(name, **params):
+        method = built(name, tiny(layers=3), tiny(layers=6), **params)
+        places = (TrainingProgress(step, 12, 0) for step in range(12))
+        return [method.rate_span(place) for place in places]
+
+    own = {"rate_schedule": "stage"}
+    whole, thirds = [range(12)] * 12, [range(start, start + 3) for start in (0, 3, 6, 9)]
+    assert spans("internal") == spans("tinybert") == whole
+    assert spans("internal", schedule="all", **own) == whole
+    assert spans("internal", **own) == [span for span in thirds for _ in span]
+    halves = [range(6)] * 6 + [range(6, 12)] * 6
+    assert spans("tinybert", **own) == halves
+    assert spans("internal", last_share=0.5, **own)[6:] == halves[6:]
+    assert spans("tinybert", inner_share=0.99, **own) == whole  # the last stage has no step
+
+
 @pytest.mark.parametrize(("layers", "steps"), [(2, 36), (4, 60), (3, 12), (2, 900), (4, 62)])
 def test_stages_are_as_long_as_one_another(tiny, layers, steps):
     method = built("internal", tiny(layers=layers), tiny(layers=2 * layers))

@@ -5,12 +5,17 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from sparsekd.catalog.methods.tinybert import TinyBERTParams
 from sparsekd.catalog.parameters import TrainParams
 from sparsekd.errors import Incompatible
+from sparsekd.methods.base import TrainingProgress
+from sparsekd.methods.tinybert import TinyBERT
 from sparsekd.models.pruning import prune
 from sparsekd.training import Callbacks, train
 from sparsekd.training.checkpoint import Checkpoint
+from sparsekd.training.step import TrainingStep
 from sparsekd.units.masking import Mask
+from tests.conftest import tiny_model
 from tests.training.jobs import (
     KINDS,
     STEPS_PER_EPOCH,
@@ -34,6 +39,27 @@ def test_an_interrupted_training_ends_as_if_it_never_was(kind, gaps, tmp_path):
     assert same_weights(straight.model, broken.model)
     assert whole.history == pieces.history
     assert (whole.metrics, whole.best_epoch) == (pieces.metrics, pieces.best_epoch)
+
+
+@pytest.mark.parametrize("gaps", [(3,), (8,), (6, 2)])
+def test_a_training_that_is_interrupted_within_a_stage_goes_on_at_that_stages_rate(gaps, tmp_path):
+    teacher, path = tiny_model(layers=4, seed=9), tmp_path / "state.safetensors"
+
+    def staged(**changes):
+        method = TinyBERT(TinyBERTParams(rate_schedule="stage"))
+        return job_of("everything", method=method, teachers=[teacher], **changes)
+
+    straight, rates = staged(), TrainingStep(staged()).learning_rate
+    found = [
+        rates(TrainingProgress(step, 12, 0)) / straight.params.learning_rate for step in (0, 6)
+    ]
+    assert found == pytest.approx([1, 1])  # 10 % of six steps is one step of warm-up, in each stage
+    whole = train(straight)
+    for gap in gaps:
+        interrupted(staged(checkpoint=saved(path)), gap, path)
+    broken = staged(checkpoint=saved(path))
+    assert train(broken).history == whole.history
+    assert same_weights(straight.model, broken.model)
 
 
 def test_any_checkpoint_leads_to_the_same_end(tmp_path):

@@ -5,7 +5,7 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from sparsekd.catalog.method_card import MethodCard, Variant
-from sparsekd.catalog.parameters import MethodParams
+from sparsekd.catalog.parameters import RATE_SCHEDULE, MethodParams, RateSchedule
 
 
 class InternalParams(MethodParams):
@@ -14,6 +14,8 @@ class InternalParams(MethodParams):
     Source: Aguilar et al., AAAI 2020, arXiv 1910.03723; weights and shares are choices of this
     project.
     """
+
+    later = ("rate_schedule",)
 
     schedule: Literal["progressive", "stacked", "all"] = Field(
         "progressive",
@@ -39,6 +41,7 @@ class InternalParams(MethodParams):
     temperature: float = Field(
         1.0, ge=1, le=20, description="Softmax temperature of student and teacher; 1 in the paper."
     )
+    rate_schedule: RateSchedule = RATE_SCHEDULE
 
     @model_validator(mode="after")
     def _layers_matched(self) -> Self:
@@ -63,6 +66,7 @@ CARD = MethodCard(
     variants={
         "stacked": Variant("Internal, stacked (SID)", {"schedule": "stacked"}),
         "all": Variant("Internal, all at once", {"schedule": "all"}),
+        "stage_rates": Variant("Internal, learning rate per stage", {"rate_schedule": "stage"}),
         "gold": Variant("Internal, soft and gold labels", {"labels": "soft_and_gold"}),
     },
 )

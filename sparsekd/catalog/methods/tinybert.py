@@ -2,8 +2,8 @@
 
 from pydantic import Field
 
-from sparsekd.catalog.method_card import MethodCard
-from sparsekd.catalog.parameters import MethodParams
+from sparsekd.catalog.method_card import MethodCard, Variant
+from sparsekd.catalog.parameters import RATE_SCHEDULE, MethodParams, RateSchedule
 
 
 class TinyBERTParams(MethodParams):
@@ -13,10 +13,13 @@ class TinyBERTParams(MethodParams):
     this project.
     """
 
+    later = ("rate_schedule",)
+
     inner_share: float = Field(
         0.5, gt=0, lt=1, description="Share of the steps in stage 1 (intermediate layers)."
     )
     temperature: float = Field(1.0, ge=1, le=20, description="Softmax temperature in stage 2.")
+    rate_schedule: RateSchedule = RATE_SCHEDULE
 
 
 CARD = MethodCard(
@@ -29,4 +32,7 @@ CARD = MethodCard(
     params=TinyBERTParams,
     divides=True,
     reads={"attention": "each", "hidden": "each"},
+    variants={
+        "stage_rates": Variant("TinyBERT, learning rate per stage", {"rate_schedule": "stage"})
+    },
 )
