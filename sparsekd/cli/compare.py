@@ -23,7 +23,7 @@ from sparsekd.cli.options import (
     split,
 )
 from sparsekd.cli.output import majority_lines, note, print_json, table_text, verdict_table
-from sparsekd.cli.progress import wait_for
+from sparsekd.cli.progress import note_launch, wait_for
 from sparsekd.cli.tasks import TaskRequest
 from sparsekd.errors import BadInput, SparseKDError
 from sparsekd.runs import answer_files, jobs, references
@@ -126,7 +126,7 @@ def compare(request: CompareRequest) -> None:
     plan = comparison.plan(comparing)
     note(f"Comparison {plan.id}: {plan.title}, {len(plan.steps)} runs")
     _note_costs(plan, card, comparing)
-    note(training_cost.memory((step.recipe for step in plan.steps), request.device))
+    note_launch([step.recipe for step in plan.steps], request.device)
     note(_power(comparing, plan, request.smallest_difference).words)
     jobs.submit_plan(plan, request.device)
     wait_for(plan.steps, keep_going=True)

@@ -11,15 +11,22 @@ from sparsekd.cli.output import note
 from sparsekd.errors import Cancelled, SparseKDError
 from sparsekd.runs import jobs, store, tables
 from sparsekd.runs.records import RESUMABLE, Recipe, Run, State, Step
-from sparsekd.studies import roles, training_cost
+from sparsekd.studies import learning_rates, roles, training_cost
 
 PAUSE = 0.25
+
+
+def note_launch(recipes: Sequence[Recipe], device: str) -> None:
+    """Say how much memory some runs take, and which learning rates are far from the usual."""
+    note(training_cost.memory(recipes, device))
+    if words := learning_rates.in_words(recipes):
+        note(words)
 
 
 def run_one(recipe: Recipe, device: str) -> Run:
     """Submit one run and wait for its end."""
     if recipe.stage in ("finetune", "distil", "score"):
-        note(training_cost.memory([recipe], device))
+        note_launch([recipe], device)
     jobs.submit([recipe], device)
     return wait_for([Step(recipe.stage, recipe)])[recipe.run_id]
 

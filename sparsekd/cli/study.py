@@ -17,11 +17,11 @@ from sparsekd.cli.options import (
     Train,
 )
 from sparsekd.cli.output import majority_lines, note, print_json, table_text, verdict_table
-from sparsekd.cli.progress import wait_for
+from sparsekd.cli.progress import note_launch, wait_for
 from sparsekd.cli.tasks import TaskRequest
 from sparsekd.runs import jobs, references
 from sparsekd.runs.records import Plan
-from sparsekd.studies import majority, recipes, results, stark, training_cost
+from sparsekd.studies import majority, recipes, results, stark
 from sparsekd.studies.model_answers import ModelAnswers
 from sparsekd.tasks import TaskCard
 
@@ -65,7 +65,7 @@ def study(request: StudyRequest) -> None:
     card = request.card()
     plan = stark.plan(request.study(card))
     note(f"Study {plan.id}: {plan.title}, {len(plan.steps)} runs")
-    note(training_cost.memory((step.recipe for step in plan.steps), request.device))
+    note_launch([step.recipe for step in plan.steps], request.device)
     jobs.submit_plan(plan, request.device)
     wait_for(plan.steps)
     _print(request, card, plan)

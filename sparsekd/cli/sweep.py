@@ -25,13 +25,13 @@ from sparsekd.cli.options import (
     split,
 )
 from sparsekd.cli.output import note, print_json, table_text, verdict_table
-from sparsekd.cli.progress import wait_for
+from sparsekd.cli.progress import note_launch, wait_for
 from sparsekd.cli.tasks import ColumnsRequest, describe
 from sparsekd.errors import BadInput, SparseKDError
 from sparsekd.runs import jobs, references
 from sparsekd.runs.records import Plan, Run, State, Step
 from sparsekd.scheduler.executors.local import cores
-from sparsekd.studies import command, cost, training_cost
+from sparsekd.studies import command, cost
 from sparsekd.studies.power import SMALLEST, Power, before_launch
 from sparsekd.studies.sweeps import search, search_plan, sweep_file, sweep_spec
 from sparsekd.studies.sweeps.label_axes import LABEL_AXES
@@ -139,7 +139,7 @@ def sweep(request: SweepRequest) -> None:
         name = "Search" if trials else f"Study {plan.id}"
         note(f"{name}: {plan.title}, {trials or spec.cell_count} cells to choose from per method")
         note(cost.in_words(estimate, cores()))
-        note(training_cost.memory((step.recipe for step in plan.steps), request.device))
+        note_launch([step.recipe for step in plan.steps], request.device)
         note(found.words)
     if request.dry_run:
         if request.as_json:

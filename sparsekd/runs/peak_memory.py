@@ -146,6 +146,15 @@ class Estimator:
             )
         return replace(source, heads=source.heads[:layers], neurons=source.neurons[:layers])
 
+    def trained(self, recipe: Recipe) -> ModelShape | None:
+        """Return the sizes of the model that a run trains; None without one, or where unknown."""
+        try:
+            if recipe.stage == "finetune":
+                return self.shape(recipe.inputs["checkpoint"])
+            return self.student(recipe) if recipe.stage == "distil" else None
+        except (SparseKDError, LookupError, TypeError, ValueError, OSError):
+            return None  # as in `peak`
+
     def _shape(self, reference: str) -> ModelShape | None:
         if reference in DEMO_TEACHERS:
             return _demo(DEMO_TEACHERS[reference])

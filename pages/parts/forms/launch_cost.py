@@ -1,6 +1,6 @@
 """The estimated cost of a launch, beside its button."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 import streamlit as st
 
@@ -9,7 +9,7 @@ from pages.parts.shell import frame
 from sparsekd.catalog.parameters import TrainParams
 from sparsekd.runs import jobs
 from sparsekd.runs.records import Recipe
-from sparsekd.studies import training_cost
+from sparsekd.studies import learning_rates, training_cost
 from sparsekd.studies.training_cost import TrainingCost
 from sparsekd.tasks.cards import TaskCard
 
@@ -26,10 +26,17 @@ def draw_estimate(
     train: TrainParams,
     trainings: int,
     what: str,
-    recipes: Iterable[Recipe],
+    recipes: Sequence[Recipe],
     stage: str = "distil",
 ) -> None:
-    """Draw what a launch does, how long that takes on the chosen device, and how much memory."""
+    """Draw what a launch does and takes on the chosen device, and the suggested learning rates."""
     one, device = one_training(task, train), jobs.likely_device(frame.chosen_device()).name
     words = training_cost.estimate(one, stage, task.name, trainings, what, device)
     st.caption(frame.plain(f"{words} {training_cost.memory(recipes, device)}"))
+    draw_learning_rates(recipes)
+
+
+def draw_learning_rates(recipes: Sequence[Recipe]) -> None:
+    """Draw the learning rates that suit the sizes of the models that a launch trains."""
+    if words := learning_rates.in_words(recipes, near=True):
+        st.caption(frame.plain(words))

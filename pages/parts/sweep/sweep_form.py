@@ -5,7 +5,14 @@ from dataclasses import replace
 import streamlit as st
 
 from pages.parts.compare import comparison_form
-from pages.parts.forms import fields, model_picker, student_form, task_picker, teacher_picker
+from pages.parts.forms import (
+    fields,
+    launch_cost,
+    model_picker,
+    student_form,
+    task_picker,
+    teacher_picker,
+)
 from pages.parts.forms.power_note import draw_power
 from pages.parts.shell import frame, url_state
 from pages.parts.sweep.label_fields import draw_label_axes, draw_values
@@ -209,8 +216,10 @@ def draw_launch(specs: list[SweepSpec]) -> None:
         words += f" Each method chooses from {counted(spec.cell_count, 'cell')}."
     st.markdown(words)
     time = cost.in_words(budget, parallel_runs(frame.chosen_device()))
-    memory = training_cost.memory((step.recipe for step in plan.steps), frame.chosen_device())
+    runs = [step.recipe for step in plan.steps]
+    memory = training_cost.memory(runs, frame.chosen_device())
     st.caption(frame.plain(f"{time} {memory}"))
+    launch_cost.draw_learning_rates(runs)
     comparisons = sum(each.comparison_count for each in specs)
     labelled, seeds = spec.train.labelled, len(spec.seeds)
     draw_power(spec.task, spec.teacher, labelled, seeds, comparisons, "sweep")
