@@ -121,7 +121,7 @@ class TrainParams(Params):
     Source: Yang, Zhang, Song, EMNLP 2022, arXiv 2210.03923 (reference scripts).
     """
 
-    later = ("labelled", "label_noise", "class_weights")
+    later = ("labelled", "label_noise", "class_weights", "padding_noise")
 
     epochs: int = Field(10, ge=1, le=1000, description="Passes over the training data.")
     learning_rate: float = Field(3e-5, gt=0, le=1, description="Peak learning rate of AdamW.")
@@ -158,4 +158,12 @@ class TrainParams(Params):
         description="Weights of the classes in the loss of gold labels. balanced: inversely "
         "proportional to their number among the labelled training examples; with several labels, "
         "the texts to which a label applies have as much weight as all others together.",
+    )
+    padding_noise: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="Batches hold texts of similar length. In a small training set the same texts "
+        "then meet in every epoch; 0.1 mixes them, at a little more padding: lengths are sorted as "
+        "if each were up to 10 % more or less. 0: not at all.",
     )

@@ -56,15 +56,22 @@ def upload(array: NDArray[Any], device: torch.device | str) -> Tensor:
     return torch.from_numpy(array).to(device, non_blocking=queued)
 
 
-def bucketed(lengths: Rows, batch_size: int, rng: np.random.Generator) -> list[Rows]:
+def bucketed(
+    lengths: NDArray[Any], batch_size: int, rng: np.random.Generator, padding_noise: float = 0.0
+) -> list[Rows]:
     """Group rows of similar length into batches for one training epoch, in random order.
 
     Rows are shuffled, sorted by length within pools of 64 batches, and cut into batches, whose
-    order is shuffled: little padding, and different batches in every epoch.
+    order is shuffled: little padding, and different batches in every epoch. For the order each
+    length is multiplied by 1 plus or minus up to `padding_noise`, so that the texts of a batch are
+    different ones in every epoch of a small training set too.
 
     Shapes: lengths (N,), N here the number of examples.
+    Source: Gardner et al., 2018, arXiv 1803.07640 (AllenNLP: padding_noise of its buckets).
     """
     order = rng.permutation(len(lengths))
+    if padding_noise:
+        lengths = lengths * rng.uniform(1 - padding_noise, 1 + padding_noise, len(lengths))
     pool = POOL * batch_size
     pools = [order[start : start + pool] for start in range(0, len(order), pool)]
     batches = [

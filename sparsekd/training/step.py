@@ -124,10 +124,11 @@ class TrainingStep:
         Shapes: -> epoch_steps times (B,).
         """
         rng = np.random.default_rng([self.job.seed, epoch, *self._episode_key(episode)])
-        lengths, size = self.job.data.lengths[self.rows], self.job.params.batch_size
+        lengths, params = self.job.data.lengths[self.rows], self.job.params
         batches: list[Rows] = []
         while len(batches) < self.epoch_steps:
-            batches += [self.rows[places] for places in bucketed(lengths, size, rng)]
+            found = bucketed(lengths, params.batch_size, rng, params.padding_noise)
+            batches += [self.rows[places] for places in found]
         return batches[: self.epoch_steps]
 
     def outputs(self, batch: Batch) -> BatchOutputs:

@@ -23,10 +23,10 @@ def all_rows(batches):
     return sorted(row for batch in batches for row in batch.tolist())
 
 
-@given(lengths, st.integers(1, 64), st.integers(0, 5))
+@given(lengths, st.integers(1, 64), st.integers(0, 5), st.sampled_from([0.0, 0.1, 1.0]))
 @settings(deadline=None)
-def test_an_epoch_has_every_row_once_in_batches_no_larger_than_asked(lengths, size, seed):
-    batches = bucketed(lengths, size, np.random.default_rng(seed))
+def test_an_epoch_has_every_row_once_in_batches_no_larger_than_asked(lengths, size, seed, noise):
+    batches = bucketed(lengths, size, np.random.default_rng(seed), noise)
     assert all_rows(batches) == list(range(len(lengths)))
     assert all(1 <= len(batch) <= size for batch in batches)
 
@@ -59,6 +59,24 @@ def test_buckets_pad_far_less_than_chance_does():
     chance = np.split(np.random.default_rng(1).permutation(2000), 125)
     bucketed_tokens = padded(bucketed(lengths, 16, np.random.default_rng(0)))
     assert bucketed_tokens < 1.1 * lengths.sum() < padded(chance) / 1.5
+
+
+def test_noise_gives_the_texts_of_a_small_set_other_batch_mates_at_little_padding():
+    lengths = np.random.default_rng(0).integers(3, 60, 400)
+
+    def met_again(noise):
+        """The share of the pairs in a batch that are in one batch of the next epoch too."""
+        epochs = [bucketed(lengths, 16, np.random.default_rng(seed), noise) for seed in (1, 2)]
+        one, two = (
+            {(a, b) for batch in batches for a in batch for b in batch if a < b}
+            for batches in epochs
+        )
+        padded = sum(len(batch) * lengths[batch].max() for batch in epochs[0])
+        return len(one & two) / len(one), padded / lengths.sum()
+
+    (usual, tight), (mixed, loose) = met_again(0.0), met_again(0.1)
+    assert usual > 0.6 and mixed < 0.4
+    assert tight < loose < 1.15
 
 
 SMALL = {"vocab_size": 20, "hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 2}

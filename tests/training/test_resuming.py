@@ -1,6 +1,7 @@
 """An interruption changes nothing: same weights, same history, same metrics, bit by bit."""
 
 from dataclasses import replace
+from itertools import chain
 
 import numpy as np
 import pytest
@@ -60,6 +61,16 @@ def test_a_training_that_is_interrupted_within_a_stage_goes_on_at_that_stages_ra
     broken = staged(checkpoint=saved(path))
     assert train(broken).history == whole.history
     assert same_weights(straight.model, broken.model)
+
+
+def test_batches_are_mixed_as_the_parameters_say():
+    def batches(noise):
+        params = TrainParams(batch_size=6, padding_noise=noise)
+        return [rows.tolist() for rows in TrainingStep(job_of(params=params)).epoch_batches(0, 0)]
+
+    usual, mixed = batches(0.0), batches(1.0)
+    assert sorted(chain(*usual)) == sorted(chain(*mixed))
+    assert set(map(frozenset, usual)) != set(map(frozenset, mixed))
 
 
 def test_any_checkpoint_leads_to_the_same_end(tmp_path):
