@@ -10,7 +10,7 @@ from sparsekd.system.wording import counted
 BASE, WIDTH, DEPTH = 3e-5, 768, 12
 """The published rate of a base model, and its size."""
 USUAL = (1e-5, 2e-5, 3e-5, 5e-5, 1e-4, 3e-4)
-FAR = 3.0
+FAR = 2.5
 """Factor between a chosen and a suggested rate from which the command line says so."""
 
 
@@ -33,7 +33,7 @@ def in_words(recipes: Iterable[Recipe], near: bool = False) -> str:
     """Return the suggested learning rates of the models that some runs train, each size once.
 
     Args:
-        near: Say also those from which the chosen rate differs by less than a factor of 3.
+        near: Say also those from which the chosen rate differs by less than the factor `FAR`.
 
     Sizes that are unknown until a model is here are left out.
     """
