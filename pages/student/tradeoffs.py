@@ -48,19 +48,24 @@ def draw_form(start: Plan | None) -> None:
 def draw_sweep(plan: Plan) -> None:
     """Draw conclusion, progress, choices and verdicts, charts, and the command."""
     st.text(plan.title)
-    snapshot = sweep_frames.take_snapshot(plan)
+    snapshot, labels = sweep_frames.take_snapshot(plan), None
     metric = default_sweep_metric(plan, snapshot.frame("students"))
     if metric is not None:
         conclusion = st.container()
         metric = sweep_view.choose_metric(metric)
+        labels = label_view.label_study(plan, metric)
         with conclusion:
-            sweep_view.draw_conclusion(snapshot, metric)
+            if labels is None:
+                sweep_view.draw_conclusion(snapshot, metric)
+            else:
+                label_view.draw_verdicts(labels)
     sweep_progress.draw_sweep_progress(plan, "tradeoffs", snapshot.finished)
     draw_next_form(plan)
     if metric is None:
         st.caption("No student is finished yet.")
         return
-    label_view.draw_labels(plan, metric)
+    if labels is not None:
+        label_view.draw_labels(plan, metric, labels)
     sweep_view.draw_evidence(snapshot, metric)
     sweep_charts.draw_charts(snapshot, metric)
     st.subheader("Report and command", anchor=False)

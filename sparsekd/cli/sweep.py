@@ -242,7 +242,7 @@ def results(plan: Plan) -> dict[str, Any]:
             {
                 "method": method,
                 "sentence": one.sentence,
-                "choices": [asdict(choice) for choice in one.choices.values()],
+                "choices": [choice.row() for choice in one.choices.values()],
                 "verdicts": one.table().to_dict("records"),
                 "grid": sweep_results.grid(students, method, split, metric).to_dict("records"),
             }

@@ -13,7 +13,7 @@ from sparsekd.errors import BadInput, NotFound, Unavailable
 from sparsekd.figures import report
 from sparsekd.runs import store
 from sparsekd.runs.records import Outcome, Plan, State
-from sparsekd.studies.sweeps import sweep, sweep_results
+from sparsekd.studies.sweeps import label_results, sweep, sweep_results
 from tests import sample_sweep
 
 
@@ -56,6 +56,20 @@ def test_the_conclusion_comes_first_and_the_file_opens_offline(home: Path):
     # The library knows addresses of its own: the browser is shown to load nothing at all.
     assert "default-src 'none'" in text
     assert not re.search(r"https?://|//cdn|@import|\ssrc=|\shref=|url\(", text)
+
+
+def test_label_budgets_stand_first_with_their_figure(home: Path):
+    train = sample_sweep.asked().train
+    plans = [
+        small(sparsities=(0.0,), controls=("plain",), train=train.changed({"labelled": labelled}))
+        for labelled in (100, 400)
+    ]
+    text = read(report.write(plans, home / "report.html"))
+    shown = unescape(text[text.index("<h1>") :])
+    found = label_results.label_study(plans)
+    assert all(words in shown for words in found.sentences())
+    assert shown.index("Student quality against gold labels") < shown.index("<h3>Setup")
+    assert "No verdict yet" not in shown
 
 
 def test_a_half_finished_study_shows_its_progress_and_failures(home: Path):

@@ -2,32 +2,42 @@
 
 import streamlit as st
 
+from pages.parts.compare import verdict_box
 from pages.parts.shell import frame
 from pages.parts.sweep import sweep_charts, sweep_view
 from pages.parts.sweep.sweep_charts import Chart
 from sparsekd.runs import store
 from sparsekd.runs.records import Plan
 from sparsekd.studies.sweeps import label_axes, label_results
+from sparsekd.studies.sweeps.label_results import LabelStudy
 from sparsekd.studies.sweeps.sweep_metric import SweepMetric
+from sparsekd.studies.verdict import INCONCLUSIVE
 
 
-def draw_labels(plan: Plan, of: SweepMetric) -> None:
-    """Draw student quality against labels over the studies that differ in labels or noise.
+def label_study(plan: Plan, of: SweepMetric) -> LabelStudy | None:
+    """Return the results over the studies that differ in labels or noise.
 
-    Nothing where the study stands alone and has sparse teachers.
+    None where the study stands alone and has sparse teachers, or nothing is finished.
     """
     if plan.command:
-        return
+        return None
     plans = label_axes.family(plan, store.plans())
     if not label_results.is_label_study(plans):
-        return
+        return None
     found = label_results.label_study(plans, of.metric, of.split)
+    return None if found.table().empty else found
+
+
+def draw_verdicts(found: LabelStudy) -> None:
+    """Draw the verdicts of each label budget and noise, corrected together."""
+    for words in found.sentences():
+        verdict_box.draw_verdict(INCONCLUSIVE, frame.plain(words))
+
+
+def draw_labels(plan: Plan, of: SweepMetric, found: LabelStudy) -> None:
+    """Draw student quality against labels."""
     table = found.table()
-    if table.empty:
-        return
     st.subheader("Label budgets and noise", anchor=False)
-    for sentence in found.sentences():
-        st.markdown(f"- {frame.plain(sentence)}")
     from pages.parts.shell import figure_theme  # plotly takes half a second to load
     from sparsekd import figures
 

@@ -1,7 +1,6 @@
 """The report of a sweep: one HTML file that opens offline, with conclusion, tables and figures."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
 from html import escape
 from pathlib import Path
 from string import Template
@@ -19,7 +18,7 @@ from sparsekd.runs.records import Plan
 from sparsekd.studies import command, roles, teacher_kinds
 from sparsekd.studies.cost import duration
 from sparsekd.studies.study_metric import Level, majority_level
-from sparsekd.studies.sweeps import sweep_results
+from sparsekd.studies.sweeps import label_results, sweep_results
 from sparsekd.studies.sweeps.sweep_metric import SweepMetric
 from sparsekd.studies.sweeps.sweep_results import Conclusion
 from sparsekd.system.files import atomic_write
@@ -41,7 +40,14 @@ def write(plans: Sequence[Plan], path: Path, metric: str = "", split: str = "") 
     if not plans:
         raise BadInput("No study is named.", "Name at least one.")
     drawn = Figures()
-    parts = [part for plan in plans for part in _study(drawn, plan, metric, split)]
+    parts = [
+        *(
+            part
+            for group in label_results.families(plans)
+            for part in _labels(drawn, group, metric)
+        ),
+        *(part for plan in plans for part in _study(drawn, plan, metric, split)),
+    ]
     title = " · ".join(dict.fromkeys(plan.task for plan in plans))
     text = Template(PAGE.read_text(encoding="utf-8")).substitute(
         title=escape(title),
@@ -51,6 +57,25 @@ def write(plans: Sequence[Plan], path: Path, metric: str = "", split: str = "") 
     )
     atomic_write(path, lambda beside: beside.write_text(text, encoding="utf-8"))
     return path
+
+
+# --- label budgets and noise -----------------------------------------------------------------
+
+
+def _labels(drawn: Figures, plans: Sequence[Plan], metric: str) -> Iterator[str]:
+    """Yield the section of studies that differ in their labels: verdicts, figure, table."""
+    found = label_results.label_study(plans, metric)
+    students = found.table()
+    if students.empty:
+        return
+    yield "<h2>Label budgets and noise</h2>"
+    yield "".join(f'<p class="conclusion">{escape(words)}</p>' for words in found.sentences())
+    light, dark = (
+        figures.label_curves(students, found.teachers, found.metric, found.split, theme)
+        for theme in (figures.LIGHT, figures.DARK)
+    )
+    words = figures.label_curves_in_words(students, found.metric, found.split)
+    yield drawn.section("Student quality against gold labels", words, students, light, dark)
 
 
 # --- one study -------------------------------------------------------------------------------
@@ -125,7 +150,7 @@ def _progress(spent: pd.DataFrame, missing: pd.DataFrame) -> str:
 
 def _tables(conclusion: Conclusion, level: Level | None) -> Iterator[str]:
     """Yield the choice of each kind above the majority class, and the verdicts on the controls."""
-    rows = pd.DataFrame([asdict(choice) for choice in conclusion.choices.values()])
+    rows = pd.DataFrame([choice.row() for choice in conclusion.choices.values()])
     if len(rows):
         rows.insert(0, "students of", rows["ranking"].map(teacher_kinds.title))
         rows = rows.drop(columns=["ranking", "method", "values"])
@@ -143,9 +168,10 @@ def _tables(conclusion: Conclusion, level: Level | None) -> Iterator[str]:
 
 
 OPTIMISM = (
-    "selected: mean on the selection split. reported: mean on a split that chose nothing, low to "
-    "high its 95 % interval. claimed: best mean if the reported split had chosen; optimism: its "
-    "bias."
+    "selected: mean on the selection split. reported: mean on a split that chose nothing. luck: "
+    "what it owes to choosing the best of several tries by chance; low to high: the 95 % interval "
+    "without it, for new seeds and examples. claimed: best mean if the reported split had chosen; "
+    "optimism: its bias."
 )
 
 

@@ -1,7 +1,7 @@
 """Choosing λ and sparsity on the selection split, and what the chosen one reaches elsewhere."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import cached_property
 from typing import Any
 
@@ -59,6 +59,11 @@ class Choice:
         """Return which try it is, of those of its method; λ is -1 where there is none."""
         return (self.lam if np.isfinite(self.lam) else -1.0, self.sparsity, self.attempt)
 
+    def row(self) -> dict[str, Any]:
+        """Return the numbers as plain values, the reported ones by seed in `values`."""
+        names = (each.name for each in fields(self) if each.name != "sample")
+        return {name: getattr(self, name) for name in names}
+
     def beside(self, control: "Choice") -> tuple[Sample, Sample]:
         """Return both sides of a comparison; a control that is the same try is as lucky."""
         return self.sample, self.sample if self.place == control.place else control.sample
@@ -105,13 +110,18 @@ class Tries:
             store.get_many(own["run"]),
         )
 
+    @property
+    def ours(self) -> str:
+        """Return the kind that is compared with every other: dense where nothing is sparse."""
+        return "scores" if self.of_kind("scores").any() else "dense"
+
     def kinds(self) -> list[str]:
         """Return the kinds of teacher that the sweep has, finished or not; see `teacher_kinds`."""
         return [kind for kind in KINDS if self.of_kind(kind).any()]
 
     def controls(self) -> list[str]:
-        """Return the kinds that the sparse teachers are compared with."""
-        return [kind for kind in self.kinds() if kind != "scores"]
+        """Return the kinds that ours is compared with."""
+        return [kind for kind in self.kinds() if kind != self.ours]
 
     def of_kind(self, kind: str) -> Flags:
         """Return which tries are of a kind. Shapes: (tries,).

@@ -17,8 +17,9 @@ class Conclusion:
     """The conclusion of a sweep for one method, on one reported split and metric.
 
     `choices` are the best try of each kind of teacher, `verdicts` compare the student of the
-    chosen sparse teacher with each control, both without the luck of choosing; by kind (see
-    `teacher_kinds`), without those that are not finished.
+    chosen sparse teacher, or of the dense one where the study has no sparse ones, with each
+    control, both without the luck of choosing; by kind (see `teacher_kinds`), without those that
+    are not finished.
     """
 
     method: str
@@ -31,7 +32,8 @@ class Conclusion:
     @property
     def sentence(self) -> str:
         """The verdict in words, the evidence, and what limits it."""
-        return sentence(self.choices, self.verdicts, self.alike_cells, self.metric)
+        ours = self.choices.get(self.tries.ours)
+        return sentence(ours, self.choices, self.verdicts, self.alike_cells, self.metric)
 
     @property
     def verdict(self) -> Verdict | None:
@@ -41,7 +43,7 @@ class Conclusion:
     @property
     def cell(self) -> tuple[float, float] | None:
         """The chosen λ and sparsity; λ is 0 at sparsity 0, where it plays no part."""
-        ours = self.choices.get("scores")
+        ours = self.choices.get(self.tries.ours)
         if ours is None:
             return None
         return (ours.lam, ours.sparsity) if ours.sparsity else (0.0, 0.0)
@@ -84,9 +86,9 @@ def conclude(tries: Mapping[str, Tries], split: str, metric: str) -> dict[str, C
     choices = {method: own.choices() for method, own in tries.items()}
     planned = [(method, kind) for method, own in tries.items() for kind in own.controls()]
     pairs = {
-        (method, kind): choices[method]["scores"].beside(choices[method][kind])
+        (method, kind): choices[method][tries[method].ours].beside(choices[method][kind])
         for method, kind in planned
-        if {"scores", kind} <= set(choices[method])
+        if {tries[method].ours, kind} <= set(choices[method])
     }
     results = verdict.verdicts(pairs, planned, metric)
     return {

@@ -17,6 +17,7 @@ HEADS = {
 
 
 def sentence(
+    ours: Choice | None,
     choices: Mapping[str, Choice],
     verdicts: Mapping[str, Verdict],
     alike: Sequence[tuple[float, float]],
@@ -26,7 +27,6 @@ def sentence(
 
     It is about the dense teacher, or without it the first control.
     """
-    ours = choices.get("scores")
     if ours is None or not verdicts:
         return "No verdict yet: no cell and control are complete over all seeds."
     first, *others = sorted(verdicts, key=lambda control: control != "dense")
@@ -48,6 +48,8 @@ def _verdict(control: str, result: Verdict, metric: str) -> str:
 
 def _chosen(ours: Choice, control: Choice) -> str:
     """Return what the selection split chose, of how many."""
+    if ours.planned == 1 and control.planned == 1:
+        return ""  # nothing was chosen
     cell = f"λ = {ours.lam:g}, sparsity {100 * ours.sparsity:g} %"
     if ours.sparsity == 0:
         cell = "no pruning (sparsity 0)"
@@ -83,6 +85,8 @@ def _alike(verdicts: Mapping[str, Verdict]) -> str:
 
 
 def _optimism(ours: Choice, metric: str) -> str:
+    if ours.tries == 1:
+        return f"The student's {_named(metric)} is {ours.reported:.4f}."
     return (
         f"The chosen student's {_named(metric)} is {ours.reported:.4f}; choosing among its "
         f"{ours.tries} tries on the reported data would have claimed {ours.claimed:.4f}."

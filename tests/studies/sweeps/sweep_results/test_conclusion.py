@@ -134,6 +134,16 @@ def test_the_dense_cell_may_be_chosen():
     assert concluded(frame(dense)).cell == (0, 0)
 
 
+def test_a_study_of_the_dense_teacher_alone_compares_its_student():
+    students = frame(ordinary)
+    dense = students[students["ranking"].isin(["dense", "none"])]
+    one = concluded(dense)
+    assert list(one.verdicts) == ["none"]
+    assert one.sentence.startswith("Inconclusive against no soft labels: +0.0500 accuracy")
+    assert "sign test" in one.sentence
+    assert "Chosen" not in one.sentence
+
+
 # --- simulation ------------------------------------------------------------------------------
 
 
