@@ -70,8 +70,9 @@ def _labels(drawn: Figures, plans: Sequence[Plan], metric: str) -> Iterator[str]
         return
     yield "<h2>Label budgets and noise</h2>"
     yield "".join(f'<p class="conclusion">{escape(words)}</p>' for words in found.sentences())
+    level = majority_level(plans[0], found.split, found.metric)
     light, dark = (
-        figures.label_curves(students, found.teachers, found.metric, found.split, theme)
+        figures.label_curves(students, found.teachers, found.metric, found.split, theme, level)
         for theme in (figures.LIGHT, figures.DARK)
     )
     words = figures.label_curves_in_words(students, found.metric, found.split)
@@ -201,10 +202,12 @@ def _figures(
         "Every λ and sparsity",
         figures.grid_in_words(grid, metric, split),
         grid,
-        figures.grid(
-            grid, metric, None, conclusion.cell, split, None, figures.LIGHT, conclusion.alike_cells
+        *(
+            figures.grid(
+                grid, metric, None, conclusion.cell, split, None, theme, conclusion.alike_cells
+            )
+            for theme in (figures.LIGHT, figures.DARK)
         ),
-        figures.grid(grid, metric, None, conclusion.cell, split, theme=figures.DARK),
     )
     wide = figures.wide(students, split, metric, method)
     yield _section(drawn, "Every student", "parallel", wide, (metric, split))
