@@ -66,7 +66,7 @@ def draw_sweep(plan: Plan) -> None:
         return
     if labels is not None:
         label_view.draw_labels(plan, metric, labels)
-    sweep_view.draw_evidence(snapshot, metric)
+    sweep_view.draw_evidence(snapshot, metric, verdicts=labels is None)
     sweep_charts.draw_charts(snapshot, metric)
     st.subheader("Report and command", anchor=False)
     sweep_charts.draw_report(metric)

@@ -65,8 +65,12 @@ def draw_conclusion(snapshot: SweepSnapshot, of: SweepMetric) -> None:
         )
 
 
-def draw_evidence(snapshot: SweepSnapshot, of: SweepMetric) -> None:
-    """Draw the best try of each kind of teacher, and the verdict against each control."""
+def draw_evidence(snapshot: SweepSnapshot, of: SweepMetric, verdicts: bool = True) -> None:
+    """Draw the best try of each kind of teacher, and the verdict against each control.
+
+    A label study has verdicts of its own, corrected together: those of one of its studies alone
+    are not drawn.
+    """
     found = snapshot.conclusion(of)
     if not found.choices:
         return
@@ -86,7 +90,7 @@ def draw_evidence(snapshot: SweepSnapshot, of: SweepMetric) -> None:
         key="tradeoffs.choices",
     )
     draw_downloads(choices, f"choices-{of.plan.id}", f"{of.key}.choices")
-    if not found.verdicts:
+    if not (found.verdicts and verdicts):
         return
     st.subheader("Verdict against each control", anchor=False)
     st.dataframe(
