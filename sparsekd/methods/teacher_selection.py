@@ -10,7 +10,6 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from sparsekd.catalog.methods.teacher_selection import TeacherSelectionParams
-from sparsekd.errors import Incompatible
 from sparsekd.methods.base import BatchOutputs, Method, Setup, StepResult, TrainingProgress
 from sparsekd.methods.choice_agreement import ChoiceAgreement
 from sparsekd.methods.held_out_reward import HeldOutReward
@@ -25,7 +24,7 @@ from sparsekd.methods.teacher_rewards import (
     targets_of,
     teacher_weights,
 )
-from sparsekd.methods.teacher_selector import TeacherSelector, uses_accuracy
+from sparsekd.methods.teacher_selector import TeacherSelector, check_setup, uses_accuracy
 from sparsekd.models import architectures
 
 STEP_LOGS = 200  # logged values of one name, approximately
@@ -81,7 +80,7 @@ class TeacherSelection(Method):
         self.staged = params.choose in ("policy", "weights")
         pretrained = max(1, min(round(params.pretrain * setup.steps), setup.steps - 1))
         self.pretrained = pretrained if self.staged else 0
-        self.check(setup)
+        check_setup(params, setup, self.pretrained)
         self.log_every = math.ceil(setup.steps / STEP_LOGS)
         self.key = int(torch.randint(2**62, (1,)))  # torch is seeded by the trainer
         width = int(student.config.hidden_size) + setup.card.classes + 1
@@ -94,38 +93,6 @@ class TeacherSelection(Method):
         if params.rewards_held_out:
             self.held_out = HeldOutReward(
                 params, self.selector.policy, self.pretrained, setup.steps, self.key
-            )
-
-    def check(self, setup: Setup) -> None:
-        """Check the number of teachers and that rewards from the selection split can be computed.
-
-        Raises:
-            Incompatible: it cannot, or there are fewer than two teachers.
-        """
-        if setup.teacher_count < 2:
-            raise Incompatible(
-                f"Selecting among teachers takes two or more, not {setup.teacher_count}.",
-                "Name each one: --teacher A --teacher B.",
-            )
-        if self.params.rewards_held_out and setup.steps == self.pretrained:
-            raise Incompatible(
-                "A training of one step leaves none after the pre-training to be rewarded.",
-                "Train longer, or choose another reward.",
-            )
-        if not uses_accuracy(self.params):
-            return
-        if setup.selection_rows < setup.batch_size:
-            raise Incompatible(
-                f"The selection split has {setup.selection_rows} examples, a batch "
-                f"{setup.batch_size}: too few for a reward.",
-                "Lower batch_size, choose another reward, or add training data.",
-            )
-        every, remaining = self.params.reward_every, setup.steps - self.pretrained
-        if remaining < every:
-            raise Incompatible(
-                f"Held-out accuracy would never be evaluated: {remaining} steps follow the "
-                f"pre-training, and it is evaluated every {every}.",
-                f"Set reward_every to {max(1, remaining)} or less, or choose another reward.",
             )
 
     def loss(self, outputs: BatchOutputs, progress: TrainingProgress) -> dict[str, Tensor]:

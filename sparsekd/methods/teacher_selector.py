@@ -4,6 +4,8 @@ import torch
 from torch import Tensor
 
 from sparsekd.catalog.methods.teacher_selection import TeacherSelectionParams
+from sparsekd.errors import Incompatible
+from sparsekd.methods.base import Setup
 from sparsekd.methods.teacher_policy import MovingAverage, TeacherPolicy
 from sparsekd.methods.teacher_rewards import Instances, look_ahead, reward, teacher_weights
 
@@ -11,6 +13,39 @@ from sparsekd.methods.teacher_rewards import Instances, look_ahead, reward, teac
 def uses_accuracy(params: TeacherSelectionParams) -> bool:
     """Return whether held-out accuracy is part of the reward (r3)."""
     return params.choose == "policy" and params.reward == "r3"
+
+
+def check_setup(params: TeacherSelectionParams, setup: Setup, pretrained: int) -> None:
+    """Check the number of teachers and that rewards from the selection split can be computed.
+
+    Raises:
+        Incompatible: it cannot, or there are fewer than two teachers.
+    """
+    if setup.teacher_count < 2:
+        raise Incompatible(
+            f"Selecting among teachers takes two or more, not {setup.teacher_count}.",
+            "Name each one: --teacher A --teacher B.",
+        )
+    if params.rewards_held_out and setup.steps == pretrained:
+        raise Incompatible(
+            "A training of one step leaves none after the pre-training to be rewarded.",
+            "Train longer, or choose another reward.",
+        )
+    if not uses_accuracy(params):
+        return
+    if setup.selection_rows < setup.batch_size:
+        raise Incompatible(
+            f"The selection split has {setup.selection_rows} examples, a batch "
+            f"{setup.batch_size}: too few for a reward.",
+            "Lower batch_size, choose another reward, or add training data.",
+        )
+    every, remaining = params.reward_every, setup.steps - pretrained
+    if remaining < every:
+        raise Incompatible(
+            f"Held-out accuracy would never be evaluated: {remaining} steps follow the "
+            f"pre-training, and it is evaluated every {every}.",
+            f"Set reward_every to {max(1, remaining)} or less, or choose another reward.",
+        )
 
 
 class TeacherSelector:
