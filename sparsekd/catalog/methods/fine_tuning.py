@@ -25,5 +25,7 @@ CARD = MethodCard(
     least_teachers=0,
     most_teachers=0,
     stacks=True,
-    variants={"no_teacher": Variant("No teacher at all", {}, {"choice": "pretrained"})},
+    variants={
+        "no_teacher": Variant("Fine-tuning with no teacher at all", {}, {"choice": "pretrained"})
+    },
 )
