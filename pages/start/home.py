@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from pages.parts.compare import comparison_view, study_view
+from pages.parts.compare import comparison_view, study_view, verdict_box
 from pages.parts.runs import run_buttons
 from pages.parts.shell import frame, live, sidebar, url_state
 from sparsekd.catalog import families
@@ -80,6 +80,7 @@ def draw_study(plan: Plan) -> None:
     found = default_metric(plan)
     if found is None:
         return
+    verdict_box.draw_overlap(plan.task)
     if plan.kind == "comparison":
         comparison_view.draw_comparison(plan, found, "home", brief=True)
     else:

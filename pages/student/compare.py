@@ -3,7 +3,13 @@
 import pandas as pd
 import streamlit as st
 
-from pages.parts.compare import answers_view, comparison_view, example_texts, study_view
+from pages.parts.compare import (
+    answers_view,
+    comparison_view,
+    example_texts,
+    study_view,
+    verdict_box,
+)
 from pages.parts.shell import frame, live, sidebar, url_state
 from sparsekd.errors import Incompatible
 from sparsekd.runs import activity, references, store
@@ -178,6 +184,7 @@ def draw_page(plan: Plan) -> None:
 
 def draw_results(plan: Plan, found: StudyMetric) -> None:
     """Draw verdict, seeds, tables, stored answers, parameters, examples and the command."""
+    verdict_box.draw_overlap(plan.task)
     if plan.kind == "comparison":
         comparison_view.draw_comparison(plan, found, "compare")
     else:

@@ -1,6 +1,7 @@
 """Agreement, calibration and changes of classes of a study's models, as text."""
 
 from sparsekd.cli.output import table_text
+from sparsekd.runs import overlaps
 from sparsekd.studies import answer_words, calibration_tables, teacher_agreement
 from sparsekd.studies.model_answers import ModelAnswers
 
@@ -9,7 +10,10 @@ CALIBRATION = ["role", "confidence", "accuracy", "error", "chance", "temperature
 
 
 def print_answers(found: ModelAnswers) -> None:
-    """Print the tables that there are, with a sentence to most."""
+    """Print the tables that there are, with a sentence to most; first, overlap with training."""
+    warning = overlaps.warning(found.card)
+    if warning:
+        print(f"\n{warning}")
     agreement = teacher_agreement.summary(found.agreement)
     if len(agreement):
         print(f"\nAgreement with the teacher on {found.split} (mean over seeds; independent: what ")

@@ -28,7 +28,7 @@ from sparsekd.cli.output import note, print_json, table_text, verdict_table
 from sparsekd.cli.progress import note_launch, wait_for
 from sparsekd.cli.tasks import ColumnsRequest, describe
 from sparsekd.errors import BadInput, SparseKDError
-from sparsekd.runs import jobs, references
+from sparsekd.runs import jobs, overlaps, references
 from sparsekd.runs.records import Plan, Run, State, Step
 from sparsekd.scheduler.executors.local import cores
 from sparsekd.studies import command, cost
@@ -238,6 +238,7 @@ def results(plan: Plan) -> dict[str, Any]:
             method: SweepMetric(plan, students, method, split, metric).warnings(one)
             for method, one in found.items()
         },
+        "overlap": overlaps.warning(card),
         "methods": [
             {
                 "method": method,
@@ -258,6 +259,7 @@ def in_words(facts: dict[str, Any]) -> str:
     lines = [f"{facts['title']}: {facts['metric']} on {facts['split']}, which chose nothing"]
     usual = facts["majority"].get(facts["metric"])
     lines += [] if usual is None else [f"One answer to every text (majority): {usual:.4g}"]
+    lines += [facts["overlap"]] if facts["overlap"] else []
     for one in facts["methods"]:
         lines += ["", one["sentence"]]
         if one["choices"]:

@@ -5,13 +5,16 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from sparsekd.cli.options import Option, Repeated, Request
-from sparsekd.cli.output import note, output
+from sparsekd.cli.output import note, output, table_text
 from sparsekd.errors import BadInput
+from sparsekd.runs import overlaps as overlap_records
 from sparsekd.runs import references
-from sparsekd.tasks import TaskCard, demo
+from sparsekd.tasks import TaskCard, demo, overlaps
 from sparsekd.tasks.cards import BY_COLUMN, BY_TEXT
+from sparsekd.tasks.groups import CHANCE
 from sparsekd.tasks.metrics import METRICS
-from sparsekd.tasks.summary import label_words
+from sparsekd.tasks.overlaps import EXAMPLES, Overlap
+from sparsekd.tasks.summary import label_words, selection_words
 
 SHOWN = 20  # labels in words
 Selection = Literal["plain", "grouped"]
@@ -34,7 +37,8 @@ class ColumnsRequest(Request):
     selection: Selection | None = Field(
         None,
         description="how the selection split is drawn: row by row (plain), or in groups of texts "
-        "that contain one another or are shared (grouped); another split is another task",
+        "that contain one another or are shared (grouped); another split is another task. "
+        "Default: plain; of a folder, grouped where over 5 % of a plain one overlaps with training",
     )
     group_column: str | None = Field(
         None, description="column of a folder's train file whose equal values are one group"
@@ -70,6 +74,9 @@ class TaskRequest(ColumnsRequest):
         """Return the task's card, and print how the task is read."""
         card = self.card_of(self.task)
         note(describe(card))
+        warning = overlap_records.warning(card)
+        if warning:
+            note(warning)
         return card
 
 
@@ -87,7 +94,10 @@ def tasks(request: TasksRequest) -> None:
         card = request.card_of(request.name)
         if card.origin == "demo":
             demo.generate(card.name)  # a grammar that is too small fails here
-        output(request, card.to_json(), describe(card))
+        found = overlap_records.of_task(card)
+        rows = None if found is None else [each.to_json() for each in found]
+        text = f"{describe(card)}\n\n{describe_overlaps(card, found)}"
+        output(request, card.to_json() | {"overlaps": rows}, text)
         return
     cards = references.cards()
     lines = [f"{name:28} {card.title} ({', '.join(card.metrics)})" for name, card in cards.items()]
@@ -103,9 +113,20 @@ def describe(card: TaskCard) -> str:
         f"Task {card.name}: text {' + '.join(card.text)}, label {label_words(card)} ({what}), "
         f"metric {', '.join(card.metrics)}"
         + (f"; {card.unlabelled:,} training texts have no label" if card.unlabelled else "")
-        + (f"; selection split by groups of {_group_words(card)}" if card.groups else "")
+        + (f"; selection split: {selection_words(card)}" if card.groups else "")
     )
 
 
-def _group_words(card: TaskCard) -> str:
-    return f"equal {card.group_column}" if card.group_column else "texts that belong together"
+def describe_overlaps(card: TaskCard, found: list[Overlap] | None) -> str:
+    """Return how much of each split overlaps with training, with examples."""
+    if found is None:
+        return "Overlap with training: computed by the first run, which reads the data."
+    shown = overlaps.table(found).assign(share=[f"{each.share:.1%}" for each in found])
+    lines = [f"Overlap with training (short: texts of under {CHANCE} words):", table_text(shown)]
+    lines += [
+        f"{each.split}: {text!r} {overlaps.KINDS[kind]}"
+        + (f": {training!r}" if training != text else "")
+        for each in found
+        for kind, text, training in each.examples[:EXAMPLES]
+    ]
+    return "\n".join([*lines, overlaps.sentence(card, found)]).strip()

@@ -7,7 +7,7 @@ from sparsekd.data import hub
 from sparsekd.tasks import demo, local
 from sparsekd.tasks.cards import TaskCard
 from sparsekd.tasks.columns import uniform
-from sparsekd.tasks.splits import carve_selection
+from sparsekd.tasks.splits import with_selection
 
 
 def load(card: TaskCard, numbered: bool = False) -> dict[str, pd.DataFrame]:
@@ -23,8 +23,7 @@ def load(card: TaskCard, numbered: bool = False) -> dict[str, pd.DataFrame]:
     frames = _read(card)
     if numbered:
         frames = {name: each.assign(row=np.arange(len(each))) for name, each in frames.items()}
-    train, selection = carve_selection(frames.pop("train"), card)
-    return {"train": train, "selection": selection} | frames
+    return with_selection(frames, card)
 
 
 def _read(card: TaskCard) -> dict[str, pd.DataFrame]:

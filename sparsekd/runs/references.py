@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from sparsekd.errors import BadInput, NotFound, unknown
-from sparsekd.runs import answer_files, store
+from sparsekd.runs import answer_files, overlaps, store
 from sparsekd.runs.records import Recipe, Run
 from sparsekd.system.files import disk_error
 from sparsekd.tasks import TASKS, TaskCard, local
@@ -46,7 +46,8 @@ def task(
     """Return a task by its name, or by a folder of train and validation files, which is registered.
 
     Args:
-        groups: What the selection split keeps together, see `TaskCard`; None for a known task's.
+        groups: What the selection split keeps together, see `TaskCard`. None for a known task's,
+            and for what is usual for a folder's texts (`overlaps.with_usual_split`).
 
     Raises:
         NotFound: neither a name nor a folder; BadInput: files that are not usable.
@@ -78,6 +79,8 @@ def task(
             )
         )
     found = local.inspect(folder.resolve(), text_columns, label, metric, leak, groups or "")
+    if groups is None:
+        found = overlaps.with_usual_split(found)
     store.save_task(found.name, json.dumps(found.to_json(), sort_keys=True))
     return found
 

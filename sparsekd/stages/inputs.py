@@ -16,7 +16,7 @@ from sparsekd.errors import BadInput, Incompatible, unknown
 from sparsekd.knowledge.evaluation import Logits, OnProgress, no_progress, predict
 from sparsekd.models import architectures, checkpoints, loading, students
 from sparsekd.models.classifiers import fit_classifier, labels_of, output_order
-from sparsekd.runs import answer_files, references, store
+from sparsekd.runs import answer_files, overlaps, references, store
 from sparsekd.stages.context import StageContext, limit_threads
 from sparsekd.system.files import atomic_write
 from sparsekd.tasks import TaskCard
@@ -37,8 +37,14 @@ class Splits:
 
     @cached_property
     def frames(self) -> dict[str, pd.DataFrame]:
-        """Load the texts, needed only for a split that is not tokenised yet."""
-        return load(self.card)
+        """Load the texts, needed only for a split that is not tokenised yet.
+
+        Their overlap with training is kept beside the tokens.
+        """
+        frames = load(self.card)
+        if overlaps.known(self.card) is None:
+            overlaps.keep(self.card, frames)
+        return frames
 
     @cached_property
     def key(self) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from sparsekd.runs import store
+from sparsekd.runs import overlaps, store
 from sparsekd.runs.records import Plan
 from sparsekd.studies import (
     answer_words,
@@ -104,6 +104,7 @@ class ModelAnswers:
     def facts(self) -> dict[str, Any]:
         """Return all tables as plain values."""
         return {
+            "overlaps": [each.to_json() for each in overlaps.known(self.card) or []],
             "agreement": self.agreement.to_dict("records"),
             "agreement_summary": teacher_agreement.summary(self.agreement).to_dict("records"),
             "agreement_by_class": self.agreement_by_class.to_dict("records"),

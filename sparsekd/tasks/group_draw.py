@@ -12,6 +12,10 @@ from sparsekd.tasks.containment import Ints
 from sparsekd.tasks.groups import Groups
 
 
+class LargeGroups(BadInput):
+    """Groups are too large for a selection split."""
+
+
 def draw_groups(
     groups: Groups, rows: Ints, strata: Ints | None, size: int, seed: int, name: str
 ) -> Ints:
@@ -26,7 +30,7 @@ def draw_groups(
 
     Shapes: rows (R,), strata (R,) -> (S,), in ascending order, S about `size`.
     Raises:
-        BadInput: the groups are too large, or none may be drawn.
+        LargeGroups: less than half of `size` can be drawn.
     """
     stratum = np.zeros(len(rows), dtype=np.int64) if strata is None else strata
     many = len(groups.of)
@@ -52,7 +56,7 @@ def draw_groups(
         taken += len(shuffled[place])
     if taken < size / 2:
         largest = np.bincount(groups.of).max(initial=0)
-        raise BadInput(
+        raise LargeGroups(
             f"{name}: the groups of the selection split are too large: {taken:,} of the {size:,} "
             f"examples that it needs can be drawn, the largest group has {largest:,} of {many:,}.",
             "Choose the plain selection split (--selection plain), or another group column.",

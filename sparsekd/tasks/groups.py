@@ -12,8 +12,6 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.sparse import coo_array, csr_array, eye_array
-from scipy.sparse.csgraph import connected_components
 
 from sparsekd.tasks.containment import Ints, Words, containments, distinct, words_of
 
@@ -92,6 +90,9 @@ def _long(words: Words, texts: Ints) -> NDArray[np.bool_]:
 
 def _components(links: Sequence[tuple[Ints, Ints]], nodes: int) -> Ints:
     """Return the connected component of each node. Shapes: links (P,), (P,) -> (nodes,)."""
+    from scipy.sparse import coo_array  # takes a while to load
+    from scipy.sparse.csgraph import connected_components
+
     one, other = (np.concatenate(ends) for ends in zip(*links, strict=True))
     graph = coo_array((np.ones(len(one), dtype=np.int8), (one, other)), shape=(nodes, nodes))
     return np.asarray(connected_components(graph, directed=False)[1], dtype=np.int64)
@@ -127,6 +128,8 @@ def _with_common(
 
     Shapes: pairs (P,), (P,): inner and outer texts; cells (M,), (M,): texts and their rows.
     """
+    from scipy.sparse import csr_array, eye_array  # takes a while to load
+
     many = len(words.lengths)
     of = np.unique(found[many:], return_inverse=True)[1]
     rows = len(of)

@@ -87,6 +87,12 @@ def inspect(
     return replace(card, name=_name(card))
 
 
+def with_groups(card: TaskCard, groups: str) -> TaskCard:
+    """Return the task of the same files with another selection split, under its own name."""
+    found = replace(card, groups=groups)
+    return replace(found, name=_name(found))
+
+
 def _place(folder: Path | str) -> Path:
     try:
         return Path(folder).expanduser().absolute()

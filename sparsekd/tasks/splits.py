@@ -1,5 +1,6 @@
 """The selection split: scores, early stopping and choices use it, and never validation."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from sparsekd.tasks.groups import Groups, column_groups, text_groups
 from sparsekd.tasks.labels import is_labelled, label_values
 
 BINS = 10
+LEAST_ROWS = 4
 GROUP = "group"
 """The column of a training frame that names each row's group."""
 
@@ -43,6 +45,24 @@ def strata(labels: NDArray[Any], card: TaskCard, size: int) -> NDArray[np.int64]
     return groups if len(np.unique(groups)) <= size and counts.max() >= 2 else None
 
 
+def with_selection(frames: Mapping[str, pd.DataFrame], card: TaskCard) -> dict[str, pd.DataFrame]:
+    """Return frames with the selection split, carved from train, after it."""
+    train, selection = carve_selection(frames["train"], card)
+    rest = {name: frame for name, frame in frames.items() if name != "train"}
+    return {"train": train, "selection": selection} | rest
+
+
+def can_carve(train: pd.DataFrame) -> bool:
+    """Return whether there are enough training rows for a selection split."""
+    return len(_selectable(label_values(train["label"]))[0]) >= LEAST_ROWS
+
+
+def _selectable(labels: NDArray[Any]) -> tuple[NDArray[np.int64], bool]:
+    """Return the rows to select from, and whether they are labelled. Shapes: labels (N, …)."""
+    known = np.flatnonzero(is_labelled(labels))
+    return (known, True) if len(known) else (np.arange(len(labels)), False)
+
+
 def carve_selection(
     train: pd.DataFrame,
     card: TaskCard,
@@ -59,16 +79,14 @@ def carve_selection(
     Where the card has groups, whole groups are drawn.
 
     Raises:
-        BadInput: fewer than four training rows, or groups that are too large.
+        BadInput: fewer than four training rows; LargeGroups: groups that are too large.
     """
     labels = label_values(train["label"])
-    known = np.flatnonzero(is_labelled(labels))
-    labelled = len(known) > 0
-    rows = known if labelled else np.arange(len(train))
-    if len(rows) < 4:
+    rows, labelled = _selectable(labels)
+    if len(rows) < LEAST_ROWS:
         raise BadInput(
             f"{card.name} has {len(rows)} training rows{' with a label' * labelled}; "
-            "a selection split needs at least 4.",
+            f"a selection split needs at least {LEAST_ROWS}.",
             "Add training data.",
         )
     size = selection_size(len(rows), share, least, most)
@@ -90,20 +108,3 @@ def _groups(train: pd.DataFrame, card: TaskCard) -> Groups:
 
 def _take(frame: pd.DataFrame, rows: NDArray[np.int64]) -> pd.DataFrame:
     return frame.iloc[np.sort(rows)].reset_index(drop=True)
-
-
-def overlap(frames: dict[str, pd.DataFrame]) -> int:
-    """Count the validation rows whose text (both texts of a pair) is also in the training data."""
-    texts = {name: _texts(frame) for name, frame in frames.items()}
-    seen = set().union(*(texts[name] for name in ("train", "selection") if name in texts))
-    return sum(
-        text in seen
-        for name, rows in texts.items()
-        if name not in ("train", "selection")
-        for text in rows
-    )
-
-
-def _texts(frame: pd.DataFrame) -> list[tuple[str, ...]]:
-    columns = [name for name in ("text", "pair") if name in frame]
-    return list(frame[columns].itertuples(index=False, name=None))

@@ -40,10 +40,22 @@ def facts(card: TaskCard, splits: Mapping[str, pd.DataFrame] | None) -> dict[str
         "Columns": f"{' and '.join(card.text)} → {label_words(card)}",
         "Metrics": ", ".join(METRICS[name].title for name in card.metrics),
         "Source": card.source,
+        "Selection split": selection_words(card),
     }
     if splits is None:
         return found | {"Labels": ", ".join(card.labels) or "a number"}
     return found | {"Rows": ", ".join(f"{len(rows):,} {name}" for name, rows in splits.items())}
+
+
+def selection_words(card: TaskCard) -> str:
+    """Return in words how the selection split of a task is drawn."""
+    if card.group_column:
+        return f"whole groups of equal {card.group_column}"
+    return (
+        "whole groups of texts that contain one another or are shared"
+        if card.groups
+        else "row by row"
+    )
 
 
 def sample_rows(card: TaskCard, rows: pd.DataFrame) -> pd.DataFrame:

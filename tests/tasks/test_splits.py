@@ -8,7 +8,7 @@ import pytest
 
 from sparsekd.errors import BadInput
 from sparsekd.tasks import find
-from sparsekd.tasks.splits import carve_selection, overlap, selection_size
+from sparsekd.tasks.splits import carve_selection, selection_size
 
 CLASSES = find("glue/mnli")
 NUMBERS = find("glue/stsb")
@@ -96,15 +96,3 @@ def test_the_values_of_a_column_stay_together_and_the_column_goes():
     writers = [set(part["text"].str[5:].astype(int) // 9) for part in (train, selection)]
     assert not writers[0] & writers[1]
     assert list(selection.columns) == list(train.columns) == ["text", "label"]
-
-
-def test_validation_texts_that_stand_in_train_or_selection_are_counted():
-    def texts(*pairs):
-        return pd.DataFrame(pairs, columns=["text", "pair"])
-
-    frames = {
-        "train": texts(("a", "b"), ("c", "d")),
-        "selection": texts(("e", "f")),
-        "validation": texts(("a", "b"), ("b", "a"), ("e", "f"), ("a", "d")),
-    }
-    assert overlap(frames) == 2

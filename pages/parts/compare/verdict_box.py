@@ -2,6 +2,8 @@
 
 import streamlit as st
 
+from pages.parts.shell import frame
+from sparsekd.runs import overlaps, references
 from sparsekd.studies.verdict import BETTER, WORSE
 
 
@@ -13,3 +15,11 @@ def draw_verdict(verdict: str, text: str) -> None:
         st.warning(text, icon=":material/thumb_down:")
     else:
         st.info(text, icon=":material/balance:" if verdict else ":material/hourglass_top:")
+
+
+def draw_overlap(task: str) -> None:
+    """Draw a warning where the splits behind a verdict overlap much with training."""
+    card = references.cards().get(task)
+    words = overlaps.warning(card) if card else ""
+    if words:
+        st.warning(frame.plain(words), icon=":material/content_copy:")

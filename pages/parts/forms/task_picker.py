@@ -6,11 +6,12 @@ import streamlit as st
 
 from pages.parts.shell import frame, url_state
 from sparsekd.errors import BadInput
+from sparsekd.runs import overlaps as overlap_records
 from sparsekd.runs import references, uploads
-from sparsekd.system.wording import counted
-from sparsekd.tasks import TASKS, TaskCard, files, summary
+from sparsekd.tasks import TASKS, TaskCard, files, overlaps, summary
+from sparsekd.tasks.cards import BY_COLUMN, BY_TEXT
+from sparsekd.tasks.groups import CHANCE
 from sparsekd.tasks.metrics import METRICS
-from sparsekd.tasks.splits import overlap
 from sparsekd.tasks.summary import Splits
 
 BUILT_IN, HUB, REGISTERED = "Built-in demo", "GLUE from the hub", "My folders"
@@ -95,21 +96,24 @@ def _choose_columns(location: str, card: TaskCard | None = None) -> TaskCard:
             card = references.task(location)
         except BadInput as error:  # the visitor chooses the columns instead
             trouble = error
-    texts, labels, metric = _draw_columns(location, columns, card)
-    if card and metric is None and (texts, labels) == (card.text, card.label_columns):
+    texts, labels, metric, groups = _draw_columns(location, columns, card)
+    same = card and (texts, labels) == (card.text, card.label_columns)
+    if card and same and metric is None and groups in (None, card.groups):
         return card
     if trouble and not (texts and labels):
         raise trouble
     if not texts:
         raise BadInput("No text column is chosen.", "Choose one, or two for a pair.")
-    return references.task(location, texts, labels or None, metric)
+    return references.task(location, texts, labels or None, metric, groups=groups)
 
 
 def _draw_columns(
     location: str, columns: list[str], card: TaskCard | None
-) -> tuple[tuple[str, ...], tuple[str, ...], str | None]:
+) -> tuple[tuple[str, ...], tuple[str, ...], str | None, str | None]:
     key = f"task.{location}.{card.name if card else ''}"
-    with st.expander("Columns and metric", icon=":material/view_column:", expanded=card is None):
+    with st.expander(
+        "Columns, metric and selection split", icon=":material/view_column:", expanded=card is None
+    ):
         left, middle, right = st.columns(3)
         texts = left.multiselect(
             "Text columns",
@@ -133,7 +137,24 @@ def _draw_columns(
             format_func=lambda name: METRICS[name].title if name else "what fits the labels",
             help="Used for early stopping. A correlation makes the task a regression.",
         )
-    return tuple(texts), tuple(labels), metric
+        groups = st.selectbox(
+            "Selection split",
+            [None, "", BY_TEXT, *(f"{BY_COLUMN}{name}" for name in columns)],
+            key=f"{key}.groups",
+            format_func=_split_title,
+            help="Whole groups keep phrases of one sentence, pairs with one premise, or rows of "
+            "one value together, so that choices cannot favour memory. Another split is another "
+            "task.",
+        )
+    return tuple(texts), tuple(labels), metric, groups
+
+
+def _split_title(groups: str | None) -> str:
+    if groups is None:
+        return "what fits the texts"
+    if groups.startswith(BY_COLUMN):
+        return f"whole groups of equal {groups.removeprefix(BY_COLUMN)}"
+    return "whole groups of texts" if groups else "row by row"
 
 
 @st.cache_data(max_entries=16, show_spinner=False)
@@ -162,14 +183,9 @@ def draw_preview(card: TaskCard) -> None:
     st.markdown("  \n".join(lines))
     if splits is None:
         st.caption("The rows are downloaded when the run starts, or read from the cache offline.")
+    _draw_overlaps(card)
+    if splits is None:
         return
-    repeated = overlap(splits)
-    if repeated:
-        st.warning(
-            f"{counted(repeated, 'validation row')} also occur in the training data: "
-            "validation metrics will be too good.",
-            icon=":material/content_copy:",
-        )
     left, right = st.columns([2, 1], gap="large")
     with left:
         st.markdown("**Sample rows**")
@@ -179,3 +195,34 @@ def draw_preview(card: TaskCard) -> None:
         st.markdown("**Labels**")
         table = summary.label_table(card, splits)
         st.dataframe(table, width="stretch", hide_index=True, key="labels")
+
+
+def _draw_overlaps(card: TaskCard) -> None:
+    """Draw how much of the selection and validation splits overlaps with training."""
+    with st.spinner("Comparing the splits …"):
+        found = overlap_records.of_task(card)
+    if found is None:  # of a hub task whose data no run has read yet
+        return
+    words = overlaps.sentence(card, found)
+    if words:
+        st.warning(frame.plain(words), icon=":material/content_copy:")
+    shares = ", ".join(f"{each.share:.1%} of {each.split}" for each in found)
+    with st.expander(f"Overlap with training: {frame.plain(shares)}", icon=":material/join_inner:"):
+        st.dataframe(
+            overlaps.table(found),
+            width="stretch",
+            hide_index=True,
+            key="overlaps",
+            column_config={
+                "duplicates": st.column_config.NumberColumn(help="Are training texts."),
+                "shared": st.column_config.NumberColumn(help="Share one text with a pair."),
+                "contained": st.column_config.NumberColumn(help="Stand inside a longer text."),
+                "short": st.column_config.NumberColumn(
+                    help=f"Of these, texts of fewer than {CHANCE} words, which recur by chance."
+                ),
+                "share": st.column_config.NumberColumn(format="percent"),
+            },
+        )
+        examples = overlaps.example_table(found)
+        if len(examples):
+            st.dataframe(examples, width="stretch", hide_index=True, key="overlap.examples")

@@ -57,6 +57,7 @@ def draw_conclusion(snapshot: SweepSnapshot, of: SweepMetric) -> None:
     verdict_box.draw_verdict(main.verdict if main else "", frame.plain(found.sentence))
     for sentence in snapshot.warnings(of):
         st.warning(frame.plain(sentence), icon=":material/warning:")
+    verdict_box.draw_overlap(snapshot.plan.task)
     seeds = of.students["seed"].nunique()
     if seeds < stats.LEAST_SEEDS:
         st.caption(

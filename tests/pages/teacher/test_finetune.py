@@ -81,7 +81,9 @@ def test_a_local_folder_is_shown_before_anything_trains(open_page: Open, folder:
     assert not app.exception
     assert not app.error
     assert set(table(app, "text")["label"]) == {"yes", "no"}
-    assert "1 validation row" in app.warning[0].value
+    assert "50.0% of the validation texts" in app.warning[0].value
+    shown = table(app, "contained").set_index("split")
+    assert shown.loc["validation", ["examples", "duplicates"]].tolist() == [2, 1]
     assert len(store.tasks()) == 1
 
 
