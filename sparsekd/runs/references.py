@@ -81,6 +81,8 @@ def task(
     found = local.inspect(folder.resolve(), text_columns, label, metric, leak, groups or "")
     if groups is None:
         found = overlaps.with_usual_split(found)
+    else:
+        overlaps.of_task(found)  # refuses groups that are too large
     store.save_task(found.name, json.dumps(found.to_json(), sort_keys=True))
     return found
 

@@ -48,6 +48,8 @@ def test_a_folder_whose_texts_are_all_one_group_keeps_the_plain_split(home: Path
     frame = pd.read_csv(folder / "train.csv").assign(sentence="the same text again and again")
     frame.to_csv(folder / "train.csv", index=False)
     assert references.task(str(folder)).groups == ""
+    with pytest.raises(BadInput, match="groups of the selection split are too large"):
+        references.task(str(folder), groups="text")
     assert overlaps.warning(references.task(str(folder))).startswith("100.0% of the selection")
 
 
