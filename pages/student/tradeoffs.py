@@ -58,7 +58,7 @@ def draw_sweep(plan: Plan) -> None:
             if labels is None:
                 sweep_view.draw_conclusion(snapshot, metric)
             else:
-                label_view.draw_verdicts(labels)
+                label_view.draw_verdicts(plan.task, labels)
     sweep_progress.draw_sweep_progress(plan, "tradeoffs", snapshot.finished)
     draw_next_form(plan)
     if metric is None:

@@ -67,7 +67,7 @@ def inspect(
         _check_leak(tables, texts)
     card = TaskCard(
         name="",
-        title=place.name,
+        title=_title(place, groups),
         source=str(place),
         origin="folder",
         location=str(place),
@@ -89,7 +89,7 @@ def inspect(
 
 def with_groups(card: TaskCard, groups: str) -> TaskCard:
     """Return the task of the same files with another selection split, under its own name."""
-    found = replace(card, groups=groups)
+    found = replace(card, groups=groups, title=_title(card.folder, groups))
     return replace(found, name=_name(found))
 
 
@@ -217,6 +217,10 @@ def _kinds(metrics: tuple[str, ...]) -> set[str]:
 
 def _tuple(names: Names) -> tuple[str, ...]:
     return (names,) if isinstance(names, str) else tuple(names or ())
+
+
+def _title(folder: Path, groups: str) -> str:
+    return f"{folder.name} (selection split by groups)" if groups else folder.name
 
 
 def _name(card: TaskCard) -> str:

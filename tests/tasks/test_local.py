@@ -330,6 +330,8 @@ def test_a_group_column_is_read_and_makes_another_task_of_the_same_files(tmp_pat
     folder = folder_of(tmp_path, train, table())
     plain, grouped = local.inspect(folder), local.inspect(folder, groups="column writer")
     assert grouped.group_column == "writer"
+    assert plain.title == folder.name
+    assert grouped.title == f"{folder.name} (selection split by groups)"
     assert local.read(grouped)["train"]["group"].tolist() == ["anna", "bert", "anna", "carl"]
     assert "group" not in local.read(plain)["train"]
     names = {plain.name, grouped.name, local.inspect(folder, groups="text").name}

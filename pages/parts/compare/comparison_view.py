@@ -21,6 +21,7 @@ def draw_comparison(plan: Plan, found: StudyMetric, key: str, brief: bool = Fals
     against = choose_baseline(variants, key)
     gaps = comparison_results.differences(found.frame, found.split, found.metric, against, variants)
     draw_comparison_verdict(found, gaps, against)
+    verdict_box.draw_exploratory(plan.task, found.metric)
     tuned = tuning.tuning(plan)
     if tuned:
         for sentence in tuning.notes(tuned):

@@ -14,6 +14,8 @@ def draw_study_verdict(found: StudyMetric) -> None:
     verdict_box.draw_verdict(first.verdict, frame.plain(first.text))
     for other in others:
         st.markdown(f"- {frame.plain(other.text)}")
+    if found.plan:
+        verdict_box.draw_exploratory(found.plan.task, found.metric)
 
 
 def draw_warnings(found: StudyMetric) -> None:

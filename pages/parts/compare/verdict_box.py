@@ -5,6 +5,7 @@ import streamlit as st
 from pages.parts.shell import frame
 from sparsekd.runs import overlaps, references
 from sparsekd.studies.verdict import BETTER, WORSE
+from sparsekd.tasks import metrics
 
 
 def draw_verdict(verdict: str, text: str) -> None:
@@ -23,3 +24,14 @@ def draw_overlap(task: str) -> None:
     words = overlaps.warning(card) if card else ""
     if words:
         st.warning(frame.plain(words), icon=":material/content_copy:")
+
+
+def draw_exploratory(task: str, metric: str) -> None:
+    """Say where a verdict is on another metric than the planned one, the task's first."""
+    card = references.cards().get(task)
+    if card and metric != card.metrics[0]:
+        planned = metrics.title(card.metrics[0]).lower()
+        st.caption(
+            f"Exploratory: the planned metric is {planned}. A verdict on another one is a further "
+            "look at the same data."
+        )

@@ -98,7 +98,7 @@ def _choose_columns(location: str, card: TaskCard | None = None) -> TaskCard:
             trouble = error
     texts, labels, metric, groups = _draw_columns(location, columns, card)
     same = card and (texts, labels) == (card.text, card.label_columns)
-    if card and same and metric is None and groups in (None, card.groups):
+    if card and same and metric is None and groups == card.groups:
         return card
     if trouble and not (texts and labels):
         raise trouble
@@ -137,9 +137,11 @@ def _draw_columns(
             format_func=lambda name: METRICS[name].title if name else "what fits the labels",
             help="Used for early stopping. A correlation makes the task a regression.",
         )
+        splits = ["", BY_TEXT, *(f"{BY_COLUMN}{name}" for name in columns)]
         groups = st.selectbox(
             "Selection split",
-            [None, "", BY_TEXT, *(f"{BY_COLUMN}{name}" for name in columns)],
+            splits if card else [None, *splits],
+            splits.index(card.groups) if card else 0,
             key=f"{key}.groups",
             format_func=_split_title,
             help="Whole groups keep phrases of one sentence, pairs with one premise, or rows of "

@@ -28,10 +28,11 @@ def label_study(plan: Plan, of: SweepMetric) -> LabelStudy | None:
     return None if found.table().empty else found
 
 
-def draw_verdicts(found: LabelStudy) -> None:
+def draw_verdicts(task: str, found: LabelStudy) -> None:
     """Draw the verdicts of each label budget and noise, corrected together."""
     for words in found.sentences():
         verdict_box.draw_verdict(INCONCLUSIVE, frame.plain(words))
+    verdict_box.draw_exploratory(task, found.metric)
 
 
 def draw_labels(plan: Plan, of: SweepMetric, found: LabelStudy) -> None:

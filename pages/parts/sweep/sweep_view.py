@@ -55,6 +55,7 @@ def draw_conclusion(snapshot: SweepSnapshot, of: SweepMetric) -> None:
     found = snapshot.conclusion(of)
     main = found.verdict
     verdict_box.draw_verdict(main.verdict if main else "", frame.plain(found.sentence))
+    verdict_box.draw_exploratory(snapshot.plan.task, of.metric)
     for sentence in snapshot.warnings(of):
         st.warning(frame.plain(sentence), icon=":material/warning:")
     verdict_box.draw_overlap(snapshot.plan.task)

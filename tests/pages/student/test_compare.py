@@ -41,6 +41,9 @@ def test_the_metric_is_in_the_address(open_page: Open, study: Plan) -> None:
 
     assert app.button_group(key=f"compare.metric.{study.id}").value == "loss"
     assert app.info[0].value.startswith("Loss")
+    assert any(each.value.startswith("Exploratory: the planned metric is") for each in app.caption)
+    usual = open_page(COMPARE)
+    assert not any(each.value.startswith("Exploratory") for each in usual.caption)
 
 
 def test_the_command_that_repeats_the_study_is_shown(open_page: Open, study: Plan) -> None:
