@@ -16,7 +16,7 @@ from pages.parts.scores_and_mask import (
 )
 from pages.parts.shell import figure_theme, frame, url_state
 from sparsekd.catalog.rankings import E, F, K
-from sparsekd.catalog.stage_parameters import ScoreParams
+from sparsekd.catalog.stage_parameters import Normalise, ScoreParams
 from sparsekd.runs import score_runs
 from sparsekd.runs.records import Run
 from sparsekd.units import score_tables, score_words
@@ -57,7 +57,7 @@ def draw_page(run: Run) -> None:
     draw_shuffles(run, student, params, lam, normalise)
 
 
-def choose_lambda_and_scale() -> tuple[float, str]:
+def choose_lambda_and_scale() -> tuple[float, Normalise]:
     """Choose λ and the scale, from the address bar and back into it."""
     left, right = st.columns([3, 2], vertical_alignment="bottom")
     lam = mask_sliders.choose_lambda(left)
@@ -120,7 +120,7 @@ def draw_neuron_maps(matrices: dict[str, Matrix], words: str) -> None:
         )
 
 
-def draw_scatters(scores: Scores, lam: float, normalise: str) -> None:
+def draw_scatters(scores: Scores, lam: float, normalise: Normalise) -> None:
     """Draw expressiveness against friendliness, and what the current mask removes."""
     st.subheader("Expressiveness against friendliness", anchor=False, divider="gray")
     heads, neurons = score_tables.matrices(scores, lam, normalise)
@@ -148,7 +148,9 @@ def draw_scatters(scores: Scores, lam: float, normalise: str) -> None:
     )
 
 
-def draw_shuffles(run: Run, student: str, params: ScoreParams, lam: float, normalise: str) -> None:
+def draw_shuffles(
+    run: Run, student: str, params: ScoreParams, lam: float, normalise: Normalise
+) -> None:
     """Draw how much of the removed half depends on the order of the data alone."""
     if params.aggregate == "per_example":
         st.caption("Scores summed per example depend on neither data order nor batch size.")

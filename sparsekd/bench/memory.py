@@ -92,9 +92,10 @@ def peak_bytes(work: Callable[[], object], device: str) -> int:
     with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as record:
         work()
     live = most = 0
+    assert record.profiler is not None and record.profiler.kineto_results is not None
     for event in record.profiler.kineto_results.events():  # the averages leave most of these out
         if event.name() == "[memory]":
-            live += event.nbytes()
+            live += event.nbytes()  # pyrefly: ignore[missing-attribute]  # not in the stub
             most = max(most, live)
     return most
 

@@ -63,7 +63,7 @@ def in_turn(
     rng = np.random.default_rng(0)
     epoch = _epoch(data, batch_size, rng)
     rounds = min(rounds, len(epoch))
-    times = []
+    times: list[tuple[float, ...]] = []
     with torch.random.fork_rng(_cuda(device)):
         for step in (*plain, ours):
             step(epoch[len(epoch) // 2])

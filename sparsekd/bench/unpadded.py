@@ -68,7 +68,7 @@ def _logits(model: PreTrainedModel, part: Encoded, rows: NDArray[np.int64]) -> T
     starts = part.offsets[:-1]
     places = np.arange(part.offsets[-1]) - np.repeat(starts, part.lengths)
     places += architectures.check_config(model.config).first_position_after_padding
-    arrays = {"input_ids": part.ids[None], "position_ids": places[None]}
+    arrays: dict[str, NDArray[Any]] = {"input_ids": part.ids[None], "position_ids": places[None]}
     if takes_segments(model):
         arrays["token_type_ids"] = part.segments[None]
     inputs = {
@@ -93,7 +93,7 @@ def _unpadded_attention(model: PreTrainedModel) -> Iterator[None]:
     try:
         yield
     finally:
-        model.set_attn_implementation(before)
+        model.set_attn_implementation(before or "eager")
 
 
 @contextmanager

@@ -17,6 +17,8 @@ else:
     DataRanking = Literal[rankings.names("data")]
 
 
+Normalise = Literal["layer", "none"]
+
 OF_TEACHER = ("bottom", "every", "top")
 """Choices of a student that is made of layers of its fine-tuned teacher."""
 LAYERED = (*OF_TEACHER, "pretrained", "random")
@@ -104,7 +106,7 @@ class MaskParams(Params):
     round_to: int = Field(
         8, ge=1, le=1024, description="Round the neurons removed per layer to a multiple of this."
     )
-    normalise: Literal["layer", "none"] = Field(
+    normalise: Normalise = Field(
         "layer", description="layer: divide scores by their norm in each layer; none: raw scores."
     )
 
@@ -125,7 +127,7 @@ class ProbeParams(Params):
     round_to: int = Field(
         8, ge=1, le=1024, description="Round the neurons removed per layer to a multiple of this."
     )
-    normalise: Literal["layer", "none"] = Field(
+    normalise: Normalise = Field(
         "layer", description="layer: divide scores by their norm in each layer; none: raw scores."
     )
     neuron_sparsity: float | None = Field(

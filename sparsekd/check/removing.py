@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from importlib.util import find_spec
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -93,7 +94,7 @@ def ablate(shop: Workshop) -> Iterator[Difference]:
             yield relative(f"{kind} {measure}".replace("_", " "), one, other, how)
 
 
-def export(shop: Workshop, form: str) -> Iterator[Difference]:
+def export(shop: Workshop, form: Literal["pruned", "gated", "onnx"]) -> Iterator[Difference]:
     """Export the model that the device has pruned; the export is read back and compared."""
     missing = [name for name in ONNX if form == "onnx" and find_spec(name) is None]
     if missing:

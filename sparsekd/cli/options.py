@@ -128,9 +128,9 @@ class SeedsRequest(Request):
 class Parser(argparse.ArgumentParser):
     """An argument parser that raises errors of this program instead of printing its usage."""
 
-    def parse_known_args(  # type: ignore[override]
-        self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None
-    ) -> tuple[argparse.Namespace, list[str]]:
+    def parse_known_args(  # pyrefly: ignore[bad-override]  # two overloads there, one here
+        self, args: Sequence[str] | None = None, namespace: Any = None
+    ) -> tuple[Any, list[str]]:
         """Parse, and refuse an unknown option here, where the options of the command are known."""
         found, rest = super().parse_known_args(args, namespace)
         if rest:

@@ -104,7 +104,9 @@ class SweepRequest(SeedsRequest, DeviceRequest, ColumnsRequest):
             "labelled": self.labelled,
             "label_noise": self.label_noise,
         }
-        values = base | {name: value for name, value in given.items() if value is not None}
+        values: dict[str, Any] = base | {
+            name: value for name, value in given.items() if value is not None
+        }
         if self.seed is not None or self.seeds is not None:
             values["seeds"] = self.chosen_seeds(len(sweep_spec.DEFAULT_SEEDS))
         groups = {

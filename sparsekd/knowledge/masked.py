@@ -163,7 +163,7 @@ def _stacked(_: PreTrainedModel, shell: PreTrainedModel, data: Encoded, tree: Tr
     for rows in packed(data.lengths, budget):
         batch = data.batch(rows, shell.device)
         call = first_call(shell, batch.inputs(shell))
-        hidden = call.arguments[0][None]
+        hidden, nodes = call.arguments[0][None], 1
         for level, block, layer in zip(tree.levels, blocks, layers, strict=True):
             hidden, nodes = hidden[level.parents], len(level.parents)
             arguments = [_repeated(each, nodes) for each in call.arguments[1:]]

@@ -69,7 +69,8 @@ def name_labels(model: PreTrainedModel, labels: tuple[str, ...], kind: Kind) -> 
     config.id2label = dict(enumerate(names))
     config.label2id = {name: number for number, name in enumerate(names)}
     config.problem_type = PROBLEM_TYPES[kind]
-    model.num_labels = len(names)  # type: ignore[assignment]  # torch: "a tensor or a module"
+    # torch knows tensors and modules alone as attributes.
+    model.num_labels = len(names)  # pyrefly: ignore[bad-argument-type]
 
 
 def output_order(config: PretrainedConfig, labels: tuple[str, ...], kind: Kind) -> list[int] | None:

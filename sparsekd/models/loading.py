@@ -244,6 +244,8 @@ def _tokenizer(folder: Path, model: PreTrainedModel) -> PreTrainedTokenizerBase:
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise BadInput(f"The tokenizer in {folder} cannot be read.", _reason(error)) from error
+    if tokenizer is None:
+        raise BadInput(f"The tokenizer in {folder} has no class.", "Save the tokenizer again.")
     if len(tokenizer) > model.config.vocab_size:
         raise Incompatible(
             f"The tokenizer in {folder} has {len(tokenizer)} entries, the model "

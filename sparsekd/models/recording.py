@@ -61,7 +61,7 @@ class Recorded:
         own = {name: each.to(self.device) for name, each in inputs.items()}
         if not self.record:
             return _Shape(own, dict(self.work(own)))
-        current, aside = torch.cuda.current_stream(self.device), torch.cuda.Stream(self.device)  # type: ignore[no-untyped-call]
+        current, aside = torch.cuda.current_stream(self.device), torch.cuda.Stream(self.device)
         aside.wait_stream(current)
         with torch.cuda.stream(aside):  # what is recorded later also runs beside this stream
             results = dict(self.work(own))

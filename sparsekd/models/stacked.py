@@ -105,6 +105,7 @@ class _Linear(nn.Linear):
         self.weight = _stacked([layer.weight for layer in layers])
         self.register_parameter("bias", _stacked_bias(layers))
 
+    # pyrefly: ignore[bad-override-param-name]  # the name there hides a builtin
     def forward(self, inputs: Tensor) -> Tensor:
         models, wide, deep = self.weight.shape
         split = inputs.reshape(models, inputs.shape[:-1].numel() // models, deep)

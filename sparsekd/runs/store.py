@@ -125,8 +125,7 @@ def get(run_id: str) -> Run:
         )
         if not rows:
             known = [row["id"] for row in catalogue.execute("SELECT id FROM runs")]
-    if not rows:
-        raise unknown("run", run_id, known)
+            raise unknown("run", run_id, known)
     if len(rows) > 1:
         raise BadInput(f"{run_id!r} fits {len(rows)} runs.", "Give more letters of the id.")
     return _run(rows[0])

@@ -171,13 +171,13 @@ def _numbers(table: pd.DataFrame, split: str) -> NDArray[np.float32]:
             "Several label columns have a label each, with 1 where it applies and 0 elsewhere. "
             "Name a single column for classes or lists.",
         )
-    partly = pd.Series(empty.any(axis=1) & ~empty.all(axis=1))
+    partly = pd.Series(np.asarray(empty.any(axis=1) & ~empty.all(axis=1)))
     if partly.any():
         raise BadInput(
             f"The {split} file has some labels and lacks others in {row_numbers(partly)}.",
             "Write 0 or 1 in each label column, or nothing in all of them.",
         )
-    _check_missing(pd.Series(empty.all(axis=1)), split)
+    _check_missing(pd.Series(np.asarray(empty.all(axis=1))), split)
     return np.where(empty, np.nan, yes).astype(np.float32)
 
 

@@ -75,8 +75,8 @@ class ModelShape:
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> Self:
         """Build the shape that `to_json` wrote."""
-        tuples = {name: tuple(values[name]) for name in ("heads", "neurons")}
-        return cls(**(values | tuples))
+        heads, neurons = tuple(values["heads"]), tuple(values["neurons"])
+        return cls(**(values | {"heads": heads, "neurons": neurons}))
 
 
 def pruned(shape: ModelShape, mask: UnitMask) -> ModelShape:

@@ -4,7 +4,7 @@ import streamlit as st
 
 from pages.parts.shell import url_state
 from sparsekd.catalog.rankings import E, F, K
-from sparsekd.catalog.stage_parameters import MaskParams
+from sparsekd.catalog.stage_parameters import MaskParams, Normalise
 from sparsekd.errors import BadInput
 from sparsekd.units import masking, score_words
 from sparsekd.units.masking import Mask
@@ -85,7 +85,7 @@ def _keep_within(name: str, size: int) -> None:
 # --- the card --------------------------------------------------------------------------------
 
 
-def draw_unit_card(scores: Scores, lam: float, normalise: str) -> None:
+def draw_unit_card(scores: Scores, lam: float, normalise: Normalise) -> None:
     """Choose a unit, and draw its scores, its rank and whether the current mask removes it."""
     with st.container(border=True):
         unit, layer, index = choose_unit(scores)
@@ -137,13 +137,13 @@ def _draw_tiles(ranked: RankedUnit, unit: str, lam: float) -> None:
 # --- the current mask ------------------------------------------------------------------------
 
 
-def removed_heads(scores: Scores, lam: float, normalise: str) -> Flags | None:
+def removed_heads(scores: Scores, lam: float, normalise: Normalise) -> Flags | None:
     """Return the heads that the mask of the address bar removes; None where there is no mask."""
     mask = current_mask(scores, lam, normalise)
     return None if mask is None else ~mask.heads
 
 
-def current_mask(scores: Scores, lam: float, normalise: str) -> Mask | None:
+def current_mask(scores: Scores, lam: float, normalise: Normalise) -> Mask | None:
     """Return the mask at the address bar's sparsity; None where that empties every layer."""
     state = url_state.read()
     params = MaskParams(

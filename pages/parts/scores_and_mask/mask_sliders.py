@@ -6,7 +6,7 @@ import streamlit as st
 
 from pages.parts.scores_and_mask import heatmaps
 from pages.parts.shell import figure_theme, frame, url_state
-from sparsekd.catalog.stage_parameters import MaskParams
+from sparsekd.catalog.stage_parameters import MaskParams, Normalise
 from sparsekd.errors import BadInput
 from sparsekd.units import mask_tables, shape_words
 from sparsekd.units.masking import Mask
@@ -59,18 +59,17 @@ def choose_lambda(place: Any = st) -> float:
     return lam
 
 
-def choose_scale(place: Any = st) -> str:
+def choose_scale(place: Any = st) -> Normalise:
     """Choose whether scores are normalised; the caller writes it into the address bar."""
-    return str(
-        place.segmented_control(
-            "Scale",
-            list(SCALES),
-            format_func=lambda name: SCALES[name],
-            required=True,
-            key=url_state.bound("normalise"),
-            help=SCALE_HELP,
-        )
+    chosen: Normalise = place.segmented_control(
+        "Scale",
+        list(SCALES),
+        format_func=lambda name: SCALES[name],
+        required=True,
+        key=url_state.bound("normalise"),
+        help=SCALE_HELP,
     )
+    return chosen
 
 
 def _choose_whether_apart() -> bool:

@@ -153,5 +153,4 @@ def _plot_rule(sparsity: float) -> alt.LayerChart:
     words = here.mark_text(
         align="right" if right else "left", color=red, dx=-5 if right else 5, baseline="bottom"
     ).encode(x="sparsity:Q", y=alt.value(-2), text="words:N")
-    layered: alt.LayerChart = rule + words
-    return layered
+    return alt.LayerChart(layer=[rule, words])

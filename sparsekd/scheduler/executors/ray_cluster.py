@@ -138,18 +138,19 @@ class RayExecutor:
     def _collect(self, reference: Any) -> dict[str, str]:
         """Write the ends of a task's runs, and return how the worker of each died."""
         task = self.tasks[reference]
+        ends: dict[str, RunEnd] = {}
+        died = ""
         try:
-            ends: dict[str, RunEnd] = self.ray.get(reference)
+            ends = self.ray.get(reference)
         except self.ray.exceptions.RayError as error:
-            ends = {}
-            how = first_line(error)
+            died = first_line(error)
         self.write([end.last for end in ends.values() if end.last is not None])
         for run_id, end in ends.items():
             self._finish(run_id, end)
         del self.tasks[reference]
         self.started -= task.names
         task.locks.close()  # a run without a written end now reads as interrupted
-        return {run.id: ends[run.id].how if run.id in ends else how for run in task.runs}
+        return {run.id: ends[run.id].how if run.id in ends else died for run in task.runs}
 
     def _finish(self, run_id: str, end: RunEnd) -> None:
         state, outcome = end.state, end.outcome

@@ -79,7 +79,11 @@ def curves(scores: Run, params: MaskParams, lams: tuple[float, ...]) -> Recipe:
 
 def one_mask(scores: Run, params: MaskParams) -> Recipe:
     """Return the probe of exactly this mask."""
-    point = {"lams": (params.lam,), "sparsities": (params.sparsity,), "controls": False}
+    point: dict[str, object] = {
+        "lams": (params.lam,),
+        "sparsities": (params.sparsity,),
+        "controls": False,
+    }
     return _probe(scores, params, point)
 
 
