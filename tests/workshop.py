@@ -1,14 +1,22 @@
-"""A tiny task and a tiny checkpoint on disk, on which every command takes a second."""
+"""A tiny task and a tiny checkpoint on disk, and commands and runs in the test's own process."""
 
+import io
 import itertools
+from collections.abc import Sequence
+from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
+import pytest
 import torch
 
+from sparsekd.__main__ import main
 from sparsekd.models import loading
-from sparsekd.runs import store
+from sparsekd.runs import jobs, store
 from sparsekd.runs.records import Recipe, Run, State
+from sparsekd.scheduler.executors import Place
+from sparsekd.scheduler.run_queue import Queue
 from sparsekd.worker import work
 from tests.conftest import tiny_model, tiny_tokenizer
 
@@ -68,3 +76,66 @@ def done(recipe: Recipe) -> Run:
     run = worked(recipe)
     assert run.state is State.DONE, f"{run.outcome.message} {run.outcome.hint}"
     return run
+
+
+def processor_only(home: Path) -> Path:
+    """The same store, which knows the devices already: to detect them takes seconds."""
+    home.mkdir(parents=True, exist_ok=True)
+    (home / "devices.json").write_text('[{"name": "cpu", "words": "a processor", "memory": 0}]')
+    return home
+
+
+class OwnProcess:
+    """An executor whose workers do their runs at once, in the test's own process."""
+
+    def __init__(self) -> None:
+        self.gone: dict[str, str] = {}
+
+    def places(self) -> list[Place]:
+        return [Place("cpu", 1)]
+
+    def start(self, runs: Sequence[Run], place: str, slots: int, memory: int = 0) -> None:
+        names = [run.id for run in runs]
+        log = store.folder(names[0]) / "log.txt"
+        log.parent.mkdir(parents=True, exist_ok=True)
+        with log.open("a") as out, redirect_stdout(out), redirect_stderr(out):
+            work(names, place)
+        self.gone |= dict.fromkeys(names, "")
+
+    def ended(self) -> dict[str, str]:
+        gone, self.gone = self.gone, {}
+        return gone
+
+    def cancel(self, run_id: str) -> None:
+        """Nothing is at work between two calls."""
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+
+def queue_here(patch: pytest.MonkeyPatch) -> None:
+    """Let the queue serve at once, in the test's own process: no process has to load torch."""
+    patch.setattr("sparsekd.scheduler.run_queue.PAUSE", 0.0)
+    patch.setattr(jobs, "start_queue", lambda: Queue(OwnProcess()).serve())
+
+
+@dataclass(frozen=True)
+class Said:
+    """What a command wrote."""
+
+    stdout: str
+    stderr: str
+
+
+def command(home: Path, *words: str, code: int = 0) -> Said:
+    """One command and its runs, in this process; no error has a traceback."""
+    out, err = io.StringIO(), io.StringIO()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SPARSEKD_HOME", str(processor_only(home)))
+        queue_here(patch)
+        with redirect_stdout(out), redirect_stderr(err):
+            found = main(words)
+    said = Said(out.getvalue(), err.getvalue())
+    assert found == code, said.stderr
+    assert "Traceback" not in said.stderr
+    return said

@@ -1,12 +1,12 @@
-"""The command line as a person would use it: real processes, a real queue, real files."""
+"""The command line on real files; its processes and its queue in the last test."""
 
 import json
 import os
 import signal
-import sqlite3
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,27 +16,13 @@ import pytest
 
 from sparsekd.__main__ import main
 from sparsekd.catalog.rankings import CONTROLS
-from tests.workshop import checkpoint_folder, task_folder
+from sparsekd.runs import jobs, store
+from sparsekd.runs.records import State
+from tests.workshop import checkpoint_folder, command, processor_only, task_folder
 
 ROOT = Path(__file__).parents[2]
 QUICK = ["--max-length", "16", "--learning-rate", "0.003", "--batch-size", "16"]
 STUDY = ["--student-layers", "1", "--epochs", "2", "--round-to", "1", "--sparsity", "0.25"]
-
-
-def run(home: Path, *words: str, code: int = 0) -> subprocess.CompletedProcess[str]:
-    """One command; every error is one line without a traceback."""
-    done = subprocess.run(
-        [sys.executable, "-m", "sparsekd", *words],
-        env=os.environ | {"SPARSEKD_HOME": str(home), "OMP_NUM_THREADS": "1"},
-        capture_output=True,
-        text=True,
-        cwd=ROOT,
-        timeout=240,
-        check=False,
-    )
-    assert done.returncode == code, done.stderr
-    assert "Traceback" not in done.stderr
-    return done
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +37,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def study(place: Path) -> dict[str, Any]:
     """A whole study from the command line; the other tests look at what it left."""
     words = ["--task", str(place / "task"), "--teacher", str(place / "checkpoint")]
-    return json.loads(run(place / "home", "study", *words, *QUICK, *STUDY, "--json").stdout)
+    return json.loads(command(place / "home", "study", *words, *QUICK, *STUDY, "--json").stdout)
 
 
 def test_a_study_reports_its_six_roles_on_validation(study: dict[str, Any]):
@@ -71,9 +57,9 @@ def test_a_study_reports_its_six_roles_on_validation(study: dict[str, Any]):
 
 def test_the_same_study_again_repeats_nothing(place: Path, study: dict[str, Any]):
     words = ["--task", str(place / "task"), "--teacher", str(place / "checkpoint")]
-    again = json.loads(run(place / "home", "study", *words, *QUICK, *STUDY, "--json").stdout)
+    again = json.loads(command(place / "home", "study", *words, *QUICK, *STUDY, "--json").stdout)
     assert again == study
-    listed = json.loads(run(place / "home", "runs", "list", "--json").stdout)
+    listed = json.loads(command(place / "home", "runs", "list", "--json").stdout)
     assert len(listed) == 8
     assert {entry["state"] for entry in listed} == {"done"}
 
@@ -88,7 +74,7 @@ def test_score_mask_prune_and_evaluate_by_files(place: Path, study: dict[str, An
     words = ["--teacher", names["teacher"], "--student", names["trial_student"], "--task"]
     words += [str(place / "task"), "--split", "selection", "--batch-size", "32"]
     words += ["--aggregate", "per_batch", "--friendliness", "soft_ce", "--max-length", "16"]
-    run(home, "score", *words, "--out", str(scores))
+    command(home, "score", *words, "--out", str(scores))
     with np.load(scores) as found:
         assert found["head_expressiveness"].shape == (2, 2)
         assert found["neuron_friendliness"].shape == (2, 24)
@@ -96,14 +82,14 @@ def test_score_mask_prune_and_evaluate_by_files(place: Path, study: dict[str, An
         provenance = json.loads(str(found["provenance"]))
     assert provenance["split"] == "selection"
     assert provenance["batch_size"] == 32
-    run(home, "mask", "--scores", str(scores), "--lam", "0.5", "--sparsity", "0.25",
+    command(home, "mask", "--scores", str(scores), "--lam", "0.5", "--sparsity", "0.25",
         "--round-to", "1", "--out", str(mask))  # fmt: skip
     with np.load(mask) as found:
         assert found["heads"].dtype == found["neurons"].dtype == bool
         assert (found["heads"].sum(), found["neurons"].sum()) == (3, 36)
-    run(home, "prune", "--teacher", names["teacher"], "--mask", str(mask), "--out", str(pruned))
+    command(home, "prune", "--teacher", names["teacher"], "--mask", str(mask), "--out", str(pruned))
     words = ["--task", str(place / "task"), "--split", "validation", "--max-length", "16"]
-    one = json.loads(run(home, "evaluate", "--model", str(pruned), *words, "--json").stdout)
+    one = json.loads(command(home, "evaluate", "--model", str(pruned), *words, "--json").stdout)
     assert one["examples"] == 80
     sparse = next(row for row in study["rows"] if row["role"] == "sparse_teacher")
     assert one["metrics"]["accuracy"] == sparse["metrics"]["accuracy"]
@@ -114,7 +100,7 @@ def test_a_model_is_evaluated_beside_its_teacher(place: Path, study: dict[str, A
     names, table = ids(study), place / "examples.csv"
     words = ["--model", names["student"], "--task", str(place / "task"), "--max-length", "16"]
     words += ["--teacher", names["sparse_teacher"], "--examples", str(table)]
-    found = json.loads(run(place / "home", "evaluate", *words, "--json").stdout)
+    found = json.loads(command(place / "home", "evaluate", *words, "--json").stdout)
 
     stored = next(row for row in study["agreement"] if row["teacher"] == "sparse_teacher")
     assert found["agreement"]["agreement"] == stored["agreement"]
@@ -130,14 +116,14 @@ def test_a_model_is_evaluated_beside_its_teacher(place: Path, study: dict[str, A
     assert (examples["first"] == examples["second"]).mean() == stored["agreement"]
     assert examples["text"].notna().all()
     for word in ("calibration error", "with the teacher: agreement", "recall"):
-        assert word in run(place / "home", "evaluate", *words).stdout
+        assert word in command(place / "home", "evaluate", *words).stdout
 
 
 def test_a_probe_shows_the_controls_beside_the_scores(place: Path, study: dict[str, Any]):
-    listed = json.loads(run(place / "home", "runs", "list", "--json").stdout)
+    listed = json.loads(command(place / "home", "runs", "list", "--json").stdout)
     scores = next(entry["id"] for entry in listed if entry["stage"] == "score")
     words = ["--scores-run", scores, "--sparsities", "0,0.5", "--round-to", "1", "--json"]
-    rows = json.loads(run(place / "home", "probe", *words).stdout)["rows"]
+    rows = json.loads(command(place / "home", "probe", *words).stdout)["rows"]
     names = {"λ 0.5", "λ 1", "λ 0", *CONTROLS}
     assert {row["ranking"] for row in rows} == names
     dense = [row["accuracy"] for row in rows if row["sparsity"] == 0]
@@ -198,44 +184,52 @@ def test_bad_words_leave_as_one_line_and_code_2(
 
 
 def test_a_failed_run_says_why_and_keeps_what_was_done(place: Path):
-    done = run(place / "home2", "distil", "--task", str(place / "task"), "--teacher",
+    done = command(place / "home2", "distil", "--task", str(place / "task"), "--teacher",
                str(place / "checkpoint"), "--student-layers", "9", code=2)  # fmt: skip
     assert "The student has 9 layers, the teacher 2" in done.stderr
-    (entry,) = json.loads(run(place / "home2", "runs", "list", "--json").stdout)
+    (entry,) = json.loads(command(place / "home2", "runs", "list", "--json").stdout)
     assert entry["state"] == "failed"
     assert "Choose at most 2 layers" in entry["hint"]
-    run(place / "home2", "runs", "delete", entry["id"])
-    assert json.loads(run(place / "home2", "runs", "list", "--json").stdout) == []
+    command(place / "home2", "runs", "delete", entry["id"])
+    assert json.loads(command(place / "home2", "runs", "list", "--json").stdout) == []
 
 
-def test_a_killed_worker_resumes_to_the_same_metrics(place: Path, tmp_path: Path):
+def test_a_killed_worker_resumes_to_the_same_metrics(
+    place: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+):
+    """Real processes throughout: the command, the queue that it starts, and two workers."""
     words = ["--task", str(place / "task"), "--checkpoint", str(place / "checkpoint"), *QUICK]
-    words += ["--epochs", "60", "--patience", "60", "--json"]
-    whole = json.loads(run(tmp_path / "whole", "finetune", *words).stdout)
+    words += ["--epochs", "30", "--patience", "30", "--json"]
+    whole = json.loads(command(place / "home", "finetune", *words).stdout)
 
-    home = tmp_path / "killed"
+    monkeypatch.setenv("SPARSEKD_HOME", str(processor_only(tmp_path)))
     client = subprocess.Popen(
         [sys.executable, "-m", "sparsekd", "finetune", *words],
-        env=os.environ | {"SPARSEKD_HOME": str(home), "OMP_NUM_THREADS": "1"},
-        stderr=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
         cwd=ROOT,
     )
-    state = home / "runs" / whole["id"] / "checkpoint.safetensors"
-    wait_for(state.exists)
-    os.kill(_worker(home, whole["id"]), signal.SIGKILL)
-    client.wait(timeout=60)
+    wait_for((store.folder(whole["id"]) / "checkpoint.safetensors").exists)
+    first = store.get(whole["id"])
+    other = replace(first.recipe, seed=1)
+    jobs.submit([other])  # keeps the queue at work
+    assert first.pid is not None
+    os.kill(first.pid, signal.SIGKILL)
+    out, error = client.communicate(timeout=60)
     assert client.returncode == 130
-    shown = json.loads(run(home, "runs", "show", whole["id"], "--json").stdout)
-    assert shown["state"] == "interrupted"
-    resumed = json.loads(run(home, "runs", "resume", whole["id"], "--wait", "--json").stdout)
+    assert out == ""
+    assert f"Run {whole['id']} (finetune) was interrupted" in error
+    assert "Traceback" not in error
+
+    assert main(["runs", "resume", whole["id"], "--wait", "--json"]) == 0
+    resumed = json.loads(capsys.readouterr().out)
     assert resumed["state"] == "done"
     assert resumed["metrics"] == whole["metrics"]
-
-
-def _worker(home: Path, run_id: str) -> int:
-    with sqlite3.connect(home / "catalog.sqlite") as database:
-        return int(database.execute("SELECT pid FROM runs WHERE id = ?", (run_id,)).fetchone()[0])
+    wait_for(lambda: store.get(other.run_id).state is State.DONE)
 
 
 def wait_for(condition: Any, seconds: float = 90) -> None:

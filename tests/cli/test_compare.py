@@ -1,4 +1,4 @@
-"""`python -m sparsekd compare` as a person would use it: real processes on a tiny task."""
+"""The command `compare` on a tiny task."""
 
 import json
 from pathlib import Path
@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from sparsekd.__main__ import main
-from tests.cli.test_cli import QUICK, run
-from tests.workshop import checkpoint_folder, task_folder
+from tests.cli.test_cli import QUICK
+from tests.workshop import checkpoint_folder, command, task_folder
 
 METHODS = "fine_tuning,vanilla,vanilla:sparse_teacher,vanilla:random_mask,vanilla:assistant"
 SMALL = ["--student-layers", "2", "--epochs", "1", "--round-to", "1", "--sparsity", "0.25"]
@@ -25,8 +25,8 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def compare(place: Path, *words: str, code: int = 0) -> tuple[dict[str, Any], str]:
     """One comparison's JSON, and what was said beside it."""
     about = ["--task", str(place / "task"), "--teacher", str(place / "checkpoint")]
-    done = run(place / "home", "compare", *about, *QUICK, *SMALL, "--json", *words, code=code)
-    return json.loads(done.stdout), done.stderr
+    said = command(place / "home", "compare", *about, *QUICK, *SMALL, "--json", *words, code=code)
+    return json.loads(said.stdout), said.stderr
 
 
 @pytest.fixture(scope="module")

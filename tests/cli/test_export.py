@@ -1,9 +1,6 @@
 """The commands `export` and `latency`."""
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +8,7 @@ import pytest
 
 from sparsekd.__main__ import main
 from sparsekd.units.masking import Mask
-from tests.workshop import checkpoint_folder
-
-ROOT = Path(__file__).parents[2]
+from tests.workshop import checkpoint_folder, command, processor_only
 
 
 @pytest.fixture(autouse=True)
@@ -72,15 +67,8 @@ def test_bad_words_leave_as_one_line_and_code_2(
 
 
 def test_latency_measures_in_a_run_and_finds_it_again(home: Path, words: list[str]) -> None:
-    command = [sys.executable, "-m", "sparsekd", "latency", *words, "--device", "cpu"]
-    command += ["--batch-sizes", "1,2", "--tokens", "4", "--rounds", "3", "--json"]
-    answers = [
-        subprocess.run(
-            command, env=os.environ | {"OMP_NUM_THREADS": "1"}, capture_output=True, text=True,
-            cwd=ROOT, timeout=240, check=True,
-        ).stdout
-        for _ in range(2)
-    ]  # fmt: skip
+    words = ["latency", *words, "--device", "cpu", "--batch-sizes", "1,2", "--tokens", "4"]
+    answers = [command(home, *words, "--rounds", "3", "--json").stdout for _ in range(2)]
     assert answers[0] == answers[1]
     found = json.loads(answers[0])
     assert [(row["variant"], row["batch"]) for row in found["rows"]] == [
@@ -98,7 +86,6 @@ def test_latency_measures_in_a_run_and_finds_it_again(home: Path, words: list[st
 def test_sizes_out_of_range_are_refused(
     home: Path, words: list[str], capsys: pytest.CaptureFixture[str], more: list[str], wrong: str
 ) -> None:
-    home.mkdir()
-    (home / "devices.json").write_text('[{"name": "cpu", "words": "test processor", "memory": 0}]')
+    processor_only(home)
     assert main(["latency", *words, *more]) == 2
     assert wrong in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""`ablate` as a person would use it: a real process, a real queue, a real file."""
+"""The command `ablate` on real files."""
 
 import json
 from pathlib import Path
@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 
 from sparsekd.__main__ import main
-from tests.cli.test_cli import run
-from tests.workshop import checkpoint_folder, task_folder
+from tests.workshop import checkpoint_folder, command, task_folder
 
 QUICK = ["--max-length", "16", "--learning-rate", "0.003", "--epochs", "1"]
 
@@ -19,7 +18,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     task_folder(folder / "task")
     checkpoint_folder(folder / "checkpoint")
     words = ["--task", str(folder / "task"), "--checkpoint", str(folder / "checkpoint"), *QUICK]
-    run(folder / "home", "finetune", *words, "--out", str(folder / "teacher"))
+    command(folder / "home", "finetune", *words, "--out", str(folder / "teacher"))
     return folder
 
 
@@ -28,7 +27,7 @@ def test_ablate_writes_what_it_says_and_the_second_time_nothing_is_measured(plac
     words += ["16", "--split", "validation", "--student", str(place / "teacher")]
     words += ["--examples", "40", "--neuron-groups", "3", "--layer", "1"]
     words += ["--out", str(place / "ablation.npz"), "--json"]
-    told = json.loads(run(place / "home", "ablate", *words).stdout)
+    told = json.loads(command(place / "home", "ablate", *words).stdout)
     with np.load(place / "ablation.npz") as found:
         shapes = {name: found[name].shape for name in found.files}
         assert shapes["head_task_loss"] == shapes["head_metric"] == shapes["head_distance"]
@@ -44,9 +43,9 @@ def test_ablate_writes_what_it_says_and_the_second_time_nothing_is_measured(plac
     largest = told["largest"]["task_loss"]
     assert (largest["layer"], largest["head"]) == worst
     assert provenance["split"] == "validation"
-    again = json.loads(run(place / "home", "ablate", *words).stdout)
+    again = json.loads(command(place / "home", "ablate", *words).stdout)
     assert again == told
-    listed = json.loads(run(place / "home", "runs", "list", "--json").stdout)
+    listed = json.loads(command(place / "home", "runs", "list", "--json").stdout)
     assert [entry["stage"] for entry in listed].count("ablate") == 1
 
 
