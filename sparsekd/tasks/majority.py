@@ -17,6 +17,7 @@ from sparsekd.tasks import metrics
 from sparsekd.tasks.cards import Kind, TaskCard
 from sparsekd.tasks.classes import members
 from sparsekd.tasks.labels import is_labelled
+from sparsekd.tasks.left_out import without_each
 from sparsekd.tasks.predictions import label_text
 
 Array = NDArray[Any]
@@ -167,21 +168,18 @@ def _standard_error(card: TaskCard, means: Sequence[float], answers: Array, labe
 
     Source: Efron, Stein, Annals of Statistics, 1981.
     """
-    function = metrics.METRICS[card.metrics[0]].function
+    if len(labels) < 2:
+        return math.nan
     given = metrics.predictions(card, answers)
     own = metrics.predictions(card, logits(card, means)[None])
     pairs = np.concatenate(
         [labels.reshape(len(labels), -1), given.reshape(len(labels), -1)], axis=1
     )
     _, first, counts = np.unique(pairs, axis=0, return_index=True, return_counts=True)
-    if len(labels) < 2:
-        return math.nan
-    gaps = []
-    for place in first:
-        gold, predicted = (np.delete(each, place, axis=0) for each in (labels, given))
-        constant = np.repeat(own, len(gold), axis=0)
-        one, other = (function(gold, each, card.classes) for each in (predicted, constant))
-        gaps.append(one - other)
-    values, count = np.array(gaps), len(labels)
+    one, other = (
+        without_each(card, card.metrics[0], labels[first], each, counts)
+        for each in (given[first], np.repeat(own, len(first), axis=0))
+    )
+    values, count = one - other, len(labels)
     mean = (counts * values).sum() / count
     return math.sqrt((count - 1) / count * float((counts * (values - mean) ** 2).sum()))
