@@ -4,8 +4,6 @@ import json
 import os
 import shutil
 import signal
-import subprocess
-import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -36,9 +34,10 @@ from sparsekd.inspector.protocol import (
 from sparsekd.inspector.server.serving import trim_cache
 from sparsekd.models import loading
 from sparsekd.runs import references, store
+from sparsekd.system.processes import spawn_detached
 from sparsekd.tasks import summary
 from sparsekd.units.masking import Mask
-from tests.inspector.conftest import SECONDS, end, pid
+from tests.inspector.conftest import SECONDS, Forked, end, pid
 
 Names = dict[str, str]
 SHAPE = (2, 2, 24)
@@ -193,8 +192,11 @@ def test_two_clients_never_see_each_other_s_masks(names: Names):
 # --- processes -------------------------------------------------------------------------------
 
 
-def test_a_killed_inspector_is_replaced(names: Names):
-    attention(names, "a film was good")
+def test_a_killed_inspector_is_replaced(names: Names, monkeypatch: pytest.MonkeyPatch):
+    end()
+    with monkeypatch.context() as patch:
+        patch.setattr(client, "spawn_detached", spawn_detached)  # a real one, as users have it
+        attention(names, "a film was good")
     before = pid()
     end(signal.SIGKILL)
     seen = attention(names, "a film was dull")
@@ -246,17 +248,9 @@ def test_a_waiting_client_gets_the_status_and_may_give_up(names: Names):
     )
 
 
-def serve(*words: str) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(
-        [sys.executable, "-m", "sparsekd.inspector", *words],
-        cwd=Path(client.__file__).parents[2],
-        stderr=subprocess.DEVNULL,
-    )
-
-
 def test_an_idle_inspector_exits(names: Names):
     end()
-    process = serve("--idle", "0.2")
+    process = Forked(client.log_path(), "--idle", "0.2")
 
     assert process.wait(SECONDS) == 0
     assert not client.address_path().exists()
@@ -265,10 +259,10 @@ def test_an_idle_inspector_exits(names: Names):
 
 def test_only_one_inspector_serves_a_store(names: Names):
     end()
-    first = serve()
+    first = Forked(client.log_path())
     until(lambda: client.address_path().exists(), "no address")
 
-    assert serve().wait(SECONDS) == 0
+    assert Forked(client.log_path()).wait(SECONDS) == 0
     assert pid() == first.pid
     end()
     first.wait(SECONDS)
@@ -276,7 +270,7 @@ def test_only_one_inspector_serves_a_store(names: Names):
 
 def test_a_request_over_the_time_limit_is_refused_and_the_next_is_served(names: Names):
     end()
-    process = serve("--limit", "0.001")
+    process = Forked(client.log_path(), "--limit", "0.001")
     until(lambda: client.address_path().exists(), "no address")
     request = TopExamplesRequest(
         task=names["task"], model=names["teacher"], unit="neuron", layer=0, index=7

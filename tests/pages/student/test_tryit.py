@@ -17,7 +17,7 @@ from sparsekd.runs.records import Plan
 from sparsekd.studies.titles import titled_models
 from sparsekd.tasks import TASKS, summary
 from tests.conftest import tiny_model, tiny_tokenizer
-from tests.inspector.conftest import end
+from tests.inspector.conftest import end, fork_inspectors
 from tests.pages.conftest import table
 from tests.sample_study import fill_plan, sample_plan
 
@@ -35,7 +35,7 @@ ROLES = (
 
 
 @pytest.fixture
-def models(study: Plan) -> Iterator[dict[str, Path]]:
+def models(study: Plan, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Path]]:
     """The folder of each model of a finished study, by its title: tiny ones that really answer."""
     folders = {}
     for seed, (title, run) in enumerate(titled_models(study).items()):
@@ -43,7 +43,7 @@ def models(study: Plan) -> Iterator[dict[str, Path]]:
         model.config.id2label = dict(enumerate(TASKS["demo/sentiment"].labels))
         loading.save(model, tiny_tokenizer(), run.folder / "model")
         folders[title] = run.folder / "model"
-    # The inspector's start may take longer than a test waits for a page.
+    fork_inspectors(monkeypatch)
     client.send(requests.prediction(run, ("a film",)), PredictionResponse)
     yield folders
     end()
