@@ -1,12 +1,13 @@
 """Links, sliders, clicks, dark and narrow screens."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.browser.conftest import PATHS, Server, serving
+from tests.browser.conftest import PATHS, Server, serving, settled
 
 Visit = Callable[..., Any]
 SLIDER = "input[type=range]"
@@ -36,12 +37,17 @@ def test_the_first_request_to_a_fresh_server_may_be_a_deep_link(
         assert page.get_by_text("No scores yet").count() == 1
 
 
-@pytest.mark.parametrize("path", PATHS)
-def test_a_page_opens_with_nothing_to_show(visit: Visit, empty: Server, path: str) -> None:
-    page = visit(f"{empty.url}/{path}")
+def test_every_page_is_one_click_away_with_nothing_to_show(visit: Visit, empty: Server) -> None:
+    page = visit(empty.url)
+    links = page.locator("[data-testid=stSidebarNavLink]")
+    assert links.count() == len(PATHS)
 
-    assert page.locator("h2").count() == 1
-    assert page.locator("[data-testid=stSidebarNavLink]").count() == len(PATHS)
+    for number in range(len(PATHS)):
+        name = links.nth(number).inner_text()
+        links.nth(number).click()
+        page.wait_for_url(re.compile(rf"{empty.url}/{PATHS[number]}(\?|$)"))
+        settled(page)
+        assert page.locator("h2").count() == 1, name
 
 
 def test_lambda_moved_with_the_keyboard_changes_the_mask(visit: Visit, filled: Server) -> None:

@@ -24,7 +24,7 @@ from sparsekd.stages import inputs
 from sparsekd.studies import recipes
 from sparsekd.tasks import TaskCard
 from tests.conftest import tiny_model, tiny_tokenizer
-from tests.workshop import checkpoint_folder, done, task_folder, worked
+from tests.workshop import checkpoint_folder, done, processor_only, task_folder, worked
 
 PARAMS = TrainParams(epochs=2, batch_size=32, learning_rate=3e-3, max_length=16)
 ONE = StudentParams(layers=1)
@@ -32,7 +32,7 @@ ONE = StudentParams(layers=1)
 
 @pytest.fixture
 def card(tmp_path: Path, home: Path) -> TaskCard:
-    (home / "devices.json").write_text('[{"name": "cpu", "words": "a processor"}]')
+    processor_only(home)
     return references.task(str(task_folder(tmp_path / "task")))
 
 
