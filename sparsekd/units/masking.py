@@ -91,10 +91,20 @@ def normalised(matrix: Matrix) -> Flat:
 
     Shapes: (L, U) -> (L, U).
     """
-    exact = np.asarray(matrix, dtype=np.float64)
-    norms = np.sqrt(np.square(exact).sum(axis=1, keepdims=True))
-    result: Flat = exact / (norms + 1e-7)
+    result: Flat = np.asarray(matrix, dtype=np.float64) / scale(matrix, "layer")
     return result
+
+
+def scale(matrix: Matrix, normalise: str) -> Flat:
+    """Return what divides each layer's scores: its L2 norm plus 1e-7, or 1 where they stay raw.
+
+    Shapes: (L, U) -> (L, 1).
+    """
+    exact = np.asarray(matrix, dtype=np.float64)
+    if normalise == "none":
+        return np.ones((len(exact), 1))
+    norms: Flat = np.sqrt(np.square(exact).sum(axis=1, keepdims=True))
+    return norms + 1e-7
 
 
 def knowledgeableness(scores: Scores, lam: float, normalise: str = "layer") -> tuple[Flat, Flat]:
@@ -235,7 +245,8 @@ def _exact(matrix: Matrix) -> Flat:
 def _check_not_empty(kept: Flags, units: str, sparsity: float) -> None:
     if kept.any():
         return
+    finer = ", or round them to a smaller multiple" if units == "neurons" else ""
     raise BadInput(
         f"Sparsity {sparsity:g} empties every layer of its {units}.",
-        f"Choose a lower sparsity for the {units}, or a smaller round_to.",
+        f"Choose a lower sparsity for the {units}{finer}.",
     )
