@@ -14,12 +14,11 @@ from pages.parts.explain import (
 )
 from pages.parts.scores_and_mask import (
     cached_scores,
-    heatmaps,
+    mask_choices,
     mask_overlap,
-    mask_sliders,
     score_picker,
 )
-from pages.parts.shell import figure_theme, frame, url_state
+from pages.parts.shell import frame, url_state
 from sparsekd.runs import ablations, attributions, store
 from sparsekd.runs.records import Run
 from sparsekd.units.ranked_mask import RankedMask
@@ -36,14 +35,12 @@ OF_UNIT = ("why", "does")
 
 
 def draw_page(run: Run) -> None:
-    """Draw everything that follows a slider or a click."""
+    """Draw everything that follows the pad or a click."""
     scores = cached_scores.load(run)
-    place, made = mask_sliders.draw_sliders_beside(scores, 2.2)
+    made = mask_choices.choose_mask(run, scores, unit_card.chosen_head)
     if made is None:
         return
-    with place:
-        draw_head_map(made)
-        kind, layer, index = unit_card.choose_unit(scores)
+    kind, layer, index = unit_card.choose_unit(scores)
     chosen = st.segmented_control(
         "Question",
         list(VIEWS),
@@ -81,22 +78,6 @@ def draw_view(view: str, run: Run, made: RankedMask, unit: tuple[str, int, int])
         attribution_view.draw_attributions(run, made.mask)
     else:
         mask_overlap.draw_mask_overlap(run, made.params)
-
-
-def draw_head_map(made: RankedMask) -> None:
-    """Draw the heads that the mask keeps; a click chooses one."""
-    heads = made.mask.heads
-    st.markdown("**Heads** · crossed: removed", help="A click chooses a head.")
-    st.plotly_chart(
-        heatmaps.plot_heads(made.heads, removed=~heads, chosen=unit_card.chosen_head(heads.shape)),
-        width="stretch",
-        key="explain.heads",
-        config=figure_theme.CONFIG,
-        on_select=partial(unit_card.store_click, "explain.heads"),
-        selection_mode="points",
-        alt=f"Map of the heads: {int(heads.sum())} of {heads.size} kept at λ = "
-        f"{made.params.lam:g} and sparsity {made.params.sparsity:.0%}.",
-    )
 
 
 def choose_ablation(run: Run) -> Run | None:

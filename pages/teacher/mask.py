@@ -5,23 +5,19 @@ from functools import partial
 import streamlit as st
 
 from pages.parts.runs import downloads, export
-from pages.parts.scores_and_mask import cached_scores, mask_sliders, quality_curves, score_picker
+from pages.parts.scores_and_mask import cached_scores, mask_choices, quality_curves, score_picker
 from pages.parts.shell import frame
-from sparsekd.runs import shapes
 from sparsekd.runs.records import Run
 from sparsekd.studies.masked_teacher import mask_commands, masked_model
 
 
 def draw_page(run: Run) -> None:
-    """Draw everything that follows a slider, without the rest of the page."""
-    place, made = mask_sliders.draw_sliders_beside(cached_scores.load(run), 2.8)
+    """Draw everything that follows the pad, without the rest of the page."""
+    made = mask_choices.choose_mask(run, cached_scores.load(run))
     if made is None:
         return
-    with place:
-        mask_sliders.draw_counts(made.mask, shapes.of_scored_teacher(run))
-        mask_sliders.draw_mask(made)
-        mask_sliders.draw_warnings(made.mask)
-        mask_sliders.draw_layer_table(made.mask)
+    mask_choices.draw_warnings(made.mask)
+    mask_choices.draw_layer_table(made.mask)
     quality_curves.draw_quality(run, made.params)
     downloads.draw_downloads(run, made.params, made.mask)
     name = mask_commands.mask_name(masked_model.prune_recipe(run, made.params))

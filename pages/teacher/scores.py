@@ -8,7 +8,7 @@ from pages.parts.explain import unit_card
 from pages.parts.scores_and_mask import (
     cached_scores,
     heatmaps,
-    mask_sliders,
+    mask_choices,
     measurement_picker,
     scatters,
     score_form,
@@ -41,29 +41,22 @@ TERMS = {
 
 
 def draw_page(run: Run) -> None:
-    """Draw everything that follows a slider, without the rest of the page."""
+    """Draw everything that follows the pad, without the rest of the page."""
     student, params = measurement_picker.choose_measurement(run)
     scores = measurement_picker.draw_source(run, student, params)
     if scores is None:
         return
-    lam, normalise = choose_lambda_and_scale()
+    own = (student, params) == (run.recipe.inputs["student"], score_runs.params(run))
+    chosen = mask_choices.choose_on_pad(run, scores, own=own)
+    lam, normalise = chosen.lam, chosen.normalise
     heads, neurons = score_tables.matrices(scores, lam, normalise)
     st.markdown(score_words.summary(scores, lam, normalise))
-    words = f"{mask_sliders.SCALES[normalise].lower()}, λ = {lam:g}"
+    words = f"{mask_choices.SCALES[normalise].lower()}, λ = {lam:g}"
     draw_head_maps(heads, words)
     unit_card.draw_unit_card(scores, lam, normalise)
     draw_neuron_maps(neurons, words)
     draw_scatters(scores, lam, normalise)
     draw_shuffles(run, student, params, lam, normalise)
-
-
-def choose_lambda_and_scale() -> tuple[float, Normalise]:
-    """Choose λ and the scale, from the address bar and back into it."""
-    left, right = st.columns([3, 2], vertical_alignment="bottom")
-    lam = mask_sliders.choose_lambda(left)
-    normalise = mask_sliders.choose_scale(right)
-    url_state.write(lam=lam, normalise=normalise)
-    return lam, normalise
 
 
 def draw_head_maps(matrices: dict[str, Matrix], words: str) -> None:
@@ -126,7 +119,7 @@ def draw_scatters(scores: Scores, lam: float, normalise: Normalise) -> None:
     heads, neurons = score_tables.matrices(scores, lam, normalise)
     sparsity = url_state.read().sparsity
     removed = unit_card.removed_heads(scores, lam, normalise)
-    words = mask_sliders.SCALES[normalise].lower()
+    words = mask_choices.SCALES[normalise].lower()
     left, right = st.columns(2)
     left.markdown(f"**Heads** · crossed: removed at sparsity {sparsity:.0%}")
     left.plotly_chart(

@@ -1,4 +1,4 @@
-"""Links, sliders, clicks, dark and narrow screens."""
+"""Links, the pad, clicks, dark and narrow screens."""
 
 import re
 from collections.abc import Callable
@@ -7,13 +7,14 @@ from typing import Any
 
 import pytest
 
+from sparsekd.catalog.stage_parameters import MaskParams
+from sparsekd.errors import BadInput
+from sparsekd.units import masking
 from tests.browser.conftest import PATHS, Server, serving, settled
+from tests.sample_study import sample_scores
 
 Visit = Callable[..., Any]
-SLIDER = "input[type=range]"
-PICTURE = """() => [...document.querySelectorAll('[data-testid=stPlotlyChart]')].map(
-    chart => [...chart.querySelectorAll('image')].map(
-        image => image.getAttribute('href') || image.getAttribute('xlink:href')).join('|'))"""
+NUMBERS = ".pad input"
 CELL = """([chart, layer, head]) => {
     const plot = document.querySelectorAll('.js-plotly-plot')[chart];
     const {xaxis, yaxis} = plot._fullLayout, box = plot.getBoundingClientRect();
@@ -50,20 +51,47 @@ def test_every_page_is_one_click_away_with_nothing_to_show(visit: Visit, empty: 
         assert page.locator("h2").count() == 1, name
 
 
-def test_lambda_moved_with_the_keyboard_changes_the_mask(visit: Visit, filled: Server) -> None:
+def kept(lam: float, sparsity: float) -> str:
+    """What the pad says of a mask, counted by the package."""
+    mask = masking.build(sample_scores(), MaskParams(lam=lam, sparsity=sparsity))
+    counts = [f"{int(flags.sum())} of {flags.size} kept" for flags in (mask.heads, mask.neurons)]
+    return f"λ {lam:.2f}, sparsity {sparsity:.2f}; Heads {counts[0]}; Neurons {counts[1]}"
+
+
+def test_the_mask_follows_the_finger_and_the_server_hears_on_release(
+    visit: Visit, filled: Server
+) -> None:
     page = visit(f"{filled.url}/mask")
-    page.wait_for_selector("[data-testid=stPlotlyChart] image")
-    before = page.evaluate(PICTURE)
+    field = page.locator(".pad .field")
+    box = field.bounding_box()
+    page.mouse.move(box["x"] + 9, box["y"] + 9)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 0.5 * box["width"], box["y"] + 0.2 * box["height"], steps=5)
+    mask = masking.build(sample_scores(), MaskParams(lam=0.8, sparsity=0.5))
+    page.locator(".pad .tiles dd").nth(1).get_by_text(str(int(mask.neurons.sum()))).wait_for()
+    assert "lam" not in page.url
 
-    page.locator(SLIDER).first.focus()
-    for _ in range(10):
-        page.keyboard.press("ArrowRight")
-    page.wait_for_url("**/mask?*lam=0.6*")
-    page.wait_for_function(
-        f"before => ({PICTURE})().every((now, i) => now && now !== before[i])", arg=before
-    )
+    page.mouse.up()
+    page.wait_for_url("**/mask?*lam=0.8&sparsity=0.5")
+    assert kept(0.8, 0.5) in page.locator(".pad .said").inner_text()
 
-    assert page.locator(SLIDER).first.input_value() == "0.6"
+
+def test_the_pad_moves_with_the_keyboard_and_stops_where_masks_end(
+    visit: Visit, filled: Server
+) -> None:
+    page = visit(f"{filled.url}/mask")
+    page.locator(".pad .field").focus()
+    for key in (*["ArrowUp"] * 3, "Shift+ArrowDown", "ArrowLeft"):
+        page.keyboard.press(key)
+    page.wait_for_url("**/mask?*lam=0.43&sparsity=0.19")
+    assert kept(0.43, 0.19) in page.locator(".pad .said").inner_text()
+
+    page.keyboard.press("End")
+    page.wait_for_url("**/mask?*sparsity=0.9*")
+    sparsity = float(page.locator(NUMBERS).nth(1).input_value())
+    assert kept(0.43, sparsity) in page.locator(".pad .said").inner_text()
+    with pytest.raises(BadInput, match="empties"):
+        kept(0.43, sparsity + 0.01)
 
 
 def test_a_head_that_is_clicked_shows_its_card(visit: Visit, filled: Server) -> None:
@@ -81,12 +109,12 @@ def test_a_head_that_is_clicked_shows_its_card(visit: Visit, filled: Server) -> 
 
 def test_a_copied_link_shows_the_same_view_to_another_visitor(visit: Visit, filled: Server) -> None:
     first = visit(f"{filled.url}/mask?v=1&lam=0.9&sparsity=0.5")
-    first.locator(SLIDER).nth(1).wait_for()
+    first.locator(".pad .tiles dd").first.wait_for()
     second = visit(first.url)
-    second.locator(SLIDER).nth(1).wait_for()
+    second.locator(".pad .tiles dd").first.wait_for()
 
-    values = [slider.input_value() for slider in second.locator(SLIDER).all()]
-    assert values == ["0.9", "0.5"]
+    values = [box.input_value() for box in second.locator(NUMBERS).all()]
+    assert values == ["0.90", "0.50"]
 
 
 @pytest.mark.parametrize("path", PATHS)

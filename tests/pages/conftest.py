@@ -26,6 +26,18 @@ def table(app: AppTest, column: str) -> pd.DataFrame:
     return next(shown.value for shown in app.dataframe if column in shown.value)
 
 
+def has_pad(app: AppTest) -> bool:
+    """Whether the page shows the pad; what it does is tested in Chromium."""
+    return len(app.get("bidi_component")) == 1
+
+
+def move_pad(app: AppTest, **place: float) -> AppTest:
+    """Move to `lam` and `sparsity`, as the pad does when the hand rests."""
+    for name, value in place.items():
+        app.session_state[f"url.{name}"] = value
+    return app.run()
+
+
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty SPARSEKD_HOME of this test's own; no queue process is started."""

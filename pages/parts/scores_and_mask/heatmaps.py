@@ -1,4 +1,4 @@
-"""Heads and neurons as pictures: score maps, masks over them, and a click catcher.
+"""Heads and neurons as pictures: score maps and a click catcher; masks are drawn by the pad.
 
 Plotly gives no clicks on heat maps, so transparent markers lie over them. One marker per neuron
 would block a browser for seconds: neurons come sorted and binned, or as one plain heat map.
@@ -8,36 +8,29 @@ from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
-from numpy.typing import NDArray
 
 from pages.parts.shell import figure_theme
 from sparsekd.figures.theme import Theme
 from sparsekd.units.score_tables import sorted_bins
-from sparsekd.units.scores import Flags, Matrix
+from sparsekd.units.scores import Matrix
 
 ROW = 26  # pixels of a layer's row
 
 
 def plot_heads(
-    values: Matrix,
-    removed: Flags | None = None,
-    chosen: tuple[int, int] | None = None,
-    top: float | None = None,
+    values: Matrix, chosen: tuple[int, int] | None = None, top: float | None = None
 ) -> go.Figure:
-    """Return a map of the heads; removed ones are empty and crossed, the chosen one is framed.
+    """Return a map of the heads; the chosen one is framed.
 
     Args:
         chosen: Layer and head, counted from 0.
         top: The value of the brightest colour; by default the largest there is.
 
-    Shapes: values, removed (L, H).
+    Shapes: values (L, H).
     """
     colours = figure_theme.current()
-    kept = values if removed is None else np.where(removed, np.nan, values)
-    figure = go.Figure(_map(kept, top or float(values.max()), gap=1))
-    if removed is not None:
-        _cross_out(figure, removed, colours)
-    _catch_clicks(figure, values, removed)
+    figure = go.Figure(_map(values, top or float(values.max()), gap=1))
+    _catch_clicks(figure, values)
     if chosen is not None:
         _frame_cell(figure, *chosen, colours)
     return _laid_out(figure, len(values), "Head", _ticks(values.shape[1]), values.shape[1])
@@ -53,27 +46,17 @@ def plot_neurons(values: Matrix) -> go.Figure:
     return _laid_out(figure, len(values), "Neuron", None, values.shape[1])
 
 
-def plot_sorted_neurons(values: Matrix, kept: NDArray[Any] | None = None) -> go.Figure:
-    """Return a map of each layer's neurons, the highest first, in bins; removed ones are hatched.
+def plot_sorted_neurons(values: Matrix) -> go.Figure:
+    """Return a map of each layer's neurons, the highest first, averaged in bins.
 
-    Args:
-        kept: How many neurons are kept in each layer: the layer's highest.
-
-    Shapes: values (L, F), kept (L,).
+    Shapes: values (L, F).
     """
-    colours, (layers, width) = figure_theme.current(), values.shape
+    layers, width = values.shape
     bins = sorted_bins(values)
     step = width / bins.shape[1]
-    if kept is not None:  # the bars over them must not show the bins between their rows
-        starts = np.arange(bins.shape[1]) * step
-        shown = np.where(starts[None, :] < kept[:, None], bins, np.nan)
-    else:
-        shown = bins
-    trace = _by_root(shown, float(bins.max()))
+    trace = _by_root(bins, float(bins.max()))
     trace.update(x0=step / 2, dx=step, hoverinfo="skip")
     figure = go.Figure(trace)
-    if kept is not None:
-        figure.add_trace(_cut(kept, width, colours))
     return _laid_out(figure, layers, "Neurons of the layer, the highest first", None, width)
 
 
@@ -120,28 +103,8 @@ def _bar_above() -> dict[str, Any]:
     }
 
 
-def _cross_out(figure: go.Figure, removed: Flags, colours: Theme) -> None:
-    empty = _map(np.where(removed, 1.0, np.nan), 1.0, gap=1)
-    empty.update(colorscale=[[0, colours.removed], [1, colours.removed]], showscale=False)
-    figure.add_trace(empty)
-    layer, head = np.nonzero(removed)
-    figure.add_trace(
-        go.Scatter(
-            x=head + 1,
-            y=layer + 1,
-            mode="markers",
-            hoverinfo="skip",
-            showlegend=False,
-            marker={"symbol": "x-thin", "size": 9, "line": {"width": 2, "color": colours.cross}},
-        )
-    )
-
-
-def _catch_clicks(figure: go.Figure, values: Matrix, removed: Flags | None) -> None:
+def _catch_clicks(figure: go.Figure, values: Matrix) -> None:
     layer, head = np.indices(values.shape)
-    states = np.full(values.shape, "")
-    if removed is not None:
-        states = np.where(removed, "removed", "kept")
     invisible = {"marker": {"opacity": 0}}
     figure.add_trace(
         go.Scatter(
@@ -152,10 +115,7 @@ def _catch_clicks(figure: go.Figure, values: Matrix, removed: Flags | None) -> N
             marker={"symbol": "square", "size": 30, "opacity": 0},
             selected=invisible,
             unselected=invisible,
-            text=[
-                f"{value:.4g} {state}".strip()
-                for value, state in zip(values.ravel(), states.ravel(), strict=True)
-            ],
+            text=[f"{value:.4g}" for value in values.ravel()],
             customdata=np.stack([layer.ravel(), head.ravel()], axis=1),
             hovertemplate="layer %{y}, head %{x}<br>%{text}<extra></extra>",
         )
@@ -170,31 +130,6 @@ def _frame_cell(figure: go.Figure, layer: int, head: int, colours: Theme) -> Non
         y0=layer + 0.5,
         y1=layer + 1.5,
         line={"color": colours.chosen, "width": 3},
-    )
-
-
-def _cut(kept: NDArray[Any], width: int, colours: Theme) -> go.Bar:
-    """Return bars over the removed bins: the cross pattern is the shape that marks them."""
-    removed = width - kept
-    pattern = {
-        "shape": "x",
-        "fgcolor": colours.cross,
-        "bgcolor": colours.removed,
-        "size": 10,
-        "solidity": 0.12,
-        "fillmode": "replace",
-    }
-    return go.Bar(
-        x=removed,
-        base=kept,
-        y=np.arange(1, len(kept) + 1),
-        orientation="h",
-        width=0.96,
-        showlegend=False,
-        customdata=np.stack([kept, removed], axis=1),
-        hovertemplate="layer %{y}<br>%{customdata[0]} kept, %{customdata[1]} removed"
-        "<extra></extra>",
-        marker={"color": colours.removed, "line": {"width": 0}, "pattern": pattern},
     )
 
 

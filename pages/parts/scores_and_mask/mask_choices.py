@@ -1,100 +1,95 @@
-"""λ and sparsity in, a mask and its picture out."""
+"""The choices of a mask: λ and sparsity on the pad, below it what else decides a mask."""
 
-from typing import Any
+from collections.abc import Callable
 
 import streamlit as st
 
-from pages.parts.scores_and_mask import heatmaps
-from pages.parts.shell import figure_theme, frame, url_state
+from pages.parts.pad import mask_pad, surfaces
+from pages.parts.pad.mask_pad import HeadChoice
+from pages.parts.pad.payload import Surface
+from pages.parts.shell import frame, url_state
 from sparsekd.catalog.stage_parameters import MaskParams, Normalise
 from sparsekd.errors import BadInput
-from sparsekd.units import mask_tables, shape_words
+from sparsekd.runs import shapes
+from sparsekd.runs.records import Run
+from sparsekd.units import mask_tables
 from sparsekd.units.masking import Mask
 from sparsekd.units.ranked_mask import RankedMask, rank_and_build
-from sparsekd.units.score_tables import BINS
 from sparsekd.units.scores import Scores
-from sparsekd.units.shape import ModelShape, flops, parameters, pruned
 
 ROUNDINGS = (1, 8, 16, 32, 64)
-SCALES = {"layer": "Normalised", "none": "Raw"}
+SCALES: dict[Normalise, str] = {"layer": "Normalised", "none": "Raw"}
 SCALE_HELP = (
     "Normalised: each layer's scores divided by their norm, so that layers compete as equals. "
     "Raw: as measured; layers with large gradients rank higher."
 )
-TILE = 140  # pixels: four side by side on a screen, two on a telephone
+ChosenHead = Callable[[tuple[int, ...]], tuple[int, int] | None]
 FIELDS = MaskParams.model_fields
 
 
-# --- sliders ---------------------------------------------------------------------------------
+def choose_mask(
+    run: Run, scores: Scores, chosen_head: ChosenHead | None = None
+) -> RankedMask | None:
+    """Choose a mask as `choose_on_pad`; return it, None where every layer would be emptied."""
+    params = choose_on_pad(run, scores, chosen_head)
+    try:
+        return rank_and_build(scores, params)
+    except BadInput as error:
+        frame.show_error(error)
+        return None
+
+
+def choose_on_pad(
+    run: Run, scores: Scores, chosen_head: ChosenHead | None = None, own: bool = True
+) -> MaskParams:
+    """Choose the parameters of a mask: λ and sparsity on the pad, the others below it.
+
+    Args:
+        run: The scoring run, whose teacher and measured quality the pad shows.
+        chosen_head: From (L, H) the head that the pad frames; a click then chooses another.
+        own: Whether the scores are the run's: quality was measured with those alone.
+    """
+    top = st.container()
+    params = choose_mask_params()
+    measured: list[Surface] = []
+    with top, frame.error_boundary():
+        measured = surfaces.of_scores(run, params) if own else []
+    with top:
+        heads = None if chosen_head is None else HeadChoice(chosen_head(scores.shape[:2]))
+        mask_pad.draw_pad(scores, params, shapes.of_scored_teacher(run), measured, heads)
+    return params
 
 
 def choose_mask_params() -> MaskParams:
-    """Choose the parameters of a mask, from the address bar and back into it."""
-    lam = choose_lambda()
-    apart = _choose_whether_apart()
-    sparsity = st.slider(
-        "Sparsity of heads" if apart else "Sparsity",
-        0.0,
-        1.0,
-        step=0.01,
-        key=url_state.bound("sparsity"),
-        help=FIELDS["sparsity"].description,
-    )
-    chosen = {
-        "lam": lam,
-        "sparsity": sparsity,
-        "neuron_sparsity": _choose_neuron_sparsity(sparsity) if apart else None,
-        "normalise": choose_scale(),
-        "round_to": _choose_rounding(),
-    }
+    """Choose what decides a mask beside the pad; return it with the pad's λ and sparsity.
+
+    All of it comes from the address bar and goes back into it.
+    """
+    lam, sparsity = mask_pad.place()
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        chosen = {
+            "lam": lam,
+            "sparsity": sparsity,
+            "normalise": choose_scale(),
+            "round_to": _choose_rounding(),
+            "neuron_sparsity": _choose_neuron_sparsity(sparsity),
+        }
     url_state.write(**chosen)
     return MaskParams.of(chosen)
 
 
-def choose_lambda(place: Any = st) -> float:
-    """Choose λ; the caller writes it into the address bar."""
-    lam: float = place.slider(
-        "λ", 0.0, 1.0, step=0.01, key=url_state.bound("lam"), help=FIELDS["lam"].description
-    )
-    return lam
-
-
-def choose_scale(place: Any = st) -> Normalise:
+def choose_scale() -> Normalise:
     """Choose whether scores are normalised; the caller writes it into the address bar."""
-    chosen: Normalise = place.segmented_control(
+    chosen = st.segmented_control(
         "Scale",
         list(SCALES),
         format_func=lambda name: SCALES[name],
         required=True,
         key=url_state.bound("normalise"),
         help=SCALE_HELP,
+        width="content",
     )
-    return chosen
-
-
-def _choose_whether_apart() -> bool:
-    key = "url.apart"
-    if key not in st.session_state:
-        st.session_state[key] = url_state.read().neuron_sparsity is not None
-    apart: bool = st.toggle(
-        "Neurons separately", key=key, help="A sparsity of its own for the neurons."
-    )
-    return apart
-
-
-def _choose_neuron_sparsity(sparsity: float) -> float:
-    key = url_state.bound("neuron_sparsity")
-    if st.session_state[key] is None:
-        st.session_state[key] = sparsity
-    share: float = st.slider(
-        "Sparsity of neurons",
-        0.0,
-        1.0,
-        step=0.01,
-        key=key,
-        help=FIELDS["neuron_sparsity"].description,
-    )
-    return share
+    return chosen or "layer"
 
 
 def _choose_rounding() -> int:
@@ -105,61 +100,36 @@ def _choose_rounding() -> int:
         steps,
         key=key,
         help=f"{FIELDS['round_to'].description} 8 suits hardware, 1 rounds nothing.",
+        width=160,
     )
     return chosen
 
 
-def draw_sliders_beside(scores: Scores, width: float) -> tuple[Any, RankedMask | None]:
-    """Draw the sliders on the left; return the place on the right, and the mask.
-
-    Where no mask can be made, the place shows the error, and the sliders stay.
-
-    Args:
-        width: Of the right side, with 1 for the left.
-    """
-    left, right = st.columns([1, width], gap="medium")
-    with left:
-        params = choose_mask_params()
-    with right:
-        try:
-            return right, rank_and_build(scores, params)
-        except BadInput as error:
-            frame.show_error(error)
-            return right, None
+def _choose_neuron_sparsity(sparsity: float) -> float | None:
+    """Choose a sparsity of the neurons' own; None where they follow the pad's."""
+    apart = "url.apart"
+    if apart not in st.session_state:
+        st.session_state[apart] = url_state.read().neuron_sparsity is not None
+    if not st.toggle(
+        "Neurons separately", key=apart, help="A sparsity of its own for the neurons."
+    ):
+        return None
+    key = url_state.bound("neuron_sparsity")
+    if st.session_state[key] is None:
+        st.session_state[key] = sparsity
+    share: float = st.slider(
+        "Sparsity of neurons",
+        0.0,
+        1.0,
+        step=0.01,
+        key=key,
+        help=FIELDS["neuron_sparsity"].description,
+        width=220,
+    )
+    return share
 
 
 # --- the mask --------------------------------------------------------------------------------
-
-
-def draw_mask(made: RankedMask) -> None:
-    """Draw the mask over the score map: heads crossed out, each layer's neurons cut off."""
-    heads, neurons = made.mask.heads, made.mask.neurons
-    left, right = st.columns(2)
-    left.markdown(
-        "**Heads** · crossed: removed",
-        help="Brighter: more knowledgeable. An empty, crossed cell is removed.",
-    )
-    left.plotly_chart(
-        heatmaps.plot_heads(made.heads, removed=~heads),
-        width="stretch",
-        key="mask.heads",
-        config=figure_theme.CONFIG,
-        alt=f"Map of the heads: {int(heads.sum())} of {heads.size} kept; from layer 1 upwards "
-        f"{', '.join(map(str, heads.sum(axis=1)))}.",
-    )
-    right.markdown(
-        "**Neurons**, sorted · hatched: removed",
-        help="Each row is a layer's neurons from the most to the least knowledgeable, "
-        f"averaged in {BINS} bins; the cut is exact.",
-    )
-    right.plotly_chart(
-        heatmaps.plot_sorted_neurons(made.neurons, neurons.sum(axis=1)),
-        width="stretch",
-        key="mask.neurons",
-        config=figure_theme.CONFIG,
-        alt=f"Map of the neurons: {int(neurons.sum()):,} of {neurons.size:,} kept; from layer 1 "
-        f"upwards {', '.join(map(str, neurons.sum(axis=1)))}.",
-    )
 
 
 def draw_warnings(mask: Mask) -> None:
@@ -175,46 +145,6 @@ def draw_warnings(mask: Mask) -> None:
                 "skipped, and the block's output is LayerNorm(input).",
                 icon=":material/layers_clear:",
             )
-
-
-def draw_counts(mask: Mask, shape: ModelShape | None) -> None:
-    """Draw what is kept, and what the teacher costs before and after."""
-    with st.container(horizontal=True, gap="xsmall"):
-        _draw_tile("Heads", int(mask.heads.sum()), mask.heads.size, "Attention heads kept.")
-        _draw_tile("Neurons", int(mask.neurons.sum()), mask.neurons.size, "Neurons kept.")
-        if shape is not None:
-            _draw_cost_tiles(shape, pruned(shape, mask))
-    if shape is None:
-        st.caption("Parameters and FLOPs are known for teachers that were fine-tuned here.")
-
-
-def _draw_cost_tiles(before: ModelShape, after: ModelShape) -> None:
-    tokens = shape_words.usual_length(before)
-    _draw_tile(
-        "Parameters",
-        parameters(after),
-        parameters(before),
-        "Weights kept, with embeddings and classifier, which are never removed.",
-    )
-    _draw_tile(
-        f"FLOPs, {tokens} tokens",
-        flops(after, tokens),
-        flops(before, tokens),
-        f"Operations of one forward pass over one example of {tokens} tokens; "
-        "2 per multiply-add, matrix products only.",
-    )
-
-
-def _draw_tile(name: str, after: int, before: int, words: str) -> None:
-    st.metric(
-        name,
-        shape_words.short_count(after),
-        f"{after / before:.0%} of {shape_words.short_count(before)}",
-        delta_color="off",
-        delta_arrow="off",
-        help=f"{words} {after:,} of {before:,}.",
-        width=TILE,
-    )
 
 
 def draw_layer_table(mask: Mask) -> None:

@@ -1,19 +1,19 @@
 """How good a masked teacher is: sparsity curves from probe runs, and the current mask on them."""
 
 import itertools
-from pathlib import Path
 
 import altair as alt
 import pandas as pd
 import streamlit as st
 
+from pages.parts.pad import surfaces
 from pages.parts.runs import unfinished
-from pages.parts.scores_and_mask import quality_grid
 from pages.parts.shell import charts, figure_theme, frame
 from sparsekd.catalog.stage_parameters import MaskParams, ProbeParams
-from sparsekd.runs import jobs
+from sparsekd.runs import jobs, store
 from sparsekd.runs.records import Recipe, Run
-from sparsekd.studies.masked_teacher import masked_quality
+from sparsekd.studies.masked_teacher import masked_model, masked_quality
+from sparsekd.tasks import metrics
 
 ICONS = {"curve": ":material/show_chart:", "grid": ":material/grid_on:"}
 DASHES = ([6, 3], [2, 2], [1, 3], [4, 2, 1, 2])
@@ -29,7 +29,7 @@ def draw_quality(scores: Run, params: MaskParams) -> None:
         help="Measured on the probe set: the first rows of the selection split, which is carved "
         "from the training data.",
     )
-    known = masked_quality.measured(scores, params, _read_table)
+    known = masked_quality.measured(scores, params, surfaces.read_table)
     _draw_this_mask(scores, params, known)
     _draw_buttons(scores, params, known)
     unfinished.draw_unfinished_of_scores(scores, "probe")
@@ -37,21 +37,12 @@ def draw_quality(scores: Run, params: MaskParams) -> None:
         _draw_curves(known, params)
 
 
-def _read_table(folder: Path) -> pd.DataFrame:
-    return _read_folder(str(folder))
-
-
-@st.cache_data(max_entries=64, show_spinner=False)
-def _read_folder(folder: str) -> pd.DataFrame:
-    return masked_quality.read_table(Path(folder))
-
-
 def _draw_this_mask(scores: Run, params: MaskParams, known: pd.DataFrame) -> None:
     """Draw the measured quality of exactly this mask, or the button that measures it."""
     here = masked_quality.at(known, params)
     if here.empty:
         with st.container(horizontal=True, vertical_alignment="center"):
-            st.markdown("This mask has not been evaluated yet.")
+            st.markdown(_known_otherwise(scores, params))
             if st.button("Evaluate this mask", icon=":material/target:", key="probe.this"):
                 _submit(masked_quality.one_mask(scores, params))
         return
@@ -67,6 +58,20 @@ def _draw_this_mask(scores: Run, params: MaskParams, known: pd.DataFrame) -> Non
                 help=masked_quality.HELP.get(name, METRIC_HELP),
                 width="content",
             )
+
+
+def _known_otherwise(scores: Run, params: MaskParams) -> str:
+    """Return what is known of a mask that no probe has evaluated: its pruned model's quality."""
+    name = masked_model.prune_recipe(scores, params).run_id
+    run = store.get_many([name]).get(name)
+    found = run.outcome.metrics.get("selection", {}) if run is not None else {}
+    words = [f"{metrics.title(metric)} {value:.3f}" for metric, value in list(found.items())[:1]]
+    if not words:
+        return "This mask has not been evaluated yet."
+    return (
+        f"Run {name} pruned the teacher by this mask: {words[0]} on the selection split. "
+        "It has not been evaluated on the probe set yet."
+    )
 
 
 def _draw_buttons(scores: Run, params: MaskParams, known: pd.DataFrame) -> None:
@@ -103,7 +108,6 @@ def _draw_curves(known: pd.DataFrame, params: MaskParams) -> None:
             f"{', '.join(known['ranking'].unique())}; a rule marks sparsity "
             f"{params.sparsity:.0%}.",
         )
-    quality_grid.draw_quality_grid(known, titles, params)
     frame.draw_table(known, f"probe-{metric}", "probe.table", "Curves as a table")
 
 

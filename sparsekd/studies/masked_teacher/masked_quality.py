@@ -130,22 +130,6 @@ def metrics(known: pd.DataFrame) -> list[str]:
     return [name for name in known.columns if name not in PLAIN]
 
 
-def cells(known: pd.DataFrame, name: str) -> pd.DataFrame:
-    """Return one column over λ × sparsity, of the sparsities that were measured for every λ.
-
-    A λ without the usual sparsities is left out, or its single masks would empty the others' rows.
-
-    Returns:
-        λ, sparsity, value.
-    """
-    scored = known.dropna(subset=["lam"])
-    usual = scored[scored["sparsity"].isin(ProbeParams().sparsities)].groupby("lam").size()
-    scored = scored[scored["lam"].isin(usual.index[usual == len(ProbeParams().sparsities)])]
-    several = scored.groupby("sparsity")["lam"].transform("nunique") == scored["lam"].nunique()
-    found = scored.loc[several, ["lam", "sparsity", name]]
-    return found.rename(columns={"lam": "λ", name: "value"}).reset_index(drop=True)
-
-
 def is_control(name: str) -> bool:
     """Return whether a ranking is a control of the curves."""
     return name in CONTROLS

@@ -24,7 +24,7 @@ from sparsekd.inspector.protocol import (
 from sparsekd.runs import store
 from sparsekd.runs.records import Plan, Run
 from sparsekd.units import masking
-from tests.pages.conftest import table
+from tests.pages.conftest import has_pad, table
 from tests.sample_study import HEADS, LAYERS, NEURONS, sample_scores
 
 PAGE = "pages/teacher/explain.py"
@@ -104,11 +104,11 @@ def test_a_unit_that_does_not_exist_is_forgotten(open_page: Open, study: Plan) -
     assert any("Click a head" in each.value for each in app.info)
 
 
-def test_a_sparsity_of_one_is_refused_and_the_sliders_stay(open_page: Open, study: Plan) -> None:
+def test_a_sparsity_of_one_is_refused_and_the_pad_stays(open_page: Open, study: Plan) -> None:
     app = open_page(PAGE, sparsity="1", v="1")
 
     assert any("empties every layer" in each.value for each in app.error)
-    assert len(app.slider) == 2
+    assert has_pad(app)
 
 
 def test_attention_of_a_linked_sentence_is_shown_as_text(open_page: Open, scored: Run) -> None:

@@ -12,9 +12,9 @@ from sparsekd.catalog.stage_parameters import MaskParams
 from sparsekd.runs import store
 from sparsekd.runs.records import Outcome, Plan, Run, State
 from sparsekd.studies.masked_teacher import mask_commands, masked_quality
-from sparsekd.units import masking, shape
-from sparsekd.units.shape_words import short_count
-from tests.sample_study import HEADS, LAYERS, NEURONS, sample_scores, sample_shape
+from sparsekd.units import masking
+from tests.pages.conftest import has_pad, move_pad, table
+from tests.sample_study import HEADS, LAYERS, NEURONS, sample_scores
 
 Open = Callable[..., AppTest]
 PAGE = "pages/teacher/mask.py"
@@ -62,20 +62,15 @@ def test_without_scores_the_page_says_where_they_are_made(open_page: Open) -> No
     assert app.info[0].value.startswith("No scores yet")
 
 
-def test_sliders_decide_what_stays_and_what_it_costs(open_page: Open, study: Plan) -> None:
-    app = open_page(PAGE)
-    app.slider(key="url.lam").set_value(0.8)
-    app.slider(key="url.sparsity").set_value(0.5).run()
+def test_the_place_on_the_pad_decides_what_stays(open_page: Open, study: Plan) -> None:
+    app = move_pad(open_page(PAGE), lam=0.8, sparsity=0.5)
 
-    worth = masking.knowledgeableness(sample_scores(), 0.8)
-    mask = masking.decide(*worth, 0.5)
-    tiles = {metric.label: metric for metric in app.metric}
-    assert tiles["Heads"].value == str(LAYERS * HEADS // 2)
-    assert tiles["Neurons"].value == str(int(mask.neurons.sum()))
-    left = shape.parameters(shape.pruned(sample_shape(), mask))
-    assert tiles["Parameters"].value == short_count(left)
-    assert tiles["FLOPs, 64 tokens"].delta.endswith(short_count(shape.flops(sample_shape(), 64)))
+    mask = masking.decide(*masking.knowledgeableness(sample_scores(), 0.8), 0.5)
+    shown = table(app, "heads kept")
+    assert list(shown["heads kept"]) == list(mask.heads.sum(axis=1))
+    assert list(shown["neurons kept"]) == list(mask.neurons.sum(axis=1))
     assert (app.query_params["lam"], app.query_params["sparsity"]) == ("0.8", "0.5")
+    assert has_pad(app)
 
 
 def test_neurons_may_have_a_sparsity_of_their_own(open_page: Open, study: Plan) -> None:
@@ -83,23 +78,25 @@ def test_neurons_may_have_a_sparsity_of_their_own(open_page: Open, study: Plan) 
     app.toggle(key="url.apart").set_value(True).run()
     app.slider(key="url.neuron_sparsity").set_value(0.75).run()
 
-    tiles = {metric.label: metric.value for metric in app.metric}
-    assert tiles["Heads"] == str(LAYERS * HEADS - round(MaskParams().sparsity * LAYERS * HEADS))
-    assert tiles["Neurons"] == str(LAYERS * NEURONS // 4)
+    kept = table(app, "heads kept").sum()
+    assert kept["heads kept"] == LAYERS * HEADS - round(MaskParams().sparsity * LAYERS * HEADS)
+    assert kept["neurons kept"] == LAYERS * NEURONS // 4
     assert app.query_params["neuron_sparsity"] == "0.75"
     app.toggle(key="url.apart").set_value(False).run()
     assert "neuron_sparsity" not in app.query_params
 
 
-def test_a_sparsity_that_empties_every_layer_is_told_and_the_sliders_stay(
+def test_a_sparsity_that_empties_every_layer_is_told_and_the_pad_stays(
     open_page: Open, study: Plan
 ) -> None:
     app = open_page(PAGE, sparsity="1", v="1")
 
     assert "empties every layer" in app.error[0].value
-    app.slider(key="url.sparsity").set_value(0.4).run()
+    assert "round_to" not in app.info[0].value
+    assert has_pad(app)
+    move_pad(app, sparsity=0.4)
     assert not app.error
-    assert "Heads" in {metric.label for metric in app.metric}
+    assert len(table(app, "heads kept")) == LAYERS
 
 
 def test_layers_that_vanish_are_warned_about(open_page: Open, study: Plan) -> None:
@@ -150,17 +147,16 @@ def test_what_the_grid_has_measured_is_not_offered_again_for_one_lambda(
     probe_done(study, MaskParams(), exactly=False, lams=(0.0, 0.25, 0.5, 0.75, 1.0))
     app = open_page(PAGE, lam="0.25", v="1")
     assert not {"probe.curve", "probe.grid"} & {button.key for button in app.button}
-    assert "**Accuracy** over λ and sparsity" in words(app)
     app = open_page(PAGE, lam="0.3", v="1")
     assert "probe.curve" in {button.key for button in app.button}
 
 
-def test_few_lambdas_make_no_grid(open_page: Open, study: Plan) -> None:
-    probe_done(study, MaskParams(lam=0.5), exactly=False)
-    probe_done(study, MaskParams(lam=0.5, sparsity=0.35), exactly=True)
+def test_the_study_s_own_mask_is_known_before_any_probe(open_page: Open, study: Plan) -> None:
+    sparse = next(s.recipe.run_id for s in study.steps if s.role == "sparse_teacher")
     app = open_page(PAGE)
-    assert "**Accuracy** over sparsity" in words(app)
-    assert "over λ and sparsity" not in words(app)
+
+    measured = store.get(sparse).outcome.metrics["selection"]["accuracy"]
+    assert f"Run {sparse} pruned the teacher by this mask: Accuracy {measured:.3f}" in words(app)
 
 
 def test_earlier_probes_are_used_again(open_page: Open, study: Plan) -> None:
@@ -181,7 +177,7 @@ def test_a_broken_table_of_a_probe_is_named(open_page: Open, study: Plan) -> Non
     app = open_page(PAGE)
 
     assert run.id in app.error[0].value
-    assert app.slider(key="url.lam") is not None
+    assert has_pad(app)
 
 
 def test_the_pruned_checkpoint_is_asked_for_once(open_page: Open, study: Plan) -> None:

@@ -1,4 +1,4 @@
-"""Probes of masked teachers, put together to curves and cells."""
+"""Probes of masked teachers, put together to curves."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -107,17 +107,6 @@ def test_a_probe_is_under_way_until_it_has_failed(scores: Run) -> None:
     assert masked_quality.under_way(recipe)
     store.finish(recipe.run_id, State.FAILED, Outcome(), 1.0)
     assert not masked_quality.under_way(recipe)
-
-
-def test_cells_are_of_the_sparsities_that_every_whole_curve_has() -> None:
-    curves, mask = frame(["λ 0", "λ 1", "random"]), frame(["λ 1", "λ 0.6"], (0.35,))
-
-    cells = masked_quality.cells(pd.concat([curves, mask]), "accuracy")
-
-    assert set(zip(cells["λ"], cells["sparsity"], strict=True)) == {
-        (lam, sparsity) for lam in (0, 1) for sparsity in USUAL
-    }
-    assert cells["value"].iloc[1] == 0.85
 
 
 def test_a_legend_begins_with_the_current_lambda_and_ends_with_controls() -> None:

@@ -15,7 +15,7 @@ from sparsekd.runs import masks, measurements, store
 from sparsekd.runs.records import Outcome, Plan, Recipe, Run, State
 from sparsekd.studies import recipes
 from sparsekd.units import masking
-from tests.pages.conftest import table
+from tests.pages.conftest import has_pad, move_pad, table
 from tests.sample_study import HEADS, LAYERS, NEURONS, sample_scores
 
 Open = Callable[..., AppTest]
@@ -94,9 +94,8 @@ def test_an_export_of_the_shown_mask_is_asked_for(open_page: Open, study: Plan, 
     np.testing.assert_array_equal(kept.neurons, decided().neurons)
 
 
-def test_moving_a_slider_keeps_no_masks(open_page: Open, study: Plan, home: Path) -> None:
-    app = open_page(MASK)
-    app.slider(key="url.lam").set_value(0.8).run()
+def test_a_move_on_the_pad_keeps_no_masks(open_page: Open, study: Plan, home: Path) -> None:
+    move_pad(open_page(MASK), lam=0.8)
 
     assert not (home / "masks").exists()
 
@@ -131,7 +130,7 @@ def test_an_export_whose_files_were_deleted_is_told(open_page: Open, study: Plan
     app = open_page(MASK)
 
     assert f"The files of export {run.id} are gone" in app.error[0].value
-    assert app.slider(key="url.lam") is not None
+    assert has_pad(app)
 
 
 def test_speed_is_measured_on_the_chosen_device_and_again(open_page: Open, study: Plan) -> None:
@@ -215,7 +214,7 @@ def test_what_is_no_mask_is_refused_and_the_page_stays(open_page: Open, study: P
     app = bring(open_page(MASK), content.getvalue())
 
     assert "has no array neurons" in app.error[0].value.replace("\\", "")
-    assert app.slider(key="url.lam") is not None
+    assert has_pad(app)
 
 
 def test_the_mask_above_is_not_shown_twice(open_page: Open, study: Plan, tmp_path: Path) -> None:
