@@ -1,14 +1,18 @@
 """A store of the test's own, and pages as a link opens them."""
 
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 
 import pandas as pd
 import pytest
 import streamlit as st
+from streamlit.components.v2 import manifest_scanner
 from streamlit.testing.v1 import AppTest
 
 import app
+from sparsekd.runs import store
 from sparsekd.runs.records import Plan
 from tests.sample_study import fill_plan, sample_plan
 
@@ -38,6 +42,15 @@ def move_pad(app: AppTest, **place: float) -> AppTest:
     return app.run()
 
 
+@pytest.fixture(scope="session", autouse=True)
+def installed_components() -> Iterator[None]:
+    """Streamlit reads the metadata of every installed package once, not once for each page."""
+    with pytest.MonkeyPatch.context() as patch:
+        scan = cache(manifest_scanner.scan_component_manifests)
+        patch.setattr(manifest_scanner, "scan_component_manifests", scan)
+        yield
+
+
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty SPARSEKD_HOME of this test's own; no queue process is started."""
@@ -51,10 +64,36 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+@pytest.fixture(scope="session")
+def written(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, str], Path]:
+    """`written(task, until)`: a store with a study, written once for all tests."""
+
+    @cache
+    def write(task: str, until: str) -> Path:
+        home = tmp_path_factory.mktemp("written")
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("SPARSEKD_HOME", str(home))
+            fill_plan(sample_plan(task=task), until)
+        return home
+
+    return write
+
+
 @pytest.fixture
-def study(home: Path) -> Plan:
+def fill(home: Path, written: Callable[[str, str], Path]) -> Callable[..., Plan]:
+    """`fill(task="…", until="…")`: a study in this test's own store, done before a role."""
+
+    def copied(task: str = "demo/sentiment", until: str = "") -> Plan:
+        shutil.copytree(written(task, until), home, dirs_exist_ok=True)
+        return store.plans()[0]
+
+    return copied
+
+
+@pytest.fixture
+def study(fill: Callable[..., Plan]) -> Plan:
     """A finished study in the store."""
-    return fill_plan(sample_plan())
+    return fill()
 
 
 @pytest.fixture

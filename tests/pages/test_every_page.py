@@ -8,7 +8,6 @@ from streamlit.testing.v1 import AppTest
 
 import app
 from sparsekd.runs.records import Plan
-from tests.sample_study import fill_plan, sample_plan
 
 PAGES = [entry.script for entries in app.PAGES.values() for entry in entries]
 ROOT = Path(__file__).parents[2]
@@ -35,18 +34,18 @@ def test_a_page_opens_with_a_finished_study(open_page: Open, study: Plan, path: 
 @pytest.mark.parametrize("until", ["teacher", "scores"])
 @pytest.mark.parametrize("path", PAGES)
 def test_a_page_opens_while_a_study_is_under_way(
-    open_page: Open, home: Path, path: str, until: str
+    open_page: Open, fill: Callable[..., Plan], path: str, until: str
 ) -> None:
-    fill_plan(sample_plan(), until)
+    fill(until=until)
 
     assert complaints(open_page(path)) == []
 
 
 @pytest.mark.parametrize("path", PAGES)
 def test_a_page_opens_with_a_study_of_several_labels(
-    open_page: Open, home: Path, path: str
+    open_page: Open, fill: Callable[..., Plan], path: str
 ) -> None:
-    fill_plan(sample_plan(task="demo/aspects"))
+    fill(task="demo/aspects")
 
     assert complaints(open_page(path)) == []
 

@@ -36,7 +36,7 @@ SMALL = {"lams": (0.0, 1.0), "sparsities": (0.0, 0.3), "seeds": (0, 1)}
 
 
 @pytest.fixture(scope="session")
-def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def sweep_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A store with one finished study, written once for all tests."""
     home = tmp_path_factory.mktemp("finished")
     with pytest.MonkeyPatch.context() as patch:
@@ -46,9 +46,9 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def finished(home: Path, written: Path) -> Plan:
+def finished(home: Path, sweep_store: Path) -> Plan:
     """The finished study in this test's own store."""
-    shutil.copytree(written, home, dirs_exist_ok=True)
+    shutil.copytree(sweep_store, home, dirs_exist_ok=True)
     return store.plans()[0]
 
 
@@ -89,9 +89,9 @@ def test_an_empty_store_shows_the_form_of_the_default_study(open_page: Open) -> 
 def test_the_form_queues_the_study_that_it_shows(open_page: Open) -> None:
     app = open_page(PAGE)
     key = form_key()
-    app.multiselect(key=f"{key}.lams").set_value(["0", "0.5"]).run()
-    app.multiselect(key=f"{key}.sparsities").set_value(["0.35"]).run()
-    app.number_input(key=f"{key}.seeds").set_value(2).run()
+    app.multiselect(key=f"{key}.lams").set_value(["0", "0.5"])
+    app.multiselect(key=f"{key}.sparsities").set_value(["0.35"])
+    app.number_input(key=f"{key}.seeds").set_value(2)
     app.number_input(key=f"{key}.epochs").set_value(3).run()
 
     app.button(key="sweep.go").click().run()
@@ -117,7 +117,7 @@ def test_the_form_queues_the_study_that_it_shows(open_page: Open) -> None:
 def test_a_grid_that_is_too_large_is_refused_with_its_number(open_page: Open) -> None:
     app = open_page(PAGE)
     key = form_key()
-    app.multiselect(key=f"{key}.lams").set_value([f"{n / 100:g}" for n in range(100)]).run()
+    app.multiselect(key=f"{key}.lams").set_value([f"{n / 100:g}" for n in range(100)])
     app.number_input(key=f"{key}.seeds").set_value(100).run()
 
     asked = sample_sweep.asked(
@@ -172,16 +172,6 @@ def test_more_seeds_queue_only_what_is_missing(open_page: Open, finished: Plan) 
 # --- watching --------------------------------------------------------------------------------
 
 
-def test_a_half_finished_study_shows_its_progress_and_no_verdict(open_page: Open) -> None:
-    plan = small(until=18)
-
-    app = open_page(PAGE)
-
-    assert f"18 of {len(plan.steps)} runs done" in app.get("progress")[0].proto.text
-    assert "No verdict" in said(app)
-    assert table(app, "stopped").set_index("step").loc["Fine-tune", "done"] == 1
-
-
 def test_stop_all_keeps_finished_runs_and_resume_queues_the_rest(open_page: Open) -> None:
     plan = small(until=10)
     app = open_page(PAGE)
@@ -208,25 +198,26 @@ def test_failed_runs_are_listed_with_their_reason(open_page: Open) -> None:
 # --- reading ---------------------------------------------------------------------------------
 
 
-def test_the_best_cell_is_found_and_the_dense_teacher_chose_nothing(
+def test_the_best_cell_is_found_its_student_is_called_better_and_the_command_is_at_the_end(
     open_page: Open, finished: Plan
 ) -> None:
-    shown = table(open_page(PAGE), "optimism").set_index("what")
+    app = open_page(PAGE)
 
+    shown = table(app, "optimism").set_index("what")
     best = shown.loc["Sparse teacher"]
     assert (best["lam"], best["sparsity"], best["tries"]) == (0.5, 30, "4")
     assert (shown.loc["Dense teacher", "tries"], shown.loc["Dense teacher", "luck"]) == ("1", 0)
     # The hand-written students are 0.01 worse on validation than on selection.
     assert best["selected"] - best["reported"] == pytest.approx(0.01)
-
-
-def test_a_better_student_is_called_better_with_p_values(open_page: Open, finished: Plan) -> None:
-    app = open_page(PAGE)
-
+    # One student is called better, with p-values.
     verdicts = table(app, "p_corrected")
     assert set(verdicts["seeds"]) == {5}
     assert verdicts["words"].str.startswith("better").any()
     assert app.success or app.info
+    # The command is at the end.
+    command = app.code[-1].value
+    assert command.startswith("python -m sparsekd sweep --task demo/sentiment")
+    assert "--lam 0,0.5,1" in command
 
 
 def test_few_seeds_get_no_verdict(open_page: Open) -> None:
@@ -268,20 +259,18 @@ def test_every_chart_of_a_study_is_drawn_with_its_table(open_page: Open, finishe
         assert not table(app, column).empty
 
 
-def test_every_chart_of_a_half_finished_study_is_drawn(open_page: Open) -> None:
-    small(until=18)
+def test_a_half_finished_study_shows_its_progress_every_chart_and_no_verdict(
+    open_page: Open,
+) -> None:
+    plan = small(until=18)
     app = open_page(PAGE)
 
+    assert f"18 of {len(plan.steps)} runs done" in app.get("progress")[0].proto.text
+    assert "No verdict" in said(app)
+    assert table(app, "stopped").set_index("step").loc["Fine-tune", "done"] == 1
     for name in COLUMNS:
         app.button_group(key="url.picture").set_value(name).run()
         assert not (app.exception or app.error), name
-
-
-def test_the_command_is_at_the_end(open_page: Open, finished: Plan) -> None:
-    command = open_page(PAGE).code[-1].value
-
-    assert command.startswith("python -m sparsekd sweep --task demo/sentiment")
-    assert "--lam 0,0.5,1" in command
 
 
 def test_the_report_is_one_file_with_the_same_conclusion(finished: Plan) -> None:
@@ -367,6 +356,9 @@ def test_studies_that_differ_in_labels_are_drawn_together(home: Path, open_page:
 def test_the_form_asks_for_a_study_for_each_label_budget(home: Path, open_page: Open) -> None:
     app = open_page(PAGE)
     key = form_key()
+    app.multiselect(key=f"{key}.lams").set_value(["0.5"])
+    app.multiselect(key=f"{key}.sparsities").set_value(["0.35"])
+    app.number_input(key=f"{key}.seeds").set_value(2)
     app.multiselect(key=f"{key}.labelled").set_value(["50", "0"]).run()
     assert not app.exception
     assert "with 2 choices of gold labels" in said(app)

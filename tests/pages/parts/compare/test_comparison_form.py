@@ -27,7 +27,7 @@ def test_the_form_queues_the_comparison_that_it_shows(open_page: Open, study: Pl
     app = opened(open_page)
     assert not app.exception
     key = form_key(study)
-    app.multiselect(key=f"{key}.methods.1").set_value(["vanilla", "vanilla:random_mask"]).run()
+    app.multiselect(key=f"{key}.methods.1").set_value(["vanilla", "vanilla:random_mask"])
     app.number_input(key=f"{key}.seeds").set_value(2).run()
 
     app.button(key="comparison.go").click().run()
@@ -52,7 +52,7 @@ def test_the_cost_is_known_before_the_launch(open_page: Open, study: Plan) -> No
     key = form_key(study)
     names = ["vanilla", "vanilla:sparse_teacher", "knowledge_selection"]
     app.multiselect(key=f"{key}.methods.1").set_value(names).run()
-    app.number_input(key=f"{key}.knowledge_selection.episodes").set_value(3).run()
+    app.number_input(key=f"{key}.knowledge_selection.episodes").set_value(3)
     app.number_input(key=f"{key}.knowledge_selection.phases").set_value(5).run()
 
     costs = table(app, "reward passes").set_index("method")
@@ -93,7 +93,7 @@ def test_tuned_parameters_make_runs_that_are_counted_before_the_launch(
     key = form_key(study)
     app.multiselect(key=f"{key}.methods.1").set_value(["vanilla", "fine_tuning"]).run()
     app.multiselect(key=f"{key}.tune.vanilla,fine_tuning").set_value(["learning_rate"]).run()
-    app.text_input(key=f"{key}.tune.learning_rate").set_value("1e-4, 3e-4").run()
+    app.text_input(key=f"{key}.tune.learning_rate").set_value("1e-4, 3e-4")
     app.number_input(key=f"{key}.seeds").set_value(2).run()
 
     assert list(table(app, "reward passes")["tries"]) == [2, 2]

@@ -50,34 +50,32 @@ def compared(home: object, skills: None) -> Plan:
     return fill_plan(variants_of())
 
 
-def test_few_seeds_give_no_verdict(open_page: Open, compared: Plan) -> None:
+def test_few_seeds_give_no_verdict_and_every_variant_is_shown_with_its_seeds_and_costs(
+    open_page: Open, compared: Plan
+) -> None:
     app = open_page(COMPARE)
 
     words = app.info[0].value.replace("\\", "")
     assert "the best mean, Vanilla distillation, sparse teacher" in words
     assert "2 of at least 5 seeds" in words
-
-
-def test_the_table_has_every_variant_with_its_costs_the_best_first(
-    open_page: Open, compared: Plan
-) -> None:
-    shown = table(open_page(COMPARE), "extra_steps").set_index("what")
-
+    # The table has every variant with its costs, the best first.
+    shown = table(app, "extra_steps").set_index("what")
     assert set(shown.index[:-1]) == set(map(roles.title, NAMES))
     assert shown.index[-1] == "Majority class"
     assert list(shown["mean"]) == sorted(shown["mean"], reverse=True)
     costs = shown[["steps", "extra_steps", "tries"]]
     assert list(costs.loc[roles.title("vanilla:sparse_teacher")]) == [400, 400, 1]
     assert list(costs.loc["Vanilla distillation"]) == [400, 0, 1]
-
-
-def test_every_seed_is_shown_as_a_number(open_page: Open, compared: Plan) -> None:
-    shown = table(open_page(COMPARE), "seed 1").set_index("method")
-
+    # Every seed is shown as a number.
+    shown = table(app, "seed 1").set_index("method")
     for step in compared.steps:
         if roles.is_compared(step.role):
             accuracy = store.get(step.recipe.run_id).outcome.metrics["validation"]["accuracy"]
             assert shown.loc[roles.title(step.role), f"seed {step.seed}"] == accuracy
+    # The command is at the end.
+    said = app.code[-1].value
+    assert said.startswith("python -m sparsekd compare --task demo/sentiment --methods fine_tuning")
+    assert "--seeds 2" in said
 
 
 def test_another_baseline_changes_the_differences_and_the_address(
@@ -140,13 +138,6 @@ def test_home_runs_and_distil_show_a_comparison(open_page: Open, compared: Plan)
     runs = table(open_page("pages/runs/overview.py"), "what")
     assert f"{roles.title('vanilla:random_mask')}, seed 1" in set(runs["what"])
     open_page(DISTIL)
-
-
-def test_the_command_is_at_the_end(open_page: Open, compared: Plan) -> None:
-    said = open_page(COMPARE).code[-1].value
-
-    assert said.startswith("python -m sparsekd compare --task demo/sentiment --methods fine_tuning")
-    assert "--seeds 2" in said
 
 
 def test_every_setting_that_was_tried_is_shown_and_what_was_not_tuned_is_said(
