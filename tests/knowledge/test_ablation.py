@@ -44,7 +44,13 @@ def anew(model: Any, data: Any, removals: list[Removal]) -> np.ndarray:
     return np.stack(found, axis=1)
 
 
-@pytest.mark.parametrize(("heads", "labels"), [(3, 2), (1, 3), (2, 1)])
+@pytest.mark.parametrize(
+    ("architecture", "heads", "labels"),
+    [
+        *(("bert", 3, 2), ("bert", 1, 3), ("bert", 2, 1)),
+        *(("roberta", 3, 2), ("distilbert", 2, 1), ("electra", 1, 3)),
+    ],
+)
 def test_shared_prefix_equals_full_runs_of_the_gated_model(
     architecture: str, tiny: Make, heads: int, labels: int
 ) -> None:

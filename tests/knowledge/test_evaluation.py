@@ -16,7 +16,10 @@ def one_by_one(model, data):
     return torch.cat([model(**each.inputs(model)).logits for each in rows]).numpy()
 
 
-@pytest.mark.parametrize("classes", [1, 2, 3])
+@pytest.mark.parametrize(
+    ("architecture", "classes"),
+    [("bert", 1), ("bert", 2), ("bert", 3), ("roberta", 2), ("distilbert", 3), ("electra", 1)],
+)
 def test_logits_come_back_in_the_datas_own_order(tiny, architecture, classes):
     model, data = tiny(architecture, labels=classes), tiny_data(300, classes)
     logits = predict(model, data)

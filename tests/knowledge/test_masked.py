@@ -50,7 +50,10 @@ def one_by_one(model: Any, data: Any, masks: list[Mask]) -> np.ndarray:
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
-@pytest.mark.parametrize("labels", [2, 1])
+@pytest.mark.parametrize(
+    ("architecture", "labels"),
+    [("bert", 2), ("bert", 1), ("roberta", 2), ("distilbert", 1), ("electra", 2)],
+)
 def test_logits_are_those_of_one_pruned_model_per_mask(
     architecture: str, tiny: Make, labels: int, strategy: masked.Strategy
 ) -> None:
