@@ -1,6 +1,7 @@
 """An interruption changes nothing: same weights, same history, same metrics, bit by bit."""
 
 from dataclasses import replace
+from functools import cache
 from itertools import chain
 
 import numpy as np
@@ -28,16 +29,23 @@ from tests.training.jobs import (
 )
 
 
+@cache
+def uninterrupted(kind):
+    """The model of a job of this kind, and its result."""
+    job = job_of(kind)
+    return job.model, train(job)
+
+
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("gaps", [(0,), (1,), (4,), (6,), (11,), (2, 1, 4, 3)])
 def test_an_interrupted_training_ends_as_if_it_never_was(kind, gaps, tmp_path):
-    path, straight = tmp_path / "state.safetensors", job_of(kind)
-    whole = train(straight)
+    path = tmp_path / "state.safetensors"
+    model, whole = uninterrupted(kind)
     for gap in gaps:
         interrupted(job_of(kind, checkpoint=saved(path)), gap, path)
     broken = job_of(kind, checkpoint=saved(path))
     pieces = train(broken)
-    assert same_weights(straight.model, broken.model)
+    assert same_weights(model, broken.model)
     assert whole.history == pieces.history
     assert (whole.metrics, whole.best_epoch) == (pieces.metrics, pieces.best_epoch)
 

@@ -2,6 +2,7 @@
 
 import copy
 from dataclasses import replace
+from functools import cache
 
 import numpy as np
 import pytest
@@ -60,6 +61,18 @@ def alone(job):
     return job.model, train(job)
 
 
+@cache
+def usual_alone(architecture="bert"):
+    """What the students of `jobs_of(architecture)` become alone."""
+    return [alone(job) for job in jobs_of(architecture)]
+
+
+@cache
+def alike_alone():
+    """What the students of `alike()` become alone."""
+    return [alone(job) for job in alike()]
+
+
 def together(jobs):
     return dict(train_stacked(jobs))
 
@@ -79,7 +92,7 @@ def assert_same(job, result, expected):
 
 def test_every_student_becomes_what_it_becomes_alone(architecture):
     jobs = jobs_of(architecture)
-    expected = [alone(job) for job in jobs]
+    expected = usual_alone(architecture)
     before = [copy.deepcopy(job.model.state_dict()) for job in jobs]
     results = together(jobs)
     for index, job in enumerate(jobs):
@@ -131,7 +144,7 @@ def interrupted(jobs, steps, tmp_path):
 
 def test_a_killed_group_continues_though_its_members_are_at_different_steps(tmp_path):
     jobs = jobs_of()
-    expected = [alone(job) for job in jobs]
+    expected = usual_alone()
     resumed = interrupted(jobs, (2, 5, 5, 0), tmp_path)
     results = together(resumed)
     for index, job in enumerate(resumed):
@@ -140,7 +153,7 @@ def test_a_killed_group_continues_though_its_members_are_at_different_steps(tmp_
 
 def test_a_student_of_a_killed_group_can_continue_alone_and_in_a_group_again(tmp_path):
     jobs = jobs_of()[:2]
-    expected = [alone(job) for job in jobs]
+    expected = usual_alone()
     resumed = interrupted(jobs, (3, 6), tmp_path)
     path = tmp_path / "alone.safetensors"
     callbacks = Callbacks(
@@ -156,7 +169,7 @@ def test_a_student_of_a_killed_group_can_continue_alone_and_in_a_group_again(tmp
 
 def test_one_that_diverges_and_one_that_is_refused_do_not_end_the_others():
     jobs = jobs_of()
-    expected = [alone(job) for job in jobs]
+    expected = usual_alone()
     with torch.no_grad():
         jobs[1].model.base_model.embeddings.word_embeddings.weight.fill_(torch.nan)
     jobs[2] = replace(jobs[2], teacher_logits=[np.zeros((3, 2), dtype=np.float32)])
@@ -205,7 +218,7 @@ def alike(params=PARAMS):
 
 def test_students_that_learn_alike_share_their_loss_and_become_what_they_become_alone(monkeypatch):
     jobs = alike()
-    expected = [alone(job) for job in jobs]
+    expected = alike_alone()
     calls = []
     loss = Vanilla.loss
     monkeypatch.setattr(
@@ -234,7 +247,7 @@ def test_students_that_learn_alike_from_other_labels_do_not_share_those(weights)
 
 def test_one_that_diverges_does_not_end_those_that_share_its_loss():
     jobs = alike()
-    expected = [alone(job) for job in jobs]
+    expected = alike_alone()
     with torch.no_grad():
         jobs[2].model.base_model.embeddings.word_embeddings.weight.fill_(torch.nan)
     results = together(jobs)
