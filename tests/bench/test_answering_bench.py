@@ -7,6 +7,7 @@ import pandas as pd
 
 from sparsekd.bench.answering import measure, mixed, padded_loop
 from tests.conftest import WORDS, tiny_model, tiny_tokenizer
+from tests.workshop import processor_only
 
 
 def some_texts(rows: int) -> pd.DataFrame:
@@ -15,7 +16,8 @@ def some_texts(rows: int) -> pd.DataFrame:
     return pd.DataFrame({"text": [" ".join(drawn.choice(WORDS, n)) for n in lengths]})
 
 
-def test_every_loop_gives_the_same_logits():
+def test_every_loop_gives_the_same_logits(tmp_path, monkeypatch):
+    monkeypatch.setenv("SPARSEKD_HOME", str(processor_only(tmp_path)))
     rows = measure(tiny_model(vocabulary=24), tiny_tokenizer(), some_texts(90), 32, rounds=1)
     assert [row["what"].split(": ")[1].split(" ")[0] for row in rows[:4]] == ["plain", "usual"] * 2
     for row in rows[:4]:

@@ -19,6 +19,8 @@ from sparsekd.methods import BatchOutputs, Method, Setup, TrainingProgress, load
 from sparsekd.training import Callbacks, TrainingJob, train
 from tests.tiny_data import padded, tiny_card, tiny_data
 
+# Values at which a training with episodes takes a moment.
+FEWER = {"knowledge_selection": {"episodes": 2, "updates": 2}}
 UNUSED_AT_DEFAULTS = {"internal": {"hard"}}  # terms of gold labels that a parameter adds
 MIDWAY = TrainingProgress(step=3, steps=8, epoch=0)
 TRAINING = [TrainingProgress(step, 8, epoch=step // 4) for step in range(8)]
@@ -35,6 +37,11 @@ def test_a_module_with_a_method_has_a_card():
         ]
         if any(issubclass(value, Method) and not isabstract(value) for value in own):
             assert each.name in METHODS
+
+
+def fewer(card):
+    """The default parameters, with few episodes and updates of a selector."""
+    return card.params.of(FEWER.get(card.name, {}))
 
 
 @pytest.fixture(params=list(METHODS.values()), ids=list(METHODS))
@@ -180,7 +187,7 @@ def test_its_state_can_be_saved_and_restored(prepared):
 
 def test_a_training_ends_with_an_evaluated_student(card, tiny):
     teachers = [tiny(layers=4, seed=2 + number) for number in range(card.least_teachers)]
-    method, data = load(card)(card.params()), tiny_data(24, seed=1)
+    method, data = load(card)(fewer(card)), tiny_data(24, seed=1)
     logits = [predict(teacher, data) for teacher in teachers]
     params = TrainParams(epochs=4, batch_size=4, learning_rate=1e-3)
     student, selection = tiny(layers=2, seed=1), tiny_data(64, seed=2)
@@ -208,7 +215,7 @@ def test_a_resumed_training_ends_like_an_uninterrupted_one(card, tiny):
     logits = [predict(teacher, data) for teacher in teachers]
 
     def run(**more):
-        method, student = load(card)(card.params()), tiny(layers=2, seed=1)
+        method, student = load(card)(fewer(card)), tiny(layers=2, seed=1)
         more |= {"teacher_logits": logits, "teachers": teachers if method.reads_layers else ()}
         params = TrainParams(epochs=2, batch_size=4, learning_rate=1e-3)
         job = TrainingJob(student, method, data, tiny_data(64, seed=2), tiny_card(), params, **more)

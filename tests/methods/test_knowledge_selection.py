@@ -333,10 +333,11 @@ def stopped(tiny, values, step):
 
 
 def test_the_agent_is_updated_in_the_episodes_and_frozen_in_the_final_training(tiny):
+    values = {"episodes": 2, "updates": 3}
     early, learned, late = (
         {
             name: each
-            for name, each in stopped(tiny, {"episodes": 2}, step).part("method").items()
+            for name, each in stopped(tiny, values, step).part("method").items()
             if "network" in name
         }
         for step in (6, 24, 35)
@@ -345,18 +346,18 @@ def test_the_agent_is_updated_in_the_episodes_and_frozen_in_the_final_training(t
     assert all(torch.equal(late[name], each) for name, each in learned.items())
 
 
-@pytest.mark.parametrize("step", [5, 12, 24, 29])
 @pytest.mark.parametrize("values", [{}, {"action": "hard"}])
-def test_an_interruption_anywhere_changes_nothing(tiny, tmp_path, step, values):
+def test_an_interruption_anywhere_changes_nothing(tiny, tmp_path, values):
     values = {"episodes": 2, "phases": 4, "updates": 3} | values
     whole, _, straight, _ = learn(tiny, values)
     path = tmp_path / "state.safetensors"
-    stopped(tiny, values, step).save(path)
-    broken, _, pieces, _ = learn(tiny, values, checkpoint=Checkpoint.load(path))
-    assert straight.history == pieces.history
-    assert straight.held_out_passes == pieces.held_out_passes
-    for name, weight in whole.state_dict().items():
-        assert torch.equal(weight, broken.state_dict()[name]), name
+    for step in (5, 12, 24, 29):
+        stopped(tiny, values, step).save(path)
+        broken, _, pieces, _ = learn(tiny, values, checkpoint=Checkpoint.load(path))
+        assert straight.history == pieces.history, step
+        assert straight.held_out_passes == pieces.held_out_passes, step
+        for name, weight in whole.state_dict().items():
+            assert torch.equal(weight, broken.state_dict()[name]), (step, name)
 
 
 # --- invalid input -----------------------------------------------------------------------------

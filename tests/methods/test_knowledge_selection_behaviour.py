@@ -17,7 +17,7 @@ from sparsekd.methods.knowledge_selection import KnowledgeSelection
 from sparsekd.training import Callbacks, TrainingJob, train
 from tests.tiny_data import tiny_card, tiny_data
 
-CARD, DATA, SELECTION = tiny_card(), tiny_data(256, seed=1), tiny_data(400, seed=2)
+CARD, DATA, SELECTION = tiny_card(), tiny_data(128, seed=1), tiny_data(200, seed=2)
 
 
 class NoisyResponse(KnowledgeSelection):
@@ -32,7 +32,7 @@ class NoisyResponse(KnowledgeSelection):
 def trained_teacher(tiny):
     """Return a model fine-tuned on many examples of the task."""
     teacher = tiny(layers=2, seed=9)
-    params = TrainParams(epochs=8, batch_size=32, learning_rate=2e-3, patience=20)
+    params = TrainParams(epochs=5, batch_size=32, learning_rate=3e-3, patience=20)
     method, data = FineTuning(FineTuningParams()), tiny_data(2000, seed=5)
     end = train(TrainingJob(teacher, method, data, SELECTION, CARD, params))
     assert end.metrics["accuracy"] > 0.95

@@ -16,6 +16,7 @@ from sparsekd.methods.vanilla import Vanilla
 from sparsekd.stages.teacher_answers import smoothed
 from sparsekd.training import TrainingJob, train
 from tests.conftest import tiny_model
+from tests.methods.test_contract import fewer
 from tests.tiny_data import several_card, several_data
 
 START = TrainingProgress(0, 10, 0)
@@ -78,7 +79,7 @@ def test_every_method_learns_several_labels_with_some_texts_unlabelled(card) -> 
     task, data = several_card(), several_data(64)
     labels = data.labels.copy()
     labels[::4] = np.nan
-    method = load(card)(card.params())
+    method = load(card)(fewer(card))
     teachers = [
         tiny_model(labels=3, layers=4, seed=2 + place, **SEVERAL)
         for place in range(card.least_teachers)

@@ -54,7 +54,7 @@ def test_a_student_memorises_its_examples(tiny):
 def test_a_distilled_student_learns_each_examples_own_soft_labels(tiny):
     half = np.random.default_rng(0).normal(size=(20, 1)).astype(np.float32)
     logits, model = np.hstack([half, -half]), tiny(seed=1)
-    params = TrainParams(epochs=80, batch_size=5, learning_rate=3e-3, patience=80)
+    params = TrainParams(epochs=40, batch_size=5, learning_rate=3e-3, patience=40)
     method, data = Vanilla(VanillaParams(alpha=1)), replace(DATA, labels=logits.argmax(1))
     train(TrainingJob(model, method, data, data, CARD, params, teacher_logits=[logits]))
     found = predict(model, data)
