@@ -24,6 +24,7 @@ from sparsekd.studies.agreement import (
 )
 from sparsekd.studies.study_metric import StudyMetric, default_metric
 from sparsekd.studies.study_wording import model_title
+from sparsekd.studies.teacher_parts import parts, teacher_seed
 from sparsekd.tasks.cards import TaskCard
 from sparsekd.tasks.metrics import title
 
@@ -184,12 +185,14 @@ def draw_page(plan: Plan) -> None:
 
 def draw_results(plan: Plan, found: StudyMetric) -> None:
     """Draw verdict, seeds, tables, stored answers, parameters, examples and the command."""
+    whole = plan
     verdict_box.draw_overlap(plan.task)
     if plan.kind == "comparison":
         comparison_view.draw_comparison(plan, found, "compare")
     else:
         draw_study(found)
     card = references.cards().get(plan.task)
+    plan = choose_teacher(plan)
     if card:
         with frame.error_boundary():
             answers_view.draw_answers(plan, card, found.split)
@@ -201,7 +204,27 @@ def draw_results(plan: Plan, found: StudyMetric) -> None:
         with frame.error_boundary():
             draw_examples(plan, card, found.split)
     st.subheader("Command", anchor=False)
-    st.code(command.command(plan), language="bash", wrap_lines=True)
+    st.code(command.command(whole), language="bash", wrap_lines=True)
+
+
+def choose_teacher(plan: Plan) -> Plan:
+    """Draw the choice of one of several teachers, and return the comparison with it."""
+    pooled = parts(plan)
+    if len(pooled) == 1:
+        return plan
+    st.subheader("Teacher by teacher", anchor=False)
+    st.caption("All that follows is of the students of one teacher.")
+    by_seed = {teacher_seed(part): part for part in pooled}
+    seed = st.segmented_control(
+        "Teacher",
+        list(by_seed),
+        default=next(iter(by_seed)),
+        required=True,
+        format_func=lambda seed: f"Seed {seed}",
+        key=f"compare.teacher.{plan.id}",
+        label_visibility="collapsed",
+    )
+    return by_seed[seed]
 
 
 def draw_study(found: StudyMetric) -> None:

@@ -34,6 +34,8 @@ from sparsekd.studies.comparisons.comparison_spec import ComparisonSpec
 from sparsekd.studies.launch import plan_launch, variant_costs
 from sparsekd.studies.model_answers import ModelAnswers
 from sparsekd.studies.power import SMALLEST, Power, before_launch
+from sparsekd.studies.study_wording import scope_in_words
+from sparsekd.studies.teacher_parts import parts, teacher_seed
 from sparsekd.tasks import TaskCard
 from sparsekd.tasks.demo import DEMO_CHECKPOINTS
 
@@ -51,6 +53,11 @@ class CompareRequest(SeedsRequest, DeviceRequest, TaskRequest):
         description="fine-tuning run, local checkpoint or hub id; again for each further teacher, "
         "which may be a file of answers; a checkpoint named twice is fine-tuned twice (default on "
         "demo tasks: both demo models)",
+    )
+    teachers: int = Field(
+        1,
+        description="how many times each teacher is fine-tuned, with seeds from 0: every method "
+        "and seed is trained with each, and the verdict is about new teachers too",
     )
     set: Annotated[
         tuple[str, ...],
@@ -93,6 +100,7 @@ class CompareRequest(SeedsRequest, DeviceRequest, TaskRequest):
             assistant_layers=self.assistant_layers,
             changes=changes(self.set),
             tune=tried_values(self.tune),
+            fine_tunings=self.teachers,
         )
 
     def _teacher(self, card: TaskCard, text: str, seed: int) -> Recipe | str:
@@ -142,14 +150,22 @@ def _note_costs(plan: Plan, card: TaskCard, comparing: ComparisonSpec) -> None:
     examples = training_cost.training_examples(card, None)
     one = training_cost.training_cost(examples, comparing.train)
     costs = variant_costs(plan, one.steps if one else None).dropna(axis="columns", how="all")
-    note(f"{plan_launch(plan).what}. For each seed:")
+    each = "seed and teacher" if comparing.fine_tunings > 1 else "seed"
+    note(f"{plan_launch(plan).what}. For each {each}:")
     note(table_text(costs, "{:g}"))
 
 
 def _power(spec: ComparisonSpec, plan: Plan, smallest: float) -> Power:
     comparisons = len(comparison_results.variants(plan)) - 1
-    labelled, seeds = spec.train.labelled, len(spec.seeds)
-    return before_launch(spec.task, spec.teachers[0], labelled, seeds, comparisons, smallest)
+    return before_launch(
+        spec.task,
+        spec.teachers[0],
+        spec.train.labelled,
+        len(spec.seeds),
+        comparisons,
+        smallest,
+        spec.fine_tunings,
+    )
 
 
 def _default_teachers(card: TaskCard) -> tuple[str, ...]:
@@ -219,15 +235,20 @@ def _print(request: CompareRequest, card: TaskCard, plan: Plan, left_out: dict[s
         for name in opponents
         if name in roles
     }
-    tuned = tuning.tuning(plan)
-    answers = ModelAnswers(plan, card, split)
+    answers = [ModelAnswers(part, card, split) for part in parts(plan)]
+    tuned = {teacher_seed(each.plan): each for each in tuning.tunings(plan)}
+    by_teacher = results.teacher_means(frame, split, metric)
     usual = majority.plan_facts(plan, split, metric, results.summary(frame, split, metric))
     below = majority_lines(usual, metric)
     if not request.as_json:
+        summary = summary.merge(by_teacher, on="role", how="left")
         _print_text(summary, against, plan, f"{metric} on {split}", below)
-        if tuned:
-            _print_tuning(tuned)
-        print_answers(answers)
+        for seed, each in tuned.items():
+            _print_teacher(seed, len(answers))
+            _print_tuning(each)
+        for each in answers:
+            _print_teacher(teacher_seed(each.plan), len(answers))
+            print_answers(each)
         return
     differences = {name: rows.to_dict("records") for name, rows in against.items()}
     print_json(
@@ -240,13 +261,23 @@ def _print(request: CompareRequest, card: TaskCard, plan: Plan, left_out: dict[s
             "teachers": comparison_results.teachers(plan),
             "rows": comparison_results.rows(plan),
             "summary": summary.to_dict("records"),
+            "teacher_means": by_teacher.to_dict("records"),
             **usual,
             "costs": comparison_results.costs(plan).to_dict("records"),
             "baseline": baseline,
             "differences": differences,
-            "tuning": tuned.table().to_dict("records") if tuned else [],
-            "tuning_notes": tuning.notes(tuned) if tuned else [],
-            **answers.facts(),
+            "tuning": [
+                {"teacher_seed": seed, **row}
+                for seed, each in tuned.items()
+                for row in each.table().to_dict("records")
+            ],
+            "tuning_notes": list(
+                dict.fromkeys(words for each in tuned.values() for words in tuning.notes(each))
+            ),
+            **answers[0].facts(),
+            "other_teachers": [
+                {"teacher_seed": teacher_seed(each.plan), **each.facts()} for each in answers[1:]
+            ],
             "left_out": [{"method": name, "reason": why} for name, why in left_out.items()],
             "unfinished": comparison_results.unfinished(plan),
         }
@@ -258,6 +289,7 @@ def _print_text(
 ) -> None:
     spent = comparison_results.costs(plan).drop(columns=["what", "seconds", "seeds"])
     columns = ["role", "mean", "low", "high", "seeds", "seconds"]
+    columns += [name for name in summary if name.startswith("teacher seed")]
     table = summary[columns].merge(spent, on="role", how="left")
     print(f"\n{what}, which chose nothing (mean, 95 % interval over seeds):")
     print(table_text(table, "{:.4g}"))
@@ -265,8 +297,15 @@ def _print_text(
     for place, (name, verdicts) in enumerate(against.items()):
         status = "exploratory, " if place else ""
         if len(verdicts):
-            print(f"\nAgainst {name}, {status}paired over seeds (Holm's correction):")
+            print(f"\nAgainst {name}, {status}paired over seeds:")
             print(verdict_table(verdicts, "role"))
+            print(scope_in_words(verdicts))
+
+
+def _print_teacher(seed: int, teachers: int) -> None:
+    """Print which of several teachers the following is about."""
+    if teachers > 1:
+        print(f"\n--- The teacher of seed {seed} ---")
 
 
 def _print_tuning(found: tuning.Tuning) -> None:

@@ -18,6 +18,7 @@ from sparsekd.studies.comparisons import comparison_results, comparison_spec
 from sparsekd.studies.comparisons.variants import parse
 from sparsekd.studies.sweeps import sweep, sweep_spec
 from sparsekd.studies.sweeps.sweep_spec import SweepSpec
+from sparsekd.studies.teacher_parts import parts
 from sparsekd.tasks.demo import DEMO_CHECKPOINT, DEMO_CHECKPOINTS
 
 PROGRAM = ("python", "-m", "sparsekd")
@@ -60,6 +61,8 @@ def _study(plan: Plan) -> list[str]:
 
 
 def _comparison(plan: Plan) -> list[str]:
+    pooled = parts(plan)
+    plan = pooled[0]
     names, first = comparison_results.variants(plan), _first_recipes(plan)
     usual = (name for name in names if name not in BASELINES and not parse(name).start)
     student = next((first[name] for name in usual), None)
@@ -74,6 +77,7 @@ def _comparison(plan: Plan) -> list[str]:
         values = train.changed({n: v for n, v in values.items() if n not in tuned.names}).values()
     words = ["compare", "--task", plan.task, "--methods", ",".join(names)]
     words += _teachers(plan, values)
+    words += ["--teachers", str(len(pooled))] if len(pooled) > 1 else []
     words += _seeds([step.seed for step in plan.steps if roles.is_compared(step.role)], (0,))
     words += _options("student-", student.params["student"], shape.values())
     words += _options("", values, train.values())

@@ -8,6 +8,7 @@ import pandas as pd
 from sparsekd.runs import store
 from sparsekd.runs.records import Plan, Recipe
 from sparsekd.studies import roles
+from sparsekd.studies.teacher_parts import parts
 from sparsekd.studies.training_cost import (
     decided_in_words,
     decisions,
@@ -64,9 +65,12 @@ def _missing(plan: Plan) -> tuple[list[Recipe], int]:
 def variant_costs(plan: Plan, steps: int | None) -> pd.DataFrame:
     """Return what each variant of a comparison costs for one seed, all its settings together.
 
+    Of several teachers that is the cost with one.
+
     Args:
         steps: The optimiser steps of one training at most; None where unknown.
     """
+    plan = parts(plan)[0]
     recipes = {step.recipe.run_id: step.recipe for step in plan.steps}
     tries: dict[str, list[Recipe]] = {}
     for step in plan.steps:

@@ -10,6 +10,7 @@ import numpy as np
 from sparsekd.runs import outputs, references, store
 from sparsekd.runs.records import Recipe, State
 from sparsekd.studies import stats
+from sparsekd.studies.verdict import few_teachers
 from sparsekd.system.wording import counted
 
 SMALLEST = 0.01
@@ -26,7 +27,8 @@ class Power:
 
     `spread` is the standard deviation of paired differences over seeds, `groups` the number of
     earlier groups of students of different seeds that it comes from (0: assumed), `examples` the
-    number of reported examples (0: unknown). `detectable` is the least difference that is found,
+    number of reported examples (0: unknown). `teachers` are those that are pooled; how much they
+    differ is not known before. `detectable` is the least difference that is found,
     `needed` the number of seeds that find a difference of `smallest` (infinity: none does).
     """
 
@@ -38,6 +40,7 @@ class Power:
     detectable: float
     smallest: float
     needed: float
+    teachers: int = 1
 
     @property
     def words(self) -> str:
@@ -64,7 +67,18 @@ class Power:
                 f"; {self.examples:,} reported examples, of which two students differ in "
                 f"{DISAGREEMENT:.0%}"
             )
-        return f"{found} {wanted} {spread}{examples}."
+        return f"{found} {wanted} {spread}{examples}.{self._of_teachers}"
+
+    @property
+    def _of_teachers(self) -> str:
+        """Return what pooling teachers adds, as further sentences; empty for one teacher."""
+        if self.teachers < 2:
+            return ""
+        words = (
+            f" All of this is for these {self.teachers} teachers: how much new ones differ adds to "
+            "it, and is not known before."
+        )
+        return f"{words} {few_teachers(self.teachers)}".rstrip()
 
 
 def before_launch(
@@ -74,6 +88,7 @@ def before_launch(
     seeds: int,
     comparisons: int,
     smallest: float = SMALLEST,
+    teachers: int = 1,
 ) -> Power:
     """Return what a study of so many seeds and comparisons can decide, of the task's first metric.
 
@@ -94,7 +109,7 @@ def before_launch(
     counts = range(stats.LEAST_SEEDS, stats.MOST_SEEDS + 1)
     place = bisect_left(counts, True, key=lambda count: detectable(count) <= smallest)
     needed = float(counts[place]) if place < len(counts) else math.inf
-    return Power(seeds, comparisons, spread, groups, examples, found, smallest, needed)
+    return Power(seeds, comparisons, spread, groups, examples, found, smallest, needed, teachers)
 
 
 def spread_of(task: str, labelled: int) -> tuple[float, int]:

@@ -8,9 +8,13 @@ import pandas as pd
 from sparsekd.runs import store
 from sparsekd.runs.records import Plan, Progress, Run, State
 from sparsekd.studies import roles, samples, tuning, verdict
+from sparsekd.studies.teacher_parts import parts, teacher_seed
 
 CONTROLS = ("trial_student", "random_mask_student", "plain_student")
-FRAME = [*("role", "method", "seed", "split", "metric", "value", "parameters", "seconds", "run")]
+FRAME = [
+    *("role", "method", "seed", "teacher_seed", "teachers", "split", "metric", "value"),
+    *("parameters", "seconds", "run"),
+]
 SUMMARY = ["role", "what", "mean", "low", "high", "seeds", "parameters", "seconds"]
 
 
@@ -61,21 +65,27 @@ def reason(run: Run | None) -> str:
 def study_rows(plan: Plan) -> list[dict[str, Any]]:
     """Return one row per finished model and reported split, in the order of the plan.
 
-    Of a tuned variant that is the chosen setting, once there is one.
+    Of a tuned variant that is the chosen setting, once there is one. `teacher_seed` is that of the
+    teacher's fine-tuning, `teachers` the number of these that the plan pools; a model that needs
+    none of them has a row for each.
     """
+    pooled = parts(plan)
     runs = store.get_many(step.recipe.run_id for step in plan.steps)
     return [
         {
             "role": step.role,
             "method": step.recipe.method,
             "seed": step.seed,
+            "teacher_seed": teacher_seed(part),
+            "teachers": len(pooled),
             "split": split,
             "metrics": metrics,
             "parameters": runs[step.recipe.run_id].outcome.facts["parameters"],
             "seconds": round(runs[step.recipe.run_id].seconds, 3),
             "run": step.recipe.run_id,
         }
-        for step in tuning.reported(plan).steps
+        for part in pooled
+        for step in tuning.reported(part).steps
         if roles.is_reported(step.role) and done(runs.get(step.recipe.run_id))
         for split, metrics in runs[step.recipe.run_id].outcome.metrics.items()
         if split != "selection"
@@ -85,7 +95,7 @@ def study_rows(plan: Plan) -> list[dict[str, Any]]:
 def study_frame(plan: Plan) -> pd.DataFrame:
     """Return the same in long form, one row per metric.
 
-    Columns: role, method, seed, split, metric, value, parameters, seconds, run.
+    Columns: see `FRAME`.
     """
     rows = [
         {key: value for key, value in row.items() if key != "metrics"}
@@ -99,7 +109,8 @@ def study_frame(plan: Plan) -> pd.DataFrame:
 def summary(frame: pd.DataFrame, split: str, metric: str) -> pd.DataFrame:
     """Return the mean over seeds of each role, with its 95 % interval; NaN for one seed.
 
-    The interval is for new seeds and new examples, as far as runs have kept their answers.
+    The interval is for new seeds and new examples, as far as runs have kept their answers, and of
+    several teachers for new ones.
     Columns: see `SUMMARY`.
     """
     chosen = frame[(frame["split"] == split) & (frame["metric"] == metric)]
@@ -115,12 +126,25 @@ def summary(frame: pd.DataFrame, split: str, metric: str) -> pd.DataFrame:
                 "mean": group["value"].mean(),
                 "low": low,
                 "high": high,
-                "seeds": len(group),
+                "seeds": group["seed"].nunique(),
                 "parameters": int(group["parameters"].mean()),
                 "seconds": group["seconds"].mean(),
             }
         )
     return pd.DataFrame(rows, columns=SUMMARY)
+
+
+def teacher_means(frame: pd.DataFrame, split: str, metric: str) -> pd.DataFrame:
+    """Return the mean over seeds of each role with each teacher; empty where one is not pooled.
+
+    Columns: role, and "teacher seed 0" and so on.
+    """
+    chosen = frame[(frame["split"] == split) & (frame["metric"] == metric)]
+    if not (chosen["teachers"] > 1).any():
+        return pd.DataFrame(columns=["role"])
+    means = chosen.pivot_table(index="role", columns="teacher_seed", values="value", sort=False)
+    means.columns = [f"teacher seed {seed}" for seed in means.columns]
+    return means.reset_index()
 
 
 def comparisons(frame: pd.DataFrame, split: str, metric: str) -> pd.DataFrame:

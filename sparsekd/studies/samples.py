@@ -9,6 +9,7 @@ import pandas as pd
 
 from sparsekd.runs import outputs, references, store
 from sparsekd.runs.records import Run
+from sparsekd.studies import roles, stats
 from sparsekd.studies.stats import Array, Sample
 from sparsekd.tasks import jackknife
 
@@ -16,22 +17,30 @@ KEPT = 20_000  # runs of one metric and split whose values are kept in memory, a
 
 
 def by_role(frame: pd.DataFrame, split: str, metric: str) -> dict[str, Sample]:
-    """Return a metric of each role by seed.
+    """Return a metric of each role by seed, and by teacher where a plan pools several.
+
+    Until a role has a value with each teacher its sample is empty. The fine-tunings of a teacher
+    are its seeds.
 
     Args:
         frame: The frame of `results.study_frame`.
     """
     chosen = frame[(frame["split"] == split) & (frame["metric"] == metric)]
     runs = store.get_many(chosen["run"])
-    return {
-        str(role): of_runs(
-            dict(zip(own["seed"], own["value"], strict=True)),
-            {seed: runs.get(name) for seed, name in zip(own["seed"], own["run"], strict=True)},
-            split,
-            metric,
-        )
-        for role, own in chosen.groupby("role", sort=False)
-    }
+    found = {}
+    for role, own in chosen.groupby("role", sort=False):
+        alone = roles.is_teacher(str(role)) or own["teachers"].max() == 1
+        tables = [own] if alone else [table for _, table in own.groupby("teacher_seed")]
+        complete = alone or len(tables) == own["teachers"].max()
+        by_teacher = [_by_seed(table, runs, split, metric) for table in tables]
+        found[str(role)] = stats.pooled(by_teacher) if complete else Sample(pd.Series(dtype=float))
+    return found
+
+
+def _by_seed(own: pd.DataFrame, runs: Mapping[str, Run], split: str, metric: str) -> Sample:
+    names = dict(zip(own["seed"], own["run"], strict=True))
+    values = dict(zip(own["seed"], own["value"], strict=True))
+    return of_runs(values, {seed: runs.get(name) for seed, name in names.items()}, split, metric)
 
 
 def of_runs(

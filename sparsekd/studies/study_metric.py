@@ -91,6 +91,10 @@ class StudyMetric:
         """Return the mean of each role; see `results.SUMMARY`."""
         return results.summary(self.frame, self.split, self.metric)
 
+    def teacher_means(self) -> pd.DataFrame:
+        """Return the mean of each role with each teacher; see `results.teacher_means`."""
+        return results.teacher_means(self.frame, self.split, self.metric)
+
     def ranking(self, shown: list[str]) -> pd.DataFrame:
         """Return the summary of some roles, the best first."""
         found = self.summary()
@@ -136,11 +140,17 @@ def model_table(found: StudyMetric) -> pd.DataFrame:
 
 
 def seed_table(found: StudyMetric, shown: list[str]) -> pd.DataFrame:
-    """Return one row per role, in the given order, with a column for each seed."""
-    wide = found.values.pivot_table(index="role", columns="seed", values="value")
-    wide = wide.reindex(shown).reset_index()
+    """Return one row per role, in the given order, with a column for each seed (and teacher)."""
+    values = found.values
+    place = "seed " + values["seed"].astype(str)
+    if (values["teachers"] > 1).any():
+        place = "teacher seed " + values["teacher_seed"].astype(str) + ", " + place
+    ordered = values.assign(place=place).sort_values(["teacher_seed", "seed"])
+    wide = ordered.pivot(index="role", columns="place", values="value")[
+        list(ordered["place"].unique())
+    ]
+    wide = wide.reindex(shown).rename_axis(columns=None).reset_index()
     wide.insert(0, "method", wide.pop("role").map(roles.title))
-    wide.columns = [name if name == "method" else f"seed {name}" for name in wide.columns]
     return wide
 
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from sparsekd.studies import roles
+from sparsekd.studies import roles, verdict
 from sparsekd.studies.stats import LEAST_SEEDS
 from sparsekd.studies.study_metric import StudyMetric
 from sparsekd.studies.verdict import BETTER, INCONCLUSIVE, WORSE
@@ -145,6 +145,28 @@ def _listed(metric: str, gaps: pd.DataFrame) -> str:
         f"{what} ({sign}{difference_in_words(metric, gap)})"
         for what, sign, gap in zip(rows["what"], signs, rows["difference"], strict=True)
     )
+
+
+def scope_in_words(gaps: pd.DataFrame) -> str:
+    """Return how verdicts were tested and what they generalise to, in one or two sentences.
+
+    It says why there is none below five seeds.
+
+    Args:
+        gaps: The frame of `comparison_results.differences`.
+    """
+    decided = gaps[gaps["p_corrected"].notna()]
+    if decided.empty:
+        return f"Below {LEAST_SEEDS} seeds there is no verdict."
+    first = verdict.Verdict(**decided[list(verdict.FIELDS)].iloc[0])
+    paired = "Paired over seeds"
+    if first.teachers > 1:
+        paired = f"Means over {first.teachers} teachers, paired over seeds"
+    words = (
+        f"{paired}, two-sided t test, Holm's correction for all planned comparisons, finished or "
+        f"not. The verdict is {verdict.scope(first)}."
+    )
+    return f"{words} {verdict.few_teachers(first.teachers)}".strip()
 
 
 def teacher_values(found: StudyMetric) -> str:

@@ -5,6 +5,7 @@ from sparsekd.runs.records import Plan, Run, State
 from sparsekd.runs.references import MODEL_STAGES
 from sparsekd.studies import roles, tuning
 from sparsekd.studies.sweeps import sweep
+from sparsekd.studies.teacher_parts import parts, teacher_seed
 
 
 def run_titles(plan: Plan) -> dict[str, str]:
@@ -31,16 +32,32 @@ def titled_models(plan: Plan) -> dict[str, Run]:
 
 
 def _role_titles(plan: Plan) -> dict[str, str]:
-    """Return roles, with the setting that is tried, and the seed where the plan has several."""
+    """Return roles, with the setting that is tried, and the seeds where the plan has several."""
     tried = tuning.settings_in_words(plan)
     several = len({step.seed for step in plan.steps}) > 1
+    teachers = _teacher_seeds(plan)
     found: dict[str, str] = {}
     for step in plan.steps:
         seeded = several and step.recipe.stage not in ("finetune", "score")
         name = step.recipe.run_id
-        parts = [roles.title(step.role), tried.get(name, ""), f"seed {step.seed}" * seeded]
+        parts = [
+            roles.title(step.role),
+            tried.get(name, ""),
+            teachers.get(name, ""),
+            f"seed {step.seed}" * seeded,
+        ]
         found.setdefault(name, ", ".join(part for part in parts if part))
     return found
+
+
+def _teacher_seeds(plan: Plan) -> dict[str, str]:
+    """Return which of several fine-tunings of the teacher a run needs or is, by run id."""
+    pooled = parts(plan)
+    of: dict[str, list[int]] = {}
+    for part in pooled if len(pooled) > 1 else ():
+        for step in part.steps:
+            of.setdefault(step.recipe.run_id, []).append(teacher_seed(part))
+    return {name: f"teacher seed {own[0]}" for name, own in of.items() if len(own) == 1}
 
 
 def _sweep_titles(plan: Plan) -> dict[str, str]:

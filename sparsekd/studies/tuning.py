@@ -19,6 +19,7 @@ from sparsekd.catalog.parameters import Params, TrainParams
 from sparsekd.runs import references, store
 from sparsekd.runs.records import Plan, Recipe, Run, State, Step
 from sparsekd.studies import roles
+from sparsekd.studies.teacher_parts import parts
 
 SELECTION = "selection"
 COLUMNS = ("role", "what", "setting", "values", "selected", "seeds", "planned", "chosen")
@@ -112,7 +113,10 @@ class Tuning:
 
 
 def tuning(plan: Plan) -> Tuning | None:
-    """Return the settings of a comparison; None of a study, and where nothing is tuned."""
+    """Return the settings of a comparison of one teacher; None where nothing is tuned.
+
+    Of several teachers take `tunings`.
+    """
     if plan.kind != "comparison":
         return None
     steps: dict[str, list[Step]] = {}
@@ -122,6 +126,11 @@ def tuning(plan: Plan) -> Tuning | None:
     tries = {role: _tries(role, own) for role, own in steps.items()}
     several = any(len(each) > 1 for each in tries.values())
     return Tuning(plan, tries) if several else None
+
+
+def tunings(plan: Plan) -> list[Tuning]:
+    """Return the settings with each teacher of a comparison; none where nothing is tuned."""
+    return [found for part in parts(plan) if (found := tuning(part))]
 
 
 def _tries(role: str, steps: list[Step]) -> tuple[Try, ...]:
@@ -149,13 +158,15 @@ def _parameters(recipe: Recipe) -> dict[str, Any]:
 def reported(plan: Plan) -> Plan:
     """Return a plan without the tries that are not chosen; itself where nothing is tuned.
 
-    A variant of which no try is finished in all seeds has no step.
+    A variant of which no try is finished in all seeds has no step. Each teacher's students have
+    the setting that is the best with it.
     """
-    found = tuning(plan)
-    if found is None:
+    tuned = tunings(plan)
+    if not tuned:
         return plan
     left_out = {
         step.recipe.run_id
+        for found in tuned
         for role, tries in found.tries.items()
         for one in tries
         if len(tries) > 1 and one is not found.chosen(role)
@@ -167,11 +178,9 @@ def reported(plan: Plan) -> Plan:
 
 def settings_in_words(plan: Plan) -> dict[str, str]:
     """Return the setting of each try in words, by run id; nothing where nothing is tuned."""
-    found = tuning(plan)
-    if found is None:
-        return {}
     return {
         step.recipe.run_id: one.words
+        for found in tunings(plan)
         for tries in found.tries.values()
         for one in tries
         for step in one.steps

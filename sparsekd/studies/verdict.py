@@ -2,9 +2,10 @@
 
 A two-sided t test of the paired differences, whose error is that over seeds and over examples, at
 least the sign test where all of them are equal; Holm's correction for every comparison that a study
-plans, finished or not; five seeds at least. Each interval has the confidence level at which Holm's
-procedure tests its comparison: from five seeds on it excludes 0 exactly where the verdict is
-"better" or "worse".
+plans, finished or not; five seeds at least. Of several teachers the means over them are paired by
+seed, and the error is that over teachers too. Each interval has the confidence level at which
+Holm's procedure tests its comparison: from five seeds on it excludes 0 exactly where the verdict
+is "better" or "worse".
 """
 
 import math
@@ -13,9 +14,11 @@ from dataclasses import asdict, dataclass, fields
 from typing import TypeVar
 
 import pandas as pd
+import scipy
 
 from sparsekd.studies import stats
 from sparsekd.studies.stats import ALPHA, LEAST_SEEDS, Sample
+from sparsekd.system.wording import counted
 from sparsekd.tasks import metrics
 
 Name = TypeVar("Name", bound=Hashable)
@@ -29,9 +32,10 @@ class Verdict:
 
     `difference` is the mean over `seeds` pairs, `low` to `high` its t interval of the given
     `confidence`; NaN where all differences are equal, since their spread is then unknown.
-    `seed_error` and `example_error` are its standard errors over seeds and over examples; the
-    latter is NaN where the answers to the examples are not known, and the verdict is then about
-    these very examples. `p_corrected` decides; it is NaN below five seeds. `wins` counts the seeds
+    `seed_error`, `example_error` and `teacher_error` are its standard errors over seeds, examples
+    and teachers. The second is NaN where the answers to the examples are not known, and the verdict
+    is then about these very examples; the third is NaN of one teacher, and the verdict is then
+    about this one. `p_corrected` decides; it is NaN below five seeds. `wins` counts the seeds
     in which the difference is for the better. `verdict` is better, worse or inconclusive; `reason`
     says why it is inconclusive.
     """
@@ -46,6 +50,8 @@ class Verdict:
     wins: int
     seed_error: float
     example_error: float
+    teacher_error: float
+    teachers: int
     verdict: str
     reason: str = ""
 
@@ -55,7 +61,8 @@ class Verdict:
         return f"{self.verdict}: {self.reason}" if self.reason else self.verdict
 
 
-COLUMNS = (*(field.name for field in fields(Verdict)), "words")
+FIELDS = tuple(field.name for field in fields(Verdict))
+COLUMNS = (*FIELDS, "words")
 
 
 def verdicts(
@@ -95,9 +102,9 @@ def _verdict(
 ) -> Verdict:
     values = gaps.values.to_numpy(dtype=float)
     found = gaps.estimate()
-    constant = len(values) > 0 and stats.constant(values)
+    constant = len(values) > 0 and gaps.constant
     low, high = (math.nan, math.nan) if constant else found.interval(level)
-    word, reason = INCONCLUSIVE, _reason(values, p, comparisons)
+    word, reason = INCONCLUSIVE, _reason(gaps, p, comparisons)
     if corrected < ALPHA:
         word, reason = (BETTER if (found.mean < 0) == lower_is_better else WORSE), ""
     return Verdict(
@@ -111,21 +118,24 @@ def _verdict(
         wins=int(((values < 0) if lower_is_better else (values > 0)).sum()),
         seed_error=found.seed_error,
         example_error=found.example_error,
+        teacher_error=found.teacher_error,
+        teachers=found.teachers,
         verdict=word,
         reason=reason,
     )
 
 
-def _reason(gaps: stats.Array, p: float, comparisons: int) -> str:
+def _reason(gaps: Sample, p: float, comparisons: int) -> str:
     """Return why a comparison is inconclusive."""
-    if len(gaps) < LEAST_SEEDS:
-        return f"{len(gaps)} of at least {LEAST_SEEDS} seeds"
+    seeds = len(gaps.values)
+    if seeds < LEAST_SEEDS:
+        return f"{seeds} of at least {LEAST_SEEDS} seeds"
     if p == 1 and stats.constant(gaps):
         return "no difference in any seed"
     if p < ALPHA:
         return f"not significant after correction for {comparisons} comparisons"
-    if stats.constant(gaps):
-        return f"the same difference in all {len(gaps)} seeds, p = {p:.2g} by the sign test"
+    if gaps.constant:
+        return f"the same difference in all {seeds} seeds, p = {p:.2g} by the sign test"
     return "not significant"
 
 
@@ -147,7 +157,7 @@ def evidence(result: Verdict, digits: int = 4) -> str:
     if math.isfinite(result.low):
         ends = f"{result.low:+.{digits}f} to {result.high:+.{digits}f}"
         words.append(f"{100 * result.confidence:.4g} % interval {ends} {scope(result)}")
-    words.append(f"{result.seeds} seed{'' if result.seeds == 1 else 's'}")
+    words.append(counted(result.seeds, "seed") + teachers_in_words(result.teachers))
     if math.isfinite(result.p_corrected):
         words.append(f"corrected p = {result.p_corrected:.2g}")
     return ", ".join(words)
@@ -155,6 +165,25 @@ def evidence(result: Verdict, digits: int = 4) -> str:
 
 def scope(result: Verdict) -> str:
     """Return what a verdict generalises to."""
-    if math.isnan(result.example_error):
-        return "for new seeds, on these examples and with this teacher"
-    return "for new seeds and examples, with this teacher"
+    several, known = result.teachers > 1, not math.isnan(result.example_error)
+    new = [*["teachers"] * several, "seeds", *["examples"] * known]
+    fixed = [*["on these examples"] * (not known), *["with this teacher"] * (not several)]
+    words = f"for new {', '.join(new[:-1])} and {new[-1]}" if len(new) > 1 else f"for new {new[0]}"
+    return f"{words}, {' and '.join(fixed)}" if fixed else words
+
+
+def teachers_in_words(teachers: int) -> str:
+    """Return on how many teachers a verdict rests: " of each of 3 teachers"; "" for one."""
+    return f" of each of {teachers} teachers" if teachers > 1 else ""
+
+
+def few_teachers(teachers: int) -> str:
+    """Return what few teachers cannot tell, as a sentence; "" for one, and for five or more."""
+    if not 1 < teachers < LEAST_SEEDS:
+        return ""
+    freedom = counted(teachers - 1, "degree of freedom", "degrees of freedom")
+    errors = scipy.stats.t.isf(ALPHA / 2, teachers - 1)
+    return (
+        f"{teachers} teachers say little about new ones. Their spread has {freedom}: a difference "
+        f"must exceed {errors:.1f} standard errors over teachers, and more after correction."
+    )

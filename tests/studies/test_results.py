@@ -14,7 +14,14 @@ from sparsekd.studies import results, stark
 def frame(values: dict[str, list[float]]) -> pd.DataFrame:
     rows = [
         {"role": role, "seed": seed, "split": "validation", "metric": "accuracy", "value": value}
-        | {"method": "vanilla", "parameters": 100, "seconds": 1.0, "run": "x"}
+        | {
+            "method": "vanilla",
+            "teacher_seed": 0,
+            "teachers": 1,
+            "parameters": 100,
+            "seconds": 1.0,
+            "run": "x",
+        }
         for role, numbers in values.items()
         for seed, value in enumerate(numbers)
     ]

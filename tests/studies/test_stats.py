@@ -123,6 +123,80 @@ def test_over_the_seeds_alone_equal_methods_look_different():
     assert np.mean(found) > 0.3
 
 
+# --- teachers --------------------------------------------------------------------------------
+
+
+def simulated(teachers: int, by_teacher: float, studies: int) -> list[stats.Estimate]:
+    """Differences of no true effect: teachers and seeds crossed, single students, examples."""
+    random, found = np.random.default_rng(4), []
+    for _ in range(studies):
+        values = random.normal(0, by_teacher, (1, teachers)) + random.normal(0, 0.01, (SEEDS, 1))
+        values = values + random.normal(0, 0.01, (SEEDS, teachers))
+        groups = random.normal(0, 0.03, jackknife.GROUPS)
+        values = values + groups.mean()
+        left_out = (groups.sum() - groups) / (len(groups) - 1) - groups.mean()
+        without = values.mean(axis=1)[:, None] + left_out
+        found.append(stats.estimate(values.mean(axis=1), without, values))
+    return found
+
+
+@pytest.mark.parametrize("by_teacher", [0.0, 0.01, 0.05])
+@pytest.mark.parametrize("teachers", [2, 3, 5])
+def test_pooled_intervals_cover_and_err_as_promised_for_new_teachers(
+    teachers: int, by_teacher: float
+):
+    found = simulated(teachers, by_teacher, 500)
+    ends = np.array([one.interval() for one in found])
+    assert ((ends[:, 0] <= 0) & (ends[:, 1] >= 0)).mean() >= 0.93
+    for wrong in (ends[:, 0] > 0, ends[:, 1] < 0):
+        assert wrong.mean() <= 0.025 + three_errors(0.025, len(found))
+
+
+def test_the_degrees_of_freedom_of_satterthwaite_would_cover_too_seldom():
+    """Why each part of the error has its own t value."""
+    found, covered = simulated(2, 0.05, 500), 0
+    for one in found:
+        parts = [one.seed_error**2, one.example_error**2, one.teacher_error**2]
+        squares = zip(parts, (SEEDS - 1, jackknife.GROUPS - 1, 1), strict=True)
+        freedom = sum(parts) ** 2 / sum(part**2 / own for part, own in squares)
+        covered += abs(one.mean) <= scipy.stats.t.isf(0.025, freedom) * one.error
+    assert covered / len(found) < 0.93
+
+
+@given(st.floats(0.001, 0.5), st.floats(0.0001, 0.5), st.floats(0.001, 0.9), st.integers(2, 6))
+def test_p_of_several_teachers_is_the_level_of_the_interval_that_ends_at_zero(
+    own: float, spread: float, mean: float, teachers: int
+):
+    found = stats.Estimate(mean, own, math.nan, 4, spread, teachers)
+    assume(1e-12 < found.p < 0.999)
+    low, high = found.interval(1 - found.p)
+    assert (low, high) == pytest.approx((0, 2 * mean), abs=1e-6 * mean)
+
+
+def test_teachers_alone_give_the_t_test_of_their_means():
+    by_teacher = np.array([[0.80, 0.83, 0.79]] * 5)
+    found = stats.estimate(by_teacher.mean(axis=1) - 0.7, None, by_teacher - 0.7)
+    t = scipy.stats.ttest_1samp(by_teacher[0], 0.7)
+    assert found.p == pytest.approx(t.pvalue)
+    assert found.interval() == pytest.approx(tuple(t.confidence_interval() - np.float64(0.7)))
+
+
+def test_equal_differences_of_two_teachers_are_judged_by_two_signs():
+    same = pd.DataFrame(np.full((5, 2), 0.1))
+    assert stats.paired_test(Sample(same.mean(axis=1), None, same)) == pytest.approx(0.5)
+
+
+def test_a_seed_that_one_teacher_lacks_is_left_out():
+    first = Sample(pd.Series([0.1, 0.2, 0.3]), pd.DataFrame(np.ones((3, 4))))
+    second = Sample(pd.Series([0.3, 0.4], index=[0, 2]), pd.DataFrame(np.zeros((2, 4)), [0, 2]))
+    found = stats.pooled([first, second])
+    assert found.values.to_dict() == pytest.approx({0: 0.2, 2: 0.35})
+    assert found.without is not None
+    assert found.without.to_numpy().tolist() == [[0.5] * 4] * 2
+    assert found.teachers is not None
+    assert found.teachers.to_numpy().tolist() == [[0.1, 0.3], [0.3, 0.4]]
+
+
 # --- paired tests ----------------------------------------------------------------------------
 
 

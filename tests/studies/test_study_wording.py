@@ -20,6 +20,8 @@ def study(metric: str = "accuracy", **values: list[float]) -> StudyMetric:
             "role": role,
             "method": "",
             "seed": seed,
+            "teacher_seed": 0,
+            "teachers": 1,
             "split": "validation",
             "metric": metric,
             "value": value,

@@ -43,10 +43,11 @@ def draw_comparison_form() -> None:
     spec = replace(spec, **draw_source_fields(spec, key))
     spec = replace(spec, tune=draw_tuning(spec, key))
     plan = comparison.plan(spec)
-    draw_cost(plan, settings.longest_training(spec))
+    draw_cost(plan, settings.longest_training(spec), spec.fine_tunings)
     comparisons = len(comparison_results.variants(plan)) - 1
     teacher, labelled = spec.teachers[0], spec.train.labelled
-    draw_power(spec.task, teacher, labelled, len(spec.seeds), comparisons, "comparison")
+    teachers = spec.fine_tunings
+    draw_power(spec.task, teacher, labelled, len(spec.seeds), comparisons, "comparison", teachers)
     draw_launch(plan)
 
 
@@ -74,20 +75,32 @@ def draw_budget(spec: ComparisonSpec, key: str) -> ComparisonSpec:
     training, shape = comparison_spec.defaults(origin)
     student = student_form.draw_student_form(key, shape.values())
     values = fields.draw_training(key, training.values())
-    seeds = st.number_input(
-        "Seeds",
-        1,
-        MOST_SEEDS,
-        stats.LEAST_SEEDS,
-        key=f"{key}.seeds",
-        width=160,
-        help=f"One student per variant and seed; a verdict needs at least {stats.LEAST_SEEDS}.",
-    )
+    with st.container(horizontal=True):
+        seeds = st.number_input(
+            "Seeds",
+            1,
+            MOST_SEEDS,
+            stats.LEAST_SEEDS,
+            key=f"{key}.seeds",
+            width=160,
+            help=f"One student per variant and seed; a verdict needs at least {stats.LEAST_SEEDS}.",
+        )
+        fine_tunings = st.number_input(
+            "Fine-tunings of the teacher",
+            1,
+            MOST_SEEDS,
+            key=f"{key}.teachers",
+            width=220,
+            help="How many teachers: this one, and others from the same checkpoint with the next "
+            "seeds. Every variant and seed is trained with each, and the verdict is about new "
+            "teachers too.",
+        )
     return replace(
         spec,
         train=validated(TrainParams, values),
         student=validated(StudentParams, student),
         seeds=tuple(range(int(seeds))),
+        fine_tunings=int(fine_tunings),
     )
 
 
@@ -198,11 +211,11 @@ def draw_tuning(spec: ComparisonSpec, key: str) -> dict[str, tuple[str, ...]]:
 # --- cost and launch -------------------------------------------------------------------------
 
 
-def draw_cost(plan: Plan, train: TrainParams) -> None:
+def draw_cost(plan: Plan, train: TrainParams, teachers: int) -> None:
     """Draw steps and passes of each variant, and how long the comparison takes."""
     task = references.card(plan.task)
     one = launch_cost.one_training(task, train)
-    st.markdown("**For each seed**")
+    st.markdown("**For each seed and teacher**" if teachers > 1 else "**For each seed**")
     st.dataframe(
         variant_costs(plan, one.steps if one else None),
         width="stretch",

@@ -10,7 +10,12 @@ from sparsekd.runs.records import Plan
 from sparsekd.studies import roles, tuning
 from sparsekd.studies.comparisons import comparison_results, comparison_tables
 from sparsekd.studies.study_metric import StudyMetric, seed_table
-from sparsekd.studies.study_wording import comparison_statements, teacher_values
+from sparsekd.studies.study_wording import (
+    comparison_statements,
+    scope_in_words,
+    teacher_values,
+)
+from sparsekd.studies.teacher_parts import teacher_seed
 from sparsekd.studies.tuning import Tuning
 from sparsekd.tasks import metrics
 
@@ -22,10 +27,9 @@ def draw_comparison(plan: Plan, found: StudyMetric, key: str, brief: bool = Fals
     gaps = comparison_results.differences(found.frame, found.split, found.metric, against, variants)
     draw_comparison_verdict(found, gaps, against)
     verdict_box.draw_exploratory(plan.task, found.metric)
-    tuned = tuning.tuning(plan)
-    if tuned:
-        for sentence in tuning.notes(tuned):
-            st.markdown(f"- {frame.plain(sentence)}")
+    tuned = tuning.tunings(plan)
+    for sentence in dict.fromkeys(words for each in tuned for words in tuning.notes(each)):
+        st.markdown(f"- {frame.plain(sentence)}")
     planned = comparison_results.baseline(variants)
     if against != planned:
         st.caption(frame.plain(f"Exploratory: the planned baseline is {roles.title(planned)}."))
@@ -39,8 +43,9 @@ def draw_comparison(plan: Plan, found: StudyMetric, key: str, brief: bool = Fals
     if brief:
         return
     draw_variants(plan, found, means, gaps, f"{key}.table")
-    if tuned:
-        draw_tuning(tuned, f"{key}.tuning")
+    for each in tuned:
+        seed = teacher_seed(each.plan)
+        draw_tuning(each, seed if len(tuned) > 1 else None, f"{key}.tuning.{seed}")
     seeds = seed_table(found, list(means["role"]))
     frame.draw_table(seeds, "seeds", f"{key}.seeds", "Every seed as a number")
 
@@ -87,10 +92,7 @@ def draw_comparison_verdict(found: StudyMetric, gaps: pd.DataFrame, against: str
     for statement in comparison_statements(found, gaps, against):
         verdict_box.draw_verdict(statement.verdict, frame.plain(statement.text))
     if gaps["p_corrected"].notna().any():
-        st.caption(
-            "Paired over seeds, two-sided t test, Holm's correction for all planned comparisons, "
-            "finished or not."
-        )
+        st.caption(frame.plain(scope_in_words(gaps)))
 
 
 def draw_missing(plan: Plan) -> None:
@@ -121,7 +123,7 @@ def draw_variants(
     plan: Plan, found: StudyMetric, means: pd.DataFrame, gaps: pd.DataFrame, key: str
 ) -> None:
     """Draw one row per variant: metric, difference with verdict, and costs."""
-    table = comparison_tables.variant_table(plan, means, gaps)
+    table = comparison_tables.variant_table(plan, means, gaps, found.teacher_means())
     st.dataframe(
         comparison_tables.readable(table, found.majority),
         width="stretch",
@@ -129,16 +131,17 @@ def draw_variants(
         key=key,
         placeholder="–",
         height="content",
-        column_config=_columns(found),
+        column_config=_columns(found) | _of_teachers(list(table)),
     )
     frame.draw_download(table, "comparison", f"{key}.csv")
 
 
-def draw_tuning(tuned: Tuning, key: str) -> None:
-    """Draw every setting that was tried, with the mean that chose."""
+def draw_tuning(tuned: Tuning, seed: int | None, key: str) -> None:
+    """Draw every setting that was tried, with the mean that chose; `seed` of several teachers."""
     table, title = tuned.table(), metrics.title(tuned.criterion)
+    of_teacher = "" if seed is None else f", with the teacher of seed {seed}"
     st.markdown(
-        "**Settings that were tried**",
+        f"**Settings that were tried{of_teacher}**",
         help="Each variant is trained with every value of the tuned parameters that it has, on the "
         "same seeds. The best mean on the selection split is chosen, of equal ones the first; the "
         "data that is reported chooses nothing.",
@@ -163,6 +166,16 @@ def draw_tuning(tuned: Tuning, key: str) -> None:
         },
     )
     frame.draw_download(table.drop(columns="values"), "tuning", f"{key}.csv")
+
+
+def _of_teachers(names: list[str]) -> dict[str, ColumnConfig]:
+    return {
+        name: st.column_config.NumberColumn(
+            name.capitalize(), format="%.3f", help="Mean with the teacher of this fine-tuning."
+        )
+        for name in names
+        if name.startswith("teacher seed")
+    }
 
 
 def _columns(found: StudyMetric) -> dict[str, ColumnConfig]:

@@ -8,7 +8,13 @@ from sparsekd.studies import power
 
 
 def draw_power(
-    task: str, teacher: Recipe | str, labelled: int, seeds: int, comparisons: int, key: str
+    task: str,
+    teacher: Recipe | str,
+    labelled: int,
+    seeds: int,
+    comparisons: int,
+    key: str,
+    teachers: int = 1,
 ) -> None:
     """Draw the choice of the smallest difference of interest, and what the study can decide."""
     points = st.number_input(
@@ -23,5 +29,5 @@ def draw_power(
         "is significant finds one in a fifth of the studies without any.",
     )
     smallest = points / 100
-    found = power.before_launch(task, teacher, labelled, seeds, comparisons, smallest)
+    found = power.before_launch(task, teacher, labelled, seeds, comparisons, smallest, teachers)
     st.caption(frame.plain(found.words))

@@ -18,6 +18,7 @@ from sparsekd.studies.comparisons.comparison_spec import (
     assistant_shape,
     check,
     check_changes,
+    of_each_teacher,
 )
 from sparsekd.studies.comparisons.settings import check_tuning, settings, tuned_in_words
 from sparsekd.studies.comparisons.variants import StudentVariant, parse
@@ -29,11 +30,12 @@ def plan(spec: ComparisonSpec) -> Plan:
 
     A sparse teacher is StarK's: scored for a trial student of the same seed, by vanilla
     distillation, whichever method learns from it. What several variants need is made once, with
-    the training that is not tuned.
+    the training that is not tuned. Of several fine-tunings of the teacher each has its own of all
+    that, on the same seeds.
 
     Raises:
         BadInput: no seed, no method, or two names of the same student; and see `parse`, `check`,
-            `check_tuning`.
+            `check_tuning`, `of_each_teacher`.
     """
     variants = [parse(name) for name in dict.fromkeys(spec.methods)]
     if not spec.seeds or not variants:
@@ -48,13 +50,16 @@ def plan(spec: ComparisonSpec) -> Plan:
         # What needs nothing comes first: it may be another one's trial student, and keeps its place
         # among its own tries.
         variants.sort(key=lambda variant: bool(variant.source))
-    steps = _teachers(spec, variants)
+    pooled = of_each_teacher(spec)
+    steps = [step for each in pooled for step in _teachers(each, variants)]
     for seed in spec.seeds:
-        of_seed = _SeedSteps(spec, seed)
-        for variant in variants:
-            steps += of_seed.student(variant)
+        for each in pooled:
+            of_seed = _SeedSteps(each, seed)
+            for variant in variants:
+                steps += of_seed.student(variant)
     seeds = counted(len(spec.seeds), "seed")
-    parts = [spec.task, f"{len(variants)} methods", seeds, tuned_in_words(spec)]
+    teachers = f"{len(pooled)} teachers" if len(pooled) > 1 else ""
+    parts = [spec.task, f"{len(variants)} methods", seeds, teachers, tuned_in_words(spec)]
     title = " · ".join(part for part in parts if part)
     return Plan(title, spec.task, _unique(steps), "comparison")
 

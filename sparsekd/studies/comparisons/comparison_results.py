@@ -7,6 +7,7 @@ import pandas as pd
 from sparsekd.runs import store
 from sparsekd.runs.records import Plan, Run, Step
 from sparsekd.studies import results, roles, samples, training_cost, tuning, verdict
+from sparsekd.studies.teacher_parts import parts, teacher_seed
 
 BASELINES = ("vanilla", "fine_tuning")
 COSTS = [
@@ -22,8 +23,14 @@ def rows(plan: Plan) -> list[dict[str, Any]]:
     the students that it needs (a trial student, an assistant) and of the settings that were tried
     and not chosen, `extra_seconds` likewise. `tries` counts the settings of its variant. The cost
     of teachers that all variants share is not in them. `decisions` are the rewarded ones that its
-    selector was trained on.
+    selector was trained on. `teacher_seed` is that of the teacher's fine-tuning: of several, a
+    student that needs none of them has a row for each.
     """
+    return [row for part in parts(plan) for row in _rows(part)]
+
+
+def _rows(plan: Plan) -> list[dict[str, Any]]:
+    """Return the rows of the students of one teacher."""
     others = _other_tries(plan)
     runs = store.get_many(step.recipe.run_id for step in plan.steps)
     part = {step.recipe.run_id: step.role for step in plan.steps}
@@ -32,6 +39,7 @@ def rows(plan: Plan) -> list[dict[str, Any]]:
             "method": step.role,
             "title": roles.title(step.role),
             "seed": step.seed,
+            "teacher_seed": teacher_seed(plan),
             "split": split,
             "metrics": metrics,
             "teachers": _teachers(step, part),
@@ -107,7 +115,7 @@ def _needed(run: Run, runs: dict[str, Run]) -> set[str]:
 def costs(plan: Plan) -> pd.DataFrame:
     """Return the mean cost of each variant over its finished seeds.
 
-    Columns: role, what, those of `COSTS`, seeds.
+    Columns: role, what, those of `COSTS`, seeds (students, of all teachers).
     """
     frame = pd.DataFrame(rows(plan))
     if frame.empty:
@@ -118,11 +126,12 @@ def costs(plan: Plan) -> pd.DataFrame:
 
 
 def teachers(plan: Plan) -> list[dict[str, Any]]:
-    """Return the fine-tuned teachers: role, run, checkpoint, metrics by split, seconds."""
+    """Return the fine-tuned teachers: role, seed, run, checkpoint, metrics by split, seconds."""
     runs = store.get_many(step.recipe.run_id for step in plan.steps)
     return [
         {
             "role": step.role,
+            "seed": step.seed,
             "run": step.recipe.run_id,
             "checkpoint": step.recipe.inputs.get("checkpoint", "").split("#")[0],
             "metrics": runs[step.recipe.run_id].outcome.metrics,
@@ -170,10 +179,12 @@ def differences(
 ) -> pd.DataFrame:
     """Return the verdict on each variant against one of them, paired over seeds.
 
+    Of several teachers the means over them are paired, and the error is that over teachers too.
     Corrected for all `planned` variants, finished or not. Columns: role, what (its title), and
     those of `verdict.Verdict`; variants that are not finished have no row.
     """
-    found = samples.by_role(values, split, metric)
+    by_role = samples.by_role(values, split, metric)
+    found = {role: own for role, own in by_role.items() if len(own.values)}
     others = [variant for variant in planned if variant != against]
     pairs = {
         variant: (found[variant], found[against])

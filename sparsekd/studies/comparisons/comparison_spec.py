@@ -27,7 +27,8 @@ class ComparisonSpec:
     Further ones may be references of answers, which have no layers.
     `assistant_layers` 0 means half way between teacher and student. `changes` sets parameters of
     methods, by method and parameter. `tune` has the values that are tried of a parameter, with
-    every variant that has it; see `settings`.
+    every variant that has it; see `settings`. `fine_tunings` counts those of each teacher, with
+    other seeds: the comparison is made with each, and pooled.
     """
 
     task: str
@@ -41,6 +42,7 @@ class ComparisonSpec:
     assistant_layers: int = 0
     changes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     tune: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
+    fine_tunings: int = 1
 
     @property
     def first(self) -> Recipe:
@@ -61,6 +63,44 @@ class ComparisonSpec:
     def references(self) -> list[str]:
         """Return the references of all teachers: run ids, and those of answers."""
         return [each if isinstance(each, str) else each.run_id for each in self.teachers]
+
+
+def of_each_teacher(spec: ComparisonSpec) -> list[ComparisonSpec]:
+    """Return the request for each fine-tuning of its teachers; the first has those it names.
+
+    A checkpoint that it names twice gets twice as many seeds, all different.
+
+    Raises:
+        BadInput: no fine-tuning is asked for; or several, and a teacher is a file of answers, or a
+            model whose fine-tuning is not known here.
+    """
+    if spec.fine_tunings < 1:
+        raise BadInput(f"{spec.fine_tunings} teachers are none.", "Give --teachers 2 or more.")
+    if spec.fine_tunings == 1:
+        return [spec]
+    stride: dict[str, int] = {}
+    for teacher in spec.teachers:
+        if isinstance(teacher, str) or teacher.stage != "finetune":
+            name = teacher.split("#")[0] if isinstance(teacher, str) else teacher.run_id
+            raise BadInput(
+                f"{name} cannot be fine-tuned again with another seed.",
+                "Name a checkpoint or a fine-tuning run, or leave --teachers out.",
+            )
+        stride[_but_seed(teacher)] = stride.get(_but_seed(teacher), 0) + 1
+    models = [each for each in spec.teachers if isinstance(each, Recipe)]
+    return [
+        replace(
+            spec,
+            teachers=tuple(
+                replace(each, seed=each.seed + number * stride[_but_seed(each)]) for each in models
+            ),
+        )
+        for number in range(spec.fine_tunings)
+    ]
+
+
+def _but_seed(teacher: Recipe) -> str:
+    return replace(teacher, seed=0).to_json()
 
 
 def defaults(checkpoint: str) -> tuple[TrainParams, StudentParams]:

@@ -18,24 +18,29 @@ COLUMNS = (
 )
 
 
-def variant_table(plan: Plan, means: pd.DataFrame, gaps: pd.DataFrame) -> pd.DataFrame:
+def variant_table(
+    plan: Plan, means: pd.DataFrame, gaps: pd.DataFrame, teachers: pd.DataFrame
+) -> pd.DataFrame:
     """Return one row per variant: mean, difference with verdict, and costs.
 
     Args:
         means: The rows of `StudyMetric.ranking`, whose order is kept.
         gaps: The frame of `comparison_results.differences`.
+        teachers: That of `results.teacher_means`, whose columns stand in the table too.
     """
     names = {"low": "gap_low", "high": "gap_high"}
     columns = ["role", "difference", *names.values(), "confidence", "p_corrected"]
     paired = gaps.rename(columns=names)[[*columns, "wins", "words"]]
     found = means.drop(columns=["seconds", "parameters"]).merge(paired, on="role", how="left")
+    found = found.merge(teachers, on="role", how="left")
     return found.merge(comparison_results.costs(plan)[["role", *COSTS]], on="role", how="left")
 
 
 def readable(found: pd.DataFrame, majority: Level | None = None) -> pd.DataFrame:
     """Return the table of variants with intervals, wins and verdicts in words; see `COLUMNS`.
 
-    The last row is the majority baseline, where there is one.
+    The means with each teacher stand behind, where there are several. The last row is the majority
+    baseline, where there is one.
     """
     found = majority.below(found) if majority else found
     shown = found.assign(
@@ -47,7 +52,7 @@ def readable(found: pd.DataFrame, majority: Level | None = None) -> pd.DataFrame
             for wins, seeds in zip(found["wins"], found["seeds"], strict=True)
         ],
     )
-    return shown[list(COLUMNS)]
+    return shown[[*COLUMNS, *(name for name in shown if name.startswith("teacher seed"))]]
 
 
 def missing_students(plan: Plan) -> dict[str, list[str]]:

@@ -130,6 +130,7 @@ def values(metric: str = "accuracy", **by_role: list[float]) -> pd.DataFrame:
     rows = [
         {"role": role, "seed": seed, "run": f"{role}-{seed}"}
         | {"split": "validation", "metric": metric, "value": value}
+        | {"teacher_seed": 0, "teachers": 1}
         for role, numbers in by_role.items()
         for seed, value in enumerate(numbers)
     ]
@@ -162,6 +163,40 @@ def test_nothing_finished_gives_no_row():
     assert comparison_results.differences(
         nothing, "validation", "accuracy", "vanilla", ["vanilla", "pkd"]
     ).empty
+
+
+def with_teachers(*gaps: list[float], planned: int = 2) -> pd.DataFrame:
+    """Verdicts where the differences with each teacher are these, seed by seed."""
+    tables = []
+    for seed, own in enumerate(gaps):
+        raised = [one + gap for one, gap in zip(CONTROL, own, strict=True)]
+        table = values(vanilla=CONTROL, pkd=raised)
+        tables.append(table.assign(teacher_seed=seed, teachers=planned))
+    frame = pd.concat(tables)
+    return comparison_results.differences(
+        frame, "validation", "accuracy", "vanilla", ["vanilla", "pkd"]
+    )
+
+
+def test_two_teachers_are_pooled_and_their_spread_is_in_the_error():
+    found = with_teachers(GAPS, [gap + 0.02 for gap in GAPS]).iloc[0]
+    assert found["difference"] == pytest.approx(np.mean(GAPS) + 0.01)
+    assert (found["seeds"], found["teachers"], found["wins"]) == (5, 2, 5)
+    assert found["seed_error"] == pytest.approx(np.std(GAPS, ddof=1) / np.sqrt(5))
+    assert found["teacher_error"] == pytest.approx(0.01)
+    # Significant with the first teacher alone, but two say too little about new ones.
+    assert compared(["vanilla", "pkd"], vanilla=CONTROL, pkd=RAISED)["verdict"][0] == "better"
+    assert found["verdict"] == "inconclusive"
+
+
+def test_five_teachers_that_agree_give_a_verdict():
+    gaps = [[gap + shift for gap in GAPS] for shift in (-0.002, -0.001, 0, 0.001, 0.002)]
+    found = with_teachers(*gaps, planned=5).iloc[0]
+    assert (found["verdict"], found["teachers"]) == ("better", 5)
+
+
+def test_a_teacher_that_is_not_finished_leaves_no_verdict():
+    assert with_teachers(GAPS, GAPS, planned=3).empty
 
 
 def test_vanilla_distillation_is_the_baseline_where_it_is_there():

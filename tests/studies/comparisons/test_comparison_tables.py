@@ -45,7 +45,9 @@ def test_the_table_joins_means_differences_and_costs(skills: None) -> None:
         found.frame, found.split, found.metric, "vanilla", variants
     )
 
-    table = comparison_tables.variant_table(plan, found.ranking(variants), gaps)
+    table = comparison_tables.variant_table(
+        plan, found.ranking(variants), gaps, found.teacher_means()
+    )
 
     assert list(table["mean"]) == sorted(table["mean"], reverse=True)
     rows = table.set_index("role")
