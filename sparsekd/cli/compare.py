@@ -289,8 +289,9 @@ def _print_text(
 ) -> None:
     spent = comparison_results.costs(plan).drop(columns=["what", "seconds", "seeds"])
     columns = ["role", "mean", "low", "high", "seeds", "seconds"]
-    columns += [name for name in summary if name.startswith("teacher seed")]
-    table = summary[columns].merge(spent, on="role", how="left")
+    table = summary[[*columns, *results.teacher_columns(summary)]].merge(
+        spent, on="role", how="left"
+    )
     print(f"\n{what}, which chose nothing (mean, 95 % interval over seeds):")
     print(table_text(table, "{:.4g}"))
     print(below, end="\n" if below else "")

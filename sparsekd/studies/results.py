@@ -15,6 +15,7 @@ FRAME = [
     *("role", "method", "seed", "teacher_seed", "teachers", "split", "metric", "value"),
     *("parameters", "seconds", "run"),
 ]
+OF_TEACHER = "teacher seed "
 SUMMARY = ["role", "what", "mean", "low", "high", "seeds", "parameters", "seconds"]
 
 
@@ -143,8 +144,13 @@ def teacher_means(frame: pd.DataFrame, split: str, metric: str) -> pd.DataFrame:
     if not (chosen["teachers"] > 1).any():
         return pd.DataFrame(columns=["role"])
     means = chosen.pivot_table(index="role", columns="teacher_seed", values="value", sort=False)
-    means.columns = [f"teacher seed {seed}" for seed in means.columns]
+    means.columns = [f"{OF_TEACHER}{seed}" for seed in means.columns]
     return means.reset_index()
+
+
+def teacher_columns(table: pd.DataFrame) -> list[str]:
+    """Return the columns of the means with each teacher."""
+    return [name for name in map(str, table.columns) if name.startswith(OF_TEACHER)]
 
 
 def comparisons(frame: pd.DataFrame, split: str, metric: str) -> pd.DataFrame:

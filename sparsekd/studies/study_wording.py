@@ -158,15 +158,15 @@ def scope_in_words(gaps: pd.DataFrame) -> str:
     decided = gaps[gaps["p_corrected"].notna()]
     if decided.empty:
         return f"Below {LEAST_SEEDS} seeds there is no verdict."
-    first = verdict.Verdict(**decided[list(verdict.FIELDS)].iloc[0])
+    teachers, example_error = int(decided["teachers"].max()), float(decided["example_error"].max())
     paired = "Paired over seeds"
-    if first.teachers > 1:
-        paired = f"Means over {first.teachers} teachers, paired over seeds"
+    if teachers > 1:
+        paired = f"Means over {teachers} teachers, paired over seeds"
     words = (
         f"{paired}, two-sided t test, Holm's correction for all planned comparisons, finished or "
-        f"not. The verdict is {verdict.scope(first)}."
+        f"not. The verdict is {verdict.scope(teachers, example_error)}."
     )
-    return f"{words} {verdict.few_teachers(first.teachers)}".strip()
+    return f"{words} {verdict.few_teachers(teachers)}".strip()
 
 
 def teacher_values(found: StudyMetric) -> str:

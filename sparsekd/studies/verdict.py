@@ -61,8 +61,7 @@ class Verdict:
         return f"{self.verdict}: {self.reason}" if self.reason else self.verdict
 
 
-FIELDS = tuple(field.name for field in fields(Verdict))
-COLUMNS = (*FIELDS, "words")
+COLUMNS = (*(field.name for field in fields(Verdict)), "words")
 
 
 def verdicts(
@@ -130,7 +129,7 @@ def _reason(gaps: Sample, p: float, comparisons: int) -> str:
     seeds = len(gaps.values)
     if seeds < LEAST_SEEDS:
         return f"{seeds} of at least {LEAST_SEEDS} seeds"
-    if p == 1 and stats.constant(gaps):
+    if p == 1 and gaps.constant:
         return "no difference in any seed"
     if p < ALPHA:
         return f"not significant after correction for {comparisons} comparisons"
@@ -156,16 +155,17 @@ def evidence(result: Verdict, digits: int = 4) -> str:
     words = []
     if math.isfinite(result.low):
         ends = f"{result.low:+.{digits}f} to {result.high:+.{digits}f}"
-        words.append(f"{100 * result.confidence:.4g} % interval {ends} {scope(result)}")
+        level = f"{100 * result.confidence:.4g} % interval"
+        words.append(f"{level} {ends} {scope(result.teachers, result.example_error)}")
     words.append(counted(result.seeds, "seed") + teachers_in_words(result.teachers))
     if math.isfinite(result.p_corrected):
         words.append(f"corrected p = {result.p_corrected:.2g}")
     return ", ".join(words)
 
 
-def scope(result: Verdict) -> str:
-    """Return what a verdict generalises to."""
-    several, known = result.teachers > 1, not math.isnan(result.example_error)
+def scope(teachers: int, example_error: float) -> str:
+    """Return what a verdict generalises to: see `Verdict`."""
+    several, known = teachers > 1, not math.isnan(example_error)
     new = [*["teachers"] * several, "seeds", *["examples"] * known]
     fixed = [*["on these examples"] * (not known), *["with this teacher"] * (not several)]
     words = f"for new {', '.join(new[:-1])} and {new[-1]}" if len(new) > 1 else f"for new {new[0]}"

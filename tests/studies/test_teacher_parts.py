@@ -11,15 +11,16 @@ from sparsekd.studies import launch, results, titles
 from sparsekd.studies.comparisons import comparison, comparison_results, comparison_spec
 from sparsekd.studies.comparisons.comparison_spec import ComparisonSpec
 from sparsekd.studies.teacher_parts import parts, teacher_seed
-from tests.sample_study import fill_plan
+from tests.sample_study import SKILL, fill_plan
 from tests.studies.comparisons.test_comparison import asked
 
 METHODS = ("tfidf", "vanilla", "vanilla:sparse_teacher", "vanilla:teacher_2")
 
 
 @pytest.fixture(autouse=True)
-def _home(home: Path) -> None:
-    pass
+def _models(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for role, skill in (("tfidf", 0.6), ("vanilla", 0.8)):
+        monkeypatch.setitem(SKILL, role, skill)
 
 
 def pooled(*methods: str, count: int = 1, fine_tunings: int = 2) -> ComparisonSpec:

@@ -7,7 +7,7 @@ from streamlit.elements.lib.column_types import ColumnConfig
 from pages.parts.compare import study_view, verdict_box
 from pages.parts.shell import frame, url_state
 from sparsekd.runs.records import Plan
-from sparsekd.studies import roles, tuning
+from sparsekd.studies import results, roles, tuning
 from sparsekd.studies.comparisons import comparison_results, comparison_tables
 from sparsekd.studies.study_metric import StudyMetric, seed_table
 from sparsekd.studies.study_wording import (
@@ -131,7 +131,7 @@ def draw_variants(
         key=key,
         placeholder="–",
         height="content",
-        column_config=_columns(found) | _of_teachers(list(table)),
+        column_config=_columns(found) | _of_teachers(table),
     )
     frame.draw_download(table, "comparison", f"{key}.csv")
 
@@ -168,13 +168,12 @@ def draw_tuning(tuned: Tuning, seed: int | None, key: str) -> None:
     frame.draw_download(table.drop(columns="values"), "tuning", f"{key}.csv")
 
 
-def _of_teachers(names: list[str]) -> dict[str, ColumnConfig]:
+def _of_teachers(table: pd.DataFrame) -> dict[str, ColumnConfig]:
     return {
         name: st.column_config.NumberColumn(
             name.capitalize(), format="%.3f", help="Mean with the teacher of this fine-tuning."
         )
-        for name in names
-        if name.startswith("teacher seed")
+        for name in results.teacher_columns(table)
     }
 
 

@@ -7,7 +7,7 @@ import pandas as pd
 
 from sparsekd.runs import activity, store
 from sparsekd.runs.records import Plan
-from sparsekd.studies import roles
+from sparsekd.studies import results, roles
 from sparsekd.studies.comparisons import comparison_results
 from sparsekd.studies.comparisons.comparison_results import COSTS
 from sparsekd.studies.study_metric import Level, intervals
@@ -52,7 +52,7 @@ def readable(found: pd.DataFrame, majority: Level | None = None) -> pd.DataFrame
             for wins, seeds in zip(found["wins"], found["seeds"], strict=True)
         ],
     )
-    return shown[[*COLUMNS, *(name for name in shown if name.startswith("teacher seed"))]]
+    return shown[[*COLUMNS, *results.teacher_columns(shown)]]
 
 
 def missing_students(plan: Plan) -> dict[str, list[str]]:

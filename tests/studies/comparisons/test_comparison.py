@@ -305,7 +305,8 @@ def test_the_command_line_of_a_comparison_repeats_it(everything: Plan):
         for name in DEMO_CHECKPOINTS
     )
     other = replace(other, teachers=own, student=StudentParams(layers=2), assistant_layers=3)
-    for plan in (everything, comparison.plan(other)):
+    pooled = comparison.plan(replace(other, fine_tunings=3))
+    for plan in (everything, comparison.plan(other), pooled):
         words = shlex.split(command.command(plan))[3:]
         _, request = parse(words)
         found, _ = comparison_spec.expand_all(request.comparison(references.task(request.task)))

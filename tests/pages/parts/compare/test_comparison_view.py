@@ -156,3 +156,30 @@ def test_every_setting_that_was_tried_is_shown_and_what_was_not_tuned_is_said(
     words = f"- α was not tuned for {roles.title('fine_tuning')}: the method has none."
     assert words in said
     assert "--tune learning_rate=0.0001,0.0003" in app.code[-1].value
+
+
+def test_several_teachers_are_pooled_and_told_apart(
+    open_page: Open, home: object, skills: None
+) -> None:
+    teacher = recipes.finetune("demo/sentiment", "demo:", DEMO_TRAINING)
+    _, student = comparison_spec.defaults("demo:")
+    asked = comparison_spec.ComparisonSpec(
+        "demo/sentiment",
+        ("vanilla", "fine_tuning"),
+        (teacher,),
+        DEMO_TRAINING,
+        student,
+        seeds=tuple(range(5)),
+        fine_tunings=2,
+    )
+    plan = fill_plan(comparison.plan(asked))
+    app = open_page(COMPARE)
+
+    assert not app.exception
+    means = table(app, "teacher seed 1").set_index("what")
+    both = means.loc["Vanilla distillation", ["teacher seed 0", "teacher seed 1"]]
+    assert means.loc["Vanilla distillation", "mean"] == pytest.approx(both.mean())
+    assert any("for new teachers, seeds and examples" in each.value for each in app.caption)
+    assert "--teachers 2" in app.code[0].value
+    app.button_group(key=f"compare.teacher.{plan.id}").set_value(1).run()
+    assert not app.exception
