@@ -2,7 +2,7 @@
 
 from sparsekd.cli.output import table_text
 from sparsekd.runs import overlaps
-from sparsekd.studies import answer_words, calibration_tables, teacher_agreement
+from sparsekd.studies import answer_words, calibration_tables
 from sparsekd.studies.model_answers import ModelAnswers
 
 AGREEMENT = ["role", "teacher", "agreement", "low", "high", "independent", "divergence", "seeds"]
@@ -14,7 +14,7 @@ def print_answers(found: ModelAnswers) -> None:
     warning = overlaps.warning(found.card)
     if warning:
         print(f"\n{warning}")
-    agreement = teacher_agreement.summary(found.agreement)
+    agreement = found.agreement_summary
     if len(agreement):
         print(f"\nAgreement with the teacher on {found.split} (mean over seeds; independent: what ")
         print("errors that are independent given the class would give; divergence: KL in nats):")

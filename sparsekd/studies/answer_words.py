@@ -105,7 +105,7 @@ def few_in_words(sizes: pd.Series) -> str:
     listed = [f"{name} ({size})" for name, size in few.items()]
     return (
         f"Few examples: {_some(listed)}. Of n examples one is 100 / n points; the intervals are "
-        "over seeds on these examples, and say nothing about other ones."
+        "for new seeds and examples, but of so few examples they are rough."
     )
 
 

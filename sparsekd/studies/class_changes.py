@@ -7,7 +7,7 @@ Source: Lukasik et al., TMLR 2023, arXiv 2106.10494 (distillation); Hooker et al
 2010.03058 (pruning and quantisation).
 """
 
-from collections.abc import Callable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,7 +19,7 @@ from sparsekd.runs.records import Plan
 from sparsekd.studies import models, roles, verdict
 from sparsekd.studies.models import Answers
 from sparsekd.studies.stats import Sample
-from sparsekd.tasks import classes, metrics
+from sparsekd.tasks import classes, jackknife, metrics
 from sparsekd.tasks.cards import Kind, TaskCard
 
 Array = NDArray[Any]
@@ -29,6 +29,8 @@ MEANS: dict[Kind, tuple[str, ...]] = {
     "labels": ("micro_f1", "macro_f1", "subset_accuracy"),
     "number": (),
 }
+LeftOut = Mapping[tuple[str, str, str], Array]
+"""By run, label and measure: the measure with each group of examples left out."""
 NAMES = ["label", "examples", "before", "after"]
 SUMMARY = ["role", "what", "label", "examples", *MEASURES, "calibration_error", "seeds"]
 
@@ -83,6 +85,21 @@ def table(card: TaskCard, found: list[Answers]) -> pd.DataFrame:
     )
 
 
+def left_out(card: TaskCard, found: list[Answers]) -> LeftOut:
+    """Return how the measures of each class depend on the examples.
+
+    Args:
+        found: The list of `models.answers`.
+    """
+    return {
+        (one.run.id, label, measure): values[:, place]
+        for one in found
+        if not card.regression
+        for measure, values in classes.without_groups(card, *one.outputs).items()
+        for place, label in enumerate(card.labels)
+    }
+
+
 def summary(by_class: pd.DataFrame) -> pd.DataFrame:
     """Return means over seeds, one row per role and class; see `SUMMARY`.
 
@@ -96,7 +113,12 @@ def summary(by_class: pd.DataFrame) -> pd.DataFrame:
     return found.assign(what=found["role"].map(roles.title))[SUMMARY]
 
 
-def changes(by_class: pd.DataFrame, pair: Transition, measure: str = "recall") -> pd.DataFrame:
+def changes(
+    by_class: pd.DataFrame,
+    pair: Transition,
+    measure: str = "recall",
+    without: LeftOut | None = None,
+) -> pd.DataFrame:
     """Return the change of each class, the largest loss first.
 
     Paired over seeds, corrected for all classes that have examples; a model that all seeds share
@@ -106,10 +128,11 @@ def changes(by_class: pd.DataFrame, pair: Transition, measure: str = "recall") -
     Args:
         by_class: The frame of `table`.
         measure: recall, precision or f1.
+        without: That of `left_out`; without it the changes are those on these very examples.
     """
     sizes = by_class.groupby("label", sort=False)["examples"].first()
     there = [str(label) for label in sizes.index[sizes > 0]]
-    return _changes(_pairs(by_class, pair, measure), there, sizes)
+    return _changes(_pairs(by_class, pair, measure, without or {}), there, sizes)
 
 
 def seed_changes(by_class: pd.DataFrame, pair: Transition, measure: str = "recall") -> pd.DataFrame:
@@ -119,24 +142,42 @@ def seed_changes(by_class: pd.DataFrame, pair: Transition, measure: str = "recal
         by_class: The frame of `table`.
         measure: recall, precision or f1.
     """
-    found = _pairs(by_class, pair, measure)
+    found = _pairs(by_class, pair, measure, {})
     rows = [
         {"label": label, "seed": seed, "difference": difference}
         for label, (after, before) in found.items()
-        for seed, difference in (after - before).dropna().items()
+        for seed, difference in after.minus(before).values.items()
     ]
     return pd.DataFrame(rows, columns=["label", "seed", "difference"])
 
 
 def _pairs(
-    by_class: pd.DataFrame, pair: Transition, measure: str
-) -> dict[str, tuple[pd.Series, pd.Series]]:
+    by_class: pd.DataFrame, pair: Transition, measure: str, without: LeftOut
+) -> dict[str, tuple[Sample, Sample]]:
     """Return both sides of the change by seed, for each class that has examples."""
-    values = by_class[by_class["examples"] > 0].set_index(["label", "seed"])[["role", measure]]
-    sides = [values.loc[values["role"] == role, measure] for role in (pair.after, pair.before)]
-    names = dict.fromkeys(str(label) for label in values.index.get_level_values("label"))
-    both = {label: _paired(*(_of(side, label) for side in sides)) for label in names}
-    return {label: found for label, found in both.items() if found}
+    there = by_class[by_class["examples"] > 0]
+    found = {}
+    for label, own in there.groupby("label", sort=False):
+        sides = []
+        for role in (pair.after, pair.before):
+            rows = own[own["role"] == role]
+            values = dict(zip(rows["seed"], rows[measure], strict=True))
+            runs = rows["run"] if without else [""] * len(rows)
+            known = [without.get((run, str(label), measure)) for run in runs]
+            sides.append(_sample(values, known))
+        both = _paired(*sides)
+        if both:
+            found[str(label)] = both
+    return found
+
+
+def _sample(values: Mapping[int, float], without: Iterable[Array | None]) -> Sample:
+    """Return values by seed, with their dependence on the examples where all of it is defined."""
+    by_seed, rows = pd.Series(dict(values), dtype=np.float64), list(without)
+    known = [row for row in rows if row is not None and np.isfinite(row).all()]
+    if not known or len(known) < len(by_seed) or len({len(row) for row in known}) > 1:
+        return Sample(by_seed)
+    return Sample(by_seed, pd.DataFrame(np.array(known), by_seed.index))
 
 
 def mean_changes(card: TaskCard, found: list[Answers], pair: Transition) -> pd.DataFrame:
@@ -151,52 +192,41 @@ def mean_changes(card: TaskCard, found: list[Answers], pair: Transition) -> pd.D
     examples = len(found[0].outputs[1]) if found else 0
     tables = []
     for name in MEANS[card.kind]:
-        measure = metrics.METRICS[name].function
-        before, after = (_metric(card, found, role, measure) for role in (pair.before, pair.after))
+        before, after = (_metric(card, found, role, name) for role in (pair.before, pair.after))
         paired = _paired(after, before)
         if paired:
             tables.append(_changes({name: paired}, [name], pd.Series({name: examples})))
     return pd.concat(tables, ignore_index=True) if tables else _changes({}, [], pd.Series({}))
 
 
-def _metric(
-    card: TaskCard,
-    found: list[Answers],
-    role: str,
-    measure: Callable[[Array, Array, int], float],
-) -> pd.Series:
-    values = {
-        one.seed: measure(one.outputs[1], metrics.predictions(card, one.outputs[0]), card.classes)
-        for one in found
-        if one.role == role
-    }
-    return pd.Series(values, dtype=np.float64)
+def _metric(card: TaskCard, found: list[Answers], role: str, name: str) -> Sample:
+    own = [one for one in found if one.role == role]
+    values = {one.seed: metrics.value(card, name, *one.outputs) for one in own}
+    return _sample(
+        values, [jackknife.metric_without_groups(card, name, *one.outputs) for one in own]
+    )
 
 
-def _of(values: pd.Series, label: str) -> pd.Series:
-    """Return the values of one class by seed."""
-    return values.xs(label) if label in values.index else pd.Series(dtype=np.float64)
-
-
-def _paired(after: pd.Series, before: pd.Series) -> tuple[pd.Series, pd.Series] | None:
+def _paired(after: Sample, before: Sample) -> tuple[Sample, Sample] | None:
     """Return both sides by seed; one value before, of a shared model, stands for each seed."""
-    if after.empty or before.empty:
+    if after.values.empty or before.values.empty:
         return None
-    if len(before) == 1 and len(after) > 1:
-        before = pd.Series(before.iloc[0], after.index)
-    elif len(before) == len(after) == 1:
-        before = before.set_axis(after.index)
+    if len(before.values) == 1:
+        seeds, known = after.values.index, before.without
+        rows = (
+            None if known is None else pd.DataFrame(known.to_numpy().repeat(len(seeds), 0), seeds)
+        )
+        before = Sample(pd.Series(before.values.iloc[0], seeds), rows)
     return after, before
 
 
 def _changes(
-    pairs: dict[str, tuple[pd.Series, pd.Series]], planned: list[str], sizes: pd.Series
+    pairs: dict[str, tuple[Sample, Sample]], planned: list[str], sizes: pd.Series
 ) -> pd.DataFrame:
-    sides = {name: (Sample(after), Sample(before)) for name, (after, before) in pairs.items()}
-    verdicts = verdict.verdicts(sides, planned, "recall")
+    verdicts = verdict.verdicts(pairs, planned, "recall")
     found = verdict.table(verdicts, "label", str).drop(columns="what")
     found["examples"] = [int(sizes[label]) for label in found["label"]]
-    found["before"] = [pairs[label][1].mean() for label in found["label"]]
-    found["after"] = [pairs[label][0].mean() for label in found["label"]]
+    found["before"] = [pairs[label][1].values.mean() for label in found["label"]]
+    found["after"] = [pairs[label][0].values.mean() for label in found["label"]]
     found = found[[*NAMES, *verdict.COLUMNS]]
     return found.sort_values("difference", kind="stable", ignore_index=True)

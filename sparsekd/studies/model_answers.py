@@ -43,7 +43,16 @@ class ModelAnswers:
     @cached_property
     def agreement_verdicts(self) -> pd.DataFrame:
         """Return the frame of `teacher_agreement.verdicts`."""
-        return teacher_agreement.verdicts(self.plan, self.agreement)
+        return teacher_agreement.verdicts(self.plan, self.agreement, self._agreement_left_out)
+
+    @cached_property
+    def agreement_summary(self) -> pd.DataFrame:
+        """Return the frame of `teacher_agreement.summary`."""
+        return teacher_agreement.summary(self.agreement, self._agreement_left_out)
+
+    @cached_property
+    def _agreement_left_out(self) -> teacher_agreement.LeftOut:
+        return teacher_agreement.left_out(self.card, self.found)
 
     @cached_property
     def agreement_by_class(self) -> pd.DataFrame:
@@ -87,7 +96,11 @@ class ModelAnswers:
 
     def changes(self, pair: Transition, measure: str = "recall") -> pd.DataFrame:
         """Return the frame of `class_changes.changes`."""
-        return class_changes.changes(self.classes, pair, measure)
+        return class_changes.changes(self.classes, pair, measure, self._classes_left_out)
+
+    @cached_property
+    def _classes_left_out(self) -> class_changes.LeftOut:
+        return class_changes.left_out(self.card, self.found)
 
     def seed_changes(self, pair: Transition, measure: str = "recall") -> pd.DataFrame:
         """Return the frame of `class_changes.seed_changes`."""
@@ -106,7 +119,7 @@ class ModelAnswers:
         return {
             "overlaps": [each.to_json() for each in overlaps.known(self.card) or []],
             "agreement": self.agreement.to_dict("records"),
-            "agreement_summary": teacher_agreement.summary(self.agreement).to_dict("records"),
+            "agreement_summary": self.agreement_summary.to_dict("records"),
             "agreement_by_class": self.agreement_by_class.to_dict("records"),
             "agreement_verdicts": self.agreement_verdicts.to_dict("records"),
             "soft_labels": self.soft_labels.to_dict("records"),

@@ -1,14 +1,21 @@
 """How far the students of a plan agree with their teachers, over seeds."""
 
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from sparsekd.runs.records import Plan
 from sparsekd.studies import models, roles, verdict
 from sparsekd.studies.models import Answers
-from sparsekd.studies.stats import Sample, interval
+from sparsekd.studies.stats import Sample
 from sparsekd.tasks import agreement, metrics
 from sparsekd.tasks.cards import TaskCard
 
+LeftOut = Mapping[tuple[str, str], Mapping[str, NDArray[Any]]]
+"""By student's run and teacher's role: the measures with each group of examples left out."""
 ROWS = [
     *("role", "what", "seed", "teacher", "of", "learned", *agreement.MEASURES),
     *("accuracy", "teacher_accuracy", "run"),
@@ -49,23 +56,38 @@ def rows(card: TaskCard, found: list[Answers]) -> pd.DataFrame:
     return pd.DataFrame(table, columns=ROWS)
 
 
+def left_out(card: TaskCard, found: list[Answers]) -> LeftOut:
+    """Return how agreement, divergence and likeness depend on the examples.
+
+    Args:
+        found: The list of `models.answers`.
+    """
+    return {
+        (pair.student.run.id, pair.teacher.role): agreement.without_groups(
+            card, pair.teacher.outputs[0], *pair.student.outputs
+        )
+        for pair in models.pairs(found)
+    }
+
+
 def _accuracy(card: TaskCard, one: Answers) -> float:
     logits, labels = one.outputs
     right = metrics.predictions(card, logits) == labels
     return float("nan") if card.regression else float(right.mean())
 
 
-def summary(table: pd.DataFrame) -> pd.DataFrame:
+def summary(table: pd.DataFrame, without: LeftOut | None = None) -> pd.DataFrame:
     """Return means over seeds with 95 % intervals, one row per role and teacher; see `SUMMARY`.
 
     Args:
         table: The frame of `rows`.
+        without: That of `left_out`; without it the intervals are for these very examples.
     """
     groups = table.groupby(["role", "what", "teacher", "of", "learned"], sort=False)
     found = [
         dict(zip(("role", "what", "teacher", "of", "learned"), key, strict=True))
-        | _interval(group, "agreement", "")
-        | _interval(group, "divergence", "divergence_")
+        | _interval(group, "agreement", "", without)
+        | _interval(group, "divergence", "divergence_", without)
         | {"independent": group["independent"].mean(), "seeds": len(group)}
         for key, group in groups
     ]
@@ -100,12 +122,27 @@ def by_class(card: TaskCard, found: list[Answers]) -> pd.DataFrame:
     return means.astype({"examples": int})
 
 
-def _interval(group: pd.DataFrame, column: str, prefix: str) -> dict[str, float]:
-    low, high = interval(group[column].to_numpy())
+def _interval(
+    group: pd.DataFrame, column: str, prefix: str, without: LeftOut | None
+) -> dict[str, float]:
+    low, high = _sample(group, column, without).estimate().interval()
     return {column: group[column].mean(), f"{prefix}low": low, f"{prefix}high": high}
 
 
-def verdicts(plan: Plan, table: pd.DataFrame) -> pd.DataFrame:
+def _sample(group: pd.DataFrame, column: str, without: LeftOut | None) -> Sample:
+    """Return a measure of one role and teacher by seed, with its dependence on the examples."""
+    values = pd.Series(group[column].to_numpy(dtype=np.float64), group["seed"].to_numpy())
+    known = [
+        (without or {}).get((str(run), str(teacher)), {}).get(column)
+        for run, teacher in zip(group["run"], group["teacher"], strict=True)
+    ]
+    rows = [row for row in known if row is not None]
+    if len(rows) < len(known) or len({len(row) for row in rows}) != 1:
+        return Sample(values)
+    return Sample(values, pd.DataFrame(np.array(rows), values.index))
+
+
+def verdicts(plan: Plan, table: pd.DataFrame, without: LeftOut | None = None) -> pd.DataFrame:
     """Return whether each student is more like the dense teacher than one with no soft labels is.
 
     Likeness is agreement beyond that of independent errors: a student that is merely more accurate
@@ -115,16 +152,18 @@ def verdicts(plan: Plan, table: pd.DataFrame) -> pd.DataFrame:
 
     Args:
         table: The frame of `rows`.
+        without: That of `left_out`; without it the verdicts are about these very examples.
     """
     control = models.control(plan)
     dense = table[table["teacher"] == models.TEACHER]
     dense = dense.assign(likeness=dense["agreement"] - dense["independent"].fillna(0))
-    seeds = dense.pivot_table(index="seed", columns="role", values="likeness")
+    by_role = {str(role): own for role, own in dense.groupby("role", sort=False)}
+    samples = {role: _sample(own, "likeness", without) for role, own in by_role.items()}
     planned = [role for role in _students(plan) if role != control]
     pairs = {
-        role: (Sample(seeds[role].dropna()), Sample(seeds[control].dropna()))
+        role: (samples[role], samples[control])
         for role in planned
-        if {role, control} <= set(seeds.columns)
+        if {role, control} <= samples.keys()
     }
     planned = planned if control else []
     return verdict.table(verdict.verdicts(pairs, planned, "agreement"), "role", roles.title)

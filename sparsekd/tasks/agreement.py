@@ -13,7 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import expit, log_softmax
 
-from sparsekd.tasks import metrics
+from sparsekd.tasks import jackknife, metrics
 from sparsekd.tasks.cards import TaskCard
 from sparsekd.tasks.quality import confusion_counts
 
@@ -90,6 +90,49 @@ def _by_chance(teacher: Array, student: Array, labels: Array, classes: int) -> f
     one, other = (confusion_counts(logits, labels, classes) for logits in (teacher, student))
     examples = np.maximum(one.sum(axis=1), 1)
     return float(((one * other).sum(axis=1) / examples).sum() / len(labels))
+
+
+def without_groups(
+    card: TaskCard, teacher: Array, student: Array, labels: Array
+) -> dict[str, Array]:
+    """Return agreement, divergence and likeness, with each group of examples left out.
+
+    `likeness` is the agreement beyond `independent`; of a regression the agreement itself.
+
+    Shapes: teacher, student (N, C), labels (N,), with several labels (N, C) -> (groups,) each.
+    """
+    apart = divergences(card, teacher, student).reshape(len(labels), -1).mean(axis=1)
+    found = {"divergence": jackknife.mean_without_groups(apart)}
+    if card.regression:
+        pearson = metrics.METRICS["pearson"].function
+        agreed = jackknife.without_groups(
+            lambda kept: pearson(teacher[kept, 0], student[kept, 0], 1), len(labels)
+        )
+        return {"agreement": agreed, "likeness": agreed} | found
+    equal = same(card, teacher, student).reshape(len(labels), -1).mean(axis=1)
+    agreed = jackknife.mean_without_groups(equal)
+    one, other = (metrics.predictions(card, logits) for logits in (teacher, student))
+    if card.multilabel:
+        each = zip(one.T, other.T, labels.T, strict=True)
+        chance = np.mean([_by_chance_without_groups(*label, classes=2) for label in each], axis=0)
+    else:
+        chance = _by_chance_without_groups(one, other, labels, card.classes)
+    return {"agreement": agreed, "likeness": agreed - chance} | found
+
+
+def _by_chance_without_groups(one: Array, other: Array, gold: Array, classes: int) -> Array:
+    """Return Σ_y p(y) Σ_c p(c | y)·q(c | y). Shapes: one, other, gold (N,) -> (groups,)."""
+    group, gold = jackknife.groups(len(gold)), gold.astype(np.int64)
+    groups = int(group.max()) + 1
+    kept = []
+    for answers in (one.astype(np.int64), other.astype(np.int64)):
+        place = (group * classes + gold) * classes + answers
+        counts = np.bincount(place, minlength=groups * classes**2)
+        counts = counts.reshape(groups, classes, classes)
+        kept.append(counts.sum(axis=0) - counts)
+    examples = kept[0].sum(axis=2)
+    equal = (kept[0] * kept[1]).sum(axis=2) / np.maximum(examples, 1)
+    return np.asarray(equal.sum(axis=1) / np.maximum(examples.sum(axis=1), 1))
 
 
 def by_class(card: TaskCard, teacher: Array, student: Array, labels: Array) -> pd.DataFrame:

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from sparsekd.tasks import metrics
+from sparsekd.tasks import jackknife, metrics
 from sparsekd.tasks.calibration import error
 from sparsekd.tasks.cards import TaskCard
 from sparsekd.tasks.predictions import probabilities
@@ -43,6 +43,24 @@ def by_class(card: TaskCard, logits: Array, labels: Array) -> pd.DataFrame:
     return pd.DataFrame(found)
 
 
+def without_groups(card: TaskCard, logits: Array, labels: Array) -> dict[str, Array]:
+    """Return precision, recall and f1 by class, with each group of examples left out.
+
+    Shapes: logits (N, C), labels (N,), with several labels (N, C) -> (groups, C) by measure.
+    """
+    gold, given = members(card, labels), members(card, metrics.predictions(card, logits))
+    group = jackknife.groups(len(labels))
+    inside = np.asarray(group == np.arange(group.max() + 1)[:, None], dtype=np.float64)
+    examples, answers, hits = (
+        each.sum(axis=0) - inside @ each for each in (gold, given, gold & given)
+    )
+    return {
+        "precision": _ratio(hits, answers),
+        "recall": _ratio(hits, examples),
+        "f1": _ratio(2 * hits, examples + answers),
+    }
+
+
 def members(card: TaskCard, labels: Array) -> NDArray[np.bool_]:
     """Return which classes or labels each example has. Shapes: labels (N,) or (N, C) -> (N, C)."""
     if card.multilabel:
@@ -51,5 +69,5 @@ def members(card: TaskCard, labels: Array) -> NDArray[np.bool_]:
 
 
 def _ratio(part: Array, whole: Array) -> Array:
-    """Return part / whole, NaN where the whole is empty. Shapes: (C,), (C,) -> (C,)."""
+    """Return part / whole, NaN where the whole is empty. Shapes: (…, C), (…, C) -> (…, C)."""
     return np.where(whole > 0, part / np.maximum(whole, 1), np.nan)

@@ -10,7 +10,8 @@ from sklearn.metrics import accuracy_score, balanced_accuracy_score, f1_score, r
 from sparsekd.runs import references
 from sparsekd.studies import class_changes, models
 from sparsekd.studies.class_changes import Transition
-from sparsekd.tasks import find
+from sparsekd.studies.model_answers import ModelAnswers
+from sparsekd.tasks import classes, find
 from tests.pages.parts.compare.test_comparison_view import variants_of
 from tests.sample_study import fill_plan, sample_plan
 
@@ -117,3 +118,45 @@ def test_numbers_have_no_classes(home: Path) -> None:
 
     assert class_changes.table(card, found).empty
     assert class_changes.mean_changes(card, found, CHANGE).empty
+
+
+def test_two_students_that_differ_on_single_examples_alone_are_not_told_apart() -> None:
+    """Equal in the population; over the seeds alone their recalls differ in most studies."""
+    card, random, found = find("demo/sentiment"), np.random.default_rng(0), []
+    labels = np.arange(200) % 2
+    for _ in range(40):
+        wrong = random.random((2, 200)) < 0.2
+        rows, without = [], {}
+        for role, own in zip(("trial_student", "student"), wrong, strict=True):
+            for seed in range(5):
+                flipped = own ^ (random.random(200) < 0.02)
+                logits = np.eye(2)[np.where(flipped, 1 - labels, labels)]
+                name = f"{role}{seed}"
+                table = classes.by_class(card, logits, labels)
+                rows.append(table.assign(role=role, seed=seed, run=name))
+                for measure, values in classes.without_groups(card, logits, labels).items():
+                    for place, label in enumerate(card.labels):
+                        without[name, label, measure] = values[:, place]
+        frame, pair = pd.concat(rows), Transition("trial_student", "student")
+        decided = [
+            (class_changes.changes(frame, pair, "recall", known)["p"] < 0.05).mean()
+            for known in (None, without)
+        ]
+        found.append(decided)
+    alone, with_examples = np.mean(found, axis=0)
+    assert alone > 0.5
+    assert with_examples < 0.05 + 3 * np.sqrt(0.05 * 0.95 / 80)
+
+
+def test_a_study_tests_classes_for_new_examples(home: Path) -> None:
+    plan = fill_plan(sample_plan(seeds=tuple(range(5))))
+    answers = ModelAnswers(plan, references.card(plan.task), "validation")
+
+    changes = answers.changes(CHANGE)
+    table = class_changes.changes(answers.classes, CHANGE)
+
+    assert changes["example_error"].gt(0).all()
+    assert table["example_error"].isna().all()
+    assert list(changes["difference"]) == pytest.approx(list(table["difference"]))
+    assert answers.mean_changes(CHANGE)["example_error"].gt(0).all()
+    assert answers.agreement_verdicts["example_error"].gt(0).all()

@@ -6,7 +6,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from sparsekd.tasks import agreement, find
+from sparsekd.tasks import agreement, find, jackknife
+from sparsekd.tasks.cards import TaskCard
 
 CARD = find("glue/mrpc")
 THREE = replace(CARD, labels=("a", "b", "c"))
@@ -72,3 +73,21 @@ def test_numbers_agree_by_their_correlation() -> None:
     assert found["divergence"] == pytest.approx((1 + 4 + 9) / 3)
     assert math.isnan(found["independent"])
     assert agreement.by_class(NUMBERS, teacher, student, np.zeros(3)).empty
+
+
+@pytest.mark.parametrize("card", [THREE, NUMBERS])
+def test_without_a_group_is_the_agreement_of_the_others(card: TaskCard) -> None:
+    random, classes = np.random.default_rng(0), card.classes
+    teacher, student = random.normal(size=(2, 60, classes))
+    labels = random.integers(0, 3, 60) if classes > 1 else random.normal(size=60)
+
+    found = agreement.without_groups(card, teacher, student, labels)
+
+    group = jackknife.groups(60)
+    for left_out in (0, 7):
+        kept = group != left_out
+        own = agreement.agreement(card, teacher[kept], student[kept], labels[kept])
+        likeness = own["agreement"] - np.nan_to_num(own["independent"])
+        assert found["agreement"][left_out] == pytest.approx(own["agreement"])
+        assert found["divergence"][left_out] == pytest.approx(own["divergence"])
+        assert found["likeness"][left_out] == pytest.approx(likeness)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import precision_recall_fscore_support
 
-from sparsekd.tasks import classes, find
+from sparsekd.tasks import classes, find, jackknife
 
 CARD = replace(find("glue/mrpc"), labels=("a", "b", "c", "d"))
 
@@ -54,3 +54,15 @@ def test_the_calibration_of_a_class_by_hand() -> None:
 
 def test_a_regression_has_no_classes() -> None:
     assert classes.by_class(find("glue/stsb"), np.ones((3, 1)), np.arange(3.0)).empty
+
+
+def test_without_a_group_the_classes_are_those_of_the_other_examples() -> None:
+    random = np.random.default_rng(0)
+    logits, labels = random.normal(size=(60, CARD.classes)), random.integers(0, CARD.classes, 60)
+
+    found = classes.without_groups(CARD, logits, labels)
+
+    kept = jackknife.groups(60) != 7
+    own = classes.by_class(CARD, logits[kept], labels[kept])
+    for measure in ("precision", "recall", "f1"):
+        assert found[measure][7] == pytest.approx(own[measure].to_numpy(), nan_ok=True)

@@ -8,7 +8,7 @@ import pytest
 from sklearn.metrics import cohen_kappa_score, precision_recall_fscore_support
 
 from sparsekd.errors import BadInput, Incompatible
-from sparsekd.tasks import agreement, calibration, classes, metrics, summary
+from sparsekd.tasks import agreement, calibration, classes, jackknife, metrics, summary
 from sparsekd.tasks.columns import label_column_of
 from sparsekd.tasks.labels import is_labelled
 from sparsekd.tasks.predictions import label_text, predicted
@@ -136,3 +136,17 @@ def test_label_noise_is_for_classes_alone():
 
 def test_half_is_no_prediction():
     assert metrics.predictions(CARD, np.array([[0.0, 1e-9, -1e-9]])).tolist() == [[0, 1, 0]]
+
+
+def test_likeness_without_a_group_is_that_of_the_other_texts() -> None:
+    random = np.random.default_rng(0)
+    teacher, student = random.normal(size=(2, 40, CARD.classes))
+    gold = random.integers(0, 2, (40, CARD.classes)).astype(float)
+
+    found = agreement.without_groups(CARD, teacher, student, gold)
+
+    kept = jackknife.groups(40) != 3
+    own = agreement.agreement(CARD, teacher[kept], student[kept], gold[kept])
+    assert found["likeness"][3] == pytest.approx(own["agreement"] - own["independent"])
+    recalls = classes.by_class(CARD, student[kept], gold[kept])["recall"]
+    assert classes.without_groups(CARD, student, gold)["recall"][3] == pytest.approx(recalls)

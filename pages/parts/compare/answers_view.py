@@ -11,7 +11,6 @@ from sparsekd.runs.records import Plan
 from sparsekd.studies import answer_words, calibration_tables, class_changes, models
 from sparsekd.studies.class_changes import MEASURES, Transition
 from sparsekd.studies.model_answers import ModelAnswers
-from sparsekd.studies.teacher_agreement import summary
 from sparsekd.tasks.cards import TaskCard
 
 FONT = '"Source Sans", sans-serif'  # that of the page
@@ -112,7 +111,7 @@ def draw_agreement(answers: ModelAnswers, key: str) -> None:
             "([Stanton et al. 2021](https://arxiv.org/abs/2106.05945))."
         )
     st.dataframe(
-        summary(rows).drop(columns=["role", "teacher"]),
+        answers.agreement_summary.drop(columns=["role", "teacher"]),
         width="stretch",
         hide_index=True,
         height="content",
@@ -248,10 +247,10 @@ def draw_classes(answers: ModelAnswers, key: str) -> None:
         "known to cost rare and hard classes more than the mean shows "
         "([Lukasik et al. 2021](https://arxiv.org/abs/2106.10494), "
         "[Hooker et al. 2020](https://arxiv.org/abs/2010.03058)). Small dots are seeds; the "
-        "interval has the confidence at which Holm's procedure tests the class among all classes. "
-        "Recall is the share of a class that is found; it can rise because the class is predicted "
-        "more often, so look at the precision too. The teacher is one model: what holds of it need "
-        "not hold of another."
+        "interval, for new seeds and examples, has the confidence at which Holm's procedure tests "
+        "the class among all classes. Recall is the share of a class that is found; it can rise "
+        "because the class is predicted more often, so look at the precision too. The teacher is "
+        "one model: what holds of it need not hold of another."
     )
     few = answer_words.few_in_words(
         answers.classes.groupby("label", sort=False)["examples"].first()
