@@ -10,16 +10,23 @@ from sparsekd.catalog.fields import validated
 from sparsekd.catalog.parameters import TrainParams
 from sparsekd.runs import jobs, references, store
 from sparsekd.runs.records import Run, State
-from sparsekd.studies import recipes
+from sparsekd.studies import majority, recipes
 from sparsekd.studies.teachers import teachers_table
 from sparsekd.tasks.demo import DEMO_CHECKPOINTS
 
-COLUMNS = {"parameters": st.column_config.NumberColumn(format="localized")}
+COLUMNS = {
+    "parameters": st.column_config.NumberColumn(format="localized"),
+    "majority": st.column_config.NumberColumn(
+        help="What one answer to every text reaches, in the task's first metric."
+    ),
+}
 
 
 def choose_teacher(runs: list[Run]) -> Run:
     """Draw the table of teachers, and the choice of one of them."""
-    table = teachers_table(runs)
+    table, cards = teachers_table(runs), references.cards()
+    usual = [majority.reported_score(run, cards.get(run.recipe.task)) for run in runs]
+    table.insert(list(table.columns).index("parameters"), "majority", usual)
     st.dataframe(table, width="stretch", hide_index=True, key="teachers", column_config=COLUMNS)
     names = {run.id: run for run in runs}
     key = url_state.bound("teacher")

@@ -9,8 +9,9 @@ from sparsekd.cli.output import note, output, table_text
 from sparsekd.errors import BadInput
 from sparsekd.runs import overlaps as overlap_records
 from sparsekd.runs import references
-from sparsekd.tasks import TaskCard, demo, overlaps
+from sparsekd.tasks import TASKS, TaskCard, demo, overlaps
 from sparsekd.tasks.cards import BY_COLUMN, BY_TEXT
+from sparsekd.tasks.glue import GROUPED
 from sparsekd.tasks.groups import CHANCE
 from sparsekd.tasks.metrics import METRICS
 from sparsekd.tasks.overlaps import EXAMPLES, Overlap
@@ -96,7 +97,7 @@ def tasks(request: TasksRequest) -> None:
             demo.generate(card.name)  # a grammar that is too small fails here
         found = overlap_records.of_task(card)
         rows = None if found is None else [each.to_json() for each in found]
-        text = f"{describe(card)}\n\n{describe_overlaps(card, found)}"
+        text = f"{describe(card)}\n\n{describe_overlaps(card, found)}{describe_twin(card)}"
         output(request, card.to_json() | {"overlaps": rows}, text)
         return
     cards = references.cards()
@@ -130,3 +131,11 @@ def describe_overlaps(card: TaskCard, found: list[Overlap] | None) -> str:
         for kind, text, training in each.examples[:EXAMPLES]
     ]
     return "\n".join([*lines, overlaps.sentence(card, found)]).strip()
+
+
+def describe_twin(card: TaskCard) -> str:
+    """Return the name of the same task with groups kept together; empty where it has none."""
+    twin = f"{card.name}{GROUPED}"
+    if twin not in TASKS:
+        return ""
+    return f"\n\n{twin} is the same task with related texts kept together in its selection split."

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 
 from sparsekd.data import hub
+from sparsekd.runs.kept_groups import kept_groups
 from sparsekd.tasks import demo, local
 from sparsekd.tasks.cards import TaskCard
 from sparsekd.tasks.columns import uniform
@@ -23,7 +24,7 @@ def load(card: TaskCard, numbered: bool = False) -> dict[str, pd.DataFrame]:
     frames = _read(card)
     if numbered:
         frames = {name: each.assign(row=np.arange(len(each))) for name, each in frames.items()}
-    return with_selection(frames, card)
+    return with_selection(frames, card, kept_groups)
 
 
 def _read(card: TaskCard) -> dict[str, pd.DataFrame]:

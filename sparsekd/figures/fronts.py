@@ -22,6 +22,7 @@ SIDES = {
     "parameters": ("size", "Parameters", "fewer = smaller"),
     "latency_ms": ("measured time per pass", "Milliseconds, measured", "fewer = faster"),
 }
+UNMEASURED = "Latency is not measured yet."
 
 
 def pareto(
@@ -52,13 +53,13 @@ def pareto(
             figure.add_trace(level_line(ends, level, theme, row == 1), row, 1)
         wide = len(known) and known[side].max() > WIDE * known[side].min()
         words = f"{SIDES[side][1]} ({SIDES[side][2]}{', logarithmic' if wide else ''})"
+        if len(sides) == 1:
+            words += f"<br><span style='color:{theme.faint}'>{UNMEASURED}</span>"
         figure.update_xaxes(
             title_text=words, type="log" if wide else "linear", row=row, col=1, tickformat="~s"
         )
     apply_theme(figure, theme, 120 + 300 * len(sides))
     figure.update_yaxes(nticks=6, title_text=metric_title(metric))
-    if len(sides) == 1:
-        _unmeasured(figure, theme)
     return figure
 
 
@@ -119,20 +120,6 @@ def _line(figure: go.Figure, rows: pd.DataFrame, side: str, row: int, theme: The
 
 def _unit(side: str) -> str:
     return "parameters" if side == "parameters" else "ms"
-
-
-def _unmeasured(figure: go.Figure, theme: Theme) -> None:
-    figure.add_annotation(
-        text="Latency is not measured yet.",
-        showarrow=False,
-        x=1,
-        y=0,
-        xref="paper",
-        yref="paper",
-        xanchor="right",
-        yanchor="bottom",
-        font={"color": theme.faint, "size": 11},
-    )
 
 
 def pareto_in_words(front: pd.DataFrame, metric: str, split: str = "") -> str:

@@ -9,6 +9,7 @@ import pandas as pd
 
 from sparsekd.errors import BadInput
 from sparsekd.runs import store
+from sparsekd.runs.kept_groups import kept_groups
 from sparsekd.system.files import atomic_write
 from sparsekd.tasks import TaskCard, local, overlaps, summary
 from sparsekd.tasks.cards import BY_TEXT
@@ -29,7 +30,9 @@ def of_task(card: TaskCard) -> list[Overlap] | None:
     splits = summary.read_splits(card)
     if splits is None:
         return None
-    return keep(card, with_selection(splits, card) if can_carve(splits["train"]) else splits)
+    if can_carve(splits["train"]):
+        splits = with_selection(splits, card, kept_groups)
+    return keep(card, splits)
 
 
 def known(card: TaskCard) -> list[Overlap] | None:

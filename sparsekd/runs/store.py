@@ -155,6 +155,15 @@ def runs(
     return [run for run in map(_run, rows) if run.state in wanted]
 
 
+def finished_stamp() -> tuple[int, float]:
+    """Return how many runs are done, and when the last one ended: equal while none is added."""
+    with _database() as catalogue:
+        row = catalogue.execute(
+            "SELECT COUNT(*), MAX(finished) FROM runs WHERE state = ?", (State.DONE,)
+        ).fetchone()
+    return int(row[0]), float(row[1] or 0)
+
+
 def get_many(run_ids: Iterable[str]) -> dict[str, Run]:
     """Return those of the named runs that exist, by id, in one read."""
     with _database() as catalogue:

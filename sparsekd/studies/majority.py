@@ -36,6 +36,13 @@ def scores(run: Run, card: TaskCard, split: str) -> dict[str, float]:
     return {} if kept is None else majority.scores(card, label_means(run, card), kept[1])
 
 
+def reported_score(run: Run, card: TaskCard | None) -> float | None:
+    """Return the baseline's first metric on the first reported split; None where unknown."""
+    if card is None or run.state is not State.DONE:
+        return None
+    return scores(run, card, card.validation[0]).get(card.metrics[0])
+
+
 def standing(run: Run, card: TaskCard, split: str) -> Standing | None:
     """Return how a finished model stands beside the baseline; None where it kept no answers."""
     kept = outputs.load_outputs(run.folder, split)

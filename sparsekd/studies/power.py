@@ -4,6 +4,8 @@ import math
 from bisect import bisect_left
 from collections import defaultdict
 from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
 
 import numpy as np
 
@@ -121,12 +123,21 @@ def spread_of(task: str, labelled: int) -> tuple[float, int]:
     card = references.cards().get(task)
     if card is None:
         return math.sqrt(2) * ASSUMED_SPREAD, 0
-    split, metric = card.validation[0], card.metrics[0]
+    place = (card.validation[0], card.metrics[0])
+    return _spread_of(store.home(), store.finished_stamp(), task, place, labelled)
+
+
+@lru_cache(maxsize=64)
+def _spread_of(
+    home: Path, stamp: tuple[int, float], task: str, place: tuple[str, str], labelled: int
+) -> tuple[float, int]:
+    """Compute the same from a store; its `stamp` changes where a run has ended since."""
+    split, metric = place
     groups: dict[str, list[float]] = defaultdict(list)
-    for run in store.runs(stage="distil", states=[State.DONE]):
+    for run in store.runs(stage="distil", states=[State.DONE], task=task):
         recipe, value = run.recipe, run.outcome.metrics.get(split, {}).get(metric)
         budget = recipe.params["train"].get("labelled", 0)
-        if recipe.task == task and budget == labelled and value is not None:
+        if budget == labelled and value is not None:
             key = repr((recipe.method, recipe.params, sorted(recipe.inputs.items())))
             groups[key].append(value)
     spreads = [float(np.std(own, ddof=1)) for own in groups.values() if len(own) > 2]

@@ -1,6 +1,6 @@
 """The selection split: scores, early stopping and choices use it, and never validation."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -45,9 +45,13 @@ def strata(labels: NDArray[Any], card: TaskCard, size: int) -> NDArray[np.int64]
     return groups if len(np.unique(groups)) <= size and counts.max() >= 2 else None
 
 
-def with_selection(frames: Mapping[str, pd.DataFrame], card: TaskCard) -> dict[str, pd.DataFrame]:
+def with_selection(
+    frames: Mapping[str, pd.DataFrame],
+    card: TaskCard,
+    find_groups: Callable[[pd.DataFrame], Groups] = text_groups,
+) -> dict[str, pd.DataFrame]:
     """Return frames with the selection split, carved from train, after it."""
-    train, selection = carve_selection(frames["train"], card)
+    train, selection = carve_selection(frames["train"], card, find_groups=find_groups)
     rest = {name: frame for name, frame in frames.items() if name != "train"}
     return {"train": train, "selection": selection} | rest
 
@@ -70,13 +74,14 @@ def carve_selection(
     least: int = 200,
     most: int = 2000,
     seed: int = 0,
+    find_groups: Callable[[pd.DataFrame], Groups] = text_groups,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Split the training data into (train, selection), the same for all runs.
 
     Stratified by class, for regression by quantiles of the label, with several labels for each text
     not at all; both parts keep the data's order.
     Only rows with a gold label are selected from; where none has one, all rows are.
-    Where the card has groups, whole groups are drawn.
+    Where the card has groups, whole groups are drawn; `find_groups` finds those of texts.
 
     Raises:
         BadInput: fewer than four training rows; LargeGroups: groups that are too large.
@@ -92,7 +97,9 @@ def carve_selection(
     size = selection_size(len(rows), share, least, most)
     even = strata(labels[rows], card, size) if labelled else None
     if card.groups:
-        chosen = draw_groups(_groups(train, card), rows, even, size, seed, card.name)
+        by_column = card.group_column
+        groups = column_groups(train[GROUP]) if by_column else find_groups(train)
+        chosen = draw_groups(groups, rows, even, size, seed, card.name)
     else:
         from sklearn.model_selection import train_test_split  # takes a second to load
 
@@ -100,10 +107,6 @@ def carve_selection(
     kept = np.setdiff1d(np.arange(len(train)), chosen)
     train = train.drop(columns=GROUP, errors="ignore")
     return _take(train, kept), _take(train, chosen)
-
-
-def _groups(train: pd.DataFrame, card: TaskCard) -> Groups:
-    return column_groups(train[GROUP]) if card.group_column else text_groups(train)
 
 
 def _take(frame: pd.DataFrame, rows: NDArray[np.int64]) -> pd.DataFrame:

@@ -2,9 +2,12 @@
 
 from pathlib import Path
 
+import numpy as np
+import pytest
+
 from sparsekd.catalog.methods import find
-from sparsekd.runs import store
-from sparsekd.studies import teachers
+from sparsekd.runs import references, store
+from sparsekd.studies import majority, teachers
 from tests.sample_study import fill_plan, sample_plan
 
 
@@ -42,3 +45,16 @@ def test_the_table_has_one_row_per_teacher(home: Path) -> None:
 
     assert list(table["run"]) == [runs[0].id]
     assert table["accuracy"][0] == runs[0].outcome.metrics["validation"]["accuracy"]
+
+
+def test_the_majority_stands_beside_a_finished_teacher_alone(home: Path) -> None:
+    plan = sample_plan()
+    run = store.create(plan.steps[0].recipe)
+    card = references.card(plan.task)
+    assert majority.reported_score(run, card) is None
+
+    run = store.get(fill_plan(plan).steps[0].recipe.run_id)
+    labels = np.load(run.folder / "labels-validation.npy")
+    known = np.load(run.folder / "labels-selection.npy")
+    most = np.bincount(known).argmax()
+    assert majority.reported_score(run, card) == pytest.approx((labels == most).mean())

@@ -110,13 +110,9 @@ def draw_agreement(answers: ModelAnswers, key: str) -> None:
             "agreement does not always mean more accuracy "
             "([Stanton et al. 2021](https://arxiv.org/abs/2106.05945))."
         )
-    st.dataframe(
-        answers.agreement_summary.drop(columns=["role", "teacher"]),
-        width="stretch",
-        hide_index=True,
-        height="content",
-        key=f"{key}.summary",
-        column_config={
+    frame.draw_columns(
+        answers.agreement_summary,
+        {
             "what": TEXT("Model", width=245),
             "of": TEXT("With"),
             "learned": st.column_config.CheckboxColumn(
@@ -141,8 +137,10 @@ def draw_agreement(answers: ModelAnswers, key: str) -> None:
             "divergence_high": NUMBER("to ", format="%.3f"),
             "seeds": NUMBER("Seeds"),
         },
+        key,
+        "agreement",
+        rows,
     )
-    frame.draw_download(rows, "agreement", f"{key}.csv")
     if not answers.agreement_by_class.empty:
         frame.draw_table(
             answers.agreement_by_class, "agreement-by-class", f"{key}.classes", "Class by class"
@@ -182,14 +180,9 @@ def draw_calibration(answers: ModelAnswers, key: str) -> None:
         "and mends what is wrong with the confidence as a whole "
         "([Guo et al. 2017](https://arxiv.org/abs/1706.04599))."
     )
-    st.dataframe(
-        table.drop(columns="role"),
-        width="stretch",
-        hide_index=True,
-        height="content",
-        key=f"{key}.summary",
-        placeholder="–",
-        column_config={
+    frame.draw_columns(
+        table,
+        {
             "what": TEXT("Model", width=245),
             "confidence": NUMBER("Confidence", format="%.3f"),
             "accuracy": NUMBER("Accuracy", format="%.3f"),
@@ -214,8 +207,10 @@ def draw_calibration(answers: ModelAnswers, key: str) -> None:
             "scaled_high": NUMBER("to ", format="%.3f"),
             "seeds": NUMBER("Seeds"),
         },
+        key,
+        "calibration",
+        answers.calibration,
     )
-    frame.draw_download(answers.calibration, "calibration", f"{key}.csv")
     frame.draw_table(answers.bins, "reliability", f"{key}.bins", "The diagram as a table")
 
 

@@ -18,13 +18,9 @@ def draw_choices(answers: ModelAnswers, key: str) -> None:
         "were trained with, mean over the labelled training examples."
     )
     number = st.column_config.NumberColumn
-    st.dataframe(
-        table.drop(columns="role"),
-        width="stretch",
-        hide_index=True,
-        height="content",
-        key=f"{key}.table",
-        column_config={
+    frame.draw_columns(
+        table,
+        {
             "what": st.column_config.TextColumn("Student", width=265),
             "oracle": number(
                 "With the oracle",
@@ -37,5 +33,6 @@ def draw_choices(answers: ModelAnswers, key: str) -> None:
             ),
             "seeds": number("Seeds"),
         },
+        key,
+        "teachers-chosen",
     )
-    frame.draw_download(table, "teachers-chosen", f"{key}.csv")

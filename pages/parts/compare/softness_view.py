@@ -17,13 +17,9 @@ def draw_softness(answers: ModelAnswers, key: str) -> None:
         "of their effect is that of a temperature. The control is the variant "
         "`vanilla:matched_entropy`: the dense teacher at the temperature at which it is as soft."
     )
-    st.dataframe(
-        table.drop(columns="role"),
-        width="stretch",
-        hide_index=True,
-        height="content",
-        key=f"{key}.table",
-        column_config={
+    frame.draw_columns(
+        table,
+        {
             "what": st.column_config.TextColumn("Student", width=265),
             "entropy": st.column_config.NumberColumn(
                 "Entropy of its soft labels",
@@ -34,5 +30,6 @@ def draw_softness(answers: ModelAnswers, key: str) -> None:
             "temperature": st.column_config.NumberColumn("Teacher's temperature", format="%.3f"),
             "seeds": st.column_config.NumberColumn("Seeds"),
         },
+        key,
+        "soft-labels",
     )
-    frame.draw_download(table, "soft-labels", f"{key}.csv")

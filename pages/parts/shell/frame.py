@@ -1,12 +1,13 @@
 """The frame of every page: error boxes, header, the chosen study and device, table twins."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import wraps
 from pathlib import Path
 
 import pandas as pd
 import streamlit as st
+from streamlit.elements.lib.column_types import ColumnConfig
 
 from pages.parts.shell import url_state
 from sparsekd.errors import SparseKDError
@@ -83,6 +84,32 @@ def draw_table(frame: pd.DataFrame, name: str, key: str, label: str = "As a tabl
     with st.expander(label, icon=":material/table:"):
         st.dataframe(frame, width="stretch", hide_index=True, key=f"{key}.table")
         draw_download(frame, name, f"{key}.csv")
+
+
+def draw_columns(
+    table: pd.DataFrame,
+    columns: Mapping[str, ColumnConfig | str],
+    key: str,
+    name: str,
+    download: pd.DataFrame | None = None,
+) -> None:
+    """Draw the named columns of a table as they are titled, with a download of the whole table.
+
+    Args:
+        columns: In the order in which they are shown; those that the table lacks are left out.
+        download: What the file has, if it is another table.
+    """
+    shown = [column for column in columns if column in table]
+    st.dataframe(
+        table[shown],
+        width="stretch",
+        hide_index=True,
+        height="content",
+        placeholder="–",
+        key=f"{key}.table",
+        column_config={column: columns[column] for column in shown},
+    )
+    draw_download(table if download is None else download, name, f"{key}.csv")
 
 
 def draw_download(frame: pd.DataFrame, name: str, key: str) -> None:
