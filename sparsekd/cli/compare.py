@@ -292,7 +292,7 @@ def _print_text(
     table = summary[[*columns, *results.teacher_columns(summary)]].merge(
         spent, on="role", how="left"
     )
-    print(f"\n{what}, which chose nothing (mean, 95 % interval over seeds):")
+    print(f"\n{what}, which chose nothing (mean, 95 % interval):")
     print(table_text(table, "{:.4g}"))
     print(below, end="\n" if below else "")
     for place, (name, verdicts) in enumerate(against.items()):
@@ -300,7 +300,8 @@ def _print_text(
         if len(verdicts):
             print(f"\nAgainst {name}, {status}paired over seeds:")
             print(verdict_table(verdicts, "role"))
-            print(scope_in_words(verdicts))
+            if not place:
+                print(scope_in_words(verdicts))
 
 
 def _print_teacher(seed: int, teachers: int) -> None:

@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 from sparsekd.runs import outputs
 from sparsekd.studies import roles
+from sparsekd.studies.estimates import interval
 from sparsekd.studies.models import Answers
-from sparsekd.studies.stats import interval
 from sparsekd.tasks import calibration
 from sparsekd.tasks.cards import TaskCard
 from sparsekd.tasks.labels import is_labelled

@@ -8,7 +8,7 @@ none of them.
 
 import numpy as np
 
-from sparsekd.studies.stats import Array
+from sparsekd.studies.estimates import Array
 
 DRAWS = 2_000
 BATCH = 500  # draws at once: 10 000 tries take 40 MB

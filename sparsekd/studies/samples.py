@@ -9,8 +9,8 @@ import pandas as pd
 
 from sparsekd.runs import outputs, references, store
 from sparsekd.runs.records import Run
-from sparsekd.studies import roles, stats
-from sparsekd.studies.stats import Array, Sample
+from sparsekd.studies import roles
+from sparsekd.studies.estimates import Array, Sample, pooled
 from sparsekd.tasks import jackknife
 
 KEPT = 20_000  # runs of one metric and split whose values are kept in memory, a few MB
@@ -33,7 +33,7 @@ def by_role(frame: pd.DataFrame, split: str, metric: str) -> dict[str, Sample]:
         tables = [own] if alone else [table for _, table in own.groupby("teacher_seed")]
         complete = alone or len(tables) == own["teachers"].max()
         by_teacher = [_by_seed(table, runs, split, metric) for table in tables]
-        found[str(role)] = stats.pooled(by_teacher) if complete else Sample(pd.Series(dtype=float))
+        found[str(role)] = pooled(by_teacher) if complete else Sample(pd.Series(dtype=float))
     return found
 
 

@@ -29,7 +29,7 @@ def difference_in_words(metric: str, difference: float) -> str:
 def role_in_sentence(role: str) -> str:
     """Return a role's title as it stands inside a sentence."""
     words = roles.title(role)
-    return words[0].lower() + words[1:]
+    return words if words[1:2].isupper() else words[0].lower() + words[1:]  # TF-IDF stays
 
 
 def model_title(name: str) -> str:

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from sparsekd.runs.records import Plan
 from sparsekd.studies import models, roles, verdict
+from sparsekd.studies.estimates import Sample
 from sparsekd.studies.models import Answers
-from sparsekd.studies.stats import Sample
 from sparsekd.tasks import agreement, metrics
 from sparsekd.tasks.cards import TaskCard
 

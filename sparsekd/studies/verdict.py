@@ -17,7 +17,8 @@ import pandas as pd
 import scipy
 
 from sparsekd.studies import stats
-from sparsekd.studies.stats import ALPHA, LEAST_SEEDS, Sample
+from sparsekd.studies.estimates import Sample
+from sparsekd.studies.stats import ALPHA, LEAST_SEEDS
 from sparsekd.system.wording import counted
 from sparsekd.tasks import metrics
 

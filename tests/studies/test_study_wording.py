@@ -8,6 +8,7 @@ from sparsekd.studies.study_metric import StudyMetric, intervals, seed_table
 from sparsekd.studies.study_wording import (
     Statement,
     comparison_statements,
+    role_in_sentence,
     study_statements,
     teacher_values,
 )
@@ -37,6 +38,11 @@ def study(metric: str = "accuracy", **values: list[float]) -> StudyMetric:
 
 def first(student: list[float], trial: list[float], metric: str = "accuracy") -> Statement:
     return study_statements(study(metric, student=student, trial_student=trial))[0]
+
+
+def test_an_abbreviation_keeps_its_letters_inside_a_sentence() -> None:
+    assert role_in_sentence("tfidf").startswith("TF-IDF")
+    assert role_in_sentence("vanilla") == "vanilla distillation"
 
 
 def test_one_seed_gives_no_verdict_however_large_the_difference() -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from sparsekd.runs import references, store
 from sparsekd.runs.records import Plan
-from sparsekd.studies import models, stats, teacher_agreement
+from sparsekd.studies import estimates, models, teacher_agreement
 from tests.sample_study import fill_plan, sample_plan
 
 SEEDS = tuple(range(5))
@@ -69,7 +69,7 @@ def test_the_summary_is_the_mean_over_seeds_of_what_the_files_say(plan: Plan) ->
         ]
     )
     assert found["agreement"] == pytest.approx(shares.mean())
-    assert (found["low"], found["high"]) == pytest.approx(stats.interval(shares))
+    assert (found["low"], found["high"]) == pytest.approx(estimates.interval(shares))
     assert found["seeds"] == len(SEEDS)
 
 

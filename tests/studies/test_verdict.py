@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from scipy import special
 
 from sparsekd.studies import verdict
-from sparsekd.studies.stats import Sample
+from sparsekd.studies.estimates import Sample
 from sparsekd.studies.verdict import Verdict
 
 GAPS = [0.01, 0.02, 0.03, 0.02, 0.04]

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from sparsekd.runs import store
 from sparsekd.runs.records import Run
 from sparsekd.studies import luck, samples
-from sparsekd.studies.stats import Array, Sample
+from sparsekd.studies.estimates import Array, Sample
 from sparsekd.studies.sweeps.sweep_results.frames import measured
 from sparsekd.studies.teacher_kinds import ENDS, KINDS, UNMASKED
 from sparsekd.tasks import metrics

@@ -11,7 +11,7 @@ from sparsekd.errors import BadInput
 from sparsekd.runs import store
 from sparsekd.runs.records import Plan, Run, State
 from sparsekd.studies import teacher_kinds
-from sparsekd.studies.stats import interval
+from sparsekd.studies.estimates import interval
 from sparsekd.studies.sweeps import sweep
 from sparsekd.units.divergence import distance
 

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from sparsekd.studies import stats
+from sparsekd.studies import estimates
 from sparsekd.studies.sweeps.sweep_results import Choice
 from tests.studies.sweeps.sweep_results.sample_tries import (
     SEEDS,
@@ -29,7 +29,7 @@ def test_the_selection_split_chooses_and_the_other_is_reported():
     assert ours.selected == pytest.approx(0.884)
     assert ours.reported == pytest.approx(0.854)
     lucky = np.array(list(ours.values.values())) - ours.luck
-    assert (ours.low, ours.high) == pytest.approx(stats.interval(lucky))
+    assert (ours.low, ours.high) == pytest.approx(estimates.interval(lucky))
     assert ours.values == pytest.approx({seed: 0.85 + 0.002 * seed for seed in range(5)})
 
 
