@@ -25,6 +25,7 @@ from sparsekd.studies.comparisons import (
 )
 from sparsekd.studies.comparisons.comparison_spec import ComparisonSpec
 from sparsekd.studies.launch import plan_launch, variant_costs
+from sparsekd.studies.teacher_parts import parts
 
 MOST_SEEDS = 20
 TUNED_FIRST = {"temperature": "1, 2, 4", "alpha": "0.2, 0.5, 0.9"}
@@ -56,7 +57,8 @@ def choose_teachers() -> ComparisonSpec:
     first = teacher_picker.choose_teacher(None, dense_only=True)
     others = {run.id: run for run in teachers.other_teachers(first)}
     plan, title = frame.current_study(), frame.run_titles()
-    in_study = [s.recipe.run_id for s in plan.steps if roles.is_teacher(s.role)] if plan else []
+    steps = parts(plan)[0].steps if plan else ()
+    in_study = [step.recipe.run_id for step in steps if roles.is_teacher(step.role)]
     chosen: list[str] = st.multiselect(
         "Further teachers",
         list(others),
