@@ -146,7 +146,7 @@ def seed_table(found: StudyMetric, shown: list[str]) -> pd.DataFrame:
     if (values["teachers"] > 1).any():
         place = "teacher seed " + values["teacher_seed"].astype(str) + ", " + place
     ordered = values.assign(place=place).sort_values(["teacher_seed", "seed"])
-    wide = ordered.pivot(index="role", columns="place", values="value")[
+    wide = ordered.pivot_table(index="role", columns="place", values="value")[
         list(ordered["place"].unique())
     ]
     wide = wide.reindex(shown).rename_axis(columns=None).reset_index()
