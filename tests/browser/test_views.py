@@ -20,6 +20,8 @@ CELL = """([chart, layer, head]) => {
     const {xaxis, yaxis} = plot._fullLayout, box = plot.getBoundingClientRect();
     return [box.left + xaxis._offset + xaxis.d2p(head), box.top + yaxis._offset + yaxis.d2p(layer)];
 }"""
+IN_MAIN = """() =>
+    document.querySelector('[data-testid=stMain]').contains(document.activeElement)"""
 OVERFLOW = """() => {
     const main = document.querySelector('[data-testid=stMain]');
     return Math.max(main.scrollWidth - main.clientWidth,
@@ -74,6 +76,19 @@ def test_the_mask_follows_the_finger_and_the_server_hears_on_release(
     page.mouse.up()
     page.wait_for_url("**/mask?*lam=0.8&sparsity=0.5")
     assert kept(0.8, 0.5) in page.locator(".pad .said").inner_text()
+
+
+def test_few_tab_stops_lead_through_the_mask_page(visit: Visit, filled: Server) -> None:
+    page = visit(f"{filled.url}/mask")
+    page.locator(".pad .tiles dd").first.wait_for()
+    page.locator("[data-testid=stMain]").focus()
+    stops = 0
+    page.keyboard.press("Tab")
+    while page.evaluate(IN_MAIN):
+        stops += 1
+        page.keyboard.press("Tab")
+
+    assert 10 < stops <= 30
 
 
 def test_the_pad_moves_with_the_keyboard_and_stops_where_masks_end(

@@ -110,9 +110,7 @@ def _choose_neuron_sparsity(sparsity: float) -> float | None:
     apart = "url.apart"
     if apart not in st.session_state:
         st.session_state[apart] = url_state.read().neuron_sparsity is not None
-    if not st.toggle(
-        "Neurons separately", key=apart, help="A sparsity of its own for the neurons."
-    ):
+    if not st.toggle("Separate sparsity for neurons", key=apart):
         return None
     key = url_state.bound("neuron_sparsity")
     if st.session_state[key] is None:

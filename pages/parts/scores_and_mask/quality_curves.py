@@ -17,17 +17,14 @@ from sparsekd.tasks import metrics
 
 ICONS = {"curve": ":material/show_chart:", "grid": ":material/grid_on:"}
 DASHES = ([6, 3], [2, 2], [1, 3], [4, 2, 1, 2])
-METRIC_HELP = "On the probe set; higher is better."
 
 
 def draw_quality(scores: Run, params: MaskParams) -> None:
     """Draw how good the masked teacher is, the curves around it, and what could be measured."""
-    st.subheader(
-        "Quality of the masked teacher",
-        anchor=False,
-        divider="gray",
-        help="Measured on the probe set: the first rows of the selection split, which is carved "
-        "from the training data.",
+    st.subheader("Quality of the masked teacher", anchor=False, divider="gray")
+    st.caption(
+        "Measured on the probe set: the first rows of the selection split, which is carved from "
+        "the training data."
     )
     known = masked_quality.measured(scores, params, surfaces.read_table)
     _draw_this_mask(scores, params, known)
@@ -55,9 +52,10 @@ def _draw_this_mask(scores: Run, params: MaskParams, known: pd.DataFrame) -> Non
                 f"{whole[name].iloc[0]:.3f} unmasked" if len(whole) else None,
                 delta_color="off",
                 delta_arrow="off",
-                help=masked_quality.HELP.get(name, METRIC_HELP),
                 width="content",
             )
+    for name, words in masked_quality.HELP.items():
+        st.caption(f"{masked_quality.title(name)}: {words}")
 
 
 def _known_otherwise(scores: Run, params: MaskParams) -> str:
@@ -99,7 +97,7 @@ def _draw_curves(known: pd.DataFrame, params: MaskParams) -> None:
     metric = masked_quality.metrics(known)[0]
     titles = {name: masked_quality.title(name) for name in (metric, "distance")}
     for place, (name, title) in zip(st.columns(2), titles.items(), strict=True):
-        place.markdown(f"**{title}** over sparsity", help=masked_quality.HELP.get(name))
+        place.markdown(f"**{title}** over sparsity")
         place.altair_chart(
             _plot_curves(known, name, params),
             width="stretch",

@@ -24,7 +24,6 @@ def choose_scores() -> Run | None:
         list(runs),
         format_func=lambda name: score_runs.label(runs[name]),
         key=key,
-        help="One teacher, scored for one trial student; the newest first.",
     )
     url_state.write(scores="" if chosen == latest else chosen)
     return runs[chosen]

@@ -30,13 +30,13 @@ def test_probes_give_the_masked_teacher_s_quality(study: Plan) -> None:
 
 
 def test_students_of_a_trade_off_study_come_first(home: Path) -> None:
-    plan = sample_sweep.fill(sweep.plan(sample_sweep.asked(seeds=(0, 1), controls=())))
-    scores = next(store.get(s.recipe.run_id) for s in plan.steps if s.recipe.stage == "score")
+    small = sample_sweep.asked(lams=(0.5,), sparsities=(0.0, 0.3), seeds=(0,), controls=())
+    plan = sample_sweep.fill(sweep.plan(small))
+    runs = {step.role: store.get(step.recipe.run_id) for step in plan.steps}
 
-    students = surfaces.of_scores(scores, MaskParams())[0]
+    students = surfaces.of_scores(runs["scores"], MaskParams())[0]
 
     assert students.title == "Accuracy of students (validation)"
-    lam, sparsity = sample_sweep.BEST
-    best = students.points.loc[students.points["value"].idxmax()]
-    assert (best["λ"], best["sparsity"]) == (lam, sparsity)
-    assert surfaces.of_scores(scores, MaskParams(normalise="none")) == []
+    best = students.points.query("λ == 0.5 and sparsity == 0.3")["value"]
+    assert best.tolist() == [runs["student"].outcome.metrics["validation"]["accuracy"]]
+    assert surfaces.of_scores(runs["scores"], MaskParams(normalise="none")) == []
