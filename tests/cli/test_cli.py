@@ -202,7 +202,7 @@ def test_a_killed_worker_resumes_to_the_same_metrics(
 ):
     """Real processes throughout: the command, the queue that it starts, and two workers."""
     words = ["--task", str(place / "task"), "--checkpoint", str(place / "checkpoint"), *QUICK]
-    words += ["--epochs", "30", "--patience", "30", "--json"]
+    words += ["--epochs", "40", "--patience", "40", "--json"]
     whole = json.loads(command(place / "home", "finetune", *words).stdout)
 
     monkeypatch.setenv("SPARSEKD_HOME", str(processor_only(tmp_path)))
@@ -213,12 +213,13 @@ def test_a_killed_worker_resumes_to_the_same_metrics(
         text=True,
         cwd=ROOT,
     )
-    wait_for((store.folder(whole["id"]) / "checkpoint.safetensors").exists)
-    first = store.get(whole["id"])
-    other = replace(first.recipe, seed=1)
+    wait_for(lambda: store.get_many([whole["id"]]))
+    other = replace(store.get(whole["id"]).recipe, seed=1)
     jobs.submit([other])  # keeps the queue at work
-    assert first.pid is not None
-    os.kill(first.pid, signal.SIGKILL)
+    wait_for((store.folder(whole["id"]) / "checkpoint.safetensors").exists)
+    worker = store.get(whole["id"]).pid
+    assert worker is not None
+    os.kill(worker, signal.SIGKILL)
     out, error = client.communicate(timeout=240)
     assert client.returncode == 130
     assert out == ""
