@@ -124,7 +124,7 @@ def test_two_students_that_differ_on_single_examples_alone_are_not_told_apart() 
     """Equal in the population; over the seeds alone their recalls differ in most studies."""
     card, random, found = find("demo/sentiment"), np.random.default_rng(0), []
     labels = np.arange(200) % 2
-    for _ in range(40):
+    for _ in range(15):
         wrong = random.random((2, 200)) < 0.2
         rows, without = [], {}
         for role, own in zip(("trial_student", "student"), wrong, strict=True):
@@ -145,7 +145,7 @@ def test_two_students_that_differ_on_single_examples_alone_are_not_told_apart() 
         found.append(decided)
     alone, with_examples = np.mean(found, axis=0)
     assert alone > 0.5
-    assert with_examples < 0.05 + 3 * np.sqrt(0.05 * 0.95 / 80)
+    assert with_examples < 0.05 + 3 * np.sqrt(0.05 * 0.95 / 30)
 
 
 def test_a_study_tests_classes_for_new_examples(home: Path) -> None:
