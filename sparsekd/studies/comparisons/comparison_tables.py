@@ -39,8 +39,8 @@ def variant_table(
 def readable(found: pd.DataFrame, majority: Level | None = None) -> pd.DataFrame:
     """Return the table of variants with intervals, wins and verdicts in words; see `COLUMNS`.
 
-    The means with each teacher stand behind, where there are several. The last row is the majority
-    baseline, where there is one.
+    The means with each teacher stand beside their mean, where there are several. The last row is
+    the majority baseline, where there is one.
     """
     found = majority.below(found) if majority else found
     shown = found.assign(
@@ -52,7 +52,8 @@ def readable(found: pd.DataFrame, majority: Level | None = None) -> pd.DataFrame
             for wins, seeds in zip(found["wins"], found["seeds"], strict=True)
         ],
     )
-    return shown[[*COLUMNS, *results.teacher_columns(shown)]]
+    what, mean, *others = COLUMNS
+    return shown[[what, mean, *results.teacher_columns(shown), *others]]
 
 
 def missing_students(plan: Plan) -> dict[str, list[str]]:
