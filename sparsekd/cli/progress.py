@@ -13,7 +13,8 @@ from sparsekd.runs import jobs, store, tables
 from sparsekd.runs.records import RESUMABLE, Recipe, Run, State, Step
 from sparsekd.studies import learning_rates, roles, training_cost
 
-PAUSE = 0.25
+PAUSE = 0.25  # seconds between two reads of the runs
+REST = 20  # at least so many times as long as a read took: hundreds of runs take a while to read
 
 
 def note_launch(recipes: Sequence[Recipe], device: str) -> None:
@@ -52,6 +53,7 @@ def wait_for(steps: Sequence[Step], keep_going: bool = False) -> dict[str, Run]:
 def _wait_for(steps: Sequence[Step], keep_going: bool) -> dict[str, Run]:
     display = _Display(steps, keep_going)
     while True:
+        began = time.monotonic()
         runs = store.get_many(step.recipe.run_id for step in steps)
         display.update(runs)
         for run in runs.values():
@@ -65,7 +67,7 @@ def _wait_for(steps: Sequence[Step], keep_going: bool) -> dict[str, Run]:
             display.close()
             raise trouble
         jobs.start_queue_if_idle()
-        time.sleep(PAUSE)
+        time.sleep(max(PAUSE, REST * (time.monotonic() - began)))
 
 
 def _is_over(run: Run) -> bool:
