@@ -68,7 +68,7 @@ app = App(__file__, lifespan=ready)
 
 def draw_app() -> None:
     """Draw the frame and, in it, the current page: one run of the script."""
-    from pages.parts.shell import frame, sidebar, url_state
+    from pages.parts.shell import frame, sample_store, sidebar, url_state
 
     st.set_page_config(page_title="SparseKD", page_icon=str(ICON), layout="wide")
     page = st.navigation(
@@ -89,9 +89,10 @@ def draw_app() -> None:
     with frame.error_boundary():
         frame.start_queue()
         url_state.enter(page.url_path)
-        with st.sidebar:
+        sample_store.choose_store()
+        with st.sidebar, sample_store.reading_chosen():
             sidebar.draw_sidebar()
-    with frame.error_boundary():
+    with frame.error_boundary(), sample_store.reading_chosen():
         page.run()
 
 

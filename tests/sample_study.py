@@ -64,6 +64,15 @@ def fill_plan(plan: Plan, until: str = "") -> Plan:
     return plan
 
 
+def launch_singly(plan: Plan, until: str = "") -> None:
+    """Store the finished runs of a plan before the role `until`, without the plan."""
+    for step in plan.steps:
+        if step.role == until:
+            return
+        if store.create(step.recipe).state is not State.DONE:
+            finish(step)
+
+
 def finish(step: Step) -> Run:
     """Write what a finished run of this role leaves."""
     recipe = step.recipe

@@ -6,9 +6,10 @@ from pages.parts.compare import comparison_view, study_view, verdict_box
 from pages.parts.runs import run_buttons
 from pages.parts.shell import frame, live, sidebar, url_state
 from sparsekd.catalog import families
-from sparsekd.runs import activity, jobs, store
+from sparsekd.runs import activity, jobs, sample, store
 from sparsekd.runs.records import Plan, State
 from sparsekd.studies import results, stark, steps
+from sparsekd.studies import sample as sample_study
 from sparsekd.studies.study_metric import StudyMetric, default_metric
 from sparsekd.studies.sweeps.sweep_metric import default_sweep_metric
 from sparsekd.system.wording import counted
@@ -44,7 +45,8 @@ DOORS = (
 def draw_demo() -> None:
     """Draw the demo study's button; it queues the study, or shows it where it is done."""
     demo = stark.plan(stark.demo())
-    runs = store.plan_runs(demo)
+    with store.reading(None):
+        runs = store.plan_runs(demo)
     finished = [run for run in runs.values() if run.state is State.DONE]
     done = len(finished) == len(demo.steps)  # a trade-off study may have made some of them
     active = any(activity.is_active(run) for run in runs.values())
@@ -64,6 +66,20 @@ def draw_demo() -> None:
             jobs.submit_plan(demo, frame.chosen_device())
             url_state.jump(study="")
         st.caption(f"Device: {frame.device_label()}")
+        if done and sample.is_there():
+            draw_closeness(demo)
+
+
+def draw_closeness(demo: Plan) -> None:
+    """Say how close one's own runs of the demo study came to the sample's."""
+    with store.reading(None):
+        found = sample_study.largest_difference(demo, sample.unpack())
+    if found is not None:
+        count, largest = found
+        st.caption(
+            f"{count} models as in the sample study; the largest difference in their metric on "
+            f"validation is {largest:.3f}."
+        )
 
 
 def draw_study(plan: Plan) -> None:

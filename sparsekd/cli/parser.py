@@ -13,6 +13,7 @@ from sparsekd.cli.masks import explain_unit, fidelity, masks
 from sparsekd.cli.options import Parser, Request, add_request
 from sparsekd.cli.predict import predict
 from sparsekd.cli.runs import cancel, delete, list_, resume, show
+from sparsekd.cli.sample import sample
 from sparsekd.cli.scores import mask, probe, prune, score
 from sparsekd.cli.study import study
 from sparsekd.cli.sweep import sweep
@@ -28,7 +29,7 @@ COMMANDS: tuple[Command, ...] = (
     *(export, latency),
 )
 RUNS: tuple[Command, ...] = (list_, show, cancel, resume, delete)
-LAST: tuple[Command, ...] = (tasks, devices, check, bench)
+LAST: tuple[Command, ...] = (tasks, sample, devices, check, bench)
 
 
 def parse(words: Sequence[str]) -> tuple[Command, Request]:

@@ -23,6 +23,7 @@ from sparsekd.system.processes import spawn_detached
 START_TIMEOUT = 90.0  # seconds; importing torch on a busy machine takes long
 TIMEOUT = 180.0  # seconds until a request is given up
 POLL = 0.05  # seconds
+LOG = "inspector.log"
 ATTEMPTS = 2  # inspectors that may die over one request
 DISCONNECTED: tuple[type[Exception], ...] = (
     OSError,
@@ -110,7 +111,7 @@ def address_path() -> Path:
 
 def log_path() -> Path:
     """Return the inspector's log file."""
-    return store.home() / "inspector.log"
+    return store.home() / LOG
 
 
 def is_running() -> bool:
@@ -174,7 +175,7 @@ def _connect_or_start(on_wait: OnWait) -> Connection:
     connection = _connect()
     if connection is not None:
         return connection
-    process = spawn_detached("sparsekd.inspector", log_path())
+    process = spawn_detached("sparsekd.inspector", store.home(), LOG)
     deadline = time.monotonic() + START_TIMEOUT
     while time.monotonic() < deadline:
         on_wait("Starting the inspector")

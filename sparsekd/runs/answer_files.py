@@ -64,7 +64,7 @@ def _kept(name: str, digest: str, write: Callable[[Path], object]) -> str:
     if name.rsplit(".", 1)[-1].lower() not in KINDS:
         raise BadInput(f"{name} is not {', '.join(KINDS)}.", "Convert it first.")
     reference = f"{PREFIX}{name}#{digest[:_LETTERS]}"
-    kept = store.home() / stored_name(reference)
+    kept = store.own_home() / stored_name(reference)
     if not kept.exists():
         atomic_write(kept, write)
     return reference
@@ -82,7 +82,7 @@ def locate(reference: str) -> Path:
     Raises:
         NotFound: it is gone.
     """
-    path = store.home() / stored_name(reference)
+    path = store.own_home() / stored_name(reference)
     if not path.is_file():
         raise NotFound(f"The answers {path} are gone.", "Name the file again, as a new teacher.")
     return path

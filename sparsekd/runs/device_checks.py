@@ -66,13 +66,13 @@ class CheckProgress:
 
 def log_path() -> Path:
     """Return the log of the checks that `start` has started."""
-    return store.home() / LOG
+    return store.own_home() / LOG
 
 
 def start(device_name: str) -> None:
     """Start a check in a process of its own; it ends at once where another one is at work."""
-    report(store.home(), CheckProgress(device_name))
-    spawn_detached("sparsekd", log_path(), "check", "--device", device_name)
+    report(store.own_home(), CheckProgress(device_name))
+    spawn_detached("sparsekd", store.own_home(), LOG, "check", "--device", device_name)
 
 
 @contextmanager
@@ -82,7 +82,7 @@ def at_work(device_name: str) -> Iterator[Callable[[int, int, str], None]]:
     Raises:
         BadInput: another one is at work.
     """
-    home = store.home()  # the check itself works in another
+    home = store.own_home()  # the check itself works in another
     with locks.hold_lock(home / LOCK, "A check of a device is at work."):
         report(home, CheckProgress(device_name))
         try:
@@ -101,13 +101,13 @@ def report(home: Path, progress: CheckProgress) -> None:
 
 def progress() -> CheckProgress | None:
     """Return the check that was started and has not ended; None where there is none."""
-    path = store.home() / PROGRESS
+    path = store.own_home() / PROGRESS
     try:
         found = CheckProgress(**json.loads(path.read_text(encoding="utf-8")))
         young = time.time() - path.stat().st_mtime < GRACE
     except FileNotFoundError:
         return None
-    alive = locks.is_locked(store.home() / LOCK) or (young and not found.total)
+    alive = locks.is_locked(store.own_home() / LOCK) or (young and not found.total)
     return replace(found, alive=alive)
 
 
@@ -157,4 +157,4 @@ def _damaged() -> BadInput:
 
 
 def _path() -> Path:
-    return store.home() / FILE
+    return store.own_home() / FILE

@@ -41,17 +41,38 @@ def submit(recipes: Iterable[Recipe], device: str = "auto", retries: int = 0) ->
     Finished and running runs stay as they are; those that failed or stopped are queued again.
     `retries` is how often each is retried after a failure that is not lasting.
     """
-    recipes = list(recipes)
-    _check(recipes, device)
-    return _queue(recipes, device, retries)
+    recipes = _with_read(recipes)
+    with store.reading(None):
+        _check(recipes, device)
+        return _queue(recipes, device, retries)
 
 
 def submit_plan(plan: Plan, device: str = "auto") -> list[Run]:
     """Save a plan and queue its runs; those of a sweep are retried once."""
-    recipes = [step.recipe for step in plan.steps]
-    _check(recipes, device)
-    store.save_plan(plan)
-    return _queue(recipes, device, retries=1 if plan.kind == "sweep" else 0)
+    recipes = _with_read(step.recipe for step in plan.steps)
+    with store.reading(None):
+        _check(recipes, device)
+        if not plan.name:  # one that was requested
+            store.save_plan(plan)
+        return _queue(recipes, device, retries=1 if plan.kind == "sweep" else 0)
+
+
+def _with_read(recipes: Iterable[Recipe]) -> list[Recipe]:
+    """Return the recipes after those that they need of the store that is read, if not one's own.
+
+    Nothing in one's own store depends on another: what was trained there is trained anew here.
+    """
+    wanted = list(recipes)
+    if store.home() == store.own_home():
+        return wanted
+    known = {recipe.run_id for recipe in wanted}
+    before: list[Recipe] = []
+    open_ends = [name for recipe in wanted for name in recipe.needs if name not in known]
+    while open_ends:
+        found = store.get_many(open_ends).values()
+        before = [run.recipe for run in found] + [r for r in before if r.run_id not in open_ends]
+        open_ends = [name for run in found for name in run.recipe.needs]
+    return [*before, *wanted]
 
 
 def _check(recipes: Iterable[Recipe], device: str) -> None:
@@ -125,14 +146,14 @@ def blocking_run(run: Run) -> Run | None:
 
 def start_queue() -> None:
     """Start a queue process; it ends at once where another one is running."""
-    spawn_detached("sparsekd.scheduler.run_queue", store.home() / "queue.log")
+    spawn_detached("sparsekd.scheduler.run_queue", store.own_home(), "queue.log")
 
 
 def start_queue_if_idle() -> None:
     """Start a queue process where runs wait and none is running, as after a crash."""
     if not store.queued() or locks.is_locked(queue_lock()):
         return
-    log = store.home() / "queue.log"
+    log = store.own_home() / "queue.log"
     started = log.stat().st_mtime if log.exists() else 0.0
     if abs(time.time() - started) > GRACE:  # one that was started just now is still loading
         start_queue()
@@ -158,12 +179,12 @@ def clear_queue_error() -> None:
 
 
 def _error_file() -> Path:
-    return store.home() / "queue.trouble.json"
+    return store.own_home() / "queue.trouble.json"
 
 
 def queue_lock() -> Path:
     """Return the lock file that the one queue process of this store holds."""
-    return store.home() / QUEUE_LOCK
+    return store.own_home() / QUEUE_LOCK
 
 
 # --- devices ---------------------------------------------------------------------------------
@@ -175,7 +196,7 @@ def devices(detect: bool = True) -> list[Device]:
     They are detected once, by a process that loads torch. Without `detect` this takes no time:
     before the first detection the processor alone is returned.
     """
-    path = store.home() / "devices.json"
+    path = store.own_home() / "devices.json"
     entries = json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
     # An earlier version saved no memory.
     if detect and not all("memory" in entry for entry in entries or [{}]):
@@ -201,7 +222,7 @@ def detect_devices() -> list[Device]:
     found = [Device(**entry) for entry in json.loads(answer.stdout)]
     text = json.dumps([asdict(device) for device in found])
     atomic_write(
-        store.home() / "devices.json", lambda path: path.write_text(text, encoding="utf-8")
+        store.own_home() / "devices.json", lambda path: path.write_text(text, encoding="utf-8")
     )
     return found
 

@@ -59,7 +59,7 @@ def from_upload(content: bytes) -> Mask:
             f"The arrays take {size / 2**20:.0f} MiB; a mask has at most {LARGEST / 2**20:.0f}.",
             "Bring a mask.npz written by `mask`.",
         )
-    path = store.home() / "masks" / f"upload-{hashlib.sha256(content).hexdigest()[:16]}.npz"
+    path = store.own_home() / "masks" / f"upload-{hashlib.sha256(content).hexdigest()[:16]}.npz"
     try:
         atomic_write(path, lambda beside: beside.write_bytes(content))
         return Mask.load(path)
@@ -68,4 +68,4 @@ def from_upload(content: bytes) -> Mask:
 
 
 def _path(name: str) -> Path:
-    return store.home() / "masks" / f"{name.removeprefix(SCHEME)}.npz"
+    return store.own_home() / "masks" / f"{name.removeprefix(SCHEME)}.npz"

@@ -15,4 +15,6 @@ def load_outputs(folder: Path, split: str) -> Outputs | None:
     files = [folder / f"{name}-{split}.npy" for name in ("logits", "labels")]
     if not all(file.exists() for file in files):
         return None
-    return np.load(files[0], allow_pickle=False), np.load(files[1], allow_pickle=False)
+    logits, labels = (np.load(file, allow_pickle=False) for file in files)
+    # The sample has them in half precision; what is computed of them is not.
+    return np.asarray(logits, np.float32), labels

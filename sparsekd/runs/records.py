@@ -195,6 +195,7 @@ class Plan:
     """The runs of one request, each after its inputs.
 
     `command` is the command line that repeats it, where the runs do not determine it: a search.
+    `name` is the id of a plan that was not requested, but grows with the runs of one teacher.
     """
 
     title: str
@@ -202,10 +203,13 @@ class Plan:
     steps: tuple[Step, ...]
     kind: Literal["study", "comparison", "sweep"] = "study"
     command: str = ""
+    name: str = ""
 
     @cached_property
     def id(self) -> str:
-        """Return a hash of the runs and their roles."""
+        """Return the plan's name, or a hash of the runs and their roles."""
+        if self.name:
+            return self.name
         text = json.dumps([(step.role, step.recipe.run_id) for step in self.steps])
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 

@@ -116,7 +116,7 @@ def load_logits(path: Path) -> NDArray[np.float32]:
             "Score with it as a run instead.",
         )
     try:
-        logits: NDArray[np.float32] = np.load(path, allow_pickle=False)
+        logits = np.asarray(np.load(path, allow_pickle=False), np.float32)
     except (ValueError, EOFError) as error:
         raise BadInput(
             f"{path.name} of the trial student is damaged.", "Distil it again."

@@ -93,4 +93,4 @@ def _width(recipe: Recipe) -> int | None:
 
 
 def _path() -> Path:
-    return store.home() / FILE
+    return store.own_home() / FILE

@@ -10,6 +10,7 @@ import sqlite3
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from contextvars import ContextVar
 from dataclasses import asdict
 from functools import lru_cache
 from pathlib import Path
@@ -27,14 +28,39 @@ KILLED = "Its worker ended without a word: killed, out of memory, or the machine
 RESUME = "Resume it; where memory ran out, lower batch_size or max_length first."
 
 
-def home() -> Path:
-    """Return the folder of the store: SPARSEKD_HOME, or .sparsekd in the user's home."""
+_read: ContextVar[Path | None] = ContextVar("store", default=None)
+
+
+def own_home() -> Path:
+    """Return the folder of one's own store: SPARSEKD_HOME, or .sparsekd in the user's home."""
     return Path(os.environ.get("SPARSEKD_HOME") or Path.home() / ".sparsekd").expanduser()
+
+
+def home() -> Path:
+    """Return the folder of the store that is read: one's own, or the one named by `reading`."""
+    return _read.get() or own_home()
+
+
+@contextmanager
+def reading(place: Path | None) -> Iterator[None]:
+    """Read the store in this folder while the block lasts; None: one's own."""
+    token = _read.set(place)
+    try:
+        yield
+    finally:
+        _read.reset(token)
 
 
 def folder(run_id: str) -> Path:
     """Return the folder of one run's files."""
     return home() / "runs" / run_id
+
+
+def newest() -> float:
+    """Return when the newest run of the store was submitted, in seconds; 0 without runs."""
+    with _database() as catalogue:
+        row = catalogue.execute("SELECT MAX(created) AS newest FROM runs").fetchone()
+    return float(row["newest"] or 0.0)
 
 
 def prepare() -> None:
@@ -162,6 +188,17 @@ def finished_stamp() -> tuple[int, float]:
             "SELECT COUNT(*), MAX(finished) FROM runs WHERE state = ?", (State.DONE,)
         ).fetchone()
     return int(row[0]), float(row[1] or 0)
+
+
+def runs_of_teachers(run_ids: Iterable[str]) -> list[Run]:
+    """Return the runs whose first teacher is one of these, the oldest first."""
+    with _database() as catalogue:
+        rows = catalogue.execute(
+            "SELECT * FROM runs WHERE json_extract(recipe, '$.inputs.teacher') IN "
+            "(SELECT value FROM json_each(?)) ORDER BY created, rowid",
+            (json.dumps(list(run_ids)),),
+        ).fetchall()
+    return [_run(row) for row in rows]
 
 
 def get_many(run_ids: Iterable[str]) -> dict[str, Run]:
@@ -310,9 +347,11 @@ def delete(run_id: str) -> None:
     """Remove a run and its files.
 
     Raises:
-        BadInput: it is running, or other runs start from it.
+        BadInput: it is running, other runs start from it, or the store is not one's own.
     """
     run = get(run_id)
+    if home() != own_home():
+        raise BadInput(f"Run {run.id} is part of the sample.", "Your own runs can be deleted.")
     if run.state is State.RUNNING:
         raise BadInput(f"Run {run.id} is running.", "Cancel it first.")
     users = [other.id for other in runs() if run.id in other.recipe.needs]
@@ -360,9 +399,14 @@ def save_plan(plan: Plan) -> None:
 
 def plans() -> list[Plan]:
     """Return all plans, the latest first."""
+    return [plan for _, plan in dated_plans()]
+
+
+def dated_plans() -> list[tuple[float, Plan]]:
+    """Return when each plan was requested, in seconds, and the plan; the latest first."""
     with _database() as catalogue:
-        rows = catalogue.execute("SELECT plan FROM plans ORDER BY created DESC").fetchall()
-    return [_read_plan(row["plan"]) for row in rows]
+        rows = catalogue.execute("SELECT plan, created FROM plans ORDER BY created DESC").fetchall()
+    return [(float(row["created"]), _read_plan(row["plan"])) for row in rows]
 
 
 _read_plan = lru_cache(maxsize=64)(Plan.from_json)  # a thousand runs take a while to read
@@ -383,7 +427,7 @@ def plan_runs(plan: Plan) -> dict[str, Run]:
 
 def save_task(name: str, card: str) -> None:
     """Register a local task's card (JSON) under its name."""
-    with _database() as catalogue:
+    with reading(None), _database() as catalogue:
         catalogue.execute(
             "INSERT OR REPLACE INTO tasks VALUES (?, ?, ?)", (name, card, time.time())
         )
@@ -391,6 +435,6 @@ def save_task(name: str, card: str) -> None:
 
 def tasks() -> dict[str, str]:
     """Return registered local tasks: name to card (JSON), the newest first."""
-    with _database() as catalogue:
+    with reading(None), _database() as catalogue:
         rows = catalogue.execute("SELECT name, card FROM tasks ORDER BY created DESC").fetchall()
     return {row["name"]: row["card"] for row in rows}

@@ -27,7 +27,7 @@ def keep_uploads(uploads: Mapping[str, tuple[str, bytes]]) -> str:
     for split, (original, content) in sorted(uploads.items()):
         _check(split, original, content)
         digest.update(f"{split}:{len(content)}:".encode() + content)
-    folder = store.home() / "uploads" / digest.hexdigest()[:16]
+    folder = store.own_home() / "uploads" / digest.hexdigest()[:16]
     for split, (original, content) in uploads.items():
         path = folder / f"{split}.{_suffix(original)}"
         if not path.exists():

@@ -8,12 +8,17 @@ from pathlib import Path
 from sparsekd.system.files import disk_error
 
 
-def spawn_detached(module: str, log: Path, *arguments: str) -> subprocess.Popen[bytes]:
-    """Run `python -m module arguments` in a session of its own; its output is appended to `log`.
+def spawn_detached(
+    module: str, home: Path, log_name: str, *arguments: str
+) -> subprocess.Popen[bytes]:
+    """Run `python -m module arguments` for the store in `home`, in a session of its own.
+
+    Its output is appended to the log of this name there.
 
     Raises:
         Unavailable: the log cannot be written.
     """
+    log = home / log_name
     try:
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("ab") as out:
@@ -27,7 +32,7 @@ def spawn_detached(module: str, log: Path, *arguments: str) -> subprocess.Popen[
                 start_new_session=True,
                 cwd=Path(__file__).parents[2],
                 # Threads that wait by spinning make a busy machine three times slower.
-                env={"OMP_WAIT_POLICY": "PASSIVE"} | os.environ,
+                env={"OMP_WAIT_POLICY": "PASSIVE"} | os.environ | {"SPARSEKD_HOME": str(home)},
             )
     except OSError as error:
         raise disk_error(log, error) from error

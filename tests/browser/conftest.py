@@ -36,6 +36,7 @@ class Server:
 
     home: Path
     port: int
+    sample: str = "off"
     process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -47,7 +48,7 @@ class Server:
         """Start, and wait until it answers."""
         command = [sys.executable, "-m", "streamlit", "run", "app.py"]
         command += ["--server.port", str(self.port), "--server.headless", "true"]
-        environment = os.environ | {"SPARSEKD_HOME": str(self.home)}
+        environment = os.environ | {"SPARSEKD_HOME": str(self.home), "SPARSEKD_SAMPLE": self.sample}
         with (self.home / "server.log").open("ab") as log:
             self.process = subprocess.Popen(
                 command, cwd=ROOT, env=environment, stdout=log, stderr=log
@@ -73,10 +74,10 @@ class Server:
 
 
 @contextmanager
-def serving(home: Path) -> Iterator[Server]:
+def serving(home: Path, sample: str = "off") -> Iterator[Server]:
     """A server over `home` while the block lasts; its runs are cancelled at the end."""
     home.mkdir(parents=True, exist_ok=True)
-    server = Server(home, _free_port())
+    server = Server(home, _free_port(), sample)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SPARSEKD_HOME", str(home))
         server.start()

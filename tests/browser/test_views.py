@@ -29,15 +29,17 @@ OVERFLOW = """() => {
 }"""
 
 
-def test_the_first_request_to_a_fresh_server_may_be_a_deep_link(
+def test_the_first_request_to_a_fresh_server_may_be_a_link_into_the_sample(
     visit: Visit, tmp_path: Path
 ) -> None:
-    with serving(tmp_path) as server:
+    with serving(tmp_path, sample="on") as server:
         page = visit(f"{server.url}/mask?v=1&lam=0.7")
         page.wait_for_selector("h2:has-text('Mask')")
+        page.locator(NUMBERS).first.wait_for()
 
         assert page.get_by_text("Page not found").count() == 0
-        assert page.get_by_text("No scores yet").count() == 1
+        assert page.get_by_text("Nothing of it can be changed").count() == 1
+        assert page.locator(NUMBERS).first.input_value() == "0.7"
 
 
 def test_every_page_is_one_click_away_with_nothing_to_show(visit: Visit, empty: Server) -> None:

@@ -55,7 +55,9 @@ class Forked:
 
 def fork_inspectors(patch: pytest.MonkeyPatch) -> None:
     """Let clients start inspectors that need not load torch again, which takes ten seconds."""
-    patch.setattr(client, "spawn_detached", lambda module, log, *words: Forked(log, *words))
+    patch.setattr(
+        client, "spawn_detached", lambda module, home, log, *words: Forked(home / log, *words)
+    )
 
 
 def pid() -> int:

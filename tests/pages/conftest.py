@@ -55,6 +55,7 @@ def installed_components() -> Iterator[None]:
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty SPARSEKD_HOME of this test's own; no queue process is started."""
     monkeypatch.setenv("SPARSEKD_HOME", str(tmp_path))
+    monkeypatch.setenv("SPARSEKD_SAMPLE", "off")  # tests/pages/test_sample.py has it on
     monkeypatch.chdir(ROOT)
     monkeypatch.setattr("sparsekd.runs.jobs.start_queue", lambda: None)
     device = '{"name": "cpu", "words": "test processor", "memory": 0}'

@@ -8,6 +8,7 @@ from streamlit.testing.v1 import AppTest
 
 import app
 from sparsekd.runs.records import Plan
+from tests.sample_study import launch_singly, sample_plan
 
 PAGES = [entry.script for entries in app.PAGES.values() for entry in entries]
 ROOT = Path(__file__).parents[2]
@@ -61,3 +62,16 @@ def test_every_script_of_a_section_is_in_the_navigation() -> None:
 
 def test_no_page_stands_directly_in_the_folder_of_pages() -> None:
     assert list((ROOT / "pages").glob("*.py")) == []
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_a_page_follows_a_teacher_of_ones_own(
+    open_page: Open, fill: Callable[..., Plan], path: str
+) -> None:
+    """Its runs were launched one by one; an older study of another teacher is not shown."""
+    fill(task="demo/inference")
+    launch_singly(sample_plan(), until="sparse_teacher")
+    page = open_page(path)
+
+    assert complaints(page) == []
+    assert page.session_state["url.study"] == sample_plan().steps[0].recipe.run_id

@@ -9,12 +9,12 @@ import pandas as pd
 import streamlit as st
 from streamlit.elements.lib.column_types import ColumnConfig
 
-from pages.parts.shell import url_state
+from pages.parts.shell import sample_store, url_state
 from sparsekd.errors import SparseKDError
 from sparsekd.runs import jobs, outputs, store, tables
 from sparsekd.runs.outputs import Outputs
 from sparsekd.runs.records import Plan, Recipe, Run, State
-from sparsekd.studies import titles
+from sparsekd.studies import by_hand, titles
 
 STATE_ICONS = {
     State.QUEUED: ":material/schedule:",
@@ -51,7 +51,7 @@ def guarded(body: Callable[[], None]) -> Callable[[], None]:
 
     @wraps(body)
     def inner() -> None:
-        with error_boundary():
+        with error_boundary(), sample_store.reading_chosen():
             body()
 
     return inner
@@ -69,6 +69,7 @@ def draw_header(title: str, question: str) -> None:
     """Draw the page's name and, in one line, the question it answers."""
     st.header(title, anchor=False)
     st.caption(question)
+    sample_store.draw_note()
 
 
 def stop_with_link(message: str, page: str, label: str) -> None:
@@ -150,7 +151,7 @@ def device_label() -> str:
 def current_study() -> Plan | None:
     """Return the study named in the address, otherwise the latest; None before the first."""
     wanted = store.current_id(url_state.read().study)
-    known = store.plans()
+    known = by_hand.all_plans()
     return next((plan for plan in known if wanted and plan.id.startswith(wanted)), None) or (
         known[0] if known else None
     )
@@ -168,7 +169,7 @@ def start_queue() -> None:
 def run_titles() -> Callable[[Recipe], str]:
     """Return a function that titles a run: by its part in the latest study, else by its recipe."""
     found: dict[str, str] = {}
-    for plan in store.plans():
+    for plan in by_hand.all_plans():
         found = _run_titles(plan.id, plan) | found
     return lambda recipe: found.get(recipe.run_id) or tables.title(recipe)
 

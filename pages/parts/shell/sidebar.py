@@ -2,10 +2,10 @@
 
 import streamlit as st
 
-from pages.parts.shell import device_check, frame, live, url_state
+from pages.parts.shell import device_check, frame, live, sample_store, url_state
 from sparsekd.runs import activity, device_checks, jobs, store
 from sparsekd.runs.records import UNFINISHED, Plan, State
-from sparsekd.studies import steps
+from sparsekd.studies import by_hand, steps
 from sparsekd.studies.steps import StepProgress, StudyStep
 
 NOT_YET = ":material/radio_button_unchecked:"
@@ -27,9 +27,10 @@ PAGES = {
 
 def draw_sidebar() -> None:
     """Draw the study with its steps, the running runs and the device: on every page."""
+    sample_store.draw_switch()
     _choose_study()
     plan = frame.current_study()
-    runs = activity.unfinished()
+    runs = [] if sample_store.shown() else activity.unfinished()
     many = len(runs) > MANY
 
     def draw() -> None:
@@ -74,7 +75,7 @@ def _state_label(progress: StepProgress, comes_next: bool) -> tuple[str, str]:
 
 
 def _choose_study() -> None:
-    plans = {plan.id: plan for plan in store.plans()}
+    plans = {plan.id: plan for plan in by_hand.all_plans()}
     if not plans:
         st.markdown("**The steps of a study**")
         return
@@ -100,7 +101,8 @@ def _study_label(plan: Plan) -> str:
 
 
 def _draw_activity() -> None:
-    states = [run.state for run in store.runs(states=UNFINISHED)]
+    with store.reading(None):
+        states = [run.state for run in store.runs(states=UNFINISHED)]
     running, queued = states.count(State.RUNNING), states.count(State.QUEUED)
     words = f"{running} running, {queued} queued" if states else "Nothing is running"
     st.page_link("pages/runs/overview.py", label=words, icon=":material/list_alt:")

@@ -14,7 +14,16 @@ from sparsekd.catalog.stage_parameters import MaskParams
 
 VERSION = "1"
 MASK = MaskParams()
-SHARED = ("study", "scores", "lam", "sparsity", "neuron_sparsity", "round_to", "normalise")
+SHARED = (
+    "sample",
+    "study",
+    "scores",
+    "lam",
+    "sparsity",
+    "neuron_sparsity",
+    "round_to",
+    "normalise",
+)
 """Choices that are kept from page to page."""
 
 RunId = Annotated[str, Field(pattern=r"^([0-9a-f]{4,12})?$")]
@@ -64,6 +73,7 @@ class UrlState(BaseModel):
     masked: bool = False
     state: Word = ""
     stage: Word = ""
+    sample: bool = False
 
 
 def read() -> UrlState:

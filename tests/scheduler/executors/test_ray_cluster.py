@@ -171,11 +171,12 @@ def test_a_run_survives_its_driver_and_is_cancelled_by_the_next_one(
 ):
     monkeypatch.setenv("SPARSEKD_SHARE", (tmp_path / "share").as_uri())
     drivers: list[subprocess.Popen[bytes]] = []
-    log = store.home() / "queue.log"
     monkeypatch.setattr(
         jobs,
         "start_queue",
-        lambda: drivers.append(spawn_detached("sparsekd.scheduler.run_queue", log)),
+        lambda: drivers.append(
+            spawn_detached("sparsekd.scheduler.run_queue", store.home(), "queue.log")
+        ),
     )
     (recipe, *_) = study(world, long=1)
     slow = replace(recipe, params={"train": QUICK.changed({"epochs": 1000}).model_dump()})

@@ -102,7 +102,7 @@ def _array(run: str, what: str) -> np.ndarray[Any, Any] | None:
         values: np.ndarray[Any, Any] = np.load(path, allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
         raise BadInput(f"{path} is damaged.", f"Delete run {run} and make it again.") from error
-    return values
+    return values.astype(np.float32) if values.dtype == np.float16 else values
 
 
 def _mean(values: Iterable[float]) -> float:

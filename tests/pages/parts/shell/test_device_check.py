@@ -34,7 +34,7 @@ def test_the_button_starts_a_check_of_the_chosen_device(
 ) -> None:
     started: list[tuple[str, ...]] = []
     monkeypatch.setattr(
-        device_checks, "spawn_detached", lambda module, log, *words: started.append(words)
+        device_checks, "spawn_detached", lambda module, home, log, *words: started.append(words)
     )
     app = open_page()
     button(app, "Check cpu").click().run()
