@@ -4,7 +4,7 @@ import streamlit as st
 
 from pages.parts.compare import comparison_view, study_view, verdict_box
 from pages.parts.runs import run_buttons
-from pages.parts.shell import frame, live, sidebar, url_state
+from pages.parts.shell import frame, live, sample_store, sidebar, url_state
 from sparsekd.catalog import families
 from sparsekd.runs import activity, jobs, sample, store
 from sparsekd.runs.records import Plan, State
@@ -192,5 +192,6 @@ draw_demo()
 study = frame.current_study()
 if study:
     draw_study(study)
-draw_continue(study)
+if not sample_store.shown():
+    draw_continue(study)
 draw_doors()

@@ -203,8 +203,9 @@ def draw_results(plan: Plan, found: StudyMetric) -> None:
         st.subheader("Example by example", anchor=False)
         with frame.error_boundary():
             draw_examples(plan, card, found.split)
-    st.subheader("Command", anchor=False)
-    st.code(command.command(whole), language="bash", wrap_lines=True)
+    if not whole.name:  # runs that were launched one by one have a command each, on Runs
+        st.subheader("Command", anchor=False)
+        st.code(command.command(whole), language="bash", wrap_lines=True)
 
 
 def choose_teacher(plan: Plan) -> Plan:

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from pages.parts.shell import frame, url_state
+from pages.parts.shell import frame, sample_store
 from pages.parts.sweep import (
     label_view,
     sweep_charts,
@@ -33,11 +33,12 @@ def draw_page() -> None:
             "and controls to compare with.",
             icon=":material/info:",
         )
-    else:
-        st.info("The study in the sidebar is not a trade-off study.", icon=":material/info:")
-        if st.button("Show the latest one", icon=":material/finance_mode:", key="latest"):
-            url_state.jump(study=latest.id)
-    draw_form(None)
+        draw_form(None)
+        return
+    if plan is not None and not sample_store.shown():
+        st.caption("The study in the sidebar is no trade-off study; this is the latest one.")
+    with frame.error_boundary():
+        draw_sweep(latest)
 
 
 def draw_form(start: Plan | None) -> None:

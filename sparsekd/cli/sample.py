@@ -59,7 +59,7 @@ def respond(home: Path) -> None:
             scores = first["scores"]
             found = client.send(requests.sample(scores, 0), SampleResponse)
             client.send(requests.top_examples(scores, ("head", 0, 0)), TopExamplesResponse)
-            for texts in map(tuple, found.texts[:EXAMPLES]):
+            for texts in ((made.EXAMPLE,), *map(tuple, found.texts[:EXAMPLES])):
                 client.send(requests.attention(scores, texts), AttentionResponse)
                 for role in made.KEPT_MODELS:
                     client.send(requests.prediction(first[role], texts), PredictionResponse)

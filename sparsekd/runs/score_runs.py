@@ -20,10 +20,10 @@ def finished() -> list[Run]:
 
 
 def latest(runs: Iterable[str], study: Plan | None) -> str:
-    """Return the first run id that is of the study, or the first of all where it has none."""
+    """Return the study's first of these run ids, in its order of seeds; else the first of all."""
     ids = list(runs)
-    of_study = {step.recipe.run_id for step in study.steps} if study else set()
-    return next((name for name in ids if name in of_study), ids[0])
+    of_study = [step.recipe.run_id for step in study.steps] if study else []
+    return next((name for name in of_study if name in ids), ids[0])
 
 
 def params(run: Run) -> ScoreParams:

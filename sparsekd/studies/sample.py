@@ -32,6 +32,9 @@ from sparsekd.studies.sweeps.sweep_file import SweepFile
 
 TASK = "demo/sentiment"
 SEEDS = (0, 1, 2, 3, 4)
+EXAMPLE = "It is a myth that the plot was dull, although the acting was awful."
+"""What Try it opens with: the acting is blamed, and the rest is praise."""
+
 FEW_LABELS = 500
 SOME_TEXTS = 2000
 TRADE_OFFS = {

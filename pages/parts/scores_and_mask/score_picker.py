@@ -8,7 +8,7 @@ from sparsekd.runs.records import Run
 
 
 def choose_scores() -> Run | None:
-    """Choose the scoring run of the address bar, or the newest of the study; None without any."""
+    """Choose the scoring run of the address bar, or the first of the study; None without any."""
     runs = {run.id: run for run in score_runs.finished()}
     if not runs:
         return None
@@ -17,7 +17,7 @@ def choose_scores() -> Run | None:
     wanted = str(st.session_state[key])
     found = next((name for name in runs if wanted and name.startswith(wanted)), "")
     if wanted and not found:
-        st.warning(f"There are no finished scores {wanted}: these are the latest.")
+        st.warning(f"There are no finished scores {wanted}: these are those of the study.")
     st.session_state[key] = found or latest
     chosen = st.selectbox(
         "Scores",

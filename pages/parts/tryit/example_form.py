@@ -5,14 +5,16 @@ import pandas as pd
 import streamlit as st
 
 from pages.parts.compare import example_texts
-from pages.parts.shell import frame, url_state
+from pages.parts.shell import frame, sample_store, url_state
 from sparsekd.inspector.requests import Texts
+from sparsekd.studies import sample
 from sparsekd.tasks.cards import TaskCard
 from sparsekd.tasks.predictions import label_text
 
 KEPT = 400  # characters of a text in a link
 FIELDS = ("text", "pair")
 DRAWN = "tryit.drawn"  # examples drawn so far
+FIRST = "tryit.first"  # the sample was opened with its example
 
 
 def draw_example(card: TaskCard) -> Texts | None:
@@ -20,6 +22,9 @@ def draw_example(card: TaskCard) -> Texts | None:
     fields = FIELDS[: len(card.text)]
     names = card.text if card.pair else ("Sentence",)
     keys = [url_state.bound(field) for field in fields]
+    if sample_store.shown() and card.name == sample.TASK and FIRST not in st.session_state:
+        st.session_state[FIRST] = True
+        st.session_state[keys[0]] = st.session_state[keys[0]] or sample.EXAMPLE
     with st.form("tryit.form", border=False):
         for name, key in zip(names, keys, strict=True):
             st.text_area(frame.plain(name), key=key, height=80)
