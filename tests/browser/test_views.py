@@ -39,7 +39,7 @@ def test_the_first_request_to_a_fresh_server_may_be_a_link_into_the_sample(
 
         assert page.get_by_text("Page not found").count() == 0
         assert page.get_by_text("Nothing of it can be changed").count() == 1
-        assert page.locator(NUMBERS).first.input_value() == "0.7"
+        assert page.locator(NUMBERS).first.input_value() == "0.70"
 
 
 def test_every_page_is_one_click_away_with_nothing_to_show(visit: Visit, empty: Server) -> None:
