@@ -6,7 +6,7 @@ from pages.parts.compare import comparison_view, study_view, verdict_box
 from pages.parts.runs import run_buttons
 from pages.parts.shell import frame, live, sample_store, sidebar, url_state
 from sparsekd.catalog import families
-from sparsekd.runs import activity, jobs, sample, store
+from sparsekd.runs import activity, sample, store
 from sparsekd.runs.records import Plan, State
 from sparsekd.studies import results, stark, steps
 from sparsekd.studies import sample as sample_study
@@ -47,9 +47,9 @@ def draw_demo() -> None:
     demo = stark.plan(stark.demo())
     with store.reading(None):
         runs = store.plan_runs(demo)
-    finished = [run for run in runs.values() if run.state is State.DONE]
-    done = len(finished) == len(demo.steps)  # a trade-off study may have made some of them
-    active = any(activity.is_active(run) for run in runs.values())
+        finished = [run for run in runs.values() if run.state is State.DONE]
+        done = len(finished) == len(demo.steps)  # a trade-off study may have made some of them
+        active = any(activity.is_active(run) for run in runs.values())
     with st.container(border=True):
         st.markdown(
             f"**The demo study**: {counted(len(demo.steps), 'run')} on synthetic film reviews, "
@@ -63,7 +63,7 @@ def draw_demo() -> None:
             disabled=active,
             key="demo",
         ):
-            jobs.submit_plan(demo, frame.chosen_device())
+            frame.submit_plan(demo)
             url_state.jump(study="")
         st.caption(f"Device: {frame.device_label()}")
         if done and sample.is_there():

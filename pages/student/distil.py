@@ -13,7 +13,7 @@ from sparsekd.catalog.method_card import MethodCard
 from sparsekd.catalog.methods import METHODS
 from sparsekd.catalog.parameters import TrainParams
 from sparsekd.catalog.stage_parameters import MaskParams, ScoreParams, StudentParams
-from sparsekd.runs import jobs, references, store
+from sparsekd.runs import references, store
 from sparsekd.runs.records import Recipe, Run, State
 from sparsekd.studies import recipes, stark, stats
 from sparsekd.studies.launch import plan_launch, students_launch
@@ -243,7 +243,7 @@ def draw_launch(wanted: list[Recipe], task: TaskCard, train: TrainParams) -> Non
     launch = students_launch(wanted)
     launch_cost.draw_estimate(task, train, launch.trainings, launch.what, wanted)
     if st.button("Distil", type="primary", icon=":material/play_arrow:", key="distil.go"):
-        jobs.submit(wanted, frame.chosen_device())
+        frame.submit(wanted)
         st.session_state.pop("distil.clone", None)
         student = next(recipe for recipe in wanted if recipe.stage == "distil")
         url_state.jump(run=student.run_id)
@@ -256,7 +256,7 @@ def draw_study_launch(study: stark.StudySpec, task: TaskCard, train: TrainParams
     runs = [step.recipe for step in plan.steps]
     launch_cost.draw_estimate(task, train, launch.trainings, launch.what, runs)
     if st.button("Run the study", type="primary", icon=":material/play_arrow:", key="study.go"):
-        jobs.submit_plan(plan, frame.chosen_device())
+        frame.submit_plan(plan)
         first = next(s.recipe for s in plan.steps if s.recipe.stage == "distil")
         url_state.jump(study="", run=first.run_id)
 

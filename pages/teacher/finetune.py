@@ -8,7 +8,7 @@ from pages.parts.runs import run_buttons
 from pages.parts.shell import frame, live, url_state
 from sparsekd.catalog.fields import validated
 from sparsekd.catalog.parameters import TrainParams
-from sparsekd.runs import jobs, references, store
+from sparsekd.runs import references, store
 from sparsekd.runs.records import Run, State
 from sparsekd.studies import majority, recipes
 from sparsekd.studies.teachers import teachers_table
@@ -83,7 +83,7 @@ def draw_form() -> None:
         recipe = recipes.finetune(card.name, checkpoint, train, seed)
         launch_cost.draw_estimate(card, train, 1, "1 run", [recipe], "finetune")
         if st.button("Fine-tune", type="primary", icon=":material/play_arrow:", key="finetune.go"):
-            jobs.submit([recipe], frame.chosen_device())
+            frame.submit([recipe])
             url_state.jump(teacher=recipe.run_id)
 
 

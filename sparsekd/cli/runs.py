@@ -10,6 +10,7 @@ from sparsekd.cli.progress import wait_for
 from sparsekd.errors import BadInput
 from sparsekd.runs import jobs, store, tables
 from sparsekd.runs.records import UNFINISHED, Run, Step
+from sparsekd.studies import by_hand
 
 ID_HELP = "id of a run, or its first letters"
 
@@ -63,7 +64,7 @@ def cancel(request: CancelRequest) -> None:
         return
     runs = store.runs(states=UNFINISHED)
     if request.study:
-        ids = {step.recipe.run_id for step in store.plan(request.study).steps}
+        ids = {step.recipe.run_id for step in by_hand.plan(request.study).steps}
         runs = [run for run in runs if run.id in ids]
     elif not request.all:
         raise BadInput("No run is named.", "Give a run's id, --study ID or --all.")
@@ -75,7 +76,7 @@ def cancel(request: CancelRequest) -> None:
 def resume(request: ResumeRequest) -> None:
     """Resume a run, or what is missing of a study."""
     if request.study:
-        plan = store.plan(request.study)
+        plan = by_hand.plan(request.study)
         jobs.submit_plan(plan)
         if request.wait:
             wait_for(plan.steps, keep_going=True)

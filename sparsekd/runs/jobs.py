@@ -41,10 +41,11 @@ def submit(recipes: Iterable[Recipe], device: str = "auto", retries: int = 0) ->
     Finished and running runs stay as they are; those that failed or stopped are queued again.
     `retries` is how often each is retried after a failure that is not lasting.
     """
-    recipes = _with_read(recipes)
+    asked = list(recipes)
+    every = _with_read(asked)
     with store.reading(None):
-        _check(recipes, device)
-        return _queue(recipes, device, retries)
+        _check(every, device)
+        return _queue(every, device, retries)[-len(asked) :] if asked else []
 
 
 def submit_plan(plan: Plan, device: str = "auto") -> list[Run]:
@@ -77,6 +78,7 @@ def _with_read(recipes: Iterable[Recipe]) -> list[Recipe]:
 
 def _check(recipes: Iterable[Recipe], device: str) -> None:
     """Refuse a device that is not here, and runs that cannot fit its memory."""
+    store.check_own()
     check_device(device)
     check_memory(recipes, device)
 
@@ -151,7 +153,9 @@ def start_queue() -> None:
 
 def start_queue_if_idle() -> None:
     """Start a queue process where runs wait and none is running, as after a crash."""
-    if not store.queued() or locks.is_locked(queue_lock()):
+    with store.reading(None):
+        waiting = bool(store.queued())
+    if not waiting or locks.is_locked(queue_lock()):
         return
     log = store.own_home() / "queue.log"
     started = log.stat().st_mtime if log.exists() else 0.0

@@ -15,7 +15,6 @@ from sparsekd.runs import store
 from sparsekd.system.files import disk_error
 
 ARCHIVE = Path(__file__).parents[1] / "sample.zip"
-FACTS = "sample.json"
 OFF = "off"
 """SPARSEKD_SAMPLE=off: the dashboard opens empty."""
 WRITTEN = 1_577_836_800  # the time of every file, so that cached responses stay valid
@@ -86,4 +85,4 @@ def unpack_to(archive: Path, folder: Path) -> None:
 
 def facts(folder: Path) -> SampleFacts:
     """Return when and on what the unpacked sample was made."""
-    return SampleFacts(**json.loads((folder / FACTS).read_text(encoding="utf-8")))
+    return SampleFacts(**json.loads((folder / store.SAMPLE_FACTS).read_text(encoding="utf-8")))

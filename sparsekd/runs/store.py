@@ -24,6 +24,7 @@ from sparsekd.runs.schema import RUN_LOCK
 from sparsekd.system import locks
 
 BEGINNING = "(id = :id OR (LENGTH(:id) >= 4 AND SUBSTR(id, 1, LENGTH(:id)) = :id))"
+SAMPLE_FACTS = "sample.json"  # in the folder of the sample's store
 KILLED = "Its worker ended without a word: killed, out of memory, or the machine went down."
 RESUME = "Resume it; where memory ran out, lower batch_size or max_length first."
 
@@ -54,6 +55,19 @@ def reading(place: Path | None) -> Iterator[None]:
 def folder(run_id: str) -> Path:
     """Return the folder of one run's files."""
     return home() / "runs" / run_id
+
+
+def check_own() -> None:
+    """Refuse to change the sample's store.
+
+    Raises:
+        BadInput: the store that is read is the sample's.
+    """
+    if (home() / SAMPLE_FACTS).exists():
+        raise BadInput(
+            "This store is the sample study's, which is only read.",
+            "Change your own: leave the sample, or name another folder with SPARSEKD_HOME.",
+        )
 
 
 def newest() -> float:
@@ -349,9 +363,8 @@ def delete(run_id: str) -> None:
     Raises:
         BadInput: it is running, other runs start from it, or the store is not one's own.
     """
+    check_own()
     run = get(run_id)
-    if home() != own_home():
-        raise BadInput(f"Run {run.id} is part of the sample.", "Your own runs can be deleted.")
     if run.state is State.RUNNING:
         raise BadInput(f"Run {run.id} is running.", "Cancel it first.")
     users = [other.id for other in runs() if run.id in other.recipe.needs]

@@ -165,7 +165,8 @@ def _pairs(
             runs = rows["run"] if without else [""] * len(rows)
             known = [without.get((run, str(label), measure)) for run in runs]
             sides.append(_sample(values, known))
-        both = _paired(*sides)
+        after, before = sides
+        both = _paired(after, before, pair.before)
         if both:
             found[str(label)] = both
     return found
@@ -193,7 +194,7 @@ def mean_changes(card: TaskCard, found: list[Answers], pair: Transition) -> pd.D
     tables = []
     for name in MEANS[card.kind]:
         before, after = (_metric(card, found, role, name) for role in (pair.before, pair.after))
-        paired = _paired(after, before)
+        paired = _paired(after, before, pair.before)
         if paired:
             tables.append(_changes({name: paired}, [name], pd.Series({name: examples})))
     return pd.concat(tables, ignore_index=True) if tables else _changes({}, [], pd.Series({}))
@@ -207,11 +208,14 @@ def _metric(card: TaskCard, found: list[Answers], role: str, name: str) -> Sampl
     )
 
 
-def _paired(after: Sample, before: Sample) -> tuple[Sample, Sample] | None:
-    """Return both sides by seed; one value before, of a shared model, stands for each seed."""
+def _paired(after: Sample, before: Sample, role: str) -> tuple[Sample, Sample] | None:
+    """Return both sides by seed; one value before, of a shared teacher, stands for each seed.
+
+    One student before does not: it has a seed, of which nothing is known about others.
+    """
     if after.values.empty or before.values.empty:
         return None
-    if len(before.values) == 1:
+    if len(before.values) == 1 and not role.endswith("student"):
         seeds, known = after.values.index, before.without
         rows = (
             None if known is None else pd.DataFrame(known.to_numpy().repeat(len(seeds), 0), seeds)

@@ -57,7 +57,8 @@ def plan_launch(plan: Plan) -> Launch:
 
 def _missing(plan: Plan) -> tuple[list[Recipe], int]:
     """Return the recipes without a run, and the number of those that have one."""
-    known = store.plan_runs(plan)
+    with store.reading(None):  # whatever is shown, runs are launched in one's own store
+        known = store.plan_runs(plan)
     recipes = {step.recipe.run_id: step.recipe for step in plan.steps}
     return [recipe for name, recipe in recipes.items() if name not in known], len(known)
 

@@ -214,7 +214,7 @@ def _write_facts(home: Path, runs: int) -> None:
         "machine": f"{os.cpu_count()} cores, {platform.system()} {platform.machine()}",
         "runs": runs,
     }
-    (home / sample.FACTS).write_text(json.dumps(facts, indent=1), encoding="utf-8")
+    (home / store.SAMPLE_FACTS).write_text(json.dumps(facts, indent=1), encoding="utf-8")
 
 
 def _zip(home: Path, archive: Path) -> None:
@@ -222,7 +222,7 @@ def _zip(home: Path, archive: Path) -> None:
     connection.execute("PRAGMA journal_mode=DELETE")  # one file
     connection.execute("VACUUM")
     connection.close()
-    kept = ("runs", "cache", CATALOGUE, sample.FACTS)
+    kept = ("runs", "cache", CATALOGUE, store.SAMPLE_FACTS)
     with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as packed:
         for path in sorted(home.rglob("*")):
             if path.is_file() and path.relative_to(home).parts[0] in kept:

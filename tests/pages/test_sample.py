@@ -45,16 +45,16 @@ def test_the_first_run_of_ones_own_ends_the_look_at_the_sample(open_page: Open) 
     assert len(store.queued()) == len(recipe.stark.plan(recipe.stark.demo()).steps)
 
 
-def test_the_sample_comes_back_on_request_and_goes_with_the_next_launch(open_page: Open) -> None:
+def test_the_sample_comes_back_on_request_and_goes_with_a_launch(open_page: Open) -> None:
     fill_plan(sample_plan())
     assert notes(open_page()) == []
 
-    page = open_page(sample="1")
+    page, another = open_page(sample="1"), open_page(sample="1")
     assert len(notes(page)) == 1
 
-    jobs.submit(recipe.measurements())
-    page.run()
+    page.button(key="demo").click().run()
     assert notes(page) == []
+    assert len(notes(another.run())) == 1  # the other visitor goes on looking
 
 
 def test_what_is_launched_from_the_sample_is_trained_anew(home: Path) -> None:
@@ -72,7 +72,7 @@ def test_nothing_of_the_sample_is_deleted(home: Path) -> None:
 
     with store.reading(sample.unpack()):
         runs = store.runs()
-        with pytest.raises(BadInput, match="is part of the sample"):
+        with pytest.raises(BadInput, match="is the sample study's"):
             store.delete(runs[0].id)
         assert len(store.runs()) == len(runs)
 

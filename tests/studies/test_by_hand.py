@@ -64,13 +64,38 @@ def test_a_teacher_of_ones_own_becomes_current_with_all_that_is_made_for_it():
     }
 
 
-def test_of_a_role_and_seed_the_newest_run_is_shown():
+def test_students_that_are_trained_otherwise_than_the_newest_are_left_out():
+    teacher = recipes.finetune(TASK, "demo:", TRAIN)
+    own = teacher.run_id
+    trials = [student(own, own, seed) for seed in (0, 1)]
+    scores = recipes.score(TASK, own, trials[0].run_id, ScoreParams(), 64)
+    masks = [MaskParams(sparsity=share) for share in (0.2, 0.6)]
+    first, second = (recipes.prune(TASK, own, scores.run_id, mask, 64, 0) for mask in masks)
+    ends = [student(first.run_id, own, seed) for seed in (0, 1)]
+    launched(teacher, *trials, scores, first, *ends)
+    launched(student(own, own, 1, TRAIN.changed({"epochs": 9})))  # another budget
+    launched(second)  # a mask that no student has learned from
+    (plan,) = by_hand.all_plans()
+    assert [step.recipe for step in plan.steps] == [
+        *(teacher, trials[0], scores, first, ends[0]),
+        *(trials[1], ends[1]),
+    ]
+
+    launched(student(second.run_id, own))
+    (plan,) = by_hand.all_plans()
+    assert [step.recipe for step in plan.steps if step.role == "student"] == [
+        student(second.run_id, own)
+    ]
+    assert [step.recipe for step in plan.steps if step.role == "sparse_teacher"] == [second]
+
+
+def test_the_newest_student_decides_which_are_shown():
     teacher = recipes.finetune(TASK, "demo:", TRAIN)
     own = teacher.run_id
     again = student(own, own, train=TRAIN.changed({"epochs": 9}))
     launched(teacher, student(own, own), student(own, own, seed=1), again)
     (plan,) = by_hand.all_plans()
-    assert [step.recipe for step in plan.steps[1:]] == [again, student(own, own, seed=1)]
+    assert [step.recipe for step in plan.steps[1:]] == [again]
 
 
 def test_the_last_request_is_current(monkeypatch: pytest.MonkeyPatch):

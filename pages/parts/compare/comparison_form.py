@@ -13,7 +13,7 @@ from sparsekd.catalog.fields import label, label_in_sentence, validated
 from sparsekd.catalog.parameters import TrainParams
 from sparsekd.catalog.stage_parameters import MaskParams, StudentParams
 from sparsekd.errors import BadInput
-from sparsekd.runs import jobs, references
+from sparsekd.runs import references
 from sparsekd.runs.records import Plan
 from sparsekd.studies import roles, stats, teachers
 from sparsekd.studies.comparisons import (
@@ -233,6 +233,6 @@ def draw_cost(plan: Plan, train: TrainParams, teachers: int) -> None:
 def draw_launch(plan: Plan) -> None:
     """Draw the button that queues all runs and opens the page on which they are compared."""
     if st.button("Compare", type="primary", icon=":material/balance:", key="comparison.go"):
-        jobs.submit_plan(plan, frame.chosen_device())
+        frame.submit_plan(plan)
         url_state.write(study="")
         st.switch_page("pages/student/compare.py")

@@ -16,7 +16,7 @@ from pages.parts.shell import figure_theme, frame
 from sparsekd.catalog import rankings
 from sparsekd.catalog.fields import validated
 from sparsekd.catalog.stage_parameters import AblateParams
-from sparsekd.runs import ablations, jobs, references
+from sparsekd.runs import ablations, references
 from sparsekd.runs.records import Run, State
 from sparsekd.studies import recipes
 from sparsekd.units import ablation_tables, ablation_words, harm
@@ -181,7 +181,7 @@ def _draw_form(teacher: Run) -> None:
         recipe = teacher.recipe
         length = recipe.params["train"]["max_length"]
         wanted = recipes.ablate(recipe.task, teacher.id, params, length, student, scores)
-        jobs.submit([wanted], frame.chosen_device())
+        frame.submit([wanted])
         st.rerun()
 
 

@@ -17,7 +17,7 @@ from sparsekd.catalog.fields import validated
 from sparsekd.catalog.stage_parameters import AttributeParams
 from sparsekd.inspector import requests, response_tables, token_text
 from sparsekd.inspector.protocol import AttributionResponse
-from sparsekd.runs import attributions, jobs, references
+from sparsekd.runs import attributions, references
 from sparsekd.runs.records import Run, State
 from sparsekd.studies import recipes
 from sparsekd.tasks import TaskCard
@@ -219,5 +219,5 @@ def draw_new_attributions(run: Run) -> None:
         inputs, length = run.recipe.inputs, run.recipe.params["max_length"]
         params = validated(AttributeParams, values)
         recipe = recipes.attribute(run.recipe.task, inputs["teacher"], params, length)
-        jobs.submit([recipe], frame.chosen_device())
+        frame.submit([recipe])
         st.rerun()

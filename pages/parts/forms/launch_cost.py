@@ -7,7 +7,7 @@ import streamlit as st
 from pages.parts.forms import task_picker
 from pages.parts.shell import frame
 from sparsekd.catalog.parameters import TrainParams
-from sparsekd.runs import jobs
+from sparsekd.runs import jobs, store
 from sparsekd.runs.records import Recipe
 from sparsekd.studies import learning_rates, training_cost
 from sparsekd.studies.training_cost import TrainingCost
@@ -31,7 +31,8 @@ def draw_estimate(
 ) -> None:
     """Draw what a launch does and takes on the chosen device, and the suggested learning rates."""
     one, device = one_training(task, train), jobs.likely_device(frame.chosen_device()).name
-    words = training_cost.estimate(one, stage, task.name, trainings, what, device)
+    with store.reading(None):  # times are of one's own runs
+        words = training_cost.estimate(one, stage, task.name, trainings, what, device)
     st.caption(frame.plain(f"{words} {training_cost.memory(recipes, device)}"))
     draw_learning_rates(recipes)
 

@@ -7,7 +7,7 @@ import streamlit as st
 from pages.parts.runs import unfinished
 from pages.parts.shell import frame
 from sparsekd.catalog.stage_parameters import MaskParams
-from sparsekd.runs import downloads, jobs, store
+from sparsekd.runs import downloads, store
 from sparsekd.runs.records import Recipe, Run, State
 from sparsekd.studies.masked_teacher import mask_commands, masked_model
 from sparsekd.system.files import folder_size
@@ -47,7 +47,7 @@ def _draw_pruned_teacher(recipe: Recipe) -> None:
         if st.button(
             "Prune the teacher", icon=":material/content_cut:", key="prune", disabled=busy
         ):
-            jobs.submit([recipe], frame.chosen_device())
+            frame.submit([recipe])
             st.rerun()
         return
     model = run.folder / "model"

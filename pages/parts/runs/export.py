@@ -94,7 +94,7 @@ def _draw_format(section: Section, name: str) -> None:
     run = store.get_many([recipe.run_id]).get(recipe.run_id)
     if run is None:
         if st.button("Export", icon=":material/package_2:", key=f"{section.key}.{name}"):
-            _submit(recipe, section.model, frame.chosen_device())
+            _submit(recipe, section.model)
     elif run.state is State.DONE:
         _draw_finished(run, f"{section.key}.{name}")
     else:
@@ -127,10 +127,10 @@ def _draw_finished(run: Run, key: str) -> None:
     st.code(str(folder), language=None, wrap_lines=True)
 
 
-def _submit(recipe: Recipe, model: MaskedModel, device: str) -> None:
+def _submit(recipe: Recipe, model: MaskedModel, device: str = "") -> None:
     if model.mask is not None:
         masks.save(model.mask)
-    jobs.submit([recipe], device)
+    frame.submit([recipe], device)
     st.rerun()
 
 

@@ -49,7 +49,7 @@ def draw_plan_buttons(plan: Plan, key: str) -> None:
             key=f"{key}.resume",
             help="Only missing runs are run." if sweep else None,
         ):
-            jobs.submit_plan(plan, frame.chosen_device())
+            frame.submit_plan(plan)
             st.rerun()
 
 

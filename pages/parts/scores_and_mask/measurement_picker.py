@@ -7,7 +7,7 @@ import streamlit as st
 from pages.parts.scores_and_mask import cached_scores
 from pages.parts.shell import frame, url_state
 from sparsekd.catalog.stage_parameters import ScoreParams
-from sparsekd.runs import jobs, score_runs
+from sparsekd.runs import score_runs
 from sparsekd.runs.records import Run
 from sparsekd.studies import recipes
 from sparsekd.units.scores import Scores
@@ -137,6 +137,6 @@ def draw_source(run: Run, student: str, params: ScoreParams) -> Scores | None:
     if place.button(label, icon=":material/play_arrow:", key="scores.keep"):
         inputs, length = run.recipe.inputs, run.recipe.params["max_length"]
         recipe = recipes.score(run.recipe.task, inputs["teacher"], student, params, length)
-        jobs.submit([recipe], frame.chosen_device())
+        frame.submit([recipe])
         st.rerun()
     return cached_scores.rescore(run, student, params) if kept else None

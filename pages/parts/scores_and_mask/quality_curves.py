@@ -10,7 +10,7 @@ from pages.parts.pad import surfaces
 from pages.parts.runs import unfinished
 from pages.parts.shell import charts, figure_theme, frame
 from sparsekd.catalog.stage_parameters import MaskParams, ProbeParams
-from sparsekd.runs import jobs, store
+from sparsekd.runs import store
 from sparsekd.runs.records import Recipe, Run
 from sparsekd.studies.masked_teacher import masked_model, masked_quality
 from sparsekd.tasks import metrics
@@ -89,7 +89,7 @@ def _draw_buttons(scores: Run, params: MaskParams, known: pd.DataFrame) -> None:
 
 
 def _submit(recipe: Recipe) -> None:
-    jobs.submit([recipe], frame.chosen_device())
+    frame.submit([recipe])
     st.rerun()
 
 

@@ -7,7 +7,7 @@ from pages.parts.runs import unfinished
 from pages.parts.shell import frame, url_state
 from sparsekd.catalog.fields import validated
 from sparsekd.catalog.stage_parameters import ScoreParams
-from sparsekd.runs import jobs, score_runs, store
+from sparsekd.runs import score_runs, store
 from sparsekd.runs.records import Run, State
 from sparsekd.studies import recipes
 
@@ -51,6 +51,6 @@ def _draw_form() -> None:
         length, teacher = recipe.params["train"]["max_length"], recipe.inputs["teacher"]
         params = validated(ScoreParams, values)
         wanted = recipes.score(recipe.task, teacher, student, params, length)
-        run = jobs.submit([wanted], frame.chosen_device())[0]
+        run = frame.submit([wanted])[0]
         url_state.write(scores=run.id if run.state is State.DONE else "")
         st.rerun()

@@ -1,6 +1,6 @@
 """The frame of every page: error boxes, header, the chosen study and device, table twins."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import wraps
 from pathlib import Path
@@ -139,6 +139,20 @@ def chosen_device() -> str:
     return str(st.session_state.get("device", "auto"))
 
 
+def submit(recipes: Iterable[Recipe], device: str = "") -> list[Run]:
+    """Queue recipes on a device or the chosen one, in one's own store, which is then shown."""
+    found = jobs.submit(recipes, device or chosen_device())
+    sample_store.leave()
+    return found
+
+
+def submit_plan(plan: Plan) -> list[Run]:
+    """Save a plan and queue its runs on the chosen device, likewise."""
+    found = jobs.submit_plan(plan, chosen_device())
+    sample_store.leave()
+    return found
+
+
 def device_label() -> str:
     """Return the chosen device and its description."""
     found = jobs.devices(detect=False)
@@ -170,12 +184,13 @@ def run_titles() -> Callable[[Recipe], str]:
     """Return a function that titles a run: by its part in the latest study, else by its recipe."""
     found: dict[str, str] = {}
     for plan in by_hand.all_plans():
-        found = _run_titles(plan.id, plan) | found
+        steps = tuple((step.role, step.recipe.run_id) for step in plan.steps)
+        found = _run_titles(steps, plan) | found
     return lambda recipe: found.get(recipe.run_id) or tables.title(recipe)
 
 
 @st.cache_data(max_entries=64, show_spinner=False)
-def _run_titles(plan_id: str, _plan: Plan) -> dict[str, str]:
+def _run_titles(steps: tuple[tuple[str, str], ...], _plan: Plan) -> dict[str, str]:
     return titles.run_titles(_plan)
 
 

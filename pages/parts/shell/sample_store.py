@@ -1,6 +1,5 @@
 """The sample study on the pages: shown until there is something of one's own, or on request."""
 
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,25 +10,27 @@ from pages.parts.shell import url_state
 from sparsekd.runs import sample, store
 
 KEY = "store"  # in the session: the folder of the store that is read; None: one's own
-SINCE = "store.since"
+LEFT = "store.left"
 
 
 def choose_store() -> None:
     """Choose the store that pages read.
 
-    The sample's where the address asks for it or nothing of one's own is there yet. What is
-    launched from the sample is one's own, and ends the look at it.
+    The sample's where the address asks for it, or where nothing of one's own is there yet.
     """
+    left = st.session_state.pop(LEFT, False)
     if not sample.is_there():
         st.session_state[KEY] = None
         return
-    newest, asked = store.newest(), url_state.read().sample
-    if asked:
-        asked = newest <= st.session_state.setdefault(SINCE, max(time.time(), newest))
-        url_state.write(sample=asked)
-    if not asked:
-        st.session_state.pop(SINCE, None)
-    st.session_state[KEY] = sample.unpack() if asked or not newest else None
+    asked = url_state.read().sample and not left
+    if left:
+        url_state.write(sample=False)
+    st.session_state[KEY] = sample.unpack() if asked or not store.newest() else None
+
+
+def leave() -> None:
+    """End this visitor's look at the sample: something of one's own was launched."""
+    st.session_state[LEFT] = True
 
 
 def shown() -> Path | None:
@@ -58,7 +59,6 @@ def draw_switch() -> None:
     with store.reading(None):
         own = store.newest() > 0
     if own and st.button("Back to my studies", icon=":material/arrow_back:", type="tertiary"):
-        st.session_state.pop(SINCE, None)
         url_state.jump(sample=False, study="", run="", teacher="", scores="")
 
 

@@ -105,7 +105,10 @@ def _draw_activity() -> None:
         states = [run.state for run in store.runs(states=UNFINISHED)]
     running, queued = states.count(State.RUNNING), states.count(State.QUEUED)
     words = f"{running} running, {queued} queued" if states else "Nothing is running"
-    st.page_link("pages/runs/overview.py", label=words, icon=":material/list_alt:")
+    query = url_state.link(sample=False)
+    st.page_link(
+        "pages/runs/overview.py", label=words, icon=":material/list_alt:", query_params=query
+    )
     trouble = jobs.queue_error() if states else None
     if trouble:
         st.warning(frame.plain(f"Nothing can start. {trouble}"), icon=":material/block:")

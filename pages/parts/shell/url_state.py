@@ -107,8 +107,9 @@ def jump(**changes: Any) -> None:
 
 
 def link(**choices: Any) -> dict[str, str]:
-    """Return the query parameters of a link with these choices."""
-    return written(UrlState(**choices))
+    """Return the query parameters of a link with these choices, within the same store."""
+    store: dict[str, Any] = {"sample": read().sample}
+    return written(UrlState(**(store | choices)))
 
 
 def written(state: UrlState) -> dict[str, str]:

@@ -21,7 +21,7 @@ from sparsekd.catalog.fields import validated
 from sparsekd.catalog.methods import METHODS
 from sparsekd.catalog.parameters import TrainParams
 from sparsekd.catalog.stage_parameters import MaskParams, ScoreParams, StudentParams
-from sparsekd.runs import jobs, store
+from sparsekd.runs import store
 from sparsekd.runs.records import Plan, Recipe, State
 from sparsekd.scheduler.capacity import parallel_runs
 from sparsekd.studies import cost, recipes, stats, training_cost
@@ -209,7 +209,9 @@ def draw_launch(specs: list[SweepSpec]) -> None:
     """Draw the cost, and the button that queues the missing runs."""
     plans = [sweep.plan(each) for each in specs]
     spec, plan = specs[0], sweep.joined(plans)
-    budget = cost.estimate(plan, frame.chosen_device())
+    with store.reading(None):  # whatever is shown, runs are launched in one's own store
+        budget = cost.estimate(plan, frame.chosen_device())
+        stored = {other.id for other in store.plans()}
     words = f"**{counted(len(plan.steps), 'run')}**: {sweep_spec.describe_grid(spec)}"
     words += f", with {len(specs)} choices of gold labels." if len(specs) > 1 else "."
     if spec.positive_sparsities:
@@ -223,7 +225,6 @@ def draw_launch(specs: list[SweepSpec]) -> None:
     comparisons = sum(each.comparison_count for each in specs)
     labelled, seeds = spec.train.labelled, len(spec.seeds)
     draw_power(spec.task, spec.teacher, labelled, seeds, comparisons, "sweep")
-    stored = {other.id for other in store.plans()}
     complete = not budget.missing and stored.issuperset(each.id for each in plans)
     new = budget.missing == len(plan.steps)
     if st.button(
@@ -235,5 +236,5 @@ def draw_launch(specs: list[SweepSpec]) -> None:
         help="All runs are finished." if complete else None,
     ):
         for each in plans:
-            jobs.submit_plan(each, frame.chosen_device())
+            frame.submit_plan(each)
         url_state.jump(study="")
