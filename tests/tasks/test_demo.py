@@ -3,7 +3,6 @@ reading of the sentence confirms."""
 
 import hashlib
 import re
-import time
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -116,12 +115,10 @@ def test_classes_are_as_frequent_as_each_other_and_numbers_vary(name):
 
 
 @pytest.mark.parametrize("name", demo.NAMES)
-def test_a_demo_task_is_written_in_less_than_a_second_and_always_the_same(name):
+def test_a_demo_task_is_always_the_same(name):
     card = find(name)
     train = demo.generate(name)["train"]
-    started = time.process_time()
     again = grammar.rows(demo.GRAMMARS[name].write, card, demo.SEED, demo.TRAIN + demo.VALIDATION)
-    assert time.process_time() - started < 1.0
     pd.testing.assert_frame_equal(grammar.frame(again[: demo.TRAIN], card.kind), train)
 
 
