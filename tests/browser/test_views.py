@@ -62,7 +62,7 @@ def kept(lam: float, sparsity: float) -> str:
     return f"λ {lam:.2f}, sparsity {sparsity:.2f}; Heads {counts[0]}; Neurons {counts[1]}"
 
 
-def test_the_mask_follows_the_finger_and_the_server_hears_on_release(
+def test_the_mask_follows_the_finger_and_the_page_reruns_on_release(
     visit: Visit, filled: Server
 ) -> None:
     page = visit(f"{filled.url}/mask")

@@ -9,6 +9,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 import app
+from pages.parts.shell import frame
 from sparsekd.runs import jobs, sample, store
 from sparsekd.studies import sample as recipe
 from tests.sample_study import fill_plan, sample_plan
@@ -55,6 +56,19 @@ def test_the_sample_comes_back_on_request_and_goes_with_a_launch(open_page: Open
     page.button(key="demo").click().run()
     assert notes(page) == []
     assert len(notes(another.run())) == 1  # the other visitor goes on looking
+
+
+def test_the_sidebar_polls_ones_own_runs_beside_the_sample(
+    open_page: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    woken: list[str] = []
+    monkeypatch.setattr(jobs, "start_queue", lambda: woken.append("woken"))
+    monkeypatch.setattr(frame, "start_queue", lambda: None)  # which wakes the queue once
+    fill_plan(sample_plan(), until="student")
+    page = open_page(sample="1")
+
+    assert len(notes(page)) == 1
+    assert woken
 
 
 def test_what_is_launched_from_the_sample_is_trained_anew(home: Path) -> None:

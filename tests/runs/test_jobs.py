@@ -316,7 +316,7 @@ def test_a_clock_set_back_loses_nothing(monkeypatch):
     assert {run.seconds for run in store.runs(states=[State.DONE])} == {3.0}
 
 
-def test_who_waits_hears_why_nothing_can_start(monkeypatch):
+def test_a_waiting_run_says_why_nothing_can_start(monkeypatch):
     monkeypatch.setenv("SPARSEKD_EXECUTOR", "rays")
     (run,) = jobs.submit([recipe(0)])
     assert run_queue.main() == 2

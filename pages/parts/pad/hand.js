@@ -2,7 +2,7 @@
 
 const STEPS = 100; // λ and sparsity move in hundredths
 const COARSE = 10;
-const PAUSE = 350; // milliseconds after the last key until the server hears
+const PAUSE = 350; // milliseconds from the last key until the page reruns
 
 /** Move to λ and a sparsity: within 0 and 1, in hundredths, and where there is a mask. */
 function move(pad, lam, sparsity) {
@@ -25,7 +25,7 @@ function highest(model, lam, sparsity) {
   return good < 0 ? sparsity : good / STEPS;
 }
 
-/** Tell the server where the hand rests. */
+/** Send λ and the sparsity to the server, which reruns the page. */
 function release(pad) {
   clearTimeout(pad.waiting);
   pad.waiting = 0;
@@ -91,7 +91,7 @@ function followNumbers(pad) {
   }
 }
 
-/** Tell the server which head was clicked, where the page asks for one. */
+/** Send the clicked head to the server, where the page asks for one. */
 function chooseHead(pad, event) {
   const {heads, header} = pad.model;
   if (!header.choosable) return;

@@ -1,6 +1,6 @@
 """The pad: λ and sparsity under the finger, the mask and what it is worth with every frame.
 
-The browser decides the mask while the hand moves (mask.js); the server hears where it rests.
+The browser decides the mask while the hand moves (mask.js); the page reruns where it rests.
 """
 
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-// λ and sparsity under the finger: every frame decides the mask and draws it; the server hears on
+// λ and sparsity under the finger: every frame decides the mask and draws it; the page reruns on
 // release. Joined behind the other scripts, whose functions it calls.
 
 const AHEAD = 0.05; // units that so much more sparsity would remove are lit

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 
 import streamlit as st
 
-from pages.parts.shell import frame
+from pages.parts.shell import frame, sample_store
 from sparsekd.runs import activity, jobs, store, tables
 from sparsekd.runs.records import Progress, Run, State
 from sparsekd.studies import cost
@@ -18,23 +18,31 @@ def poll(
     key: str,
     seconds: float = 1.0,
     patient: bool = False,
+    own: bool = False,
 ) -> None:
     """Draw `body` periodically while one of the runs is active, and the whole page when one ends.
 
     With `patient`, the page is rerun only when no run is active any more: among hundreds of runs
     one ends every second, and a rerun would interrupt reading.
+
+    Args:
+        own: The runs are in one's own store, also while the page shows the sample.
     """
     seen = {run.id: run.state for run in runs}
-    active = activity.any_active(store.get_many(seen).values())
+    folder = None if own else sample_store.shown()
+    with store.reading(folder):
+        active = activity.any_active(store.get_many(seen).values())
 
     @frame.guarded
     def redraw() -> None:
         if active:
             jobs.start_queue_if_idle()  # a killed queue process must not leave runs waiting
         body()
-        found = store.get_many(seen)
-        changed = {name: run.state for name, run in found.items()} != seen
-        if active and (not activity.any_active(found.values()) if patient else changed):
+        with store.reading(folder):
+            found = store.get_many(seen)
+            changed = {name: run.state for name, run in found.items()} != seen
+            ended = not activity.any_active(found.values()) if patient else changed
+        if active and ended:
             st.rerun(scope="app")
 
     st.fragment(redraw, run_every=seconds if active else None, key=key)()

@@ -30,15 +30,17 @@ def draw_sidebar() -> None:
     sample_store.draw_switch()
     _choose_study()
     plan = frame.current_study()
-    runs = [] if sample_store.shown() else activity.unfinished()
+    with store.reading(None):
+        runs = activity.unfinished()
     many = len(runs) > MANY
+    patient = many or sample_store.shown() is not None  # nothing of the sample ends
 
     def draw() -> None:
         draw_steps(plan)
         st.space("small")
         _draw_activity()
 
-    live.poll(draw, runs, "sidebar", seconds=5.0 if many else 2.0, patient=many)
+    live.poll(draw, runs, "sidebar", seconds=5.0 if many else 2.0, patient=patient, own=True)
     st.divider()
     _choose_device()
     device_check.draw_device_check()
