@@ -24,7 +24,9 @@ class EvaluateRequest(DeviceRequest, TaskRequest):
     """One evaluation."""
 
     model: str = Field(description=MODEL_HELP)
-    split: str = Field("validation", description="train, selection or validation")
+    split: str = Field(
+        "validation", description="train, selection, validation, or test, a file that no run reads"
+    )
     max_length: int = Field(MAX_LENGTH, description="tokens kept of a text")
     teacher: str | None = Field(None, description="a model to say how far this one agrees with it")
     examples: Path | None = Field(
@@ -128,8 +130,8 @@ def _write_examples(
     request: EvaluateRequest, card: TaskCard, teacher: Outputs, kept: Outputs, path: Path
 ) -> None:
     """Write every example with both answers; the first is the teacher's."""
-    from sparsekd.data import load
+    from sparsekd.data import load_split
 
-    texts = load(card)[request.split]
+    texts = load_split(card, request.split)
     table: pd.DataFrame = example_agreement(card, teacher, kept, texts)
     atomic_write(path, lambda beside: table.to_csv(beside, index=False))

@@ -11,11 +11,12 @@ from sparsekd.runs import overlaps as overlap_records
 from sparsekd.runs import references
 from sparsekd.tasks import TASKS, TaskCard, demo, overlaps
 from sparsekd.tasks.cards import BY_COLUMN, BY_TEXT
+from sparsekd.tasks.files import SHARE
 from sparsekd.tasks.glue import GROUPED
 from sparsekd.tasks.groups import CHANCE
 from sparsekd.tasks.metrics import METRICS
 from sparsekd.tasks.overlaps import EXAMPLES, Overlap
-from sparsekd.tasks.summary import label_words, selection_words
+from sparsekd.tasks.summary import label_words, reading_words, selection_words
 
 SHOWN = 20  # labels in words
 Selection = Literal["plain", "grouped"]
@@ -41,6 +42,11 @@ class ColumnsRequest(Request):
         "that contain one another or are shared (grouped); another split is another task. "
         "Default: plain; of a folder, grouped where over 5 % of a plain one overlaps with training",
     )
+    validation_share: float = Field(
+        0.0,
+        description="share of a folder's labelled training rows that is held out as its validation "
+        f"split, where it has no file for one, such as {SHARE:g}; another share is another task",
+    )
     group_column: str | None = Field(
         None, description="column of a folder's train file whose equal values are one group"
     )
@@ -54,6 +60,7 @@ class ColumnsRequest(Request):
             self.metric,
             self.leak,
             self._groups(),
+            self.validation_share,
         )
 
     def _groups(self) -> str | None:
@@ -106,7 +113,7 @@ def tasks(request: TasksRequest) -> None:
 
 
 def describe(card: TaskCard) -> str:
-    """Return the columns, classes and metrics of a task in one line."""
+    """Return the columns, classes and metrics of a task in one line, and how its files are read."""
     labels = ", ".join(card.labels[:SHOWN]) or "a number"
     labels += f" and {card.classes - SHOWN:,} more" if card.classes > SHOWN else ""
     what = f"any of {labels}" if card.multilabel else labels
@@ -115,6 +122,7 @@ def describe(card: TaskCard) -> str:
         f"metric {', '.join(card.metrics)}"
         + (f"; {card.unlabelled:,} training texts have no label" if card.unlabelled else "")
         + (f"; selection split: {selection_words(card)}" if card.groups else "")
+        + "".join(f"\n  {words}" for words in reading_words(card))
     )
 
 

@@ -2,7 +2,7 @@
 
 from sparsekd.data.batches import Batch, bucketed, packed, upload
 from sparsekd.data.encoding import Encoded, encode
-from sparsekd.data.loading import load
+from sparsekd.data.loading import load, load_split
 from sparsekd.data.words import DEMO_TOKENIZERS, demo_piece_tokenizer, demo_tokenizer
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     "demo_tokenizer",
     "encode",
     "load",
+    "load_split",
     "packed",
     "upload",
 ]

@@ -42,23 +42,27 @@ def task(
     metric: str | None = None,
     leak: bool = False,
     groups: str | None = None,
+    validation_share: float = 0.0,
 ) -> TaskCard:
     """Return a task by its name, or by a folder of train and validation files, which is registered.
 
     Args:
         groups: What the selection split keeps together, see `TaskCard`. None for a known task's,
             and for what is usual for a folder's texts (`overlaps.with_usual_split`).
+        validation_share: Of a folder's training rows, its validation split; 0 for a known task's.
 
     Raises:
         NotFound: neither a name nor a folder; BadInput: files that are not usable.
     """
     menu = cards()
-    if text in menu and not (text_columns or label or metric):
-        if groups in (None, menu[text].groups):
+    if text in menu and validation_share in (0, menu[text].validation_share):
+        validation_share = menu[text].validation_share
+        given = text_columns or label or metric
+        if not given and groups in (None, menu[text].groups):
             return menu[text]
-        if groups == BY_TEXT and f"{text}{GROUPED}" in TASKS:
+        if not given and groups == BY_TEXT and f"{text}{GROUPED}" in TASKS:
             return TASKS[f"{text}{GROUPED}"]
-        if text in TASKS:
+        if not given and text in TASKS:
             raise BadInput(
                 f"The selection split of {text} cannot be chosen.",
                 "Choose it for local folders and GLUE; a group column for local folders only.",
@@ -78,7 +82,9 @@ def task(
                 "Name a folder with train and validation files, or a task on the menu.",
             )
         )
-    found = local.inspect(folder.resolve(), text_columns, label, metric, leak, groups or "")
+    found = local.inspect(
+        folder.resolve(), text_columns, label, metric, leak, groups or "", validation_share
+    )
     if groups is None:
         found = overlaps.with_usual_split(found)
     else:

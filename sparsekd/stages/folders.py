@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+from sparsekd.data import encode, load_split
 from sparsekd.knowledge.evaluation import OnProgress, evaluate, no_progress
 from sparsekd.models import architectures, loading
 from sparsekd.models.pruning import prune
@@ -10,6 +11,7 @@ from sparsekd.runs.outputs import Outputs
 from sparsekd.stages.inputs import Splits, load_classifier
 from sparsekd.stages.prune import counts
 from sparsekd.tasks import TaskCard
+from sparsekd.tasks.files import TEST
 from sparsekd.units.masking import Mask
 
 
@@ -26,7 +28,10 @@ def evaluate_model(
     Shapes: logits (N, C), labels (N,).
     """
     model, tokenizer = load_classifier(reference, card)
-    data = Splits(card, tokenizer, max_length)[split]
+    if split in card.validation or not split.startswith(TEST):
+        data = Splits(card, tokenizer, max_length)[split]
+    else:  # a file that may change at any time: its tokens are not kept
+        data = encode(load_split(card, split), tokenizer, max_length)
     metrics, logits = evaluate(model, data, card, device, report)
     return metrics, (logits, data.labels)
 

@@ -9,6 +9,8 @@ Kind = Literal["classes", "labels", "number"]
 """What an example's label is: one of the classes, any number of labels, or a number."""
 BY_TEXT = "text"
 BY_COLUMN = "column "
+OPTIONAL = ("unlabelled", "multilabel", "groups", "validation_share", "notes")
+"""Fields that only some tasks have."""
 
 
 @dataclass(frozen=True)
@@ -22,6 +24,8 @@ class TaskCard:
     labels; `label` is then empty where each label has a column of its own, with its name.
     `groups` says which training examples the selection split keeps together: those that share text
     (`BY_TEXT`), those of one value in a column (`BY_COLUMN` and its name), or none ("").
+    `validation_share` of the training rows of a folder are its validation split, where it has no
+    file for one; `notes` say what was inferred of its files and labels.
     """
 
     name: str
@@ -38,6 +42,8 @@ class TaskCard:
     unlabelled: int = 0
     multilabel: bool = False
     groups: str = ""
+    validation_share: float = 0.0
+    notes: tuple[str, ...] = ()
 
     @property
     def kind(self) -> Kind:
@@ -81,7 +87,7 @@ class TaskCard:
         return {
             key: list(value) if isinstance(value, tuple) else value
             for key, value in asdict(self).items()
-            if value or key not in ("unlabelled", "multilabel", "groups")
+            if value or key not in OPTIONAL
         }
 
     @classmethod

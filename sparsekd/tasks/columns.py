@@ -1,5 +1,6 @@
 """Columns of a table: infer and check texts and labels, and give them uniform names."""
 
+import re
 from collections.abc import Sequence
 from difflib import get_close_matches
 from typing import Any, Literal
@@ -18,6 +19,7 @@ PAIRS = (
     ("question", "sentence"),
 )
 SINGLES = ("sentence", "text", "review", "document", "content", "comment", "question", "title")
+LONG = 40  # characters of a field that is no name of a column
 LABELS = ("label", "labels", "score", "class", "target", "category", "rating", "similarity_score")
 
 
@@ -37,20 +39,64 @@ def text_columns(columns: Sequence[str]) -> tuple[str, ...]:
     )
 
 
-def label_column(columns: Sequence[str]) -> str:
-    """Infer the label column by the names that public data sets use.
+def label_column(table: pd.DataFrame, texts: Sequence[str] = ()) -> str:
+    """Infer the label column of a table by the names that public data sets use.
+
+    Args:
+        texts: Columns that are none.
 
     Raises:
         BadInput: no column has such a name.
     """
-    known = {name.lower(): name for name in columns}
+    known = {name.lower(): name for name in table.columns if name not in texts}
     for name in LABELS:
         if name in known:
             return known[name]
+    flags = [name for name in known.values() if _is_flag(table[name])]
+    several = f", or all of {', '.join(flags[:5])}, which hold 0 and 1" if len(flags) > 1 else ""
     raise BadInput(
-        f"No label column among {', '.join(columns)}.",
-        "Choose the label column, or rename it 'label'.",
+        f"No label column among {', '.join(table.columns)}.",
+        f"Choose the label column (--label-column{several}), or rename it 'label'.",
     )
+
+
+def _is_flag(column: pd.Series) -> bool:
+    values = set(column.astype(str).str.strip().str.removesuffix(".0").str.lower())
+    return bool(values) and values <= {"0", "1", "true", "false", "nan", "none", ""}
+
+
+def check_header(table: pd.DataFrame, named: Sequence[str], file: str) -> None:
+    """Refuse a first line that is an example, or lines that are quoted as a whole.
+
+    A line is taken for an example where it has no known name of a column, and one of its fields is
+    a number, a long text or a value of its column.
+
+    Args:
+        named: Names of columns that were asked for.
+
+    Raises:
+        BadInput: the first line has no names of columns.
+    """
+    known = {name for names in PAIRS for name in names} | {*SINGLES, *LABELS}
+    if any(name in named or name.lower() in known for name in table.columns):
+        return
+    names = list(table.columns)
+    if len(names) == 1 and any(sign in names[0] for sign in ",;\t|"):
+        raise BadInput(
+            f"{file}: its lines have a single field, {names[0]!r}: they may be quoted as a whole.",
+            "Take off the outer quotation marks, or separate the columns as its name says.",
+        )
+    if any(_is_value(name, table[name]) for name in names if name):
+        raise BadInput(
+            f"{file}: the first line must name the columns; it looks like data: "
+            f"{' | '.join(name[:LONG] for name in names)}.",
+            "Write a first line with names, such as text and label.",
+        )
+
+
+def _is_value(name: str, column: pd.Series) -> bool:
+    number = re.fullmatch(r"[+-]?\d+([.,]\d+)?", name) is not None
+    return number or len(name) > LONG or bool((column == name).any())
 
 
 def check_columns(columns: Sequence[str], wanted: Sequence[str], where: str) -> None:

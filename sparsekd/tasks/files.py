@@ -1,39 +1,95 @@
-"""Files of a local task: parquet, csv, tsv or jsonl."""
+"""Files of a local task: which splits a folder has, and a hash of their contents."""
 
-import csv
 import hashlib
-import json
 import re
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
-
-import pandas as pd
 
 from sparsekd.errors import BadInput, NotFound, Unavailable
 
 KINDS = ("parquet", "csv", "tsv", "jsonl")
+_TEXT_KINDS = ("csv", "tsv", "jsonl", "ndjson", "json")
+TASK_KINDS = ("parquet", *_TEXT_KINDS, *(f"{kind}.gz" for kind in _TEXT_KINDS))
+TEST = "test"
+SHARE = 0.2
+"""Of the training rows, a usual validation split where there is no file for it."""
 MAX_BYTES = 1 << 30
-FIELD_LIMIT = 1 << 24
 NAME = re.compile(
-    rf"(train|validation|dev|val|unlabell?ed)(?:_(\w+))?(?:-[\w-]+)?\.({'|'.join(KINDS)})",
+    r"(?P<split>train|validation|valid|dev|val|test|unlabell?ed)(?:_(?P<part>\w+))?(?:-[\w-]+)?"
+    rf"\.(?P<kind>{'|'.join(map(re.escape, TASK_KINDS))})",
     re.IGNORECASE,
 )
+OTHER = re.compile(
+    rf".*\.({'|'.join(map(re.escape, TASK_KINDS))}|txt|xlsx?|ods|arrow|feather|pkl|zip|bz2|xz|zst)",
+    re.IGNORECASE,
+)
+"""Names of files that may hold examples under another name or in another format."""
+SHOWN = 5  # names of files in words
 WANTED = (
-    "A task needs files train and validation (or dev, or val), each as "
-    f"{', '.join(KINDS[:-1])} or {KINDS[-1]}; a file unlabelled is optional."
+    "A task needs files train and validation (or valid, dev, val), each as parquet, csv, tsv, "
+    "jsonl or json, also packed as .gz; a file unlabelled is optional."
 )
 
 
-def find(folder: Path) -> dict[str, list[Path]]:
+class NoValidation(NotFound):
+    """A folder with training data that has no validation file."""
+
+
+def find(folder: Path, validation: bool = True) -> dict[str, list[Path]]:
     """Find each split's files: train.csv, train-00000-of-00002.parquet, validation_matched.tsv ….
 
     Unlabelled texts are files of their own: unlabelled.csv, unlabeled.parquet.
 
+    Args:
+        validation: There must be validation files; without, there must be none.
+
     Raises:
-        NotFound: no such folder, or a missing split.
-        BadInput: two candidates for one split.
+        NotFound: no such folder, or no training file; NoValidation: no validation file.
+        BadInput: two candidates for one split, or validation files where none may be.
     """
+    find_train(folder)
+    splits = {n: paths for n, paths in _splits(folder).items() if not n.startswith(TEST)}
+    found = validation_splits(splits)
+    if validation and not found:
+        raise NoValidation(f"{folder} has no validation file{_beside(folder)}.", _remedy(folder))
+    if found and not validation:
+        raise BadInput(
+            f"{folder} has a validation file, {splits[found[0]][0].name}: no share of train is "
+            "held out beside it.",
+            "Leave out --validation-share, or remove the file.",
+        )
+    return splits
+
+
+def find_train(folder: Path) -> list[Path]:
+    """Find the files of the training split.
+
+    Raises:
+        NotFound: there is none.
+    """
+    found = _splits(folder)
+    if "train" not in found:
+        raise NotFound(f"{folder} has no train file{_beside(folder)}.", WANTED)
+    return found["train"]
+
+
+def find_test(folder: Path) -> dict[str, list[Path]]:
+    """Find the files of the test splits, which no run reads: test.csv, test_matched.tsv …."""
+    return {name: paths for name, paths in _splits(folder).items() if name.startswith(TEST)}
+
+
+def validation_splits(splits: Iterable[str]) -> tuple[str, ...]:
+    """Return the names of the validation splits, sorted."""
+    return tuple(sorted(name for name in splits if name.startswith("validation")))
+
+
+def kind_of(path: Path) -> str:
+    """Return the format of a file by its name, whether packed or not."""
+    parts = path.name.lower().removesuffix(".gz").rpartition(".")
+    return "jsonl" if parts[2] == "ndjson" else parts[2]
+
+
+def _splits(folder: Path) -> dict[str, list[Path]]:
     splits: dict[str, list[Path]] = {}
     for path in _listed(folder):
         match = NAME.fullmatch(path.name)
@@ -41,26 +97,53 @@ def find(folder: Path) -> dict[str, list[Path]]:
             splits.setdefault(_split(match), []).append(path)
     for name, paths in splits.items():
         # Several files are shards only if the rest of their names agrees.
-        if len({(path.name.split("-")[0].split(".")[0], path.suffix) for path in paths}) > 1:
+        if len({(path.name.split("-")[0].split(".")[0], _suffix(path)) for path in paths}) > 1:
             found = ", ".join(path.name for path in paths)
             raise BadInput(f"{folder} has several files for {name}: {found}.", "Keep one of them.")
-    if "train" not in splits or not validation_splits(splits):
-        missing = "train" if "train" not in splits else "validation"
-        raise NotFound(f"{folder} has no {missing} file.", WANTED)
     return splits
 
 
-def validation_splits(splits: Iterable[str]) -> tuple[str, ...]:
-    """Return the names of the validation splits, sorted."""
-    return tuple(sorted(name for name in splits if name not in ("train", "unlabelled")))
-
-
 def _split(match: re.Match[str]) -> str:
-    name = match[1].lower()
+    name, part = match["split"].lower(), match["part"]
     if name.startswith("unlabel"):
         return "unlabelled"
-    stem = "train" if name == "train" else "validation"
-    return f"{stem}_{match[2]}" if match[2] else stem
+    if name == "train":
+        return name
+    stem = name if name == TEST else "validation"
+    return f"{stem}_{part}" if part else stem
+
+
+def _suffix(path: Path) -> str:
+    return "".join(path.suffixes[-2:]) if path.suffix.lower() == ".gz" else path.suffix
+
+
+def _beside(folder: Path) -> str:
+    """Return in words where a folder's files may be: in a folder inside, or under other names."""
+    if not any(_is_train(path) for path in _listed(folder)):
+        inside = [path.parent for path in folder.glob("*/train*") if _is_train(path)]
+        if inside:
+            return f"; {min(inside)} has one"
+    names = [
+        path.name
+        for path in _listed(folder)
+        if not NAME.fullmatch(path.name) and OTHER.fullmatch(path.name)
+    ]
+    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    return f"; it has {', '.join(names[:SHOWN])}{more}" if names else ""
+
+
+def _is_train(path: Path) -> bool:
+    match = NAME.fullmatch(path.name)
+    return match is not None and _split(match) == "train"
+
+
+def _remedy(folder: Path) -> str:
+    test = next((paths[0].name for paths in find_test(folder).values()), "")
+    rename = f"; or rename {test}, if it has labels and may be reported" if test else ""
+    return (
+        f"Add one (validation, valid, dev or val); or hold out a share of train: "
+        f"--validation-share {SHARE}{rename}."
+    )
 
 
 def _listed(folder: Path) -> list[Path]:
@@ -102,115 +185,6 @@ def _digest(splits: dict[str, list[Path]]) -> str:
     for name in sorted(splits):
         for path in splits[name]:
             with path.open("rb") as file:
-                whole.update(f"{name}{path.suffix}".encode())
+                whole.update(f"{name}{_suffix(path)}".encode())
                 whole.update(hashlib.file_digest(file, "sha256").digest())
     return whole.hexdigest()
-
-
-def read_table(paths: list[Path]) -> pd.DataFrame:
-    """Read one split's rows from its file or shards; csv and tsv values stay text.
-
-    Raises:
-        BadInput: empty, not UTF-8, ragged or not parseable.
-        Unavailable: not readable.
-    """
-    parts = [_read(path) for path in paths]
-    for part, path in zip(parts, paths, strict=True):
-        if list(part.columns) != list(parts[0].columns):
-            raise BadInput(
-                f"{path.name} has other columns than {paths[0].name}.",
-                "Give all shards the same columns.",
-            )
-    whole = pd.concat(parts, ignore_index=True)
-    if whole.empty:
-        raise BadInput(f"{paths[0].name} has no rows.", "Use a file with examples.")
-    return whole
-
-
-def _read(path: Path) -> pd.DataFrame:
-    kind = path.suffix.lower()
-    try:
-        if kind == ".parquet":
-            return _parquet(path)
-        text = path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise BadInput(
-            f"{path.name} is not UTF-8: byte {error.start} cannot be read.",
-            "Save it with the encoding UTF-8.",
-        ) from error
-    except OSError as error:
-        raise Unavailable(
-            f"{path} cannot be read: {error}.", "Check the file's permissions."
-        ) from error
-    if not text.strip():
-        raise BadInput(f"{path.name} is empty.", "Use a file with examples.")
-    return _jsonl(path, text) if kind == ".jsonl" else _separated(path, text)
-
-
-def _parquet(path: Path) -> pd.DataFrame:
-    if path.stat().st_size == 0:
-        raise BadInput(f"{path.name} is empty.", "Use a file with examples.")
-    try:
-        return pd.read_parquet(path)
-    except (ValueError, KeyError, OSError) as error:
-        reason = str(error).splitlines()[0]
-        raise BadInput(f"{path.name} is not a parquet file: {reason}", "Write it again.") from error
-
-
-def _separated(path: Path, text: str) -> pd.DataFrame:
-    """Parse csv with quotes, or tsv without: in GLUE's files a quotation mark is text."""
-    tabs = path.suffix.lower() == ".tsv"
-    csv.field_size_limit(FIELD_LIMIT)
-    lines = text.splitlines(keepends=True) if tabs else text.split("\n")
-    reader = csv.reader(
-        lines if tabs else (f"{line}\n" for line in lines),
-        delimiter="\t" if tabs else ",",
-        quoting=csv.QUOTE_NONE if tabs else csv.QUOTE_MINIMAL,
-        strict=True,
-    )
-    try:
-        rows = [(reader.line_num, row) for row in reader if row]
-    except csv.Error as error:
-        raise BadInput(
-            f"{path.name}, line {reader.line_num}: {error}.", "Check the quotation marks there."
-        ) from error
-    header = rows.pop(0)[1]
-    _check_header(path, header)
-    for line, row in rows:
-        if len(row) != len(header):
-            raise BadInput(
-                f"{path.name}, line {line} has {len(row)} fields, the header has {len(header)}.",
-                "Quote fields that contain a comma, and give each line the same number of fields.",
-            )
-    return pd.DataFrame([row for _, row in rows], columns=header, dtype=object)
-
-
-def _check_header(path: Path, header: list[str]) -> None:
-    twice = sorted({name for name in header if header.count(name) > 1})
-    if twice:
-        raise BadInput(f"{path.name} has two columns named {twice[0]!r}.", "Rename one of them.")
-
-
-def _jsonl(path: Path, text: str) -> pd.DataFrame:
-    rows: list[dict[str, Any]] = []
-    for number, line in enumerate(text.split("\n"), start=1):
-        if not line.strip():
-            continue
-        try:
-            row = json.loads(line)
-        except (ValueError, RecursionError) as error:
-            raise BadInput(
-                f"{path.name}, line {number} is not JSON: {error}.", "One JSON object per line."
-            ) from error
-        if not isinstance(row, dict):
-            raise BadInput(
-                f"{path.name}, line {number} is not a JSON object.", "One JSON object per line."
-            )
-        if rows and row.keys() != rows[0].keys():
-            odd = sorted(row.keys() ^ rows[0].keys())
-            raise BadInput(
-                f"{path.name}, line {number} differs from the first line in {', '.join(odd)}.",
-                "Give each line the same keys.",
-            )
-        rows.append(row)
-    return pd.DataFrame(rows, dtype=object)

@@ -4,7 +4,6 @@ An empty list, or a row of zeros, is an example to which no label applies; an em
 unlabelled example. In csv and tsv a list is written as JSON: ["acting", "plot"].
 """
 
-import json
 from typing import Any
 
 import numpy as np
@@ -19,14 +18,6 @@ Flags = NDArray[np.bool_]
 Sets = list[frozenset[str] | None]
 """The labels of each row, None for an unlabelled one."""
 TRUE, FALSE = {"1", "true"}, {"0", "false"}
-
-
-def holds_lists(column: pd.Series) -> bool:
-    """Return whether a column has lists; in text, JSON lists in every cell that is not empty."""
-    given = column[~blank(column)]
-    if given.map(lambda cell: isinstance(cell, np.ndarray | list | tuple)).any():
-        return True
-    return bool(len(given)) and bool(given.map(lambda cell: _json_list(cell) is not None).all())
 
 
 def read_lists(columns: dict[str, pd.Series]) -> Labels:
@@ -80,9 +71,7 @@ def read_indicators(tables: dict[str, pd.DataFrame]) -> Labels:
 def _sets(column: pd.Series, split: str) -> Sets:
     unlabelled = blank(column)
     _check_missing(unlabelled, split)
-    lists = [
-        None if empty else _json_list(cell) for cell, empty in zip(column, unlabelled, strict=True)
-    ]
+    lists = [cell if isinstance(cell, list) else None for cell in column]
     wrong = pd.Series([cell is None for cell in lists]) & ~unlabelled.reset_index(drop=True)
     if wrong.any():
         raise BadInput(
@@ -102,17 +91,6 @@ def _sets(column: pd.Series, split: str) -> Sets:
             )
         found.append(None if words is None else frozenset(words))
     return found
-
-
-def _json_list(cell: Any) -> list[Any] | None:
-    """Return a cell's list; None where it has none."""
-    if isinstance(cell, np.ndarray | list | tuple):
-        return list(cell)
-    try:
-        found = json.loads(cell) if isinstance(cell, str) else None
-    except (ValueError, RecursionError):
-        return None
-    return found if isinstance(found, list) else None
 
 
 def _name(value: Any) -> str:

@@ -3,7 +3,8 @@
 Several labels for each text are read by `label_sets`.
 """
 
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -15,8 +16,15 @@ from sparsekd.tasks.cards import Kind
 from sparsekd.tasks.columns import row_numbers
 
 Values = NDArray[Any]
+Columns = dict[str, pd.Series]
 MAX_CLASSES = 1000
-NO_LABEL = {"nan", "none", "null", "na", "n/a"}
+FEW = 20
+"""Different whole numbers, written as 1.0, up to which they are classes."""
+NO_NUMBER = {"nan", "none", "null", "na", "n/a", "-", "?"}
+"""What programs write among numbers where there is none."""
+AS_NUMBERS = "the metric pearson (--metric) makes them numbers"
+CODE = r"[+-]?(0\d+|\d+[eE]\d+)"
+"""Names of classes that would be other numbers: 007, 1E1."""
 UNLABELLED = -100  # the class id that torch's cross-entropy ignores by default
 
 
@@ -25,12 +33,14 @@ class Labels:
     """Class names in id order (empty for regression), and each split's ids or numbers.
 
     A row without a label has the id `UNLABELLED`, or NaN where labels are numbers. In `kind`
-    "labels" a row has 1 for each of its labels and 0 for the others, float32 (C,).
+    "labels" a row has 1 for each of its labels and 0 for the others, float32 (C,). `notes` say what
+    was inferred and how to decide otherwise.
     """
 
     names: tuple[str, ...]
     ids: dict[str, Values]
     kind: Kind
+    notes: tuple[str, ...] = ()
 
 
 def is_labelled(labels: Values) -> NDArray[np.bool_]:
@@ -69,7 +79,8 @@ def read_labels(columns: dict[str, pd.Series], regression: bool | None) -> Label
     that have one, of the validation rows where none has.
 
     Args:
-        regression: Numbers (True), classes (False), or inferred (None): fractions are numbers.
+        regression: Numbers (True), classes (False), or inferred (None): fractions are numbers, and
+            so are many different whole numbers that are written as 1.0.
 
     Raises:
         BadInput: missing labels, a single class, or validation labels that train lacks.
@@ -80,21 +91,61 @@ def read_labels(columns: dict[str, pd.Series], regression: bool | None) -> Label
     known = {name: ~blank(column) for name, column in columns.items()}
     given = {n: _given(column, known[n]) for n, column in columns.items() if known[n].any()}
     found = _read_given(given, regression)
-    return Labels(
-        found.names,
-        {name: _in_place(found, name, rows.to_numpy()) for name, rows in known.items()},
-        found.kind,
+    return replace(
+        found,
+        ids={name: _in_place(found, name, rows.to_numpy()) for name, rows in known.items()},
     )
 
 
 def _read_given(columns: dict[str, pd.Series], regression: bool | None) -> Labels:
-    values = {name: _plain(column) for name, column in columns.items()}
-    numeric = all(column.dtype.kind in "iuf" for column in values.values())
-    if regression is None:
-        regression = numeric and any(column.dtype.kind == "f" for column in values.values())
-    if regression:
-        return _numbers(values, numeric)
-    return _classes(values, numeric)
+    texts = {name: column.astype(str).str.strip() for name, column in columns.items()}
+    numeric = _numeric(texts, columns, codes=regression is not True)
+    if not numeric:
+        if regression:
+            raise _no_number(texts)
+        _check_odd(texts)
+        found = _classes({name: column.to_numpy(dtype=object) for name, column in texts.items()})
+        return replace(found, notes=() if regression is False else _names_noted(texts, found.names))
+    values = {name: _values(texts[name], columns[name]) for name in columns}
+    commas = any(text.str.contains(",").any() for text in texts.values())
+    notes = ("decimal commas are read as decimal points",) if commas else ()
+    fractions = any(column.dtype.kind == "f" for column in values.values())
+    if regression is None and fractions:
+        regression, words = _inferred(values)
+        notes += words
+    elif regression is None and len(np.unique(np.concatenate(list(values.values())))) > 2:
+        notes += (f"whole numbers are read as classes; {AS_NUMBERS}",)
+    found = _numbers(values) if regression else _classes(values)
+    return replace(found, notes=notes)
+
+
+def _inferred(values: dict[str, Values]) -> tuple[bool, tuple[str, ...]]:
+    """Return whether labels of which some are written as 1.0 are numbers, and why in words."""
+    different = np.unique(np.concatenate(list(values.values())))
+    if not np.isfinite(different).all() or (different != np.round(different)).any():
+        return True, ()
+    if len(different) > FEW:
+        words = f"{len(different):,} different whole numbers, as 1.0, are read as numbers"
+        return True, (f"{words}; the metric accuracy (--metric) makes them classes",)
+    words = f"{len(different)} different whole numbers, as 1.0, are read as classes"
+    return False, (f"{words}; {AS_NUMBERS}",)
+
+
+def _names_noted(texts: Columns, names: tuple[str, ...]) -> tuple[str, ...]:
+    """Return what names of classes look like, where they may have been meant otherwise."""
+    if not any(_parsed(column).isna().any() for column in texts.values()):
+        code = next(name for name in names if re.fullmatch(CODE, name))
+        return (f"labels are read as names of classes, because of {code!r}; {AS_NUMBERS}",)
+    for sign in "|;,":
+        parts = [name.split(sign) for name in names]
+        joined = [name for name, each in zip(names, parts, strict=True) if len(each) > 1]
+        single = {each[0].strip() for each in parts if len(each) == 1}
+        if joined and all({part.strip() for part in name.split(sign)} <= single for name in joined):
+            return (
+                f"{joined[0]!r} is one class beside its parts; lists make them several labels for "
+                "each text",
+            )
+    return ()
 
 
 def _in_place(labels: Labels, name: str, known: NDArray[np.bool_]) -> Values:
@@ -122,16 +173,14 @@ def blank(column: pd.Series) -> pd.Series:
 
 
 def _check_missing(column: pd.Series, name: str) -> None:
-    words = column.astype(str).str.strip()
-    if (words == "-1").all():
+    if (column.astype(str).str.strip() == "-1").all():
         raise BadInput(
             f"The {name} file has no labels: each is -1.",
             "Use a file with labels; for unlabelled training texts, remove the label column.",
         )
-    unlabelled = blank(column)
-    missing = words.str.lower().isin(NO_LABEL) & ~unlabelled
-    if name not in ("train", "unlabelled"):
-        missing |= unlabelled
+    missing = blank(column)
+    if name in ("train", "unlabelled"):
+        return
     if missing.all():
         raise BadInput(
             f"The {name} file has no labels.", "Use a file with a label for every example."
@@ -144,27 +193,67 @@ def _check_missing(column: pd.Series, name: str) -> None:
         )
 
 
-def _plain(column: pd.Series) -> Values:
-    """Return integers or fractions if every value is one, even as text, otherwise text."""
-    texts = column.astype(str).str.strip()
-    words: Values = texts.to_numpy(dtype=object)
-    if column.map(lambda value: isinstance(value, bool | np.bool_)).any():
-        return words
+def _numeric(texts: Columns, columns: Columns, codes: bool) -> bool:
+    """Return whether every label is a number; with `codes`, none of them a name such as 1E1."""
+    for name, column in texts.items():
+        if columns[name].map(lambda value: isinstance(value, bool | np.bool_)).any():
+            return False
+        if pd.api.types.is_numeric_dtype(columns[name].dtype):
+            continue
+        if codes and column.str.fullmatch(CODE).any():
+            return False
+        if _parsed(column).isna().any():
+            return False
+    return True
+
+
+def _parsed(texts: pd.Series) -> pd.Series:
+    """Return texts as numbers, NaN for those that are none; "0,5" is one half."""
+    points = texts.str.replace(r"^([+-]?\d+),(\d+)$", r"\1.\2", regex=True)
+    return pd.to_numeric(points, errors="coerce")
+
+
+def _values(texts: pd.Series, column: pd.Series) -> Values:
+    """Return labels as integers, or as fractions where one of them is written as a fraction."""
     if pd.api.types.is_numeric_dtype(column.dtype):
         return np.asarray(column)
     if texts.str.fullmatch(r"[+-]?\d{1,18}").all():
         return np.asarray(texts.astype("int64"))
-    numbers = pd.to_numeric(texts, errors="coerce")
-    return words if numbers.isna().any() else np.asarray(numbers)
+    return np.asarray(_parsed(texts), dtype=np.float64)
 
 
-def _numbers(values: dict[str, Values], numeric: bool) -> Labels:
-    if not numeric:
-        odd = next(v for column in values.values() for v in column if isinstance(v, str))
-        raise Incompatible(
-            f"The metric needs numbers; the label {odd!r} is not one.",
-            "Choose accuracy, macro_f1 or another metric of classes.",
-        )
+def _no_number(texts: Columns) -> Incompatible:
+    column = next(each for each in texts.values() if _parsed(each).isna().any())
+    odd = column[_parsed(column).isna()].iloc[0]
+    return Incompatible(
+        f"The metric needs numbers; the label {odd!r} is not one.",
+        "Choose accuracy, macro_f1 or another metric of classes.",
+    )
+
+
+def _check_odd(texts: Columns) -> None:
+    """Refuse fractions among which some words say that there is no number.
+
+    Among names, and among whole numbers, such a word is the name of a class.
+    """
+    for name, column in texts.items():
+        empty = column.str.lower().isin(NO_NUMBER)
+        numbers = _parsed(column[~empty])
+        if empty.any() and not numbers.isna().any() and (numbers % 1 != 0).any():
+            raise BadInput(
+                f"The {name} file has {column[empty].iloc[0]!r} among numbers in "
+                f"{row_numbers(_in_file(empty))}.",
+                "Fill in these labels, or remove the rows; leave the cell of an unlabelled "
+                "training text empty.",
+            )
+
+
+def _in_file(rows: pd.Series) -> pd.Series:
+    """Return flags of the labelled rows as flags of all rows."""
+    return rows.reindex(range(rows.index.max() + 1), fill_value=False)
+
+
+def _numbers(values: dict[str, Values]) -> Labels:
     ids = {name: column.astype("float32") for name, column in values.items()}
     for name, column in ids.items():
         wrong = ~np.isfinite(column)
@@ -182,11 +271,9 @@ def _numbers(values: dict[str, Values], numeric: bool) -> Labels:
     return Labels((), ids, "number")
 
 
-def _classes(values: dict[str, Values], numeric: bool) -> Labels:
-    if numeric and any(column.dtype.kind == "f" for column in values.values()):
+def _classes(values: dict[str, Values]) -> Labels:
+    if any(column.dtype.kind == "f" for column in values.values()):
         values = {name: _whole(column) for name, column in values.items()}
-    if not numeric:
-        values = {name: column.astype(str) for name, column in values.items()}
     source = next(iter(values))
     known = np.unique(values[source])
     _check_classes(known, len(values[source]), source)

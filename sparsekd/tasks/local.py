@@ -3,28 +3,34 @@
 import hashlib
 import json
 import re
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
-from sparsekd.errors import BadInput, Incompatible, NotFound, unknown
+from sparsekd.errors import BadInput, Incompatible, NotFound
 from sparsekd.tasks import files
 from sparsekd.tasks.cards import TaskCard
 from sparsekd.tasks.columns import (
     check_columns,
+    check_header,
     check_texts,
     label_column,
     text_columns,
     uniform,
 )
-from sparsekd.tasks.label_sets import check_kind, holds_lists, read_indicators, read_lists
-from sparsekd.tasks.labels import Labels, is_labelled, read_labels
-from sparsekd.tasks.metrics import DEFAULTS, METRICS
-from sparsekd.tasks.splits import GROUP
+from sparsekd.tasks.groups import Groups, text_groups
+from sparsekd.tasks.label_columns import check_metrics, label_columns, read_label_columns
+from sparsekd.tasks.labels import Labels, is_labelled
+from sparsekd.tasks.metrics import DEFAULTS
+from sparsekd.tasks.splits import GROUP, hold_out
+from sparsekd.tasks.tables import Table, read_table
 
 Names = str | tuple[str, ...] | list[str] | None
+Paths = dict[str, list[Path]]
+Tables = dict[str, Table]
+MOST_HELD_OUT = 0.5
 
 
 def inspect(
@@ -34,6 +40,7 @@ def inspect(
     metric: Names = None,
     leak: bool = False,
     groups: str = "",
+    validation_share: float = 0.0,
 ) -> TaskCard:
     """Return the card of the task in a folder with files train and validation.
 
@@ -47,49 +54,59 @@ def inspect(
         label: The column of the label; or several, with 0 and 1, one for each of several labels.
         leak: Accept unlabelled texts that are validation texts.
         groups: What the selection split keeps together, see `TaskCard`.
+        validation_share: Of the labelled training rows, the validation split; 0 where it has files.
 
     Raises:
         SparseKDError: missing or unusable files; the message has file, row and reason.
     """
     place = _place(folder)
-    splits = files.find(place)
-    fingerprint = files.fingerprint(splits)
-    metrics = _metrics(metric)
-    tables = {name: files.read_table(paths) for name, paths in splits.items()}
-    columns = [str(name) for name in tables["train"].columns]
+    if not 0 <= validation_share <= MOST_HELD_OUT:
+        raise BadInput(
+            f"validation_share = {validation_share:g} is not between 0 and {MOST_HELD_OUT:g}.",
+            f"A usual share is {files.SHARE:g}.",
+        )
+    paths = files.find(place, validation=not validation_share)
+    fingerprint = files.fingerprint(paths)
+    metrics = _tuple(metric)
+    check_metrics(metrics)
+    tables = {name: read_table(each) for name, each in paths.items()}
     named = _tuple(label)
-    texts = _tuple(text) or text_columns([name for name in columns if name not in named])
+    texts = _tuple(text)
+    _check_headers(tables, paths, (*texts, *named))
+    texts = texts or text_columns([n for n in tables["train"].rows.columns if n not in named])
     if len(texts) > 2:
         raise BadInput(f"There are {len(texts)} text columns.", "Choose one, or two for a pair.")
-    label_columns = named or (_label_column(tables),)
-    labels = _check(tables, texts, label_columns, metrics)
+    of_label = named or (_label_column(tables, texts),)
+    labels = _check(tables, texts, of_label, metrics)
     if not leak:
         _check_leak(tables, texts)
     card = TaskCard(
         name="",
-        title=_title(place, groups),
+        title=_title(place, groups, validation_share),
         source=str(place),
         origin="folder",
         location=str(place),
         text=texts,
-        label="" if len(label_columns) > 1 else label_columns[0],
+        label="" if len(of_label) > 1 else of_label[0],
         labels=labels.names,
         metrics=metrics or DEFAULTS[labels.kind],
-        validation=files.validation_splits(splits),
+        validation=files.validation_splits(paths) or ("validation",),
         fingerprint=fingerprint,
         unlabelled=int((~is_labelled(labels.ids["train"])).sum())
-        + len(tables.get("unlabelled", ())),
+        + (len(tables["unlabelled"].rows) if "unlabelled" in tables else 0),
         multilabel=labels.kind == "labels",
         groups=groups,
+        validation_share=validation_share,
+        notes=(*_notes(tables, paths), *labels.notes),
     )
     if card.group_column:
-        check_columns(columns, (card.group_column,), "The train file")
+        check_columns(list(tables["train"].rows.columns), (card.group_column,), "The train file")
     return replace(card, name=_name(card))
 
 
 def with_groups(card: TaskCard, groups: str) -> TaskCard:
     """Return the task of the same files with another selection split, under its own name."""
-    found = replace(card, groups=groups, title=_title(card.folder, groups))
+    found = replace(card, groups=groups, title=_title(card.folder, groups, card.validation_share))
     return replace(found, name=_name(found))
 
 
@@ -102,131 +119,147 @@ def _place(folder: Path | str) -> Path:
         ) from error
 
 
-def read(card: TaskCard) -> dict[str, pd.DataFrame]:
+def read(
+    card: TaskCard, find_groups: Callable[[pd.DataFrame], Groups] = text_groups
+) -> dict[str, pd.DataFrame]:
     """Read the frames of a card from `inspect`, with the columns text, (pair) and label.
+
+    Their index counts the rows of each file; those of the unlabelled one follow on train's.
 
     Raises:
         Incompatible: the files have changed since.
     """
-    splits = files.find(card.folder)
-    if files.fingerprint(splits) != card.fingerprint:
+    paths = files.find(card.folder, validation=not card.validation_share)
+    if files.fingerprint(paths) != card.fingerprint:
         raise Incompatible(
             f"The files in {card.location} have changed since {card.name} was registered.",
             "Register the folder again, as a new task.",
         )
-    tables = {name: files.read_table(paths) for name, paths in splits.items()}
+    tables = {name: read_table(each) for name, each in paths.items()}
     labels = _check(tables, card.text, card.label_columns, card.metrics)
-    frames = {name: uniform(table, card.text, labels.ids[name]) for name, table in tables.items()}
+    frames = {
+        name: uniform(table.rows, card.text, labels.ids[name]) for name, table in tables.items()
+    }
     if card.group_column:
-        frames["train"][GROUP] = tables["train"][card.group_column]
+        frames["train"][GROUP] = tables["train"].rows[card.group_column]
     texts = [frames[name] for name in ("train", "unlabelled") if name in frames]
-    rest = {name: frames[name] for name in card.validation}
-    return {"train": pd.concat(texts, ignore_index=True)} | rest
+    train = pd.concat(texts, ignore_index=True)
+    if card.validation_share:
+        train, held_out = hold_out(train, card, find_groups)
+        return {"train": train, "validation": held_out}
+    return {"train": train} | {name: frames[name] for name in card.validation}
 
 
-def _label_column(tables: dict[str, pd.DataFrame]) -> str:
+def read_test(card: TaskCard, split: str) -> pd.DataFrame:
+    """Read a test split of a card's folder, which no run reads, with the columns of `read`.
+
+    Raises:
+        NotFound: there is no such file; BadInput: it has no labels, or other ones.
+    """
+    found = files.find_test(card.folder)
+    if split not in found:
+        raise NotFound(
+            f"{card.location} has no {split} file.", "Name one of the splits, or add this file."
+        )
+    paths = files.find(card.folder, validation=not card.validation_share) | {split: found[split]}
+    tables = {name: read_table(each) for name, each in paths.items()}
+    if not set(card.label_columns) <= set(tables[split].rows.columns):
+        raise BadInput(
+            f"{found[split][0].name} has no labels: it lacks the column{'s' * (not card.label)} "
+            f"{', '.join(card.label_columns)}.",
+            "Use predict for texts without labels.",
+        )
+    labels = _check(tables, card.text, card.label_columns, card.metrics)
+    if labels.names != card.labels:
+        raise BadInput(
+            f"{found[split][0].name} has other labels than {card.name}.", "Correct its labels."
+        )
+    return uniform(tables[split].rows, card.text, labels.ids[split])
+
+
+def _check_headers(tables: Tables, paths: Paths, named: tuple[str, ...]) -> None:
+    """Refuse csv and tsv files whose first line has no names of columns."""
+    for name, table in tables.items():
+        if files.kind_of(paths[name][0]) in ("csv", "tsv"):
+            check_header(table.rows, named, paths[name][0].name)
+
+
+def _notes(tables: Tables, paths: Paths) -> tuple[str, ...]:
+    """Return how files were read, equal ones together."""
+    notes: dict[str, list[str]] = {}
+    for name, table in tables.items():
+        for note in table.notes:
+            notes.setdefault(note, []).append(paths[name][0].name)
+    return tuple(f"{', '.join(names)}: {note}" for note, names in notes.items())
+
+
+def _label_column(tables: Tables, texts: tuple[str, ...]) -> str:
     """Infer the label column from the training file, or from validation where it has none."""
-    known = {name: [str(column) for column in table.columns] for name, table in tables.items()}
     try:
-        return label_column(known["train"])
+        return label_column(tables["train"].rows, texts)
     except BadInput:
-        rest = [name for name in files.validation_splits(known)]
-        return label_column(known[rest[0]])
+        rest = files.validation_splits(tables)
+        if not rest:
+            raise
+        return label_column(tables[rest[0]].rows, texts)
 
 
-def _check_leak(tables: dict[str, pd.DataFrame], texts: tuple[str, ...]) -> None:
+def _check_leak(tables: Tables, texts: tuple[str, ...]) -> None:
     """Refuse validation texts among the unlabelled ones: a student would train on them."""
     if "unlabelled" not in tables:
         return
-    known = set(tables["unlabelled"][list(texts)].itertuples(index=False, name=None))
+    known = set(tables["unlabelled"].rows[list(texts)].itertuples(index=False, name=None))
     for name in files.validation_splits(tables):
-        rows = tables[name][list(texts)].itertuples(index=False, name=None)
+        rows = tables[name].rows[list(texts)].itertuples(index=False, name=None)
         found = sum(row in known for row in rows)
         if found:
             raise BadInput(
-                f"{found} of {len(tables[name])} {name} texts are also in the unlabelled file: the "
-                "teacher's answers to them would leak into the student.",
+                f"{found} of {len(tables[name].rows)} {name} texts are also in the unlabelled "
+                "file: the teacher's answers to them would leak into the student.",
                 "Remove them from the unlabelled file, or accept the leak (--leak).",
             )
 
 
 def _check(
-    tables: dict[str, pd.DataFrame],
-    texts: tuple[str, ...],
-    labels: tuple[str, ...],
-    metrics: tuple[str, ...],
+    tables: Tables, texts: tuple[str, ...], labels: tuple[str, ...], metrics: tuple[str, ...]
 ) -> Labels:
     for name, table in tables.items():
         where = f"The {name} file"
-        needed = (*texts, *labels) if name in files.validation_splits(tables) else texts
-        check_columns(list(table.columns), needed, where)
-        check_texts(table, texts, where)
+        needed = texts if name in ("train", "unlabelled") else (*texts, *labels)
+        check_columns(list(table.rows.columns), needed, where)
+        _check_gaps(table, texts if name == "unlabelled" else (*texts, *labels))
+        check_texts(table.rows, texts, where)
     train_first = sorted(tables, key=lambda name: name != "train")
-    return _read_labels(
-        {name: _label_columns(tables[name], labels, name) for name in train_first}, metrics
+    return read_label_columns(
+        {name: label_columns(tables[name].rows, labels, name) for name in train_first}, metrics
     )
 
 
-def _label_columns(table: pd.DataFrame, labels: tuple[str, ...], name: str) -> pd.DataFrame:
-    """Return the label columns of a file; they are empty where it has none."""
-    known = [label for label in labels if label in table and name != "unlabelled"]
-    if known and len(known) < len(labels):
-        check_columns(list(table.columns), labels, f"The {name} file")
-    if known:
-        return table[list(labels)]
-    return pd.DataFrame(np.nan, index=table.index, columns=list(labels), dtype=object)
-
-
-def _read_labels(columns: dict[str, pd.DataFrame], metrics: tuple[str, ...]) -> Labels:
-    """Read one column of classes, numbers or lists, or several of 0 and 1."""
-    kinds = _kinds(metrics)
-    if len(next(iter(columns.values())).columns) > 1:
-        check_kind(kinds, metrics)
-        return read_indicators(columns)
-    single = {name: table.iloc[:, 0] for name, table in columns.items()}
-    if any(holds_lists(column) for column in single.values()):
-        check_kind(kinds, metrics)
-        return read_lists(single)
-    if kinds == {"labels"}:
-        raise Incompatible(
-            f"{metrics[0]} is for several labels for each text; the label column has no lists.",
-            "Name the columns of the labels, each with 0 and 1, or choose another metric.",
-        )
-    return read_labels(single, "number" in kinds if metrics else None)
-
-
-def _metrics(metric: Names) -> tuple[str, ...]:
-    names = _tuple(metric)
-    for name in names:
-        if name not in METRICS:
-            raise unknown("metric", name, METRICS)
-    if names and not _kinds(names):
-        raise Incompatible(
-            f"{' and '.join(names)} cannot be combined.",
-            "Correlations are for regression, micro_f1 and subset_accuracy for several labels for "
-            "each text, the other metrics for classes.",
-        )
-    return names
-
-
-def _kinds(metrics: tuple[str, ...]) -> set[str]:
-    """Return the kinds of label that all of these metrics are for."""
-    each: list[set[str]] = [set(METRICS[name].kinds) for name in metrics]
-    return set.intersection(*each) if each else set()
+def _check_gaps(table: Table, columns: tuple[str, ...]) -> None:
+    """Refuse objects that lack a text or a label; other keys may be missing."""
+    for name in columns:
+        if name in table.gaps:
+            raise BadInput(
+                f"{table.gaps[name]} has no key {name!r}.",
+                "Give each object its text and label; null is the label of an unlabelled text.",
+            )
 
 
 def _tuple(names: Names) -> tuple[str, ...]:
     return (names,) if isinstance(names, str) else tuple(names or ())
 
 
-def _title(folder: Path, groups: str) -> str:
-    return f"{folder.name} (selection split by groups)" if groups else folder.name
+def _title(folder: Path, groups: str, share: float) -> str:
+    more = ["selection split by groups"] if groups else []
+    more += [f"{share:.0%} of train for validation"] if share else []
+    return f"{folder.name} ({', '.join(more)})" if more else folder.name
 
 
 def _name(card: TaskCard) -> str:
     """Return local/<folder>-<hash>: the same data with the same settings has the same name."""
     identity = [card.fingerprint, card.text, card.label, card.labels, card.metrics]
     identity += [card.groups] if card.groups else []
+    identity += [card.validation_share] if card.validation_share else []
     digest = hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:8]
     folder = re.sub(r"[^a-z0-9]+", "-", card.folder.name.lower()).strip("-")[:40] or "task"
     return f"local/{folder}-{digest}"

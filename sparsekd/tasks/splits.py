@@ -96,17 +96,55 @@ def carve_selection(
         )
     size = selection_size(len(rows), share, least, most)
     even = strata(labels[rows], card, size) if labelled else None
-    if card.groups:
-        by_column = card.group_column
-        groups = column_groups(train[GROUP]) if by_column else find_groups(train)
-        chosen = draw_groups(groups, rows, even, size, seed, card.name)
-    else:
-        from sklearn.model_selection import train_test_split  # takes a second to load
-
-        _, chosen = train_test_split(rows, test_size=size, random_state=seed, stratify=even)
+    chosen = _draw(train, card, rows, even, size, seed, find_groups)
     kept = np.setdiff1d(np.arange(len(train)), chosen)
     train = train.drop(columns=GROUP, errors="ignore")
     return _take(train, kept), _take(train, chosen)
+
+
+def hold_out(
+    train: pd.DataFrame, card: TaskCard, find_groups: Callable[[pd.DataFrame], Groups] = text_groups
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Split off the card's share of the labelled training rows as the validation split.
+
+    Drawn as the selection split is, the same for all runs. Rows keep their index.
+
+    Raises:
+        BadInput: too few training rows with a label; LargeGroups: groups that are too large.
+    """
+    labels = label_values(train["label"])
+    rows = np.flatnonzero(is_labelled(labels))
+    if len(rows) < 2 * LEAST_ROWS:
+        raise BadInput(
+            f"There are {len(rows)} training rows with a label; holding out a validation split "
+            f"needs at least {2 * LEAST_ROWS}.",
+            "Add training data, or a validation file.",
+        )
+    size = max(1, round(card.validation_share * len(rows)))
+    chosen = _draw(train, card, rows, strata(labels[rows], card, size), size, 0, find_groups)
+    kept = np.setdiff1d(np.arange(len(train)), chosen)
+    return train.iloc[kept], train.iloc[np.sort(chosen)].drop(columns=GROUP, errors="ignore")
+
+
+def _draw(
+    train: pd.DataFrame,
+    card: TaskCard,
+    rows: NDArray[np.int64],
+    even: NDArray[np.int64] | None,
+    size: int,
+    seed: int,
+    find_groups: Callable[[pd.DataFrame], Groups],
+) -> NDArray[np.int64]:
+    """Draw about `size` of `rows`, evenly from their strata, in whole groups where there are any.
+
+    Shapes: rows (R,), even (R,) -> (S,).
+    """
+    if card.groups:
+        groups = column_groups(train[GROUP]) if card.group_column else find_groups(train)
+        return draw_groups(groups, rows, even, size, seed, card.name)
+    from sklearn.model_selection import train_test_split  # takes a second to load
+
+    return np.asarray(train_test_split(rows, test_size=size, random_state=seed, stratify=even)[1])
 
 
 def _take(frame: pd.DataFrame, rows: NDArray[np.int64]) -> pd.DataFrame:

@@ -13,6 +13,7 @@ from sparsekd.tasks.cards import TaskCard
 from sparsekd.tasks.labels import UNLABELLED, is_labelled, label_values
 from sparsekd.tasks.metrics import METRICS
 from sparsekd.tasks.predictions import label_text
+from sparsekd.tasks.tables import read_table
 
 SAMPLES = 5
 SHOWN = 3  # label columns in words
@@ -30,8 +31,8 @@ def read_splits(card: TaskCard) -> Splits | None:
 
 def column_names(location: str) -> list[str]:
     """Return the columns of a folder's train file."""
-    paths = files.find(Path(location).expanduser())["train"]
-    return [str(name) for name in files.read_table(paths).columns]
+    paths = files.find_train(Path(location).expanduser())
+    return list(read_table(paths).rows.columns)
 
 
 def facts(card: TaskCard, splits: Mapping[str, pd.DataFrame] | None) -> dict[str, str]:
@@ -42,6 +43,8 @@ def facts(card: TaskCard, splits: Mapping[str, pd.DataFrame] | None) -> dict[str
         "Source": card.source,
         "Selection split": selection_words(card),
     }
+    if reading_words(card):
+        found["Read as"] = "; ".join(reading_words(card))
     if splits is None:
         return found | {"Labels": ", ".join(card.labels) or "a number"}
     return found | {"Rows": ", ".join(f"{len(rows):,} {name}" for name, rows in splits.items())}
@@ -56,6 +59,20 @@ def selection_words(card: TaskCard) -> str:
         if card.groups
         else "row by row"
     )
+
+
+def reading_words(card: TaskCard) -> list[str]:
+    """Return what was inferred of a folder's files, and what its validation split is."""
+    words = list(card.notes)
+    if card.validation_share:
+        drawn = (
+            "in whole groups" if card.groups else "by class" if card.kind == "classes" else "evenly"
+        )
+        words.append(
+            f"no validation file: {card.validation_share:.0%} of the labelled training rows, drawn "
+            f"{drawn} with seed 0, are the validation split"
+        )
+    return words
 
 
 def sample_rows(card: TaskCard, rows: pd.DataFrame) -> pd.DataFrame:

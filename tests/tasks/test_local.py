@@ -192,7 +192,7 @@ RAW_FILES = {
     "only a header": ("train.csv", b"sentence,label\n", "has no rows"),
     "latin-1": ("train.csv", "sentence,label\ncaf\xe9,1\n".encode("latin-1"), "not UTF-8: byte 18"),
     "too many fields": ("train.csv", b"sentence,label\na,1\nb, c,0\n", "line 3 has 3 fields"),
-    "too few fields": ("train.tsv", b"sentence\tlabel\na\t1\nb\n", "line 3 has 1 fields"),
+    "too few fields": ("train.tsv", b"sentence\tlabel\na\t1\nb\n", "line 3 has 1 field,"),
     "an open quotation": ("train.csv", b'sentence,label\n"a,1\nb,0\n', "unexpected end of data"),
     "a column twice": ("train.csv", b"label,label\na,1\n", "two columns named 'label'"),
     "no JSON": ("train.jsonl", b'{"text": "a", "label": 1}\n{text}\n', "line 2 is not JSON"),
@@ -200,7 +200,7 @@ RAW_FILES = {
     "ragged JSON": (
         "train.jsonl",
         b'{"text": "a", "label": 1}\n{"text": "b"}\n',
-        "line 2 differs from the first line in label",
+        "line 2 has no key 'label'",
     ),
     "no parquet": ("train.parquet", b"sentence,label\n", "is not a parquet file"),
     "empty parquet": ("train.parquet", b"", "is empty"),

@@ -1,9 +1,7 @@
 """Rows of a file in chunks, so that a file of any size is read in bounded memory."""
 
-import csv
 import io
 import json
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,13 +15,14 @@ import pyarrow.parquet as pq
 
 from sparsekd.errors import BadInput, NotFound
 from sparsekd.system.files import disk_error
-from sparsekd.tasks.files import FIELD_LIMIT, KINDS
+from sparsekd.tasks import objects, separated
+from sparsekd.tasks.files import KINDS
+from sparsekd.tasks.tables import check_names, plain_frame, whole_signs
 
 ROWS = 8192  # of a chunk at most
 CHARACTERS = 1 << 24  # of a chunk, its last row apart
 _SLICE = 512  # rows of a parquet file that are decoded at once
 _BUFFER = 1 << 20
-_ONE_OBJECT = "One JSON object per line."
 
 
 @dataclass(frozen=True)
@@ -78,7 +77,7 @@ def open_stream(stream: IO[bytes]) -> RowChunks:
     lines = chain([first], lines)
     if _is_object(first):
         return _objects("Standard input", lines, lambda: None)
-    texts = ({"text": line.rstrip("\r\n")} for line in lines)
+    texts = ({"text": whole_signs(line.rstrip("\r\n"))} for line in lines)
     return _rows("Standard input", ("text",), texts, lambda: None)
 
 
@@ -108,7 +107,7 @@ def _parquet(path: Path, raw: IO[bytes]) -> RowChunks:
                 done += len(part)
                 full = sum(map(len, parts)) >= ROWS or sum(p.nbytes for p in parts) >= CHARACTERS
                 if full or done == total:
-                    yield pa.Table.from_batches(parts).to_pandas()
+                    yield plain_frame(pa.Table.from_batches(parts))
                     parts.clear()
         except (pa.ArrowException, OSError) as error:
             raise _damaged(path, error) from error
@@ -128,15 +127,28 @@ def _damaged(path: Path, error: Exception) -> BadInput:
 def _text(path: Path, raw: IO[bytes], kind: str) -> RowChunks:
     size = path.stat().st_size
     # Line ends are kept as they are: a text may contain them.
-    text = io.TextIOWrapper(raw, encoding="utf-8-sig", newline="")
+    ends = _line_ends(raw)
+    text = io.TextIOWrapper(raw, encoding="utf-8-sig", newline=ends)
     lines = _decoded(text, path.name)
 
     def share() -> float:
         return min(1.0, text.buffer.tell() / size)
 
+    def again() -> Iterator[str]:
+        with path.open(encoding="utf-8-sig", newline=ends) as fresh:
+            yield from _decoded(fresh, path.name)
+
     if kind == "jsonl":
         return _objects(path.name, lines, share)
-    return _separated(path.name, lines, kind == "tsv", share)
+    layout = separated.find_layout(again, "tsv" if kind == "tsv" else "csv", path.name)
+    return _separated(path.name, lines, layout, share)
+
+
+def _line_ends(raw: IO[bytes]) -> str:
+    """Return what ends lines: newlines alone, where the first ones do; anything otherwise."""
+    ends = "\n" if b"\n" in raw.read(_BUFFER) else ""
+    raw.seek(0)
+    return ends
 
 
 def _decoded(lines: Iterable[str], name: str) -> Iterator[str]:
@@ -152,65 +164,29 @@ def _decoded(lines: Iterable[str], name: str) -> Iterator[str]:
 
 
 def _separated(
-    name: str, lines: Iterator[str], tabs: bool, share: Callable[[], float | None]
+    name: str, lines: Iterator[str], layout: separated.Layout, share: Callable[[], float | None]
 ) -> RowChunks:
-    """Parse csv with quotes, or tsv without, as the files of a task are parsed."""
-    csv.field_size_limit(FIELD_LIMIT)
-    reader = csv.reader(
-        lines,
-        delimiter="\t" if tabs else ",",
-        quoting=csv.QUOTE_NONE if tabs else csv.QUOTE_MINIMAL,
-        strict=True,
-    )
-    header = _next_row(reader, name)
+    """Parse csv and tsv as the files of a task are parsed."""
+    found = separated.read_rows(lines, layout, name)
+    header = next(found, None)
     if header is None:
         raise BadInput(f"{name} is empty.", "Use a file with rows.")
-    twice = sorted(name for name, count in Counter(header).items() if count > 1)
-    if twice:
-        raise BadInput(f"{name} has two columns named {twice[0]!r}.", "Rename one of them.")
-
-    def rows() -> Iterator[dict[str, Any]]:
-        while (row := _next_row(reader, name)) is not None:
-            if len(row) != len(header):
-                raise BadInput(
-                    f"{name}, line {reader.line_num} has {len(row)} fields, the header has "
-                    f"{len(header)}.",
-                    "Quote fields that contain a comma.",
-                )
-            yield dict(zip(header, row, strict=True))
-
-    return _rows(name, tuple(header), rows(), share)
-
-
-def _next_row(reader: Any, name: str) -> list[str] | None:
-    """Return the next row that is not an empty line; None after the last."""
-    try:
-        return next((row for row in reader if row), None)
-    except csv.Error as error:
-        raise BadInput(
-            f"{name}, line {reader.line_num}: {error}.", "Check the quotation marks there."
-        ) from error
+    names = check_names(name, header.fields)
+    rows = (dict(zip(names, row.fields, strict=True)) for row in found)
+    return _rows(name, tuple(names), rows, share)
 
 
 def _objects(name: str, lines: Iterable[str], share: Callable[[], float | None]) -> RowChunks:
-    rows = _parsed(name, lines)
+    parsed = objects.parsed(enumerate(lines, start=1), name)
+    rows = ({key.strip(): _mended(value) for key, value in row.items()} for _, row in parsed)
     first = next(rows, None)
     if first is None:
         raise BadInput(f"{name} is empty.", "Use a file with rows.")
     return _rows(name, tuple(first), chain([first], rows), share)
 
 
-def _parsed(name: str, lines: Iterable[str]) -> Iterator[dict[str, Any]]:
-    for number, line in enumerate(lines, start=1):
-        if not line.strip():
-            continue
-        try:
-            row = json.loads(line)
-        except (ValueError, RecursionError) as error:
-            raise BadInput(f"{name}, line {number} is not JSON: {error}.", _ONE_OBJECT) from error
-        if not isinstance(row, dict):
-            raise BadInput(f"{name}, line {number} is not a JSON object.", _ONE_OBJECT)
-        yield row
+def _mended(value: Any) -> Any:
+    return whole_signs(value) if isinstance(value, str) else value
 
 
 def _is_object(line: str) -> bool:

@@ -153,7 +153,7 @@ BROKEN = [
     ("a.csv", b"", "a.csv is empty"),
     ("a.jsonl", b"\n\n", "a.jsonl is empty"),
     ("a.csv", b"text,text\na,b\n", "two columns named 'text'"),
-    ("a.csv", b"text,label\na,b\nc\n", "line 3 has 1 fields"),
+    ("a.csv", b"text,label\na,b\nc\n", "line 3 has 1 field,"),
     ("a.csv", b'text\n"open', "a.csv, line 2"),
     ("a.csv", b"text\n" + "é".encode("latin-1"), "not UTF-8"),
     ("a.jsonl", b'{"text": "a"}\n[1]\n', "line 2 is not a JSON object"),

@@ -1,0 +1,248 @@
+"""Rows of csv and tsv files: how their columns are separated and quoted."""
+
+import csv
+import io
+import re
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+from sparsekd.errors import BadInput
+
+DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertical bars"}
+FIELD_LIMIT = 1 << 24
+DECLARED = re.compile(r'"?sep=(\\t|[^"\s\w]|\t)"?\s*', re.IGNORECASE)
+Kind = Literal["csv", "tsv"]
+Lines = Callable[[], Iterable[str]]
+"""Returns the lines of a file from its beginning, each with its end."""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How the columns of a file are separated.
+
+    Without `quoted`, quotation marks are text. With `blanks`, blanks that follow a delimiter are
+    left out. The header follows `begin` lines; `notes` say what was inferred.
+    """
+
+    delimiter: str
+    quoted: bool
+    blanks: bool = False
+    begin: int = 0
+    notes: tuple[str, ...] = ()
+
+
+class Row(NamedTuple):
+    """The fields of a row, and its first and last line, counted from 1."""
+
+    first: int
+    last: int
+    fields: list[str]
+
+
+class Broken(BadInput):
+    """A row that does not follow the layout of its file."""
+
+
+def lines_of(text: str) -> Iterable[str]:
+    """Return the lines of a text, which newlines alone end."""
+    return io.StringIO(text, newline="\n")
+
+
+def find_layout(lines: Lines, kind: Kind, name: str) -> Layout:
+    """Infer how the columns of a file are separated and quoted.
+
+    The delimiter is that of the format unless the header lacks it, and all rows have as many fields
+    as the header with one other delimiter. Columns separated by tabs are quoted where every field
+    that begins with a quotation mark follows the rule of csv, as GLUE's files do not.
+
+    Raises:
+        BadInput: several delimiters fit.
+    """
+    usual = "\t" if kind == "tsv" else ","
+    declared = DECLARED.fullmatch(next(iter(lines()), ""))
+    if declared:
+        found = "\t" if declared[1] == "\\t" else declared[1]
+        words = f"columns are separated by {named(found)}, as the first line says"
+        return _quoting(lines, Layout(found, True, begin=1, notes=(words,)))
+    if _width(lines, usual) > 1:
+        return _quoting(lines, Layout(usual, True))
+    likely = [each for each in DELIMITERS if each != usual and _width(lines, each) > 1]
+    layouts = [_quoting(lines, Layout(each, True)) for each in likely]
+    fitting = [each for each in layouts if _fault(lines, each, name) is None]
+    if len(fitting) > 1:
+        raise BadInput(
+            f"{name}: its columns may be separated by "
+            f"{' or '.join(named(each.delimiter) for each in fitting)}.",
+            f"Separate them by {named(usual)}.",
+        )
+    chosen = fitting or (layouts if len(layouts) == 1 else [])
+    if not chosen:
+        return _quoting(lines, Layout(usual, True))
+    words = f"columns are separated by {named(chosen[0].delimiter)}"
+    return Layout(
+        chosen[0].delimiter, chosen[0].quoted, chosen[0].blanks, notes=(words, *chosen[0].notes)
+    )
+
+
+def named(delimiter: str) -> str:
+    """Return a delimiter in words."""
+    return DELIMITERS.get(delimiter, repr(delimiter))
+
+
+def read_rows(lines: Iterable[str], layout: Layout, name: str) -> Iterator[Row]:
+    """Yield the rows of a file that are no empty lines; the first is the header, without blanks.
+
+    Raises:
+        Broken: a quotation mark that is not closed, or another number of fields than the header.
+    """
+    header: list[str] = []
+    for row in _parsed(lines, layout, name):
+        if not row.fields or (len(row.fields) == 1 and row.fields[0].isspace()):
+            continue
+        if not header:
+            header = [field.strip() for field in row.fields]
+            yield row._replace(fields=header)
+        elif len(row.fields) == len(header):
+            yield row
+        else:
+            raise _ragged(row, header, layout, name)
+
+
+def spans_rows(row: Row, width: int, layout: Layout) -> bool:
+    """Return whether every line of a row of several lines could be a row of its own."""
+    if row.last == row.first or not layout.quoted:
+        return False
+    lines = layout.delimiter.join(row.fields).split("\n")
+    return all(line.count(layout.delimiter) == width - 1 for line in lines)
+
+
+def _parsed(lines: Iterable[str], layout: Layout, name: str) -> Iterator[Row]:
+    rest = iter(lines)
+    for _ in range(layout.begin):
+        next(rest, None)
+    if not layout.quoted:
+        for number, line in enumerate(rest, start=layout.begin + 1):
+            words = line.rstrip("\r\n")
+            yield Row(number, number, words.split(layout.delimiter) if words else [])
+        return
+    csv.field_size_limit(FIELD_LIMIT)
+    reader = csv.reader(
+        rest, delimiter=layout.delimiter, skipinitialspace=layout.blanks, strict=True
+    )
+    while True:
+        first = reader.line_num + layout.begin + 1
+        try:
+            fields = next(reader, None)
+        except csv.Error as error:
+            raise _misquoted(name, first, reader.line_num + layout.begin, error) from error
+        if fields is None:
+            return
+        yield Row(first, reader.line_num + layout.begin, fields)
+
+
+def _misquoted(name: str, first: int, last: int, error: csv.Error) -> Broken:
+    if "new-line character" in str(error):
+        return Broken(
+            f"{name}, line {last} has a carriage return outside quotation marks.",
+            "Remove it, or quote the field.",
+        )
+    what = (
+        "a quotation mark is not closed"
+        if last > first or "unexpected end" in str(error)
+        else "a quoted field does not end with its quotation mark"
+    )
+    where = f" (noticed in line {last})" if last > first else ""
+    return Broken(
+        f"{name}, line {first}: {what}{where}: {error}.",
+        'Close it, or write quotation marks that are text twice, "", in a quoted field.',
+    )
+
+
+def _ragged(row: Row, header: list[str], layout: Layout, name: str) -> Broken:
+    count = f"{len(row.fields)} field{'s' * (len(row.fields) != 1)}"
+    if row.last > row.first:
+        return Broken(
+            f"{name}, lines {row.first} to {row.last} are one row of {count}, the header has "
+            f"{len(header)}: a quotation mark in line {row.first} is probably not closed.",
+            'Close it, or write quotation marks that are text twice, "", in a quoted field.',
+        )
+    return Broken(
+        f"{name}, line {row.first} has {count}, the header has {len(header)}{_seemingly(layout)}.",
+        f"Quote fields that contain {named(layout.delimiter)}, and give each line the same number "
+        "of fields."
+        if layout.quoted
+        else "Give each line the same number of fields.",
+    )
+
+
+def _seemingly(layout: Layout) -> str:
+    return f"; the {layout.notes[0]}" if layout.notes else ""
+
+
+def _quoting(lines: Lines, layout: Layout) -> Layout:
+    """Return the layout with what it says of quotation marks and blanks."""
+    header = next((line for line in _from(lines, layout.begin) if line.strip()), "")
+    blanks = re.search(rf"{re.escape(layout.delimiter)} +\S", header) is not None
+    quoted = Layout(layout.delimiter, True, blanks, layout.begin, layout.notes)
+    if layout.delimiter != "\t":
+        return quoted
+    plain = Layout("\t", False, False, layout.begin, layout.notes)
+    first, rows = _first_quoted(lines, plain)
+    if not first:
+        return plain
+    fault = _fault(lines, quoted, "")
+    if fault is None and rows in (None, sum(1 for _ in read_rows(lines(), quoted, ""))):
+        words = "quotation marks around fields are taken off, as in csv"
+        return Layout("\t", True, blanks, layout.begin, (*layout.notes, words))
+    where = _first_line(fault) or first
+    words = f"quotation marks stay in the texts: line {where} does not follow the rule of csv"
+    return Layout("\t", False, False, layout.begin, (*layout.notes, words))
+
+
+def _first_quoted(lines: Lines, plain: Layout) -> tuple[int, int | None]:
+    """Return the first line with a field that begins with a quotation mark, 0 for none.
+
+    And the number of rows where each line has as many fields as the header, otherwise None.
+    """
+    first, count, width = 0, 0, None
+    even = True
+    for row in _parsed(lines(), plain, ""):
+        if row.fields:
+            width = width or len(row.fields)
+            even &= len(row.fields) == width
+            count += 1
+            if not first and any(field.startswith('"') for field in row.fields):
+                first = row.first
+    return first, count if even else None
+
+
+def _first_line(fault: Broken | None) -> str:
+    found = re.search(r"lines? (\d+)", fault.message) if fault else None
+    return found[1] if found else ""
+
+
+def _fault(lines: Lines, layout: Layout, name: str) -> Broken | None:
+    """Return what is wrong with the rows of a file under a layout; None where nothing is."""
+    try:
+        for _ in read_rows(lines(), layout, name):
+            pass
+    except Broken as error:
+        return error
+    return None
+
+
+def _width(lines: Lines, delimiter: str) -> int:
+    """Return the number of fields of the header, 0 where its quotation marks do not fit."""
+    header = next((line for line in lines() if line.strip()), "")
+    try:
+        return len(next(csv.reader([header], delimiter=delimiter, strict=True), []))
+    except csv.Error:
+        return len(header.split(delimiter)) if delimiter == "\t" else 0
+
+
+def _from(lines: Lines, begin: int) -> Iterator[str]:
+    rest = iter(lines())
+    for _ in range(begin):
+        next(rest, None)
+    return rest

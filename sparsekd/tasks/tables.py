@@ -1,0 +1,207 @@
+"""Tables of a local task: the rows of parquet, csv, tsv, jsonl and json files, as plain values."""
+
+import gzip
+import re
+import zlib
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from sparsekd.errors import BadInput, Unavailable
+from sparsekd.tasks import files, objects, separated
+
+HALF = re.compile("[\ud800-\udfff]")
+"""Half a surrogate pair, such as half an emoji, which no file can hold."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """The rows of a split.
+
+    `notes` say how its files were read where their names do not say it; `gaps` are the columns that
+    some JSON objects lack, each with the first place.
+    """
+
+    rows: pd.DataFrame
+    notes: tuple[str, ...] = ()
+    gaps: Mapping[str, str] = field(default_factory=dict)
+
+
+def read_table(paths: list[Path]) -> Table:
+    """Read one split's rows from its file or shards; csv and tsv values stay text.
+
+    Raises:
+        BadInput: empty, not UTF-8, ragged or not parseable.
+        Unavailable: not readable.
+    """
+    parts = [_read(path) for path in paths]
+    columns = dict.fromkeys(name for part in parts for name in part.rows.columns)
+    gaps: dict[str, str] = {}
+    for part, path in zip(parts, paths, strict=True):
+        lacking = [name for name in columns if name not in part.rows.columns]
+        if lacking and files.kind_of(path) not in ("json", "jsonl"):
+            raise BadInput(
+                f"{path.name} has other columns than {paths[0].name}.",
+                "Give all shards the same columns.",
+            )
+        gaps = dict.fromkeys(lacking, path.name) | dict(part.gaps) | gaps
+    whole = pd.concat([part.rows for part in parts], ignore_index=True)
+    if whole.empty:
+        raise BadInput(f"{paths[0].name} has no rows.", "Use a file with examples.")
+    notes = dict.fromkeys(note for part in parts for note in part.notes)
+    whole, mended = _without_halves(whole)
+    if mended:
+        notes[
+            f"half an emoji or other sign in {mended:,} rows is read as \N{REPLACEMENT CHARACTER}"
+        ] = None
+    return Table(whole, tuple(notes), gaps)
+
+
+def plain_frame(table: pa.Table) -> pd.DataFrame:
+    """Return a table of parquet as a frame with plain values in place of categories."""
+    for place, column in enumerate(table.schema):
+        if pa.types.is_dictionary(column.type):
+            plain = table.column(place).cast(column.type.value_type)
+            table = table.set_column(place, column.name, plain)
+    return table.to_pandas(ignore_metadata=True)
+
+
+def check_names(file: str, names: Iterable[Any]) -> list[str]:
+    """Return names of columns as texts without blanks around them.
+
+    Raises:
+        BadInput: two are equal.
+    """
+    found = [whole_signs(str(name)).strip() for name in names]
+    twice = sorted(name for name, count in Counter(found).items() if count > 1)
+    if twice:
+        raise BadInput(f"{file} has two columns named {twice[0]!r}.", "Rename one of them.")
+    return found
+
+
+def whole_signs(text: str) -> str:
+    """Return a text with U+FFFD in place of each half of a surrogate pair."""
+    return HALF.sub("\N{REPLACEMENT CHARACTER}", text)
+
+
+def _read(path: Path) -> Table:
+    kind = files.kind_of(path)
+    try:
+        data = _content(path)
+        if not data.strip():
+            raise BadInput(f"{path.name} is empty.", "Use a file with examples.")
+        if kind == "parquet":
+            return _parquet(path)
+        text, notes = _decoded(path, data)
+    except OSError as error:
+        raise Unavailable(
+            f"{path} cannot be read: {error}.", "Check the file's permissions."
+        ) from error
+    if not text.strip():
+        raise BadInput(f"{path.name} is empty.", "Use a file with examples.")
+    read = _separated if kind in ("csv", "tsv") else _objects
+    table = read(path, text, kind)
+    return Table(table.rows, (*notes, *table.notes), table.gaps)
+
+
+def _content(path: Path) -> bytes:
+    """Return a file's bytes, unpacked."""
+    if path.suffix.lower() != ".gz":
+        return path.read_bytes()
+    try:
+        with gzip.open(path) as file:
+            data = file.read(files.MAX_BYTES + 1)
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise BadInput(
+            f"{path.name} is not a whole gzip file: {error}.", "Pack it again."
+        ) from error
+    if len(data) > files.MAX_BYTES:
+        raise BadInput(
+            f"{path.name} has more than {files.MAX_BYTES >> 20:,} MiB unpacked.",
+            "Use a sample of the rows.",
+        )
+    return data
+
+
+def _decoded(path: Path, data: bytes) -> tuple[str, tuple[str, ...]]:
+    """Return the text of a file, with newlines alone as the ends of its lines."""
+    wide = data.startswith((b"\xff\xfe", b"\xfe\xff"))
+    try:
+        text = data.decode("utf-16" if wide else "utf-8-sig")
+    except UnicodeDecodeError as error:
+        if wide:
+            raise BadInput(
+                f"{path.name} is not UTF-16: {error.reason}.", "Save it as UTF-8."
+            ) from error
+        line = data[: error.start].count(b"\n") + 1
+        raise BadInput(
+            f"{path.name} is not UTF-8: byte {error.start}, in line {line}, cannot be read.",
+            "Save it with the encoding UTF-8.",
+        ) from error
+    text = text.replace("\r\n", "\n")
+    if "\n" not in text:
+        text = text.replace("\r", "\n")
+    return text, ("it is in UTF-16",) * wide
+
+
+def _parquet(path: Path) -> Table:
+    try:
+        frame = plain_frame(pq.read_table(path))
+    except (pa.ArrowException, ValueError, KeyError, OSError) as error:
+        reason = str(error).splitlines()[0]
+        raise BadInput(f"{path.name} is not a parquet file: {reason}", "Write it again.") from error
+    return Table(_named(path, frame))
+
+
+def _separated(path: Path, text: str, kind: str) -> Table:
+    def lines() -> Any:
+        return separated.lines_of(text)
+
+    layout = separated.find_layout(lines, "tsv" if kind == "tsv" else "csv", path.name)
+    rows = list(separated.read_rows(lines(), layout, path.name))
+    header = rows.pop(0).fields if rows else []
+    joined = next((row for row in rows if separated.spans_rows(row, len(header), layout)), None)
+    notes = layout.notes
+    if joined:
+        notes += (
+            f"lines {joined.first} to {joined.last} are one row by the quotation mark in line "
+            f"{joined.first}, which may not be closed",
+        )
+    frame = pd.DataFrame([row.fields for row in rows], columns=header, dtype=object)
+    empty = [not name and not frame.iloc[:, n].any() for n, name in enumerate(header)]
+    return Table(_named(path, frame.loc[:, [not each for each in empty]]), notes)
+
+
+def _objects(path: Path, text: str, kind: str) -> Table:
+    found = objects.read_objects(text, path.name, kind == "jsonl")
+    frame = _named(path, pd.DataFrame(found.rows, dtype=object))
+    return Table(frame, found.notes, {key.strip(): place for key, place in found.gaps().items()})
+
+
+def _named(path: Path, frame: pd.DataFrame) -> pd.DataFrame:
+    """Return a frame with texts as names of its columns, without blanks around them."""
+    return frame.set_axis(check_names(path.name, frame.columns), axis=1)
+
+
+def _without_halves(frame: pd.DataFrame) -> tuple[pd.DataFrame, int]:
+    """Return a frame whose texts have U+FFFD for half a surrogate pair, and how many rows had."""
+    broken = pd.Series(False, index=frame.index)
+    for name in frame:
+        if frame[name].dtype == object:
+            halves = frame[name].map(
+                lambda value: isinstance(value, str) and bool(HALF.search(value))
+            )
+            if halves.any():
+                frame[name] = frame[name].where(~halves, frame[name].map(_mended))
+                broken |= halves
+    return frame, int(broken.sum())
+
+
+def _mended(value: Any) -> Any:
+    return whole_signs(value) if isinstance(value, str) else value
