@@ -68,7 +68,7 @@ def measure(
 
 
 def fastest(hourly: Mapping[Layout, float]) -> Layout:
-    """Return the layout with the smallest stack among those within 5 % of the fastest.
+    """Return the layout with the smallest stack among those within 5% of the fastest.
 
     A small stack loses less when it is killed, and on a busy machine no measurement is better
     than that.

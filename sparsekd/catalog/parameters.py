@@ -165,5 +165,5 @@ class TrainParams(Params):
         le=1,
         description="Batches hold texts of similar length. In a small training set the same texts "
         "then meet in every epoch; 0.1 mixes them, at a little more padding: lengths are sorted as "
-        "if each were up to 10 % more or less. 0: not at all.",
+        "if each were up to 10% more or less. 0: not at all.",
     )

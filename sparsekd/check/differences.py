@@ -23,7 +23,7 @@ REASONS: dict[Regime, str] = {
     "exact": "the same code on the same processor gives the same bits",
     "float32": "other kernels add float32 numbers in another order",
     "training": "other kernels add float32 numbers in another order, and each step adds to it",
-    "bfloat16": "bfloat16 has 8 bits: an error of 0.4 % in each product, and each step adds to it",
+    "bfloat16": "bfloat16 has 8 bits: an error of 0.4% in each product, and each step adds to it",
 }
 # Largest tolerated ‖a − b‖ / ‖b‖.
 RELATIVE: dict[Regime, float] = {

@@ -292,7 +292,7 @@ def _print_text(
     table = summary[[*columns, *results.teacher_columns(summary)]].merge(
         spent, on="role", how="left"
     )
-    print(f"\n{what}, which chose nothing (mean, 95 % interval):")
+    print(f"\n{what}, which chose nothing (mean, 95% interval):")
     print(table_text(table, "{:.4g}"))
     print(below, end="\n" if below else "")
     for place, (name, verdicts) in enumerate(against.items()):

@@ -77,7 +77,7 @@ def _evaluate(
 
     model = references.model(name)
     device = jobs.devices()[0].name if request.device == "auto" else request.device
-    with tqdm(total=1.0, leave=False, disable=None, bar_format="{bar} {percentage:3.0f} %") as bar:
+    with tqdm(total=1.0, leave=False, disable=None, bar_format="{bar} {percentage:3.0f}%") as bar:
 
         def on_progress(event: dict[str, int]) -> None:
             bar.update(event["done"] / event["total"] - bar.n)

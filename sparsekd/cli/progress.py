@@ -119,7 +119,7 @@ class _Display:
     def _move_bar(self, place: int, step: Step, run: Run) -> None:
         progress = run.progress
         if self.bar is None:
-            self.bar = tqdm(total=1.0, leave=False, bar_format="{desc} {bar} {percentage:3.0f} %")
+            self.bar = tqdm(total=1.0, leave=False, bar_format="{desc} {bar} {percentage:3.0f}%")
         rate = progress.examples_per_second
         speed = f", {rate:,.0f} examples/s" if rate else ""
         left = f", {progress.eta:.0f} s left" if progress.eta is not None else ""

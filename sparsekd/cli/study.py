@@ -94,7 +94,7 @@ def _print(request: StudyRequest, card: TaskCard, plan: Plan) -> None:
         )
         return
     columns = ["what", "mean", "low", "high", "seeds", "parameters", "seconds"]
-    print(f"\n{metric} on {split}, which chose nothing (mean, 95 % interval over seeds):")
+    print(f"\n{metric} on {split}, which chose nothing (mean, 95% interval over seeds):")
     print(table_text(summary[columns]))
     print(below, end="\n" if below else "")
     print("\nStudent of the sparse teacher against, paired over seeds (Holm's correction):")

@@ -40,7 +40,7 @@ class ColumnsRequest(Request):
         None,
         description="how the selection split is drawn: row by row (plain), or in groups of texts "
         "that contain one another or are shared (grouped); another split is another task. "
-        "Default: plain; of a folder, grouped where over 5 % of a plain one overlaps with training",
+        "Default: plain; of a folder, grouped where over 5% of a plain one overlaps with training",
     )
     validation_share: float = Field(
         0.0,

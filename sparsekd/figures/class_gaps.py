@@ -98,7 +98,7 @@ def _marks(rows: pd.DataFrame, kind: str, name: str, theme: Theme) -> go.Scatter
 def _words(row: dict[Any, Any]) -> str:
     words = f"{row['name']}: {row['before']:.3f} → {row['after']:.3f}"
     if pd.notna(row["low"]):
-        words += f"<br>{100 * row['confidence']:.4g} % interval {100 * row['low']:+.1f} to "
+        words += f"<br>{100 * row['confidence']:.4g}% interval {100 * row['low']:+.1f} to "
         words += f"{100 * row['high']:+.1f} points"
     return f"{words}<br>{row['words']}"
 

@@ -26,7 +26,7 @@ SPREAD = 0.6  # of the distance between two sparsities is used to keep lines apa
 STYLES = (("dot", "x-thin-open"), ("dashdot", "cross-thin-open"), ("longdash", "asterisk-open"))
 """Dash and symbol of the lines of controls, in turn."""
 PANELS = {
-    "mean": "{} of the student (mean over seeds, 95 % interval)",
+    "mean": "{} of the student (mean over seeds, 95% interval)",
     "teacher_mean": "{} of its teacher, by itself",
     "teacher_distance": "KL(teacher ‖ trial student) of their outputs (lower = friendlier)",
 }
@@ -55,7 +55,7 @@ def quality(
 ) -> go.Figure:
     """Draw three panels over the teacher's sparsity: student, teacher, their distance.
 
-    Each λ is a line, with the students' 95 % interval over seeds; so is each control. The student
+    Each λ is a line, with the students' 95% interval over seeds; so is each control. The student
     of the dense teacher is a band, the student with no soft labels a dotted line.
 
     Args:
@@ -144,7 +144,7 @@ def _words(row: dict[Any, Any], column: str) -> str:
     if column != "mean":
         return words
     if pd.notna(row["low"]):
-        words += f"<br>95 % interval {row['low']:.4g} to {row['high']:.4g}"
+        words += f"<br>95% interval {row['low']:.4g} to {row['high']:.4g}"
     return f"{words}<br>{row['seeds']:.0f} seeds"
 
 

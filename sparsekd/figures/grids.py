@@ -234,7 +234,7 @@ def cell_in_words(row: dict[Any, Any]) -> str:
         return f"{place}<br>not finished"
     words = f"{place}<br>mean {row['mean']:.4g}"
     if pd.notna(row["low"]):
-        words += f" (95 % interval {row['low']:.4g} to {row['high']:.4g})"
+        words += f" (95% interval {row['low']:.4g} to {row['high']:.4g})"
     values = [f"{value:.4g}" for value in np.asarray(row["values"], dtype=float).ravel()]
     lines = [", ".join(values[start : start + 5]) for start in range(0, len(values), 5)]
     return f"{words}<br>seeds: " + "<br>".join(lines)

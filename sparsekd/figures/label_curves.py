@@ -67,8 +67,8 @@ def label_curves(
 
 
 def _head(metric: str, split: str, noise: float | None) -> str:
-    words = f"{metric_title(metric, split)}: mean and 95 % interval, each seed a point"
-    return f"{words} ({100 * noise:g} % label noise)" if noise else words
+    words = f"{metric_title(metric, split)}: mean and 95% interval, each seed a point"
+    return f"{words} ({100 * noise:g}% label noise)" if noise else words
 
 
 def _places(rows: pd.DataFrame, by_noise: bool) -> dict[float, float]:
@@ -195,7 +195,7 @@ def label_curves_in_words(table: pd.DataFrame, metric: str, split: str = "") -> 
     for (method, what), rows in table.groupby(["method", "what"], sort=False):
         means = ", ".join(
             f"{row['mean']:.3f} at {_budget(row['labels'], row['known'])} labels"
-            + (f" and {100 * row['noise']:g} % noise" if row["noise"] else "")
+            + (f" and {100 * row['noise']:g}% noise" if row["noise"] else "")
             for row in rows.to_dict("records")
         )
         parts.append(f"{what} ({methods.title(str(method))}): {means}")

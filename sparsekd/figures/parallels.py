@@ -173,5 +173,5 @@ def parallel_in_words(students_wide: pd.DataFrame, metric: str, split: str = "")
     counts = ", ".join(f"{count} of {name}" for name, count in lams.items())
     return (
         f"{len(rows)} students by {metric_title(metric, split)}. The best fifth: {counts}; "
-        f"median sparsity {100 * best['sparsity'].median():g} %."
+        f"median sparsity {100 * best['sparsity'].median():g}%."
     )

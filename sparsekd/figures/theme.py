@@ -132,8 +132,8 @@ def metric_title(metric: str, split: str = "") -> str:
 
 
 def percent(share: float) -> str:
-    """Return a share as a percentage: 0.3 as 30 %."""
-    return f"{share:.3g}" if share != share else f"{100 * share:g} %"
+    """Return a share as a percentage: 0.3 as 30%."""
+    return f"{share:.3g}" if share != share else f"{100 * share:g}%"
 
 
 def wrap(words: str, width: int = NARROW) -> str:

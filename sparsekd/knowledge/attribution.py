@@ -94,7 +94,7 @@ def of_tokens(
 
     Args:
         baseline: The ids of the baseline text.
-        steps: Points on the path; 0 doubles them until the sum is within 1 % of the difference.
+        steps: Points on the path; 0 doubles them until the sum is within 1% of the difference.
 
     Shapes: batch (1, T), baseline (1, T).
     Source: Sundararajan, Taly, Yan, ICML 2017, arXiv 1703.01365; captum's implementation.

@@ -67,7 +67,7 @@ def warning(card: TaskCard) -> str:
 def with_usual_split(card: TaskCard) -> TaskCard:
     """Return a folder's task with the selection split that is usual for its texts.
 
-    Groups of texts where more than 5 % of a plain selection split overlaps with training, unless
+    Groups of texts where more than 5% of a plain selection split overlaps with training, unless
     the groups are too large for a selection split; otherwise the plain one.
     """
     found = {each.split: each.share for each in of_task(card) or []}

@@ -89,7 +89,7 @@ def _class(row: pd.Series) -> str:
     words = f"{_points(row['difference'])}, {counted(int(row['examples']), 'example')}{few}"
     if math.isfinite(row["low"]):
         ends = f"{100 * row['low']:+.1f} to {100 * row['high']:+.1f}"
-        words += f", {100 * row['confidence']:.4g} % interval {ends}"
+        words += f", {100 * row['confidence']:.4g}% interval {ends}"
     return f"{words} ({row['words']})"
 
 

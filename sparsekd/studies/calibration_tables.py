@@ -77,7 +77,7 @@ def _temperature(card: TaskCard, one: Answers) -> float:
 
 
 def summary(table: pd.DataFrame) -> pd.DataFrame:
-    """Return means over seeds, the errors with 95 % intervals, one row per role; see `SUMMARY`.
+    """Return means over seeds, the errors with 95% intervals, one row per role; see `SUMMARY`.
 
     Args:
         table: The frame of `rows`.

@@ -102,7 +102,7 @@ def plan_warnings(plan: Plan, split: str, metric: str, table: pd.DataFrame) -> l
     """Return which models of a plan have learned nothing, as sentences.
 
     Those are the ones that give one answer to every text, and those that are not above the
-    baseline: by the 95 % interval over seeds or, of fewer than five seeds, over examples.
+    baseline: by the 95% interval over seeds or, of fewer than five seeds, over examples.
 
     Args:
         table: The frame of `results.summary` of this split and metric.

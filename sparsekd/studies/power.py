@@ -25,7 +25,7 @@ DISAGREEMENT = 0.1
 
 @dataclass(frozen=True)
 class Power:
-    """What a planned study finds with 80 % power.
+    """What a planned study finds with 80% power.
 
     `spread` is the standard deviation of paired differences over seeds, `groups` the number of
     earlier groups of students of different seeds that it comes from (0: assumed), `examples` the
@@ -52,7 +52,7 @@ class Power:
         else:
             found = (
                 f"{self.seeds} seeds and {counted(self.comparisons, 'comparison')} find a "
-                f"difference of {_points(self.detectable)} with 80 % power; most smaller ones "
+                f"difference of {_points(self.detectable)} with 80% power; most smaller ones "
                 "will stay inconclusive."
             )
         wanted = f"For {_points(self.smallest)}: "

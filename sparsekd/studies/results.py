@@ -108,7 +108,7 @@ def study_frame(plan: Plan) -> pd.DataFrame:
 
 
 def summary(frame: pd.DataFrame, split: str, metric: str) -> pd.DataFrame:
-    """Return the mean over seeds of each role, with its 95 % interval; NaN for one seed.
+    """Return the mean over seeds of each role, with its 95% interval; NaN for one seed.
 
     The interval is for new seeds and new examples, as far as runs have kept their answers, and of
     several teachers for new ones.

@@ -39,7 +39,7 @@ def paired_test(gaps: Sample) -> float:
 
 
 def holm(p: Sequence[float] | Array) -> Array:
-    """Return p values corrected for several comparisons: any error in at most 5 % of studies.
+    """Return p values corrected for several comparisons: any error in at most 5% of studies.
 
     A comparison that is not finished is NaN and counts, so that an early look gains nothing.
 
@@ -59,9 +59,9 @@ def holm(p: Sequence[float] | Array) -> Array:
 def holm_confidence(p: Sequence[float] | Array) -> Array:
     """Return the confidence level at which Holm's procedure tests each comparison.
 
-    That is 1 − 5 % / the comparisons that are undecided at its step; those that are not
+    That is 1 − 5% / the comparisons that are undecided at its step; those that are not
     significant share the step at which the procedure stops. A t interval of this confidence
-    excludes 0 exactly where the corrected p is below 5 %.
+    excludes 0 exactly where the corrected p is below 5%.
 
     Shapes: (comparisons,) -> (comparisons,).
     """
@@ -83,9 +83,9 @@ def _steps(p: Array) -> tuple[NDArray[np.intp], Array]:
 
 
 def detectable_effect(seeds: int, comparisons: int = 1) -> float:
-    """Return the difference that is found with 80 % power, in standard deviations over seeds.
+    """Return the difference that is found with 80% power, in standard deviations over seeds.
 
-    Each comparison is tested at 5 % / their number, a little stricter than Holm's correction.
+    Each comparison is tested at 5% / their number, a little stricter than Holm's correction.
 
     Returns NaN below two seeds.
     """

@@ -138,9 +138,12 @@ def _comparison_steps(plan: Plan) -> tuple[StudyStep, ...]:
 
 
 def step_progress(plan: Plan | None) -> list[StepProgress]:
-    """Return how far each step is; without a plan, going by all runs in the store."""
+    """Return how far each step is; without a plan, going by all runs in the store.
+
+    A step of which a study that grew from runs launched singly has no run yet has no state.
+    """
     if plan is None:
-        return [_progress(runs, max(1, len(runs))) for runs in _runs_by_step()]
+        return [_progress(runs, len(runs)) for runs in _runs_by_step()]
     runs = store.plan_runs(plan)
     names = [_run_ids(plan, step) for step in steps_of(plan)]
     return [_progress([runs[n] for n in each if n in runs], len(each)) for each in names]
@@ -160,7 +163,7 @@ def _progress(runs: list[Run], total: int) -> StepProgress:
     states = [run.state for run in runs]
     done = states.count(State.DONE)
     state = next((state for state in _BY_URGENCY if state in states), None)
-    return StepProgress(done, total, State.DONE if done == total else state)
+    return StepProgress(done, total, State.DONE if runs and done == total else state)
 
 
 def _runs_by_step() -> list[list[Run]]:

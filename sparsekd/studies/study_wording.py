@@ -84,7 +84,7 @@ def _verdict(metric: str, row: pd.Series, with_evidence: bool) -> str:
         return f"{words}."
     numbers = [f"{row['seeds']} seeds", f"corrected p = {row['p_corrected']:.2g}"]
     if pd.notna(row["low"]):
-        level = f"{100 * row['confidence']:.4g} %"
+        level = f"{100 * row['confidence']:.4g}%"
         numbers.insert(0, f"{level} interval {_interval(metric, row['low'], row['high'])}")
     return f"{words} ({', '.join(numbers)})."
 

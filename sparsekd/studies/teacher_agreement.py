@@ -77,7 +77,7 @@ def _accuracy(card: TaskCard, one: Answers) -> float:
 
 
 def summary(table: pd.DataFrame, without: LeftOut | None = None) -> pd.DataFrame:
-    """Return means over seeds with 95 % intervals, one row per role and teacher; see `SUMMARY`.
+    """Return means over seeds with 95% intervals, one row per role and teacher; see `SUMMARY`.
 
     Args:
         table: The frame of `rows`.

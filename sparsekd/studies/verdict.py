@@ -156,7 +156,7 @@ def evidence(result: Verdict, digits: int = 4) -> str:
     words = []
     if math.isfinite(result.low):
         ends = f"{result.low:+.{digits}f} to {result.high:+.{digits}f}"
-        level = f"{100 * result.confidence:.4g} % interval"
+        level = f"{100 * result.confidence:.4g}% interval"
         words.append(f"{level} {ends} {scope(result.teachers, result.example_error)}")
     words.append(counted(result.seeds, "seed") + teachers_in_words(result.teachers))
     if math.isfinite(result.p_corrected):

@@ -28,7 +28,7 @@ TITLES: dict[Kind, str] = {
 }
 ONE: dict[Kind, str] = {"classes": "one class", "labels": "the same labels", "number": "one number"}
 LEAST_SHARE = 1e-9  # of a class that no training text has, so that the loss is finite
-Z = 1.959964  # 95 % of a normal distribution
+Z = 1.959964  # 95% of a normal distribution
 CONSTANT = 0.01  # of the gold numbers' standard deviation: below it predictions are one number
 
 
@@ -84,7 +84,7 @@ def answer_text(card: TaskCard, means: Sequence[float]) -> str:
 def one_answer(card: TaskCard, answers: Array, labels: Array) -> str:
     """Return the answer that a model gives to every text; empty where its answers differ.
 
-    Numbers whose standard deviation is below 1 % of that of the gold numbers are one.
+    Numbers whose standard deviation is below 1% of that of the gold numbers are one.
 
     Shapes: answers (N, C), labels (N,), with several labels (N, C).
     """
@@ -101,7 +101,7 @@ def one_answer(card: TaskCard, answers: Array, labels: Array) -> str:
 class Standing:
     """A model beside the majority baseline on some examples.
 
-    `low` to `high` is the 95 % interval of value − majority over examples; `majority` and both ends
+    `low` to `high` is the 95% interval of value − majority over examples; `majority` and both ends
     are NaN for correlations. `one_answer` is what the model answers to every text, else empty.
     """
 
@@ -126,7 +126,7 @@ class Standing:
             return ""
         return (
             f"It is not above the {TITLES[kind]}: {metrics.title(self.metric)} {self.value:.3f} "
-            f"against {self.majority:.3f} (95 % interval of the difference over examples "
+            f"against {self.majority:.3f} (95% interval of the difference over examples "
             f"{100 * self.low:+.1f} to {100 * self.high:+.1f} points)."
         )
 
@@ -139,7 +139,7 @@ class Standing:
         side = f"{abs(gap):.1f} points {'above' if gap > 0 else 'below'}" if gap else "equal to"
         return (
             f"{words}, {side} the {TITLES[card.kind]} “{answer_text(card, means)}” "
-            f"({self.majority:.3f}); 95 % interval of the difference over examples "
+            f"({self.majority:.3f}); 95% interval of the difference over examples "
             f"{ends[0]:+.1f} to {ends[1]:+.1f}."
         )
 

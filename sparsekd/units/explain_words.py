@@ -79,4 +79,4 @@ def _of_effect(effect: Effect) -> str:
 
 
 def _percent(share: float) -> str:
-    return f"{100 * share:.4g} %"
+    return f"{100 * share:.4g}%"

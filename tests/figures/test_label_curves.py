@@ -53,7 +53,7 @@ def test_noise_is_the_axis_where_there_is_one_budget_and_a_panel_where_there_are
 def test_the_words_have_every_mean():
     words = label_curves_in_words(table(noises=(0.2,)), "accuracy", "validation")
     assert "Student none" in words
-    assert "0.800 at all 8,000 labels and 20 % noise" in words
+    assert "0.800 at all 8,000 labels and 20% noise" in words
 
 
 def test_the_majority_class_is_a_line_over_all_budgets():

@@ -19,7 +19,7 @@ from tests.studies.test_stats import SEEDS, drawn, three_errors
 
 def test_the_t_interval_is_the_textbook_one():
     values = np.array([0.80, 0.83, 0.79, 0.85, 0.82])
-    half = 2.7764451 * np.std(values, ddof=1) / math.sqrt(5)  # the table's t of 4 degrees, 97.5 %
+    half = 2.7764451 * np.std(values, ddof=1) / math.sqrt(5)  # the table's t of 4 degrees, 97.5%
     assert estimates.interval(values) == pytest.approx((0.818 - half, 0.818 + half))
 
 

@@ -47,6 +47,6 @@ def test_pooled_teachers_are_said_to_add_what_is_not_known(home: Path) -> None:
     assert "teachers" not in one
     assert "how much new ones differ adds to it" in two
     assert "1 degree of freedom" in two
-    assert "12.7 standard errors" in two  # the table's t of 1 degree, 97.5 %
+    assert "12.7 standard errors" in two  # the table's t of 1 degree, 97.5%
     assert "how much new ones differ adds to it" in five
     assert "say little" not in five

@@ -41,7 +41,7 @@ def test_the_student_of_the_sparse_teacher_is_compared_with_each_control():
     rows = results.comparisons(values, "validation", "accuracy")
     assert rows[["control", "verdict"]].to_numpy().tolist() == [["trial_student", "better"]]
     assert rows["difference"][0] == pytest.approx(0.02)
-    # The two controls that are not finished count: Holm's first step is at 5 % / 3.
+    # The two controls that are not finished count: Holm's first step is at 5% / 3.
     assert rows["p_corrected"][0] == pytest.approx(3 * rows["p"][0])
 
 

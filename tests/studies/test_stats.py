@@ -104,7 +104,7 @@ def test_a_corrected_p_is_the_level_at_which_holm_rejects(p: list[float], level:
 
 
 def test_each_comparison_is_tested_at_the_level_of_its_step():
-    # 0.001 is below 5 % / 4 and 0.01 below 5 % / 3; 0.03 is not below 5 % / 2, where it stops.
+    # 0.001 is below 5% / 4 and 0.01 below 5% / 3; 0.03 is not below 5% / 2, where it stops.
     found = stats.holm_confidence([0.03, 0.001, math.nan, 0.01])
     assert found == pytest.approx([1 - 0.05 / 2, 1 - 0.05 / 4, 1 - 0.05 / 2, 1 - 0.05 / 3])
     assert stats.holm_confidence([0.001]) == pytest.approx([0.95])

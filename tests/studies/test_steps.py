@@ -6,10 +6,10 @@ import pytest
 
 from sparsekd.runs import store
 from sparsekd.runs.records import Progress, State
-from sparsekd.studies import steps
+from sparsekd.studies import by_hand, steps
 from sparsekd.studies.sweeps import sweep
 from tests import sample_sweep
-from tests.sample_study import fill_plan, sample_plan
+from tests.sample_study import fill_plan, launch_singly, sample_plan
 
 
 def test_a_half_done_study_says_what_exists_and_what_comes_next(home: Path) -> None:
@@ -41,6 +41,18 @@ def test_without_a_study_the_steps_follow_the_store(home: Path) -> None:
 
     assert progress[0].state is State.QUEUED
     assert progress[1].state is None
+
+
+def test_of_a_teacher_launched_alone_only_the_first_step_is_done(home: Path) -> None:
+    launch_singly(sample_plan(), until="plain_student")
+    (plan,) = by_hand.all_plans()
+
+    states = [progress.state for progress in steps.step_progress(plan)]
+
+    assert states == [State.DONE, None, None, None, None, None]
+    step = steps.next_step(plan)
+    assert step is not None
+    assert step.name == "trial_student"
 
 
 def test_after_the_last_step_nothing_comes_next(home: Path) -> None:

@@ -83,7 +83,7 @@ def test_the_reason_says_why_it_is_inconclusive():
 
 def test_the_interval_is_the_textbook_one_at_the_level_of_its_step():
     found = judged({"clear": [0.2, 0.21, 0.22, 0.2, 0.21], "it": GAPS, "noise": NOISE})
-    # Three comparisons: 5 % / 3 for the clearest, 5 % / 2 for the next, which is significant too.
+    # Three comparisons: 5% / 3 for the clearest, 5% / 2 for the next, which is significant too.
     assert [found[name].confidence for name in found] == pytest.approx(
         [1 - 0.05 / 3, 1 - 0.05 / 2, 0.95]
     )
@@ -135,7 +135,7 @@ def test_evidence_names_only_what_is_known():
     assert verdict.evidence(one([0.5])) == "1 seed"
     assert verdict.evidence(one([0.01] * 5)) == "5 seeds, corrected p = 0.062"
     words = verdict.evidence(one(GAPS))
-    interval = "95 % interval +0.0098 to +0.0382 for new seeds, on these examples and with this"
+    interval = "95% interval +0.0098 to +0.0382 for new seeds, on these examples and with this"
     assert words.startswith(f"{interval} teacher, 5 seeds, corrected p = 0.0")
 
 

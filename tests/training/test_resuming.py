@@ -62,7 +62,7 @@ def test_a_training_that_is_interrupted_within_a_stage_goes_on_at_that_stages_ra
     found = [
         rates(TrainingProgress(step, 12, 0)) / straight.params.learning_rate for step in (0, 6)
     ]
-    assert found == pytest.approx([1, 1])  # 10 % of six steps is one step of warm-up, in each stage
+    assert found == pytest.approx([1, 1])  # 10% of six steps is one step of warm-up, in each stage
     whole = train(straight)
     for gap in gaps:
         interrupted(staged(checkpoint=saved(path)), gap, path)

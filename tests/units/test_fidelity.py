@@ -121,7 +121,7 @@ def test_a_random_score_is_seldom_called_better():
         really = np.random.default_rng([1, seed]).normal(size=ranks.size)
         found = rank_statistics.statistics(ranks, really, 6, 0, 200)
         better += fidelity.verdict(found) == "better than random"
-    assert better <= 7  # 2.5 % expected; small pools are a little bolder
+    assert better <= 7  # 2.5% expected; small pools are a little bolder
 
 
 def test_verdicts_follow_the_interval():

@@ -165,9 +165,9 @@ def test_a_card_by_hand():
     assert (found.context.place, found.context.removed) == (1, 1)
     said = sentence(found, first=1)
     assert said.startswith(
-        "At λ = 1 and sparsity 50 % head 1 of layer 1 is removed: it is number 2 of 4"
+        "At λ = 1 and sparsity 50% head 1 of layer 1 is removed: it is number 2 of 4"
     )
-    assert "from sparsity 37.5 % on" in said
+    assert "from sparsity 37.5% on" in said
     assert "its layer loses 1 of 2 heads" in said
 
 

@@ -19,7 +19,7 @@ from sparsekd.units.masking import (
     random_ranks,
 )
 
-PUBLISHED = [0, 14, 29, 43, 58, 72, 86, 101, 115, 130]  # heads of BERT-base removed at 0 … 90 %
+PUBLISHED = [0, 14, 29, 43, 58, 72, 86, 101, 115, 130]  # heads of BERT-base removed at 0 … 90%
 
 
 def scores(layers: int = 3, heads: int = 4, neurons: int = 40, seed: int = 0) -> Scores:

@@ -119,7 +119,7 @@ def draw_agreement(answers: ModelAnswers, key: str) -> None:
                 "Learned from it", help="Whether it was trained, or pruned, from this model."
             ),
             "agreement": NUMBER("Agreement", format="%.3f", help="Mean over seeds."),
-            "low": NUMBER("95 %: from", format="%.3f"),
+            "low": NUMBER("95%: from", format="%.3f"),
             "high": NUMBER("to", format="%.3f"),
             "independent": NUMBER(
                 "Independent errors",
@@ -133,7 +133,7 @@ def draw_agreement(answers: ModelAnswers, key: str) -> None:
                 help="KL(teacher ‖ student) of the class probabilities, in nats, mean over "
                 "examples; of a regression the mean squared difference.",
             ),
-            "divergence_low": NUMBER("KL 95 %: from", format="%.3f"),
+            "divergence_low": NUMBER("KL 95%: from", format="%.3f"),
             "divergence_high": NUMBER("to ", format="%.3f"),
             "seeds": NUMBER("Seeds"),
         },
@@ -192,7 +192,7 @@ def draw_calibration(answers: ModelAnswers, key: str) -> None:
                 help="Expected calibration error: mean distance of confidence and accuracy over "
                 "ten bins; mean over seeds.",
             ),
-            "low": NUMBER("95 %: from", format="%.3f"),
+            "low": NUMBER("95%: from", format="%.3f"),
             "high": NUMBER("to", format="%.3f"),
             "chance": NUMBER(
                 "By chance",
@@ -203,7 +203,7 @@ def draw_calibration(answers: ModelAnswers, key: str) -> None:
                 "Temperature", format="%.2f", help="Above 1: the model was too sure."
             ),
             "error_scaled": NUMBER("Error after", format="%.3f", help="With this temperature."),
-            "scaled_low": NUMBER("after 95 %: from", format="%.3f"),
+            "scaled_low": NUMBER("after 95%: from", format="%.3f"),
             "scaled_high": NUMBER("to ", format="%.3f"),
             "seeds": NUMBER("Seeds"),
         },

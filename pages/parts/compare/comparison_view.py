@@ -103,7 +103,7 @@ def draw_missing(plan: Plan) -> None:
 
 
 def draw_seeds(found: StudyMetric, means: pd.DataFrame, against: str, key: str) -> None:
-    """Draw every seed as a dot, the mean as a bar, its 95 % interval as a line, the best on top."""
+    """Draw every seed as a dot, the mean as a bar, its 95% interval as a line, the best on top."""
     from pages.parts.shell import charts
 
     points = found.points()
@@ -182,7 +182,7 @@ def _columns(found: StudyMetric) -> dict[str, ColumnConfig]:
     return {
         "what": text("Method", width=265),
         "mean": number(found.title, format="%.3f", width=75, help="Mean over seeds."),
-        "interval": text("95 % interval", help="Of this mean alone."),
+        "interval": text("95% interval", help="Of this mean alone."),
         "difference": number(
             "Difference", format="%+.3f", width=80, help="To the baseline, mean over seeds."
         ),

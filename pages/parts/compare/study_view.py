@@ -42,7 +42,7 @@ def draw_models(found: StudyMetric, key: str, brief: bool = False) -> None:
             "mean": st.column_config.NumberColumn(
                 found.title, format="%.3f", help=f"On the split “{found.split}”, mean over seeds."
             ),
-            "interval": st.column_config.TextColumn("95 % interval"),
+            "interval": st.column_config.TextColumn("95% interval"),
             "parameters": st.column_config.NumberColumn("Parameters", format="localized", width=95),
             "share": st.column_config.ProgressColumn(
                 "Of the largest", format="percent", min_value=0, max_value=1, color="gray"
@@ -61,7 +61,7 @@ def level(found: StudyMetric) -> str:
 
 
 def draw_seeds(found: StudyMetric, key: str) -> None:
-    """Draw every seed as a dot, the mean as a bar, its 95 % interval as a line."""
+    """Draw every seed as a dot, the mean as a bar, its 95% interval as a line."""
     from pages.parts.shell import charts
 
     means = found.summary()

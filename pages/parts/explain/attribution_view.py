@@ -73,7 +73,7 @@ def draw_attributions(run: Run, mask: Mask) -> None:
     )
     st.caption(
         "Delta: the difference between the sum of the tokens and the change of the output; the "
-        "number of steps is doubled until it is within 1 %."
+        "number of steps is doubled until it is within 1%."
     )
 
 

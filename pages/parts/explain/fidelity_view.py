@@ -121,7 +121,7 @@ def _draw_findings(table: pd.DataFrame, granularity: Granularity, key: str) -> N
         else:
             st.warning(finding.sentence, icon=":material/casino:")
     st.caption(
-        "By the 95 % interval of Spearman's ρ, from resampling the "
+        "By the 95% interval of Spearman's ρ, from resampling the "
         f"{fidelity_words.units_text(table, granularity)}; about 5 of 100 random scores are "
         "called better or worse by chance."
     )

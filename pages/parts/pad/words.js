@@ -38,7 +38,7 @@ function readTiles(pad, some) {
     return [kept.toLocaleString("en"), `of ${pool.size.toLocaleString("en")} kept`];
   });
   const costs = header.costs.map((cost) =>
-    [`${Math.round((100 * countCost(pad.model, cost)) / cost.whole)} %`, `of ${cost.words}`]);
+    [`${Math.round((100 * countCost(pad.model, cost)) / cost.whole)}%`, `of ${cost.words}`]);
   const quality = pad.surfaces.map((surface) => {
     const found = some && readSurface(surface, pad.lam, pad.sparsity);
     if (!found) return ["–", "not measured here"];

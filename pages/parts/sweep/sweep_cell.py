@@ -29,7 +29,7 @@ def choose_cell(of: SweepMetric) -> None:
     with st.container(horizontal=True):
         now = st.selectbox("λ", lams, format_func=lambda v: f"{v:g}", key=LAM, width=120)
         share = st.selectbox(
-            "Sparsity", sparsities, format_func=lambda v: f"{100 * v:g} %", key=SPARSITY, width=120
+            "Sparsity", sparsities, format_func=lambda v: f"{100 * v:g}%", key=SPARSITY, width=120
         )
     if (now, share) != (lam, sparsity):
         url_state.write(lam=now, sparsity=share)
@@ -49,7 +49,7 @@ def draw_cell(of: SweepMetric) -> None:
     """Draw the seeds of the chosen cell, with links to runs and masks."""
     lam, sparsity = chosen_cell(of)
     table = of.cell_table(lam, sparsity)
-    place = f"λ = {lam:g}, sparsity {100 * sparsity:g} %" if sparsity else "the dense teacher"
+    place = f"λ = {lam:g}, sparsity {100 * sparsity:g}%" if sparsity else "the dense teacher"
     values = table["reported"].dropna()
     words = f"mean {values.mean():.3f} of {counted(len(values), 'seed')}"
     st.markdown(f"**Chosen cell: {place}** {words if len(values) else '– not finished yet'}")

@@ -131,7 +131,7 @@ def _choice_columns(of: SweepMetric) -> dict[str, ColumnConfig]:
             help=f"Mean over seeds on {of.split}, which chose nothing.",
         ),
         "interval": text(
-            "95 % interval",
+            "95% interval",
             width=115,
             help="For new seeds and new examples: without the luck of choosing.",
         ),

@@ -170,7 +170,7 @@ def _tables(conclusion: Conclusion, level: Level | None) -> Iterator[str]:
 
 OPTIMISM = (
     "selected: mean on the selection split. reported: mean on a split that chose nothing. luck: "
-    "what it owes to choosing the best of several tries by chance; low to high: the 95 % interval "
+    "what it owes to choosing the best of several tries by chance; low to high: the 95% interval "
     "without it, for new seeds and examples. claimed: best mean if the reported split had chosen; "
     "optimism: its bias."
 )

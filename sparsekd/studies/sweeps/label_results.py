@@ -121,7 +121,7 @@ def student_title(kind: str) -> str:
 def place_in_words(noise: float, labels: float) -> str:
     """Return a label budget and a label noise in words."""
     budget = "All labels" if math.isinf(labels) else counted(int(labels), "label")
-    return f"{budget}, {100 * noise:g} % label noise" if noise else budget
+    return f"{budget}, {100 * noise:g}% label noise" if noise else budget
 
 
 def label_study(plans: Sequence[Plan], metric: str = "", split: str = "") -> LabelStudy:

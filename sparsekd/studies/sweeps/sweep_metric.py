@@ -54,7 +54,7 @@ class SweepMetric:
     def warnings(self, conclusion: Conclusion) -> list[str]:
         """Return which students have learned nothing, as sentences.
 
-        The chosen ones are judged by their 95 % interval over seeds, below five seeds by the mean.
+        The chosen ones are judged by their 95% interval over seeds, below five seeds by the mean.
         """
         silent, level = majority.silent_in_words(self.plan, self.split), self.majority
         card = references.cards().get(self.plan.task)

@@ -208,4 +208,4 @@ def describe_grid(spec: SweepSpec) -> str:
 def labels_in_words(train: TrainParams) -> list[str]:
     """Return the label budget and the label noise of a training, as far as there are any."""
     budget = [f"{train.labelled:,} labels"] if train.labelled else []
-    return budget + ([f"{100 * train.label_noise:g} % label noise"] if train.label_noise else [])
+    return budget + ([f"{100 * train.label_noise:g}% label noise"] if train.label_noise else [])

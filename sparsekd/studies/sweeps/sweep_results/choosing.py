@@ -33,7 +33,7 @@ class Choice:
 
     The reported mean is unbiased for the very students that were chosen. That they had luck with
     their draws is part of what was chosen, which new seeds will not repeat: `luck` of the reported
-    mean is that. `sample` are the values without it, and `low` to `high` the 95 % interval of
+    mean is that. `sample` are the values without it, and `low` to `high` the 95% interval of
     their mean.
     """
 

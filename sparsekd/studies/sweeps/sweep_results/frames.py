@@ -121,7 +121,7 @@ def measured(frame: pd.DataFrame, split: str, metric: str) -> pd.DataFrame:
 def curve(students: pd.DataFrame, teachers: pd.DataFrame, split: str, metric: str) -> pd.DataFrame:
     """Return students over their seeds, per ranking, method, λ and sparsity, and their teachers.
 
-    Columns: ranking, method, lam, sparsity, mean, low, high (95 % interval over seeds), seeds,
+    Columns: ranking, method, lam, sparsity, mean, low, high (95% interval over seeds), seeds,
     teacher_mean, teacher_distance. Further tries of the dense teacher's student are not in it.
     """
     values = measured(students, split, metric)
@@ -162,7 +162,7 @@ def _key(lam: float, sparsity: float) -> tuple[float | None, float]:
 
 
 def spread(values: pd.Series) -> dict[str, float]:
-    """Return the mean over seeds, its 95 % interval, and the number of seeds."""
+    """Return the mean over seeds, its 95% interval, and the number of seeds."""
     low, high = interval(values.to_numpy())
     mean = float(values.mean()) if len(values) else np.nan
     return {"mean": mean, "low": low, "high": high, "seeds": len(values)}

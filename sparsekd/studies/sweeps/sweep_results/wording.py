@@ -50,7 +50,7 @@ def _chosen(ours: Choice, control: Choice) -> str:
     """Return what the selection split chose, of how many."""
     if ours.planned == 1 and control.planned == 1:
         return ""  # nothing was chosen
-    cell = f"λ = {ours.lam:g}, sparsity {100 * ours.sparsity:g} %"
+    cell = f"λ = {ours.lam:g}, sparsity {100 * ours.sparsity:g}%"
     if ours.sparsity == 0:
         cell = "no pruning (sparsity 0)"
     tries = f"{ours.tries} tries"
@@ -72,7 +72,7 @@ def _alike_cells(alike: Sequence[tuple[float, float]]) -> str:
     most = max(alike, key=lambda place: place[1])
     return (
         f"{counted(others, 'other cell')} cannot be told apart from the chosen one on the selection"
-        f" split (within one standard error), up to a sparsity of {100 * most[1]:g} %."
+        f" split (within one standard error), up to a sparsity of {100 * most[1]:g}%."
     )
 
 

@@ -70,7 +70,7 @@ def test_the_comparisons_of_all_methods_are_corrected_together():
     queued = sweep_results.conclusions(
         waiting(both, both["method"] == "pkd"), "validation", "accuracy"
     )
-    # Five controls of each method; the clearest is tested at 5 % / 10.
+    # Five controls of each method; the clearest is tested at 5% / 10.
     clearest = min(alone, key=lambda control: alone[control].p)
     assert alone[clearest].p_corrected == pytest.approx(5 * alone[clearest].p)
     found = queued["vanilla"].verdicts[clearest]
@@ -100,7 +100,7 @@ def sentence(students: pd.DataFrame, metric: str = "accuracy") -> str:
 def test_the_verdict_comes_first_and_the_optimism_last():
     words = sentence(frame(ordinary))
     assert words.startswith("Better than with the dense teacher: +")
-    assert "Chosen on the selection split from 10 tries: λ = 0.5, sparsity 40 %." in words
+    assert "Chosen on the selection split from 10 tries: λ = 0.5, sparsity 40%." in words
     assert "The luck of choosing is taken off: " in words
     assert words.endswith("would have claimed 0.9040.")
 
@@ -176,7 +176,7 @@ def test_a_large_effect_is_detected_as_often_as_its_power_says():
         lifted = 3.0 * (tries.places["ranking"] == "scores").to_numpy()[:, None]
         moved = replace(tries, selected=tries.selected + lifted, reported=tries.reported + lifted)
         found.append(verdicts(moved)["dense"].verdict)
-    # Five controls: at least as often as each alone at a fifth of 5 %, by statsmodels' power.
+    # Five controls: at least as often as each alone at a fifth of 5%, by statsmodels' power.
     power = TTestPower().power(3 / math.sqrt(2), SEEDS, 0.01)
     assert found.count("better") / studies > power - 3 * math.sqrt(0.25 / studies)
     assert "worse" not in found
