@@ -20,6 +20,8 @@ class Family:
     title: str
     model: str
     """Class of the sequence classifier in transformers."""
+    prefix: str
+    """Name of the encoder in that class, with which the names of its weights begin."""
 
     layers: str = "encoder.layer"
     """Path of the list of layers in the encoder."""
@@ -58,11 +60,17 @@ class Family:
     """Parts of the encoder that a published checkpoint may lack."""
 
     depth: str = "num_hidden_layers"
-    """Name in config.json of the number of layers; so for the next four."""
+    """Name in config.json of the number of layers; so for the next five."""
     hidden: str = "hidden_size"
     heads: str = "num_attention_heads"
     neurons: str = "intermediate_size"
+    activation: str = "hidden_act"
     dropouts: tuple[str, ...] = ("hidden_dropout_prob", "attention_probs_dropout_prob")
 
     word_mark: str = ""
     """Character that its tokenizers put in front of a word's first token."""
+
+    @property
+    def stem(self) -> str:
+        """Return what the names of its classes in transformers begin with."""
+        return self.model.removesuffix("ForSequenceClassification")

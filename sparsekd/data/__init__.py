@@ -3,6 +3,7 @@
 from sparsekd.data.batches import Batch, bucketed, packed, upload
 from sparsekd.data.encoding import Encoded, encode
 from sparsekd.data.loading import load, load_split
+from sparsekd.data.tokens import description
 from sparsekd.data.words import DEMO_TOKENIZERS, demo_piece_tokenizer, demo_tokenizer
 
 __all__ = [
@@ -12,6 +13,7 @@ __all__ = [
     "bucketed",
     "demo_piece_tokenizer",
     "demo_tokenizer",
+    "description",
     "encode",
     "load",
     "load_split",

@@ -8,6 +8,7 @@ from transformers import PretrainedConfig, PreTrainedModel
 
 from sparsekd.catalog import families
 from sparsekd.catalog.family import Family
+from sparsekd.checkpoints.configuration import check_encoder
 from sparsekd.errors import BadInput, Incompatible
 from sparsekd.units.shape import ModelShape
 
@@ -46,17 +47,7 @@ def check_config(config: PretrainedConfig) -> Family:
     """
     family = families.find(str(config.model_type))
     _check_attention(family)
-    if getattr(config, "is_decoder", False) or getattr(config, "add_cross_attention", False):
-        raise Incompatible(
-            f"This {family.title} is configured as a decoder.",
-            "Use an encoder: is_decoder = false.",
-        )
-    positions = getattr(config, "position_embedding_type", None) or "absolute"
-    if positions != "absolute":
-        raise Incompatible(
-            f"This {family.title} has {positions!r} positions, which transformers does not read.",
-            "Use a checkpoint with absolute positions.",
-        )
+    check_encoder(family, lambda name: getattr(config, name, None))
     return family
 
 

@@ -20,13 +20,18 @@ from transformers import (
     PretrainedConfig,
     PreTrainedModel,
     PreTrainedTokenizerBase,
+    PreTrainedTokenizerFast,
 )
 from transformers.initialization import no_init_weights
 from transformers.utils import logging
 
+from sparsekd import checkpoints
+from sparsekd.checkpoints import Inspected, damaged
+from sparsekd.checkpoints.files import present_name
+from sparsekd.checkpoints.tokenizer_files import FAST, check_ids
+from sparsekd.checkpoints.weights import is_leftover
 from sparsekd.errors import BadInput, Incompatible
-from sparsekd.models import architectures, checkpoints
-from sparsekd.models.checkpoints import damaged
+from sparsekd.models import architectures
 from sparsekd.models.classifiers import fit_classifier
 from sparsekd.models.pruning import resize, spare_empty_attention
 from sparsekd.system.files import disk_error
@@ -34,6 +39,18 @@ from sparsekd.tasks.cards import Kind
 
 Loaded = tuple[PreTrainedModel, PreTrainedTokenizerBase]
 Sizes = dict[str, tuple[int, ...]]
+# What transformers raises of files that it cannot make sense of.
+UNREADABLE = (
+    OSError,
+    ValueError,
+    TypeError,
+    LookupError,
+    AttributeError,
+    RuntimeError,
+    AssertionError,
+    ArithmeticError,
+    StrictDataclassError,
+)
 
 
 def load(reference: str, labels: tuple[str, ...], kind: Kind, seed: int) -> Loaded:
@@ -52,36 +69,56 @@ def load(reference: str, labels: tuple[str, ...], kind: Kind, seed: int) -> Load
         BadInput: not a checkpoint, or a damaged or pickled one.
         Incompatible: a model family that is not supported.
     """
-    folder = checkpoints.locate(reference)
-    checkpoints.check(folder)
-    config, sizes = _config(folder), checkpoints.sizes(folder)
+    found = checkpoints.inspect(checkpoints.locate(reference))
+    config, sizes = _config(found), _sizes(found)
     skeleton = _sized(config, sizes)
-    if set(sizes) == set(skeleton.state_dict()):
-        model, fresh = _filled(skeleton, folder), False
+    expected = set(skeleton.state_dict())
+    if expected <= set(sizes) and _leftovers_alone(found, expected):
+        model, fresh = _filled(skeleton, found, expected), found.outputs != config.num_labels
     else:
-        model, fresh = _foreign(folder, config, seed)
+        model, fresh = _foreign(found.folder, config, seed)
     fit_classifier(model, labels, kind, seed, fresh=fresh)
-    return model.eval(), _tokenizer(folder, model)
+    return model.eval(), _tokenizer(found)
 
 
 def load_saved(folder: Path) -> Loaded:
-    """Load a model that `save` wrote, physically pruned or not, in eval mode.
+    """Load a finished classifier, physically pruned or not, in eval mode.
+
+    Weights that a classifier does without are left out.
 
     Raises:
         BadInput: not a checkpoint of a classifier, or a damaged one; no weight is initialised.
     """
-    checkpoints.check(folder)
-    config, sizes = _config(folder), checkpoints.sizes(folder)
+    found = checkpoints.inspect(folder)
+    config, sizes = _config(found), _sizes(found)
     skeleton = _sized(config, sizes)
-    differ = sorted(set(sizes) ^ set(skeleton.state_dict()))
-    if differ:
-        problem = "missing" if differ[0] not in sizes else "unexpected"
+    expected = set(skeleton.state_dict())
+    missing = sorted(expected - set(sizes))
+    others = sorted(set(sizes) - expected)
+    unknown = [name for name in others if not is_leftover(name, found.family)]
+    for problem, names in (("missing", missing), ("unexpected", unknown)):
+        if names:
+            raise BadInput(
+                f"{folder} is not a saved classifier: {problem} weight {names[0]} "
+                f"({len(names)} in all).",
+                "Fine-tune the model first, or save it again.",
+            )
+    if found.outputs != config.num_labels:
         raise BadInput(
-            f"{folder} is not a saved classifier: {problem} weight {differ[0]} "
-            f"({len(differ)} in all).",
-            "Fine-tune the model first, or save it again.",
+            f"{folder / checkpoints.CONFIG} says {config.num_labels} labels, the weights have "
+            f"{found.outputs} (num_labels, id2label).",
+            "Name as many labels in id2label as the classifier has outputs, in their order.",
         )
-    return _filled(skeleton, folder).eval(), _tokenizer(folder, skeleton)
+    return _filled(skeleton, found, expected).eval(), _tokenizer(found)
+
+
+def _sizes(found: Inspected) -> Sizes:
+    return {name: weight.shape for name, weight in found.weights.items()}
+
+
+def _leftovers_alone(found: Inspected, expected: set[str]) -> bool:
+    """Return whether a classifier does without every weight that it has no place for."""
+    return all(is_leftover(name, found.family) for name in set(found.weights) - expected)
 
 
 def save(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
@@ -136,12 +173,12 @@ def _move(beside: Path, folder: Path) -> None:
         file.replace(folder / file.name)
 
 
-def _config(folder: Path) -> PretrainedConfig:
+def _config(found: Inspected) -> PretrainedConfig:
     try:
-        config: PretrainedConfig = AutoConfig.from_pretrained(folder, local_files_only=True)
-    except (OSError, ValueError, TypeError, KeyError, StrictDataclassError) as error:
+        config: PretrainedConfig = AutoConfig.from_pretrained(found.folder, local_files_only=True)
+    except UNREADABLE as error:
         raise BadInput(
-            f"{folder / checkpoints.CONFIG} is not a valid configuration.", _reason(error)
+            f"{found.folder / checkpoints.CONFIG} is not a valid configuration.", _reason(error)
         ) from error
     architectures.check_config(config)
     # Feed-forward blocks computed in chunks would call the gate sites several times.
@@ -156,8 +193,14 @@ def _sized(config: PretrainedConfig, sizes: Sizes) -> PreTrainedModel:
             model: PreTrainedModel = AutoModelForSequenceClassification.from_config(
                 config, dtype=torch.float32, attn_implementation="sdpa"
             )
-        except (ValueError, TypeError, RuntimeError) as error:
+        except UNREADABLE as error:
             raise BadInput("The checkpoint's config.json is invalid.", _reason(error)) from error
+    head = architectures.of(model).classifier
+    rows = sizes.get(f"{head}.weight", ())[:1]
+    if rows and rows != (config.num_labels,):
+        last = architectures.classifier(model)
+        bias = None if last.bias is None else torch.empty(rows)
+        resize(last, torch.empty(*rows, last.in_features), bias)
     for path in architectures.unit_paths(model):
         size = sizes.get(f"{path}.weight", ())
         if len(size) == 2:
@@ -170,18 +213,19 @@ def _sized(config: PretrainedConfig, sizes: Sizes) -> PreTrainedModel:
     return model
 
 
-def _filled(model: PreTrainedModel, folder: Path) -> PreTrainedModel:
+def _filled(model: PreTrainedModel, found: Inspected, expected: set[str]) -> PreTrainedModel:
     weights: dict[str, Tensor] = {}
-    for file in checkpoints.weight_files(folder):
+    for file in checkpoints.weight_files(found.folder):
         try:
-            weights |= load_file(file)
+            held = load_file(file)
         except SafetensorError as error:
             raise damaged(file) from error
+        weights |= {present_name(name): weight for name, weight in held.items()}
     try:
-        model.load_state_dict(weights, strict=True)
+        model.load_state_dict({name: weights[name] for name in expected}, strict=True)
     except RuntimeError as error:
         raise BadInput(
-            f"The weights in {folder} do not fit its config.json.", _reason(error)
+            f"The weights in {found.folder} do not fit its config.json.", _reason(error)
         ) from error
     return model
 
@@ -199,22 +243,31 @@ def _foreign(folder: Path, config: PretrainedConfig, seed: int) -> tuple[PreTrai
                 use_safetensors=True,
                 local_files_only=True,
                 output_loading_info=True,
+                ignore_mismatched_sizes=True,  # the report names them
             )
-        except (OSError, ValueError, RuntimeError, SafetensorError) as error:
+        except (*UNREADABLE, SafetensorError) as error:
             raise BadInput(f"{folder} cannot be loaded.", _reason(error)) from error
     _check_report(model, folder, report)
     head, _, _ = architectures.of(model).classifier.partition(".")
-    return model, any(name.startswith(f"{head}.") for name in report["missing_keys"])
+    new = {*report["missing_keys"], *(name for name, *_ in report["mismatched_keys"])}
+    return model, any(name.startswith(f"{head}.") for name in new)
 
 
 def _check_report(model: PreTrainedModel, folder: Path, report: dict[str, Any]) -> None:
     """Check that the encoder comes from the checkpoint as a whole.
 
     Raises:
-        BadInput: weights of the encoder are missing.
+        BadInput: weights of the encoder are missing, or of another size.
         Incompatible: weights of layers are left over.
     """
     family, encoder = architectures.of(model), f"{model.base_model_prefix}."
+    for name, has, wanted in report["mismatched_keys"]:
+        if name.startswith(encoder):
+            raise BadInput(
+                f"{folder}: the weight {name} is {_size(has)}, its config.json says "
+                f"{_size(wanted)}.",
+                "Add the weights and the config.json that belong together.",
+            )
     optional = tuple(f"{encoder}{part}." for part in family.optional)
     missing = [
         name
@@ -235,23 +288,34 @@ def _check_report(model: PreTrainedModel, folder: Path, report: dict[str, Any]) 
         )
 
 
-def _tokenizer(folder: Path, model: PreTrainedModel) -> PreTrainedTokenizerBase:
-    if not any((folder / name).is_file() for name in checkpoints.TOKENIZERS):
-        raise BadInput(
-            f"{folder} has no tokenizer.", f"Add its {' or '.join(checkpoints.TOKENIZERS)}."
-        )
+def _size(shape: tuple[int, ...]) -> str:
+    return " × ".join(str(length) for length in shape)
+
+
+def _tokenizer(found: Inspected) -> PreTrainedTokenizerBase:
+    """Load the tokenizer: a fast one where its file is there, also where its class is slow."""
+    folder = found.folder
+    fast = (folder / FAST).is_file()
     try:
-        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-    except (OSError, ValueError, TypeError, KeyError) as error:
+        with _quiet():
+            try:
+                tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+            except ImportError:
+                if not fast:
+                    raise
+                tokenizer = None
+            if fast and not getattr(tokenizer, "is_fast", False):
+                tokenizer = PreTrainedTokenizerFast.from_pretrained(folder, local_files_only=True)
+    except ImportError as error:
+        raise BadInput(
+            f"The tokenizer in {folder} needs a package: {str(error).strip().splitlines()[0]}",
+            f"Install it with pip, or add a fast tokenizer ({FAST}).",
+        ) from error
+    except UNREADABLE as error:
         raise BadInput(f"The tokenizer in {folder} cannot be read.", _reason(error)) from error
     if tokenizer is None:
         raise BadInput(f"The tokenizer in {folder} has no class.", "Save the tokenizer again.")
-    if len(tokenizer) > model.config.vocab_size:
-        raise Incompatible(
-            f"The tokenizer in {folder} has {len(tokenizer)} entries, the model "
-            f"{model.config.vocab_size}.",
-            "They belong to different checkpoints: add the right tokenizer.",
-        )
+    check_ids(folder, tokenizer.get_vocab().values(), found.rows)
     return tokenizer
 
 

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from sparsekd.errors import BadInput, SparseKDError, Unavailable, unknown
-from sparsekd.runs import peak_memory, store
+from sparsekd.runs import peak_memory, store, text_lengths
 from sparsekd.runs.records import RESUMABLE, UNFINISHED, Plan, Recipe, Run, State
 from sparsekd.runs.schema import QUEUE_LOCK
 from sparsekd.system import locks
@@ -76,10 +76,11 @@ def _with_read(recipes: Iterable[Recipe]) -> list[Recipe]:
     return [*before, *wanted]
 
 
-def _check(recipes: Iterable[Recipe], device: str) -> None:
-    """Refuse a device that is not here, and runs that cannot fit its memory."""
+def _check(recipes: list[Recipe], device: str) -> None:
+    """Refuse a device that is not here, texts too long, and runs that cannot fit its memory."""
     store.check_own()
     check_device(device)
+    text_lengths.check(recipes)
     check_memory(recipes, device)
 
 

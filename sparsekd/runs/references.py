@@ -5,7 +5,8 @@ import json
 import re
 from pathlib import Path
 
-from sparsekd.errors import BadInput, NotFound, unknown
+from sparsekd import checkpoints
+from sparsekd.errors import BadInput, NotFound, SparseKDError, unknown
 from sparsekd.runs import answer_files, overlaps, store
 from sparsekd.runs.records import Recipe, Run
 from sparsekd.system.files import disk_error
@@ -17,6 +18,7 @@ from sparsekd.tasks.glue import GROUPED
 
 HUB_ID = re.compile(r"[\w.-]{1,96}(/[\w.-]{1,96})?")
 MODEL_STAGES = ("finetune", "distil", "prune")
+SUFFIXES = (".json", ".safetensors", ".txt", ".codes", ".model")  # of a checkpoint's files
 
 
 def cards() -> dict[str, TaskCard]:
@@ -97,8 +99,8 @@ def model(text: str) -> str:
     """Return the reference of a model: a run id, demo checkpoint, local folder or hub id.
 
     Raises:
-        NotFound: no such run, demo checkpoint or folder; BadInput: a run without a model, no
-            checkpoint, or a file of answers.
+        NotFound: no such run, demo checkpoint or folder; BadInput: a run without a model, or a
+            file of answers; otherwise see `sparsekd.checkpoints.inspect`.
     """
     if answer_files.looks_like_answers(text):
         raise BadInput(
@@ -113,6 +115,7 @@ def model(text: str) -> str:
         raise unknown("demo checkpoint", text, DEMO_CHECKPOINTS)
     path = _directory(text)
     if path:
+        checkpoints.inspect(path)
         return f"folder:{path.resolve()}#{fingerprint(path)}"
     run = _run(text)
     if run is not None:
@@ -124,9 +127,9 @@ def model(text: str) -> str:
         return run.id
     if re.fullmatch("[0-9a-f]{12}", text):
         raise unknown("run", text, [known.id for known in store.runs()])
-    if _like_a_path(text) and not _like_a_hub_id(text):
-        raise NotFound(f"There is no folder {text}.", "Name a run id, a folder or a hub id.")
-    return f"hub:{text}"
+    if Path(text).is_file() or (_like_a_path(text) and not _like_a_hub_id(text)):
+        raise _no_folder(text)
+    return hub_model(text)
 
 
 def teacher(text: str, card: TaskCard) -> str:
@@ -144,15 +147,18 @@ def teacher(text: str, card: TaskCard) -> str:
 
 
 def hub_model(text: str) -> str:
-    """Return a hub id as a recipe stores it; never a path.
+    """Return a hub id as a recipe stores it; never a path. What was downloaded is inspected.
 
     Raises:
-        BadInput: the text is not a hub id.
+        BadInput: the text is not a hub id; otherwise see `sparsekd.checkpoints.inspect`.
     """
     if not HUB_ID.fullmatch(text):
         raise BadInput(
             f"{text!r} is not a hub id.", "Hub ids look like google-bert/bert-base-uncased."
         )
+    downloaded = checkpoints.cached(text)
+    if downloaded:
+        checkpoints.inspect(downloaded)
     return f"hub:{text}"
 
 
@@ -230,16 +236,11 @@ def fingerprint(path: Path) -> str:
     """Return eight letters that change with a checkpoint's configuration, tokenizer or weights.
 
     Raises:
-        BadInput: the folder is not a checkpoint; Unavailable: it cannot be read.
+        Unavailable: it cannot be read.
     """
-    if not (path / "config.json").is_file():
-        raise BadInput(
-            f"{path} is not a checkpoint: config.json is missing.",
-            "Name a folder written by save_pretrained.",
-        )
     digest = hashlib.sha256()
     for file in sorted(path.iterdir()):
-        if file.suffix not in (".json", ".safetensors", ".txt"):
+        if file.suffix not in SUFFIXES:
             continue
         try:
             with file.open("rb") as stream:
@@ -257,6 +258,16 @@ def _directory(text: str) -> Path | None:
         return path if path.is_dir() else None
     except (OSError, RuntimeError, ValueError):  # too long, an unknown user, a null byte
         return None
+
+
+def _no_folder(text: str) -> SparseKDError:
+    """Return the error for a path that is no folder: a file of a checkpoint, or nothing."""
+    path = Path(text)
+    if path.is_file() and (path.parent / checkpoints.CONFIG).is_file():
+        return BadInput(f"{text} is a file.", f"Name the folder that it is in: {path.parent}")
+    if path.is_file():
+        return BadInput(f"{text} is a file.", "Name a folder; unpack an archive first.")
+    return NotFound(f"There is no folder {text}.", "Name a run id, a folder or a hub id.")
 
 
 def _run(text: str) -> Run | None:

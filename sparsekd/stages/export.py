@@ -10,8 +10,9 @@ from typing import Any
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from sparsekd.catalog.stage_parameters import ExportParams
+from sparsekd.checkpoints import WEIGHTS
 from sparsekd.errors import BadInput
-from sparsekd.models import checkpoints, exporting, loading
+from sparsekd.models import exporting, loading
 from sparsekd.models.exporting import Runner
 from sparsekd.models.pruning import prune
 from sparsekd.runs import masks, store
@@ -122,7 +123,7 @@ def _write(source: ExportSource, form: str, folder: Path) -> None:
     if form == "pruned":
         shutil.copyfile(exporting.LOADER, folder / exporting.LOADER.name)
     elif form == "onnx":
-        (folder / checkpoints.WEIGHTS).unlink()  # the graph holds them
+        (folder / WEIGHTS).unlink()  # the graph holds them
         exporting.to_onnx(model, folder / exporting.ONNX)
 
 

@@ -8,7 +8,7 @@ from sparsekd.knowledge.evaluation import OnProgress, evaluate, no_progress
 from sparsekd.models import architectures, loading
 from sparsekd.models.pruning import prune
 from sparsekd.runs.outputs import Outputs
-from sparsekd.stages.inputs import Splits, load_classifier
+from sparsekd.stages.inputs import Splits, check_data, load_classifier
 from sparsekd.stages.prune import counts
 from sparsekd.tasks import TaskCard
 from sparsekd.tasks.files import TEST
@@ -32,6 +32,7 @@ def evaluate_model(
         data = Splits(card, tokenizer, max_length)[split]
     else:  # a file that may change at any time: its tokens are not kept
         data = encode(load_split(card, split), tokenizer, max_length)
+    check_data(model, data)
     metrics, logits = evaluate(model, data, card, device, report)
     return metrics, (logits, data.labels)
 

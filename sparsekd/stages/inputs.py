@@ -10,13 +10,15 @@ import numpy as np
 import pandas as pd
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from sparsekd import checkpoints
 from sparsekd.catalog.parameters import TrainParams
-from sparsekd.data import DEMO_TOKENIZERS, Encoded, encode, load
+from sparsekd.data import DEMO_TOKENIZERS, Encoded, description, encode, load
 from sparsekd.errors import BadInput, Incompatible, unknown
 from sparsekd.knowledge.evaluation import Logits, OnProgress, no_progress, predict
-from sparsekd.models import architectures, checkpoints, loading, students
+from sparsekd.models import architectures, loading, students
 from sparsekd.models.classifiers import fit_classifier, labels_of, output_order
 from sparsekd.runs import answer_files, overlaps, references, store
+from sparsekd.runs.text_lengths import too_long
 from sparsekd.stages.context import StageContext, limit_threads
 from sparsekd.system.files import atomic_write
 from sparsekd.tasks import TaskCard
@@ -49,7 +51,7 @@ class Splits:
     @cached_property
     def key(self) -> str:
         """Return the cache key: a hash of task, tokenizer and length."""
-        words = self.tokenizer.backend_tokenizer.to_str()
+        words = description(self.tokenizer)
         parts = [json.dumps(self.card.to_json(), sort_keys=True), words, str(self.max_length)]
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
@@ -144,15 +146,20 @@ def check_length(model: PreTrainedModel, splits: Splits) -> None:
     Raises:
         Incompatible: a text is longer.
     """
-    longest, most = 0, architectures.max_tokens(model)
-    for split in ("train", "selection", *splits.card.validation):
-        if splits.max_length > most and len(splits[split]):
-            longest = max(longest, int(np.diff(splits[split].offsets).max()))
+    if splits.max_length > architectures.max_tokens(model):
+        for split in ("train", "selection", *splits.card.validation):
+            check_data(model, splits[split])
+
+
+def check_data(model: PreTrainedModel, data: Encoded) -> None:
+    """Check that a model has positions for every text.
+
+    Raises:
+        Incompatible: a text is longer.
+    """
+    longest, most = int(data.lengths.max(initial=0)), architectures.max_tokens(model)
     if longest > most:
-        raise Incompatible(
-            f"The longest text has {longest} tokens, the model positions for {most}.",
-            f"Set the maximum length to {most} (--max-length).",
-        )
+        raise too_long(longest, most)
 
 
 def subsample(encoded: Encoded, examples: int) -> Encoded:
@@ -217,6 +224,7 @@ def training_logits(
         model, tokenizer = load_classifier(reference, card)
         limit_threads(model)
         splits = Splits(card, tokenizer, params.max_length)
+        check_length(model, splits)
         data = subsample(splits[split], examples)
         logits = predict(model, data, device, on_progress)
     save_array(path, logits)
@@ -237,7 +245,9 @@ def load_teacher(context: StageContext) -> tuple[PreTrainedModel, Splits]:
     card = references.card(recipe.task)
     teacher, tokenizer = load_classifier(recipe.inputs["teacher"], card)
     limit_threads(teacher)
-    return teacher, Splits(card, tokenizer, recipe.params["max_length"])
+    splits = Splits(card, tokenizer, recipe.params["max_length"])
+    check_length(teacher, splits)
+    return teacher, splits
 
 
 def student_logits(

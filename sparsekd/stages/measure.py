@@ -13,7 +13,8 @@ from safetensors.torch import save_file
 from transformers import PreTrainedModel
 
 from sparsekd.catalog.stage_parameters import MeasureParams
-from sparsekd.models import architectures, checkpoints, exporting, loading
+from sparsekd.checkpoints import WEIGHTS
+from sparsekd.models import architectures, exporting, loading
 from sparsekd.models.devices import move
 from sparsekd.models.memory import enough_memory
 from sparsekd.models.timing import forward_times, full_inputs
@@ -130,7 +131,7 @@ def _speed(
 def _facts(model: PreTrainedModel) -> dict[str, int]:
     """Return the number of parameters, and the size of the weights file when it is written."""
     with TemporaryDirectory() as folder:
-        path = Path(folder) / checkpoints.WEIGHTS
+        path = Path(folder) / WEIGHTS
         save_file({name: each.contiguous() for name, each in model.state_dict().items()}, path)
         size = path.stat().st_size
     return {"parameters": sum(each.numel() for each in model.parameters()), "bytes": size}

@@ -19,6 +19,7 @@ from transformers import (
 )
 from transformers.models.auto.tokenization_auto import TOKENIZER_MAPPING
 
+from sparsekd import checkpoints
 from sparsekd.catalog import families
 from sparsekd.catalog.families import FAMILIES
 from sparsekd.catalog.stage_parameters import ScoreParams
@@ -72,6 +73,7 @@ def test_its_shape_and_parameters_are_the_model_s(family: str) -> None:
     model = tiny_model(family, labels=5, layers=4)
     shape = architectures.shape(model)
     assert shape.architecture == family
+    assert families.find(family).prefix == model.base_model_prefix
     assert shape.grid() == (4, 3, 20)
     assert (shape.hidden, shape.head_size, shape.classes, shape.vocabulary) == (24, 8, 5, 40)
     assert shape.positions == 64
@@ -213,6 +215,8 @@ def test_a_published_encoder_gets_a_new_classifier(family: str, tmp_path: Path) 
     encoder = tiny_model(family).base_model
     encoder.save_pretrained(tmp_path)
     tiny_tokenizer().save_pretrained(tmp_path)
+    found = checkpoints.inspect(tmp_path)
+    assert (found.positions, found.rows) == (architectures.max_tokens(tiny_model(family)), 40)
     model, _ = load(str(tmp_path), ("a", "b", "c"), kind="classes", seed=3)
     assert logits(model).shape == (3, 3)
     assert architectures.classifier(model).weight.std() < 0.05

@@ -14,6 +14,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import AutoModelForSequenceClassification
 
+from sparsekd.data import description
 from sparsekd.errors import BadInput, Incompatible, NotFound, SparseKDError, Unavailable
 from sparsekd.models import architectures
 from sparsekd.models.classifiers import labels_of, name_labels, output_order
@@ -250,8 +251,16 @@ DAMAGE: dict[str, tuple[Edit, type[SparseKDError], str]] = {
         BadInput,
         "tokenizer in .* cannot be read",
     ),
-    "missing layer": (edit_config(num_hidden_layers=3), BadInput, "layer.2"),
-    "extra layer": (edit_config(num_hidden_layers=1), SparseKDError, "layer.1"),
+    "missing layer": (
+        edit_config(num_hidden_layers=3),
+        BadInput,
+        "layers 3, the weights have 2",
+    ),
+    "extra layer": (
+        edit_config(num_hidden_layers=1),
+        BadInput,
+        "layers 1, the weights have 2",
+    ),
     "missing bias": (edit_weights(lambda w: w.pop(BIAS)), BadInput, BIAS),
     "half a head": (edit_weights(lambda w: w.update({QUERY: w[QUERY][:4]})), BadInput, "layer 0"),
     "other vocabulary": (edit_config(vocab_size=41), BadInput, "."),
@@ -278,8 +287,60 @@ def test_an_encoder_alone_is_not_a_saved_classifier(tmp_path: Path) -> None:
 
 def test_a_tokenizer_larger_than_the_embeddings_is_refused(tmp_path: Path) -> None:
     saved(tmp_path, tiny_model(vocabulary=10))
-    with pytest.raises(Incompatible, match="24 entries, the model 10"):
+    with pytest.raises(Incompatible, match="the id 23, the model has 10 rows"):
         load_saved(tmp_path)
+
+
+LEFT_OVER: dict[str, torch.Tensor] = {
+    "bert.embeddings.position_ids": torch.arange(64)[None],
+    "cls.predictions.bias": torch.zeros(40),
+    "loss_fct.weight": torch.ones(2),
+}
+
+
+def test_a_classifier_is_read_without_what_it_does_without(tmp_path: Path) -> None:
+    model = saved(tmp_path)
+    edit_weights(lambda w: w.update(LEFT_OVER))(tmp_path)
+    for again, _ in (load_saved(tmp_path), load(str(tmp_path), SENTIMENT, "classes", 0)):
+        assert torch.equal(logits(again), logits(model))
+
+
+def test_norms_may_have_the_names_that_tensorflow_gave_them(tmp_path: Path) -> None:
+    model = saved(tmp_path)
+    old = {"LayerNorm.weight": "LayerNorm.gamma", "LayerNorm.bias": "LayerNorm.beta"}
+
+    def rename(held: dict[str, torch.Tensor]) -> None:
+        for name in list(held):
+            for now, before in old.items():
+                if name.endswith(now):
+                    held[name.replace(now, before)] = held.pop(name)
+
+    edit_weights(rename)(tmp_path)
+    assert torch.equal(logits(load_saved(tmp_path)[0]), logits(model))
+
+
+def test_a_classifier_of_another_size_than_its_config_is_drawn_anew_or_refused(
+    architecture: str, tmp_path: Path
+) -> None:
+    saved(tmp_path, tiny_model(architecture, labels=3))
+    edit_config(id2label={"0": "a", "1": "b"}, label2id={"a": 0, "b": 1})(tmp_path)
+    model, _ = load(str(tmp_path), ("x", "y", "z"), kind="classes", seed=0)
+    assert architectures.classifier(model).weight.std() < 0.05
+    with pytest.raises(BadInput, match=r"config.json says 2 labels, the weights have 3"):
+        load_saved(tmp_path)
+
+
+def test_a_tokenizer_without_a_fast_form_reads_texts(tmp_path: Path) -> None:
+    saved(tmp_path)
+    (tmp_path / "tokenizer.json").unlink()
+    words = ("good", "film", "pl", "ot", "</w>")
+    (tmp_path / "vocab.txt").write_text("".join(f"{word} 1\n" for word in words))
+    (tmp_path / "bpe.codes").write_text("")
+    (tmp_path / "tokenizer_config.json").write_text('{"tokenizer_class": "PhobertTokenizer"}')
+    _, tokenizer = load_saved(tmp_path)
+    assert not tokenizer.is_fast
+    assert tokenizer("good")["input_ids"][0] == tokenizer.cls_token_id
+    assert description(tokenizer) == description(load_saved(tmp_path)[1])
 
 
 def test_shards_are_read_and_a_missing_one_is_named(tmp_path: Path) -> None:

@@ -151,4 +151,4 @@ def test_texts_longer_than_its_positions_are_refused_before_training(tmp_path, h
     params = PARAMS.changed({"max_length": 100})
     student = student_of(other(tmp_path / "other"))
     run = worked(recipes.distil(card.name, "vanilla", teacher, params, VanillaParams(), student))
-    assert "has 92 tokens, the model positions for 64" in run.outcome.message
+    assert "reads at most 64 tokens, the longest text has 92" in run.outcome.message

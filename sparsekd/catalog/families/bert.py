@@ -6,5 +6,6 @@ FAMILY = Family(
     name="bert",
     title="BERT",
     model="BertForSequenceClassification",
+    prefix="bert",
     optional=("pooler",),
 )

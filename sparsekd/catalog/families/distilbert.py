@@ -6,6 +6,7 @@ FAMILY = Family(
     name="distilbert",
     title="DistilBERT",
     model="DistilBertForSequenceClassification",
+    prefix="distilbert",
     layers="transformer.layer",
     query="attention.q_lin",
     key="attention.k_lin",
@@ -21,5 +22,6 @@ FAMILY = Family(
     hidden="dim",
     heads="n_heads",
     neurons="hidden_dim",
+    activation="activation",
     dropouts=("dropout", "attention_dropout", "seq_classif_dropout"),
 )

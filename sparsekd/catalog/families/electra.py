@@ -6,5 +6,6 @@ FAMILY = Family(
     name="electra",
     title="ELECTRA",
     model="ElectraForSequenceClassification",
+    prefix="electra",
     classifier="classifier.out_proj",
 )

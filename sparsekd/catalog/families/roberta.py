@@ -6,6 +6,7 @@ FAMILY = Family(
     name="roberta",
     title="RoBERTa",
     model="RobertaForSequenceClassification",
+    prefix="roberta",
     first_position_after_padding=True,
     classifier="classifier.out_proj",
     word_mark="Ġ",
