@@ -42,9 +42,11 @@ def _check(split: str, original: str, content: bytes) -> None:
             f"the limit is {MAX_BYTES >> 20} MiB.",
             "Upload a sample of the rows, or name a folder on the server's machine.",
         )
-    if _suffix(original) not in files.KINDS:
-        raise BadInput(f"{original} is not {', '.join(files.KINDS)}.", "Convert it first.")
+    if _suffix(original) not in files.TASK_KINDS:
+        raise BadInput(f"{original} is not {', '.join(files.TASK_KINDS)}.", "Convert it first.")
 
 
 def _suffix(name: str) -> str:
-    return name.rsplit(".", 1)[-1].lower()
+    """Return the format of a file by its name, with the .gz of a packed one."""
+    parts = name.lower().split(".")
+    return ".".join(parts[-2:] if parts[-1] == "gz" else parts[-1:])

@@ -73,6 +73,11 @@ def find_train(folder: Path) -> list[Path]:
     return found["train"]
 
 
+def has_validation(folder: Path) -> bool:
+    """Return whether a folder has a validation file."""
+    return bool(validation_splits(_splits(folder)))
+
+
 def find_test(folder: Path) -> dict[str, list[Path]]:
     """Find the files of the test splits, which no run reads: test.csv, test_matched.tsv …."""
     return {name: paths for name, paths in _splits(folder).items() if name.startswith(TEST)}

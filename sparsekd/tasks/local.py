@@ -78,8 +78,6 @@ def inspect(
         raise BadInput(f"There are {len(texts)} text columns.", "Choose one, or two for a pair.")
     of_label = named or (_label_column(tables, texts),)
     labels = _check(tables, texts, of_label, metrics)
-    if not leak:
-        _check_leak(tables, texts)
     card = TaskCard(
         name="",
         title=_title(place, groups, validation_share),
@@ -101,6 +99,8 @@ def inspect(
     )
     if card.group_column:
         check_columns(list(tables["train"].rows.columns), (card.group_column,), "The train file")
+    if not leak and "unlabelled" in tables:
+        _check_leak(tables["unlabelled"].rows[list(texts)], _frames(card, tables, labels))
     return replace(card, name=_name(card))
 
 
@@ -137,6 +137,15 @@ def read(
         )
     tables = {name: read_table(each) for name, each in paths.items()}
     labels = _check(tables, card.text, card.label_columns, card.metrics)
+    return _frames(card, tables, labels, find_groups)
+
+
+def _frames(
+    card: TaskCard,
+    tables: Tables,
+    labels: Labels,
+    find_groups: Callable[[pd.DataFrame], Groups] = text_groups,
+) -> dict[str, pd.DataFrame]:
     frames = {
         name: uniform(table.rows, card.text, labels.ids[name]) for name, table in tables.items()
     }
@@ -204,17 +213,15 @@ def _label_column(tables: Tables, texts: tuple[str, ...]) -> str:
         return label_column(tables[rest[0]].rows, texts)
 
 
-def _check_leak(tables: Tables, texts: tuple[str, ...]) -> None:
+def _check_leak(unlabelled: pd.DataFrame, frames: dict[str, pd.DataFrame]) -> None:
     """Refuse validation texts among the unlabelled ones: a student would train on them."""
-    if "unlabelled" not in tables:
-        return
-    known = set(tables["unlabelled"].rows[list(texts)].itertuples(index=False, name=None))
-    for name in files.validation_splits(tables):
-        rows = tables[name].rows[list(texts)].itertuples(index=False, name=None)
-        found = sum(row in known for row in rows)
+    known = set(unlabelled.itertuples(index=False, name=None))
+    for name in files.validation_splits(frames):
+        texts = frames[name].drop(columns="label")
+        found = sum(row in known for row in texts.itertuples(index=False, name=None))
         if found:
             raise BadInput(
-                f"{found} of {len(tables[name].rows)} {name} texts are also in the unlabelled "
+                f"{found} of {len(texts)} {name} texts are also in the unlabelled "
                 "file: the teacher's answers to them would leak into the student.",
                 "Remove them from the unlabelled file, or accept the leak (--leak).",
             )

@@ -119,6 +119,15 @@ def test_a_model_is_evaluated_beside_its_teacher(place: Path, study: dict[str, A
         assert word in command(place / "home", "evaluate", *words).stdout
 
 
+def test_a_test_file_is_evaluated_though_no_run_reads_it(place: Path, study: dict[str, Any]):
+    held_back = pd.read_csv(place / "task" / "validation.csv")[:20]
+    held_back.to_csv(place / "task" / "test.csv", index=False)
+    words = ["--model", ids(study)["student"], "--task", str(place / "task"), "--max-length", "16"]
+    found = command(place / "home", "evaluate", *words, "--split", "test", "--json")
+
+    assert json.loads(found.stdout)["examples"] == 20
+
+
 def test_a_probe_shows_the_controls_beside_the_scores(place: Path, study: dict[str, Any]):
     listed = json.loads(command(place / "home", "runs", "list", "--json").stdout)
     scores = next(entry["id"] for entry in listed if entry["stage"] == "score")

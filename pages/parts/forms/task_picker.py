@@ -1,6 +1,7 @@
 """A choice of the task, and a preview of its data."""
 
 import json
+from pathlib import Path
 
 import streamlit as st
 
@@ -15,7 +16,8 @@ from sparsekd.tasks.metrics import METRICS
 from sparsekd.tasks.summary import Splits
 
 BUILT_IN, HUB, REGISTERED = "Built-in demo", "GLUE from the hub", "My folders"
-TYPED, UPLOADED = "A folder on this machine", "Upload two files"
+TYPED, UPLOADED = "A folder on this machine", "Upload files"
+SHARES = (0.1, files.SHARE, 0.3)
 ORIGINS = {"demo": BUILT_IN, "hub": HUB, "folder": REGISTERED}
 
 
@@ -36,7 +38,7 @@ def choose_task() -> TaskCard | None:
         return _upload_files()
     names = [name for name, card in menu.items() if ORIGINS[card.origin] == origin]
     if not names:
-        st.caption("No folder is registered yet: name one, or upload two files.")
+        st.caption("No folder is registered yet: name one, or upload files.")
         return None
     key = f"task.name.{origin}"
     if key not in st.session_state and wanted in names:
@@ -52,10 +54,10 @@ def _choose_folder() -> TaskCard | None:
         "Folder",
         key="task.folder",
         placeholder="/data/my-task",
-        help="With a train and a validation file: parquet, csv, tsv or jsonl.",
+        help="With a train and a validation file: parquet, csv, tsv, jsonl, json, also .gz.",
     ).strip()
     if not text:
-        st.caption("Name a folder with a train and a validation file.")
+        st.caption("Name a folder with a train file, and a validation file where there is one.")
         return None
     return _choose_columns(text)
 
@@ -67,33 +69,38 @@ def _upload_files() -> TaskCard | None:
     given = {
         split: place.file_uploader(
             f"{split.capitalize()} file",
-            list(files.KINDS),
+            list(files.TASK_KINDS),
             key=f"task.{split}",
             max_upload_size=limit,
-            help=f"At most {limit} MB, UTF-8.",
+            help=f"At most {limit} MB.",
         )
         for split, place in (("train", left), ("validation", right))
     }
     contents = {
         split: (file.name, file.getvalue()) for split, file in given.items() if file is not None
     }
-    if len(contents) < len(given):
-        st.caption("Upload both files: one text column or two, and a label column.")
+    if "train" not in contents:
+        st.caption("Upload a train file: one text column or two, and a label column.")
         return None
     return _choose_columns(uploads.keep_uploads(contents))
 
 
-def _choose_columns(location: str, card: TaskCard | None = None) -> TaskCard:
+def _choose_columns(location: str, card: TaskCard | None = None) -> TaskCard | None:
     """Draw columns and metric of a folder's task, and return the task with these.
+
+    None while the folder has no validation file and no share of train is chosen instead.
 
     Raises:
         SparseKDError: the files are not usable, or the columns are ambiguous and not chosen.
     """
     columns = _column_names(location)
+    share = card.validation_share if card else _choose_share(location)
+    if share is None:
+        return None
     trouble = None
     if card is None:
         try:
-            card = references.task(location)
+            card = references.task(location, validation_share=share)
         except BadInput as error:  # the visitor chooses the columns instead
             trouble = error
     texts, labels, metric, groups = _draw_columns(location, columns, card)
@@ -104,7 +111,25 @@ def _choose_columns(location: str, card: TaskCard | None = None) -> TaskCard:
         raise trouble
     if not texts:
         raise BadInput("No text column is chosen.", "Choose one, or two for a pair.")
-    return references.task(location, texts, labels or None, metric, groups=groups)
+    return references.task(
+        location, texts, labels or None, metric, groups=groups, validation_share=share
+    )
+
+
+def _choose_share(location: str) -> float | None:
+    """Draw the share of train that is held out where there is no validation file.
+
+    None while it is not chosen, 0 where there is a file.
+    """
+    if files.has_validation(Path(location).expanduser()):
+        return 0.0
+    return st.pills(
+        "No validation file: share of the labelled training rows to hold out for validation",
+        SHARES,
+        format_func=lambda share: f"{share:.0%}",
+        key=f"task.{location}.share",
+        help="Drawn by class with seed 0, the same for every run. Another share is another task.",
+    )
 
 
 def _draw_columns(

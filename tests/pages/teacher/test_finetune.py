@@ -1,5 +1,6 @@
 """Fine-tune: a task, a checkpoint and parameters become a run; a finished teacher is shown."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -105,6 +106,25 @@ def test_a_folder_without_files_is_an_error_with_a_hint(open_page: Open, tmp_pat
 
     assert "has no train file" in app.error[0].value
     assert "parquet" in app.info[-1].value
+
+
+def test_a_share_of_train_is_offered_where_there_is_no_validation_file(
+    open_page: Open, tmp_path: Path
+) -> None:
+    rows = "".join(f"film number {n};{'yes' if n % 2 else 'no'}\n" for n in range(40))
+    (tmp_path / "only").mkdir()
+    (tmp_path / "only" / "train.csv").write_text(f"review;label\n{rows}")
+
+    app = typed(open_page(FINETUNE), tmp_path / "only")
+    share = next(box for box in app.get("button_group") if "hold out" in box.label)
+    assert not app.error and not store.tasks()
+    app = share.set_value(0.2).run()
+
+    assert not app.exception and not app.error
+    words = " ".join(each.value for each in app.markdown)
+    assert "columns are separated by semicolons" in words
+    assert "20% of the labelled training rows" in words
+    assert [card["validation_share"] for card in map(json.loads, store.tasks().values())] == [0.2]
 
 
 def test_another_metric_makes_another_task(open_page: Open, folder: Path) -> None:
