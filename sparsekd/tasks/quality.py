@@ -27,6 +27,15 @@ def confusion_table(logits: Array, labels: Array, names: tuple[str, ...]) -> pd.
     )
 
 
+def confusions(cells: pd.DataFrame) -> pd.DataFrame:
+    """Return the cells of a confusion table whose classes differ and that have examples.
+
+    The largest first; columns as those of `confusion_table`.
+    """
+    wrong = cells[(cells["true"] != cells["predicted"]) & (cells["examples"] > 0)]
+    return wrong.sort_values("examples", ascending=False, kind="stable", ignore_index=True)
+
+
 def confusion_counts(logits: Array, labels: Array, classes: int) -> Array:
     """Count the examples of each true and predicted class.
 

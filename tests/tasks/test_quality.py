@@ -20,6 +20,17 @@ def test_confusions_by_hand() -> None:
     assert list(table["share"]) == [0.5, 0.5, 0, 1]
 
 
+def test_the_largest_confusions_come_first_and_hits_are_none() -> None:
+    labels, answers = np.array([0, 0, 0, 1, 1, 2]), np.array([1, 1, 0, 2, 1, 2])
+
+    found = quality.confusions(quality.confusion_table(np.eye(3)[answers], labels, ("a", "b", "c")))
+
+    assert found[["true", "predicted", "examples"]].values.tolist() == [
+        ["a", "b", 2],
+        ["b", "c", 1],
+    ]
+
+
 def test_residuals_are_counted_and_their_median_is_absolute() -> None:
     bars, median = quality.residuals(np.array([1.0, 2.0, 5.0]), np.array([2.0, 2.0, 2.0]))
 

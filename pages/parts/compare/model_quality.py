@@ -15,6 +15,8 @@ from sparsekd.tasks.majority import TITLES
 from sparsekd.tasks.metrics import title
 
 Array = NDArray[Any]
+MATRIX = 8  # classes up to which a confusion matrix is readable
+LARGEST = 15
 BASELINE = (
     "Below: the score of one answer to every text, the most frequent class of the training labels "
     "(several labels: those of more than half; numbers: the mean). The loss is that of their "
@@ -79,12 +81,15 @@ def draw_answers(run: Run, card: TaskCard, split: str, key: str) -> None:
 
 
 def draw_confusions(logits: Array, labels: Array, names: tuple[str, ...], key: str) -> None:
-    """Draw true classes against predicted ones.
+    """Draw true classes against predicted ones: as a matrix, or the largest confusions of many.
 
     Shapes: logits (N, C), labels (N,).
     """
     cells = quality.confusion_table(logits, labels, names)
     hits = cells.loc[cells["true"] == cells["predicted"], "examples"].sum()
+    if len(names) > MATRIX:
+        _draw_largest(cells, int(hits), key)
+        return
     st.markdown("**Confusion matrix**", help="Each row has the examples of one true class.")
     st.altair_chart(
         charts.confusions(cells, list(names)),
@@ -93,6 +98,28 @@ def draw_confusions(logits: Array, labels: Array, names: tuple[str, ...], key: s
         alt=f"Confusion matrix: {hits} of {len(labels)} examples are on the diagonal.",
     )
     frame.draw_table(cells, "confusions", f"{key}.confusions.rows")
+
+
+def _draw_largest(cells: pd.DataFrame, hits: int, key: str) -> None:
+    """Draw the largest confusions of many classes, with all in the table."""
+    wrong = quality.confusions(cells)
+    st.markdown(
+        "**Largest confusions**: true class → predicted class",
+        help="The number of examples of the first class that were taken for the second.",
+    )
+    examples = int(cells["examples"].sum())
+    if wrong.empty:
+        st.caption(f"None: all {examples:,} examples are right.")
+        return
+    shown = wrong.head(LARGEST)
+    words = (
+        f"{hits:,} of {examples:,} examples are right; {len(shown)} of {len(wrong):,} confusions"
+    )
+    st.caption(f"{words}, of {wrong['examples'].sum():,} examples.")
+    st.altair_chart(
+        charts.largest_confusions(shown), width="stretch", key=f"{key}.confusions", alt=words
+    )
+    frame.draw_table(wrong, "confusions", f"{key}.confusions.rows")
 
 
 def draw_labels(card: TaskCard, logits: Array, labels: Array, key: str) -> None:

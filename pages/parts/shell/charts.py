@@ -12,6 +12,7 @@ LEGEND = alt.Legend(orient="top", title=None, offset=2, symbolSize=80, columns=3
 FEW = 60  # points of a line up to which each is marked
 NAMED = alt.Axis(labelLimit=260, title=None)
 STEPS = alt.Axis(tickMinStep=1, format="d", grid=False)
+UPRIGHT = 24  # letters of all names of classes up to which they stand side by side
 UNIT = alt.Scale(domain=[0, 1])
 INKS = {"light": "#3f474b", "dark": "#c3cbcf"}  # contrast with the background: 9 : 1 and more
 
@@ -140,19 +141,36 @@ def dots(
 
 def confusions(cells: pd.DataFrame, names: list[str]) -> Any:
     """Return a confusion matrix. Columns: true, predicted, examples, share."""
+    angle = -40 if sum(map(len, names)) > UPRIGHT else 0
     base = alt.Chart(cells).encode(
-        x=alt.X("predicted:N", sort=names, axis=alt.Axis(labelAngle=0)),
-        y=alt.Y("true:N", sort=names),
+        x=alt.X(
+            "predicted:N",
+            sort=names,
+            axis=alt.Axis(labelAngle=angle, labelLimit=110, labelOverlap=False),
+        ),
+        y=alt.Y("true:N", sort=names, axis=alt.Axis(labelLimit=110)),
     )
     scale = alt.Scale(scheme="cividis", domain=[0, 1])
     squares = base.mark_rect().encode(
         color=alt.Color("share:Q", scale=scale, legend=None), tooltip=list(cells.columns)
     )
     dark, light = alt.value("#111111"), alt.value("#ffffff")
-    numbers = base.mark_text(fontSize=14).encode(
+    numbers = base.mark_text(fontSize=14 if len(names) < 5 else 11).encode(
         text="examples:Q", color=alt.condition("datum.share > 0.5", dark, light)
     )
     return legible((squares + numbers).properties(height=max(240, 44 * len(names) + 60)))
+
+
+def largest_confusions(cells: pd.DataFrame) -> Any:
+    """Return bars of confusions in the order of their rows. Columns: as those of `confusions`."""
+    named = cells.assign(what=cells["true"] + " → " + cells["predicted"])
+    base = alt.Chart(named).encode(
+        x=alt.X("examples:Q", axis=alt.Axis(tickMinStep=1, format="d")),
+        y=alt.Y("what:N", sort=list(named["what"]), axis=NAMED),
+        tooltip=["true", "predicted", "examples", alt.Tooltip("share", format=".1%")],
+    )
+    numbers = base.mark_text(align="left", dx=4, color=ink()).encode(text="examples:Q")
+    return legible((base.mark_bar() + numbers).properties(height=24 * len(named) + 40))
 
 
 def reliability(bins: pd.DataFrame) -> Any:
