@@ -3,7 +3,7 @@
 import streamlit as st
 
 from pages.parts.compare import model_quality
-from pages.parts.forms import fields, launch_cost, model_picker, task_picker
+from pages.parts.forms import as_it_is_form, fields, launch_cost, model_picker, task_picker
 from pages.parts.runs import run_buttons
 from pages.parts.shell import frame, live, url_state
 from sparsekd.catalog.fields import validated
@@ -12,6 +12,7 @@ from sparsekd.runs import references, store
 from sparsekd.runs.records import Run, State
 from sparsekd.studies import majority, recipes
 from sparsekd.studies.teachers import teachers_table
+from sparsekd.tasks.cards import TaskCard
 from sparsekd.tasks.demo import DEMO_CHECKPOINTS
 
 COLUMNS = {
@@ -74,6 +75,9 @@ def draw_form() -> None:
     if checkpoint is None:
         return
     st.markdown("##### 3. Training")
+    if as_it_is_form.choose_training(checkpoint) == as_it_is_form.AS_IT_IS:
+        draw_as_it_is(card, checkpoint)
+        return
     defaults, _, _ = recipes.defaults(checkpoint)
     key = f"finetune.{checkpoint in DEMO_CHECKPOINTS}"
     values = fields.draw_training(key, defaults.values())
@@ -83,6 +87,16 @@ def draw_form() -> None:
         recipe = recipes.finetune(card.name, checkpoint, train, seed)
         launch_cost.draw_estimate(card, train, 1, "1 run", [recipe], "finetune")
         if st.button("Fine-tune", type="primary", icon=":material/play_arrow:", key="finetune.go"):
+            frame.submit([recipe])
+            url_state.jump(teacher=recipe.run_id)
+
+
+def draw_as_it_is(card: TaskCard, checkpoint: str) -> None:
+    """Draw the form of a teacher that is a finished classifier, and its launch."""
+    with frame.error_boundary():
+        recipe = as_it_is_form.draw_recipe(card, checkpoint)
+        launch_cost.draw_evaluation(recipe)
+        if st.button("Use as teacher", type="primary", icon=":material/check:", key="finetune.use"):
             frame.submit([recipe])
             url_state.jump(teacher=recipe.run_id)
 

@@ -123,7 +123,13 @@ class TrainParams(Params):
 
     later = ("labelled", "label_noise", "class_weights", "padding_noise")
 
-    epochs: int = Field(10, ge=1, le=1000, description="Passes over the training data.")
+    epochs: int = Field(
+        10,
+        ge=0,
+        le=1000,
+        description="Passes over the training data; 0, for a teacher: a finished classifier as "
+        "it is.",
+    )
     learning_rate: float = Field(3e-5, gt=0, le=1, description="Peak learning rate of AdamW.")
     batch_size: int = Field(16, ge=1, le=4096, description="Examples per optimiser step.")
     max_length: int = Field(

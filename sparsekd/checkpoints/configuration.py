@@ -95,6 +95,7 @@ def check(config: Config, family: Family, where: Path) -> None:
         _check_count(where, getattr(family, role), value(config, family, role))
     for name in ("vocab_size", "max_position_embeddings", "embedding_size"):
         _check_count(where, name, config.get(name))
+    _check_count(where, "num_labels", config.get("num_labels"))
     if family.segments:
         _check_count(where, "type_vocab_size", config.get("type_vocab_size"))
     hidden, heads = value(config, family, "hidden"), value(config, family, "heads")

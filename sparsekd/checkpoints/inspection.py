@@ -8,6 +8,7 @@ from typing import Any
 from sparsekd.catalog.family import Family
 from sparsekd.checkpoints import configuration, folder_kinds, tokenizer_files, weights
 from sparsekd.checkpoints.files import CONFIG, Weight, headers, read_json
+from sparsekd.tasks.cards import Kind
 
 
 @dataclass(frozen=True)
@@ -39,11 +40,16 @@ class Inspected:
         return found.shape[0] if found and len(found.shape) == 2 else None
 
     @property
-    def label_names(self) -> tuple[str, ...]:
-        """Return the labels in the order of the outputs; empty where they have no names."""
-        names = self.config.get("id2label") or {}
+    def labels(self) -> tuple[tuple[str, ...], Kind]:
+        """Return the labels in the order of the outputs (none for a number), and their kind."""
+        names = self.config.get("id2label") or {
+            str(number): f"LABEL_{number}" for number in range(self.config.get("num_labels") or 2)
+        }
         found = tuple(str(names[str(number)]) for number in range(len(names)))
-        return () if found == tuple(f"LABEL_{number}" for number in range(len(found))) else found
+        if len(found) == 1:
+            return (), "number"
+        several = self.config.get("problem_type") == "multi_label_classification"
+        return found, "labels" if several else "classes"
 
 
 def inspect(folder: Path) -> Inspected:

@@ -7,6 +7,7 @@ import pandas as pd
 from pydantic import Field
 from tqdm import tqdm
 
+from sparsekd.cli.models import LABEL_ORDER_HELP, label_names, note_assumption
 from sparsekd.cli.options import DeviceRequest
 from sparsekd.cli.output import note, output, table_text
 from sparsekd.cli.scores import MAX_LENGTH, MODEL_HELP
@@ -16,7 +17,7 @@ from sparsekd.runs import jobs, references
 from sparsekd.runs.outputs import Outputs
 from sparsekd.studies.agreement import example_agreement
 from sparsekd.system.files import atomic_write
-from sparsekd.tasks import TaskCard, agreement, calibration, classes, majority
+from sparsekd.tasks import TaskCard, agreement, calibration, classes, label_orders, majority
 from sparsekd.tasks.labels import is_labelled, label_values
 
 
@@ -24,6 +25,7 @@ class EvaluateRequest(DeviceRequest, TaskRequest):
     """One evaluation."""
 
     model: str = Field(description=MODEL_HELP)
+    label_order: str = Field("", description=LABEL_ORDER_HELP)
     split: str = Field(
         "validation", description="train, selection, validation, or test, a file that no run reads"
     )
@@ -44,7 +46,9 @@ def evaluate(request: EvaluateRequest) -> None:
         raise BadInput("--examples compares two models.", "Name the other one with --teacher.")
     card = request.card()
     jobs.check_device(request.device)
-    metrics, kept = _evaluate(request, card, request.model)
+    order = label_names(request.label_order)
+    assumed = note_assumption(references.model(request.model), card, order)
+    metrics, kept = _evaluate(request, card, request.model, order)
     loss = metrics.pop("loss")
     facts = {
         "task": card.name,
@@ -67,10 +71,20 @@ def evaluate(request: EvaluateRequest) -> None:
     output(request, facts | more, f"{text}\n{words}".rstrip())
     if warning:
         note(f"Warning: {warning}")
+    if warning and assumed and card.kind == "classes":
+        note(_better_order(card, kept))
+
+
+def _better_order(card: TaskCard, kept: Outputs) -> str:
+    """Return the order of labels that the answers fit best, where it is not the assumed one."""
+    found, accuracy = label_orders.best_order(card, *kept)
+    if found == card.labels:
+        return "No other order of the labels is more accurate on these texts."
+    return f"With --label-order {','.join(found)} the accuracy would be {accuracy:.4f}."
 
 
 def _evaluate(
-    request: EvaluateRequest, card: TaskCard, name: str
+    request: EvaluateRequest, card: TaskCard, name: str, order: tuple[str, ...] = ()
 ) -> tuple[dict[str, float], Outputs]:
     """Return a model's metrics with its answers, under a progress bar."""
     from sparsekd.stages.folders import evaluate_model
@@ -82,7 +96,9 @@ def _evaluate(
         def on_progress(event: dict[str, int]) -> None:
             bar.update(event["done"] / event["total"] - bar.n)
 
-        return evaluate_model(model, card, request.split, request.max_length, device, on_progress)
+        return evaluate_model(
+            model, card, request.split, request.max_length, device, on_progress, order
+        )
 
 
 def _answers(card: TaskCard, kept: Outputs) -> tuple[dict[str, Any], str]:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from sparsekd.catalog.parameters import TrainParams
+from sparsekd.checkpoints import classifier
 from sparsekd.cli.output import note
 from sparsekd.errors import BadInput, NotFound
 from sparsekd.runs import answer_files, references, store
@@ -14,6 +15,10 @@ from sparsekd.system.files import disk_error
 from sparsekd.tasks import TaskCard
 from sparsekd.tasks.demo import DEMO_CHECKPOINT
 
+LABEL_ORDER_HELP = (
+    "labels of the outputs of a classifier without names (LABEL_0 …), in their order, with commas "
+    "(default: the task's order)"
+)
 FILES: dict[Stage, str] = {"score": "scores.npz", "attribute": "scores.npz"}
 FILES |= {"prune": "mask.npz", "ablate": "ablation.npz"}
 
@@ -32,6 +37,20 @@ def start_checkpoint(text: str | None, card: TaskCard) -> str:
             "Name a local folder or a hub id with --teacher (finetune: --checkpoint).",
         )
     return DEMO_CHECKPOINT
+
+
+def label_names(text: str) -> tuple[str, ...]:
+    """Return the labels that --label-order names."""
+    return tuple(name.strip() for name in text.split(",")) if text else ()
+
+
+def note_assumption(reference: str, card: TaskCard, label_order: Iterable[str] = ()) -> str:
+    """Print and return which order of labels is assumed of a model from outside; else empty."""
+    found = None if tuple(label_order) else references.inspected(reference)
+    words = classifier.assumption(found.labels[0], card) if found and found.outputs else ""
+    if words:
+        note(words)
+    return words
 
 
 def check_answers(teachers: Iterable[str], card: TaskCard, train: TrainParams) -> None:

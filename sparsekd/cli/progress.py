@@ -9,7 +9,7 @@ from tqdm import tqdm
 
 from sparsekd.cli.output import note
 from sparsekd.errors import Cancelled, SparseKDError
-from sparsekd.runs import jobs, store, tables
+from sparsekd.runs import jobs, model_checks, store, tables
 from sparsekd.runs.records import RESUMABLE, Recipe, Run, State, Step
 from sparsekd.studies import learning_rates, roles, training_cost
 
@@ -18,7 +18,9 @@ REST = 20  # at least so many times as long as a read took: hundreds of runs tak
 
 
 def note_launch(recipes: Sequence[Recipe], device: str) -> None:
-    """Say how much memory some runs take, and which learning rates are far from the usual."""
+    """Say what is assumed of models, the memory that runs take, and unusual learning rates."""
+    if words := model_checks.assumptions(recipes):
+        note(words)
     note(training_cost.memory(recipes, device))
     if words := learning_rates.in_words(recipes):
         note(words)
@@ -28,6 +30,8 @@ def run_one(recipe: Recipe, device: str) -> Run:
     """Submit one run and wait for its end."""
     if recipe.stage in ("finetune", "distil", "score"):
         note_launch([recipe], device)
+    elif words := model_checks.assumptions([recipe]):
+        note(words)
     jobs.submit([recipe], device)
     return wait_for([Step(recipe.stage, recipe)])[recipe.run_id]
 

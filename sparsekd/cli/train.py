@@ -8,7 +8,14 @@ from pydantic import Field
 from sparsekd.catalog.methods import find
 from sparsekd.catalog.parameters import TrainParams
 from sparsekd.catalog.stage_parameters import StudentParams
-from sparsekd.cli.models import check_answers, copy_out, start_checkpoint, student_values
+from sparsekd.cli.models import (
+    LABEL_ORDER_HELP,
+    check_answers,
+    copy_out,
+    label_names,
+    start_checkpoint,
+    student_values,
+)
 from sparsekd.cli.options import DeviceRequest, MethodParams, Repeated, Student, Train
 from sparsekd.cli.output import note, output, run_facts
 from sparsekd.cli.progress import metrics_text, run_one
@@ -36,6 +43,7 @@ class FinetuneRequest(TrainRequest):
         None,
         description=f"local folder or hub id; demo tasks also: {', '.join(DEMO_CHECKPOINTS)}",
     )
+    label_order: str = Field("", description=LABEL_ORDER_HELP)
 
 
 class DistilRequest(TrainRequest):
@@ -56,12 +64,13 @@ class DistilRequest(TrainRequest):
 
 
 def finetune(request: FinetuneRequest) -> None:
-    """Fine-tune a checkpoint: the teacher."""
+    """Fine-tune a checkpoint: the teacher; with --epochs 0 a classifier as it is."""
     card = request.card()
     checkpoint = start_checkpoint(request.checkpoint, card)
     defaults, _, _ = recipes.defaults(references.origin(checkpoint))
     train = defaults.changed(dict(request.train))
-    recipe = recipes.finetune(card.name, checkpoint, train, request.seed)
+    order = label_names(request.label_order)
+    recipe = recipes.finetune(card.name, checkpoint, train, request.seed, order)
     _print(request, card, run_one(recipe, request.device))
 
 

@@ -6,6 +6,7 @@ import torch
 from torch import nn
 from transformers import PretrainedConfig, PreTrainedModel
 
+from sparsekd.checkpoints import classifier
 from sparsekd.errors import BadInput
 from sparsekd.models import architectures
 from sparsekd.models.pruning import resize
@@ -76,22 +77,9 @@ def name_labels(model: PreTrainedModel, labels: tuple[str, ...], kind: Kind) -> 
 def output_order(config: PretrainedConfig, labels: tuple[str, ...], kind: Kind) -> list[int] | None:
     """Return each label's output in the checkpoint; None where the labels or their kind differ.
 
-    Where one side numbers its classes without names, an equal number of classes matches.
+    See `sparsekd.checkpoints.classifier.output_order`.
     """
-    known, own = labels_of(config)
-    if own != kind:
-        return None
-    if kind == "number":
-        return [0]
-    numbers = range(len(known))
-    nameless = {tuple(f"LABEL_{i}" for i in numbers), tuple(str(i) for i in numbers)}
-    if len(labels) == len(known) and nameless & {known, tuple(labels)}:
-        return list(numbers)
-    for form in (str, str.casefold):
-        wanted, given = [form(label) for label in labels], [form(name) for name in known]
-        if sorted(wanted) == sorted(given) and len(set(given)) == len(given):
-            return [given.index(label) for label in wanted]
-    return None
+    return classifier.output_order(*labels_of(config), labels, kind)
 
 
 def _draw(last: nn.Linear, classes: int, spread: float, seed: int) -> None:

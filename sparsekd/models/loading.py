@@ -26,7 +26,7 @@ from transformers.initialization import no_init_weights
 from transformers.utils import logging
 
 from sparsekd import checkpoints
-from sparsekd.checkpoints import Inspected, damaged
+from sparsekd.checkpoints import Inspected, classifier, damaged
 from sparsekd.checkpoints.files import present_name
 from sparsekd.checkpoints.tokenizer_files import FAST, check_ids
 from sparsekd.checkpoints.weights import is_leftover
@@ -103,12 +103,7 @@ def load_saved(folder: Path) -> Loaded:
                 f"({len(names)} in all).",
                 "Fine-tune the model first, or save it again.",
             )
-    if found.outputs != config.num_labels:
-        raise BadInput(
-            f"{folder / checkpoints.CONFIG} says {config.num_labels} labels, the weights have "
-            f"{found.outputs} (num_labels, id2label).",
-            "Name as many labels in id2label as the classifier has outputs, in their order.",
-        )
+    classifier.check_outputs(found)
     return _filled(skeleton, found, expected).eval(), _tokenizer(found)
 
 

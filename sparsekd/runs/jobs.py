@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from sparsekd.errors import BadInput, SparseKDError, Unavailable, unknown
-from sparsekd.runs import peak_memory, store, text_lengths
+from sparsekd.runs import model_checks, peak_memory, store
 from sparsekd.runs.records import RESUMABLE, UNFINISHED, Plan, Recipe, Run, State
 from sparsekd.runs.schema import QUEUE_LOCK
 from sparsekd.system import locks
@@ -80,7 +80,7 @@ def _check(recipes: list[Recipe], device: str) -> None:
     """Refuse a device that is not here, texts too long, and runs that cannot fit its memory."""
     store.check_own()
     check_device(device)
-    text_lengths.check(recipes)
+    model_checks.check(recipes)
     check_memory(recipes, device)
 
 

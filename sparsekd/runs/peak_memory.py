@@ -96,6 +96,8 @@ class Estimator:
         shape, train = self.shape(recipe.inputs["checkpoint"]), _train(recipe)
         if shape is None:
             return None
+        if recipe.as_it_is:
+            return memory.evaluation(shape, train.max_length, kind)
         return memory.training(shape, train.batch_size, train.max_length, kind)
 
     def _distillation(self, recipe: Recipe, kind: str) -> int | None:
@@ -149,7 +151,7 @@ class Estimator:
     def trained(self, recipe: Recipe) -> ModelShape | None:
         """Return the sizes of the model that a run trains; None without one, or where unknown."""
         try:
-            if recipe.stage == "finetune":
+            if recipe.stage == "finetune" and not recipe.as_it_is:
                 return self.shape(recipe.inputs["checkpoint"])
             return self.student(recipe) if recipe.stage == "distil" else None
         except (SparseKDError, LookupError, TypeError, ValueError, OSError):

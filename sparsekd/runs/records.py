@@ -77,6 +77,11 @@ class Recipe:
         return self.seed + ATTEMPT_STRIDE * self.attempt
 
     @property
+    def as_it_is(self) -> bool:
+        """Return whether a finished classifier becomes the teacher, without training."""
+        return self.stage == "finetune" and self.params.get("train", {}).get("epochs", 1) == 0
+
+    @property
     def needs(self) -> list[str]:
         """Return the ids of the runs that this one needs."""
         return [name for name in self.inputs.values() if ":" not in name]

@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 from sparsekd import checkpoints
+from sparsekd.checkpoints import Inspected
 from sparsekd.errors import BadInput, NotFound, SparseKDError, unknown
 from sparsekd.runs import answer_files, overlaps, store
 from sparsekd.runs.records import Recipe, Run
@@ -196,8 +197,9 @@ def pretrained(reference: str) -> str:
     """
     known = reference
     while ":" not in known:
-        inputs = store.get(known).recipe.inputs
-        if ":" in inputs.get("checkpoint", ""):
+        recipe = store.get(known).recipe
+        inputs = recipe.inputs
+        if ":" in inputs.get("checkpoint", "") and not recipe.as_it_is:
             return inputs["checkpoint"]
         known = inputs.get("checkpoint") or inputs.get("init") or inputs["teacher"]
     raise BadInput(
@@ -230,6 +232,19 @@ def folder(reference: str) -> Path:
             "Start a new run, which takes the model as it is now.",
         )
     return Path(path)
+
+
+def inspected(reference: str) -> Inspected | None:
+    """Inspect a checkpoint from outside; None for other models, and one that is not here.
+
+    Raises:
+        BadInput, Incompatible: see `sparsekd.checkpoints.inspect`; NotFound: it is gone.
+    """
+    kind, _, rest = reference.partition(":")
+    if kind == "folder":
+        return checkpoints.inspect(folder(reference))
+    downloaded = checkpoints.cached(rest) if kind == "hub" else None
+    return checkpoints.inspect(downloaded) if downloaded else None
 
 
 def fingerprint(path: Path) -> str:

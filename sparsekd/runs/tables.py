@@ -31,7 +31,7 @@ def title(recipe: Recipe) -> str:
     params = recipe.params
     match recipe.stage:
         case "finetune":
-            return f"Teacher on {recipe.task}"
+            return f"Teacher on {recipe.task}{', as it is' if recipe.as_it_is else ''}"
         case "distil":
             student = params["student"]
             size = f"{student['layers']} layers" if student["choice"] in LAYERED else ""

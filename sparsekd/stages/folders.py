@@ -1,5 +1,6 @@
 """Evaluation and pruning of a model without a run, for the commands `evaluate` and `prune`."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,12 +23,16 @@ def evaluate_model(
     max_length: int,
     device: str,
     report: OnProgress = no_progress,
+    label_order: Sequence[str] = (),
 ) -> tuple[dict[str, float], Outputs]:
     """Return a classifier's metrics and loss on one split, and its logits with the labels.
 
+    Args:
+        label_order: The labels of its outputs in their order, where they have no names.
+
     Shapes: logits (N, C), labels (N,).
     """
-    model, tokenizer = load_classifier(reference, card)
+    model, tokenizer = load_classifier(reference, card, label_order)
     if split in card.validation or not split.startswith(TEST):
         data = Splits(card, tokenizer, max_length)[split]
     else:  # a file that may change at any time: its tokens are not kept

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -12,18 +13,18 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from sparsekd import checkpoints
 from sparsekd.catalog.parameters import TrainParams
+from sparsekd.checkpoints import classifier
 from sparsekd.data import DEMO_TOKENIZERS, Encoded, description, encode, load
 from sparsekd.errors import BadInput, Incompatible, unknown
 from sparsekd.knowledge.evaluation import Logits, OnProgress, no_progress, predict
 from sparsekd.models import architectures, loading, students
-from sparsekd.models.classifiers import fit_classifier, labels_of, output_order
+from sparsekd.models.classifiers import fit_classifier, labels_of, name_labels, output_order
 from sparsekd.runs import answer_files, overlaps, references, store
-from sparsekd.runs.text_lengths import too_long
+from sparsekd.runs.model_checks import too_long
 from sparsekd.stages.context import StageContext, limit_threads
 from sparsekd.system.files import atomic_write
 from sparsekd.tasks import TaskCard
 from sparsekd.tasks.answers.matching import logits_for
-from sparsekd.tasks.cards import Kind
 from sparsekd.tasks.demo import DEMO_CHECKPOINTS, DEMO_TEACHERS
 
 Loaded = tuple[PreTrainedModel, PreTrainedTokenizerBase]
@@ -94,28 +95,25 @@ def _demo_model(reference: str, card: TaskCard, seed: int) -> Loaded:
     return model, tokenizer
 
 
-def load_classifier(reference: str, card: TaskCard) -> Loaded:
+def load_classifier(reference: str, card: TaskCard, label_order: Sequence[str] = ()) -> Loaded:
     """Load a classifier that was fine-tuned on this task.
+
+    Args:
+        label_order: The labels of its outputs in their order, where they have no names.
 
     Raises:
         Incompatible: its labels are those of another task.
+        BadInput: the order does not name the task's labels, or the outputs have names.
     """
     model, tokenizer = loading.load_saved(model_folder(reference))
+    if label_order:
+        known = classifier.ordered(labels_of(model.config)[0], label_order, card)
+        name_labels(model, known, card.kind)
     if output_order(model.config, card.labels, card.kind) is None:
-        own, expected = _words(*labels_of(model.config)), _words(card.labels, card.kind)
-        raise Incompatible(
-            f"The model {reference.split('#')[0]} predicts {own}; {card.name} has {expected}.",
-            "Choose a model that was fine-tuned on this task.",
-        )
+        name = reference.split("#")[0]
+        raise classifier.other_labels(name, *labels_of(model.config), card)
     fit_classifier(model, card.labels, card.kind, 0, fresh=False)
     return model, tokenizer
-
-
-def _words(labels: tuple[str, ...], kind: Kind) -> str:
-    """Return what a model predicts, or an example has, in words."""
-    if kind == "number":
-        return "a number"
-    return ("any number of " if kind == "labels" else "") + ", ".join(labels)
 
 
 def load_inner_teachers(

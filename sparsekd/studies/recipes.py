@@ -26,15 +26,47 @@ from sparsekd.tasks import class_weights
 from sparsekd.tasks.demo import DEMO_CHECKPOINTS, DEMO_STUDENT, DEMO_TEACHERS
 
 
-def finetune(task: str, checkpoint: str, train: TrainParams, seed: int = 0) -> Recipe:
+def finetune(
+    task: str,
+    checkpoint: str,
+    train: TrainParams,
+    seed: int = 0,
+    label_order: Sequence[str] = (),
+) -> Recipe:
     """Return the fine-tuning of a checkpoint on the task's gold labels: a teacher.
+
+    With 0 epochs the checkpoint is a finished classifier, which becomes the teacher as it is.
+
+    Args:
+        label_order: The labels of its outputs in their order, where they have no names.
 
     Raises:
         Incompatible: class weights for labels that are numbers.
+        BadInput: a label order for a model that is trained, or a demo model that is not.
     """
     _check_class_weights(task, train)
-    params = {"train": train.values()}
-    return Recipe("finetune", task, "fine_tuning", {"checkpoint": checkpoint}, params, seed)
+    params: dict[str, Any] = {"train": train.values()}
+    if train.epochs:
+        if label_order:
+            raise BadInput(
+                "A label order is for a classifier that is used as it is.",
+                "Train it for 0 epochs (--epochs 0), or leave --label-order out.",
+            )
+        return Recipe("finetune", task, "fine_tuning", {"checkpoint": checkpoint}, params, seed)
+    if checkpoint in DEMO_CHECKPOINTS:
+        raise BadInput(
+            f"{DEMO_CHECKPOINTS[checkpoint]} is untrained: it cannot be used as it is.",
+            "Train it for at least one epoch (--epochs).",
+        )
+    # Nothing else plays a part: one classifier is one teacher.
+    params = {"train": TrainParams(epochs=0, max_length=train.max_length).values()}
+    params |= {"label_order": list(label_order)} if label_order else {}
+    return Recipe("finetune", task, "fine_tuning", {"checkpoint": checkpoint}, params)
+
+
+def _check_trained(train: TrainParams) -> None:
+    if not train.epochs:
+        raise BadInput("A student is trained for at least one epoch.", "Raise epochs (--epochs).")
 
 
 def distil(
@@ -62,6 +94,7 @@ def distil(
         Incompatible: class weights for labels that are numbers.
     """
     _check_class_weights(task, train)
+    _check_trained(train)
     check_teachers(find(method), [teacher, *others])
     if method_params.answer_control == "untrained" and is_answers(teacher):
         raise BadInput(

@@ -20,7 +20,7 @@ def test_an_empty_box_is_named_unless_the_parameter_may_be_empty() -> None:
 
 
 def test_bounds_are_those_of_the_parameter() -> None:
-    assert bounds(TrainParams.model_fields["epochs"]) == (1, 1000)
+    assert bounds(TrainParams.model_fields["epochs"]) == (0, 1000)
     assert bounds(TrainParams.model_fields["train_examples"]) == (0, None)
 
 

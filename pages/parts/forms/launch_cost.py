@@ -7,7 +7,7 @@ import streamlit as st
 from pages.parts.forms import task_picker
 from pages.parts.shell import frame
 from sparsekd.catalog.parameters import TrainParams
-from sparsekd.runs import jobs, store
+from sparsekd.runs import jobs, model_checks, store
 from sparsekd.runs.records import Recipe
 from sparsekd.studies import learning_rates, training_cost
 from sparsekd.studies.training_cost import TrainingCost
@@ -35,6 +35,19 @@ def draw_estimate(
         words = training_cost.estimate(one, stage, task.name, trainings, what, device)
     st.caption(frame.plain(f"{words} {training_cost.memory(recipes, device)}"))
     draw_learning_rates(recipes)
+    _draw_assumptions(recipes)
+
+
+def draw_evaluation(recipe: Recipe) -> None:
+    """Draw what a launch takes that trains nothing, and what is assumed of its model."""
+    device = jobs.likely_device(frame.chosen_device()).name
+    st.caption(frame.plain(f"An evaluation, no training. {training_cost.memory([recipe], device)}"))
+    _draw_assumptions([recipe])
+
+
+def _draw_assumptions(recipes: Sequence[Recipe]) -> None:
+    if words := model_checks.assumptions(recipes):
+        st.warning(frame.plain(words), icon=":material/label:")
 
 
 def draw_learning_rates(recipes: Sequence[Recipe]) -> None:

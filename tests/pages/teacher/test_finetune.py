@@ -13,6 +13,7 @@ from sparsekd.runs import store
 from sparsekd.runs.records import Plan
 from sparsekd.studies import recipes
 from tests.pages.conftest import table
+from tests.workshop import checkpoint_folder, task_folder
 
 Open = Callable[..., AppTest]
 FINETUNE = "pages/teacher/finetune.py"
@@ -189,3 +190,25 @@ def test_a_teacher_is_above_the_majority_class_or_warned_of(open_page: Open, stu
 
     app = open_page(FINETUNE)
     assert "It answers one class to every text: negative" in app.warning[0].value.replace("\\", "")
+
+
+def test_a_finished_classifier_becomes_the_teacher_without_training(
+    open_page: Open, tmp_path: Path
+) -> None:
+    task, model = task_folder(tmp_path / "task"), checkpoint_folder(tmp_path / "model")
+    app = typed(open_page(FINETUNE), task)
+    app.button_group(key="checkpoint.kind.Model from the hub").set_value(
+        "A folder on this machine"
+    ).run()
+    app.text_input(key="checkpoint.A folder on this machine").set_value(str(model)).run()
+    app.button_group(key="finetune.training").set_value("Use it as it is").run()
+    assert "LABEL\\_0 = blame, LABEL\\_1 = praise" in app.warning[0].value
+    order = next(box for box in app.text_input if box.label.startswith("Labels of its outputs"))
+    order.set_value("praise, blame").run()
+
+    app.button(key="finetune.use").click().run()
+
+    recipe = store.queued()[0].recipe
+    assert recipe.as_it_is
+    assert recipe.params["label_order"] == ["praise", "blame"]
+    assert recipe.params["train"]["max_length"] == 64  # as many as it has positions for
