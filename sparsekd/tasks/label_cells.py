@@ -3,7 +3,7 @@
 import ast
 import json
 import re
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, NoReturn
 
 import numpy as np
 import pandas as pd
@@ -11,7 +11,7 @@ import pandas as pd
 from sparsekd.errors import BadInput
 from sparsekd.tasks.labels import blank
 
-Form = Literal["values", "lists"]
+Form = Literal["values", "classes", "lists"]
 ARRAY = re.compile(r"\[[\d\s.eE+-]+\]")
 """How numpy writes a row: [0 1 0]."""
 SUM = 0.01  # how far the sum of probabilities may be from 1
@@ -63,7 +63,7 @@ def read_cells(columns: dict[str, pd.Series], several: bool | None) -> Cells:
     if (values.sum(axis=1) == 1).all() and not several:
         words = f"rows with a single 1 among {width} are read as classes 0 to {width - 1}"
         return Cells(
-            _mapped(rows, lambda cell: str(int(np.argmax(cell)))), "values", (*notes, words)
+            _mapped(rows, lambda cell: str(int(np.argmax(cell)))), "classes", (*notes, words)
         )
     words = f"rows of {width} zeros and ones are read as labels 0 to {width - 1}"
     return Cells(
@@ -80,6 +80,11 @@ def _listed(column: pd.Series) -> pd.Series:
         parsed = found.map(_parsed)
         if parsed.map(lambda cell: isinstance(cell, list | dict)).all():
             found = parsed
+        elif found.str.fullmatch(r"\[.*\]").all() and found.str.contains(",").any():
+            odd = found[parsed.isna()].iloc[0]
+            raise BadInput(
+                f"Labels look like lists, but {odd!r} is not JSON.", 'Write a list as ["a", "b"].'
+            )
     whole = column.astype(object).copy()
     whole.loc[given.index] = pd.Series(found.tolist(), index=given.index, dtype=object)
     return whole
@@ -132,6 +137,8 @@ def _check_objects(column: pd.Series, split: str) -> None:
         odd = next((each for each in inner if isinstance(each, dict) or _is_list(each)), None)
         if odd is None:
             continue
+        if isinstance(odd, dict) and _is_soft([list(odd.values())]):
+            _refuse_soft(len(odd))
         what = (
             f"an object with the keys {', '.join(map(str, list(odd)[:5]))}"
             if isinstance(odd, dict)
@@ -149,14 +156,27 @@ def _check_fractions(lists: list[list[Any]], equal: bool) -> None:
     fractions = [each for cell in lists for each in cell if each % 1]
     if not fractions:
         return
-    if equal and all(min(cell) >= 0 and abs(sum(cell) - 1) <= SUM for cell in lists):
-        raise BadInput(
-            f"The labels are probabilities of {len(lists[0])} classes (soft labels); a gold label "
-            "is a single class.",
-            "Give each text its likeliest class as label, and the probabilities as a teacher's "
-            "answers: a file with the text and columns probability_<label> (distil --teacher).",
-        )
+    if equal and _is_soft(lists):
+        _refuse_soft(len(lists[0]))
     raise BadInput(f"Labels are lists with fractions, such as {fractions[0]:g}.", SINGLE)
+
+
+def _is_soft(lists: list[list[Any]]) -> bool:
+    """Return whether lists of numbers are probabilities: fractions, not negative, of sum 1."""
+    return any(_is_number(each) and each % 1 for cell in lists for each in cell) and all(
+        all(_is_number(each) for each in cell) and min(cell) >= 0 and abs(sum(cell) - 1) <= SUM
+        for cell in lists
+        if cell
+    )
+
+
+def _refuse_soft(classes: int) -> NoReturn:
+    raise BadInput(
+        f"The labels are probabilities of {classes} classes (soft labels); a gold label is one "
+        "class.",
+        "Give each text its likeliest class as label, and the probabilities as a teacher's "
+        "answers: a file with the text and columns probability_<label> (distil --teacher).",
+    )
 
 
 def _is_number(value: Any) -> bool:

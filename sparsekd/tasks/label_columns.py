@@ -51,7 +51,8 @@ def read_label_columns(columns: dict[str, pd.DataFrame], metrics: tuple[str, ...
             "Name the columns of the labels, each with 0 and 1, or choose another metric.",
         )
     else:
-        found = read_labels(cells.columns, "number" in kinds if metrics else None)
+        inferred = False if cells.form == "classes" else None
+        found = read_labels(cells.columns, "number" in kinds if metrics else inferred)
     return replace(found, notes=(*cells.notes, *found.notes))
 
 

@@ -31,6 +31,7 @@ def read_lists(columns: dict[str, pd.Series]) -> Labels:
     source = next(split for split, rows in sets.items() if any(row is not None for row in rows))
     names = _sorted({name for row in sets[source] if row for name in row})
     _check_names(names, source)
+    _check_numbers(names, len(sets[source]), source)
     places = {name: place for place, name in enumerate(names)}
     for split, rows in sets.items():
         unseen = _sorted({name for row in rows if row for name in row} - set(names))
@@ -94,12 +95,9 @@ def _sets(column: pd.Series, split: str) -> Sets:
 
 
 def _name(value: Any) -> str:
-    """Return a label's name; nothing for a value that is neither a text nor a whole number.
-
-    Half a surrogate pair, which no file can hold, is no text.
-    """
+    """Return a label's name; nothing for a value that is neither a text nor a whole number."""
     if isinstance(value, str):
-        return "" if any("\ud800" <= letter <= "\udfff" for letter in value) else value.strip()
+        return value.strip()
     whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
     return str(value) if whole else ""
 
@@ -121,6 +119,16 @@ def _check_names(names: tuple[str, ...], source: str) -> None:
         raise BadInput(
             f"The {source} file has {len(names):,} different labels; the most is {MAX_CLASSES:,}.",
             "Check the label column, or leave out rare labels.",
+        )
+
+
+def _check_numbers(names: tuple[str, ...], rows: int, source: str) -> None:
+    """Refuse as many different numbers as only places in texts are."""
+    if rows > 20 and len(names) > rows // 2 and all(name.isdecimal() for name in names):
+        raise BadInput(
+            f"The lists of the {source} file hold {len(names):,} different numbers in {rows:,} "
+            "rows: perhaps places in the text (spans), which are not supported.",
+            "Give each text one label, or a list of the names of those that apply.",
         )
 
 

@@ -136,6 +136,13 @@ def _names_noted(texts: Columns, names: tuple[str, ...]) -> tuple[str, ...]:
     if not any(_parsed(column).isna().any() for column in texts.values()):
         code = next(name for name in names if re.fullmatch(CODE, name))
         return (f"labels are read as names of classes, because of {code!r}; {AS_NUMBERS}",)
+    words = [name for name in names if name.lower() in NO_NUMBER]
+    if (
+        words
+        and len(words) < len(names)
+        and all(name in words or re.fullmatch(r"[+-]?\d+", name) for name in names)
+    ):
+        return (f"{words[0]!r} among numbers is read as the name of a class",)
     for sign in "|;,":
         parts = [name.split(sign) for name in names]
         joined = [name for name, each in zip(names, parts, strict=True) if len(each) > 1]

@@ -1,6 +1,7 @@
 """Rows of json and jsonl files: an object per line, a list of objects, or columns."""
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -8,6 +9,7 @@ from typing import Any
 from sparsekd.errors import BadInput
 
 Row = dict[str, Any]
+BETWEEN = re.compile(r"[\s,]*")
 ONE_OBJECT = "Write one JSON object per line."
 
 
@@ -49,12 +51,19 @@ def read_objects(text: str, name: str, lines: bool) -> Objects:
         odd = next((n for n, each in enumerate(whole, 1) if not isinstance(each, dict)), 0)
         what = f"item {odd} is not a JSON object" if odd else "the list is empty"
         raise BadInput(f"{name}: {what}.", "Write a list of objects, one for each example.")
-    if not lines and isinstance(whole, ValueError) and not _is_object(text.lstrip().split("\n")[0]):
+    if not lines and isinstance(whole, ValueError) and not text.lstrip().startswith("{"):
         line = f", line {whole.lineno}" if isinstance(whole, json.JSONDecodeError) else ""
         raise BadInput(
             f"{name}{line} is not JSON: {whole}.", "Write a list of objects, or one per line."
         )
-    rows = list(parsed(enumerate(text.split("\n"), start=1), name))
+    try:
+        rows = list(parsed(enumerate(text.split("\n"), start=1), name))
+    except BadInput:
+        over_lines = _one_by_one(text)
+        if not over_lines:
+            raise
+        words = ("its objects stand over several lines, or have commas between them",)
+        return Objects(over_lines, lambda number: f"{name}, item {number + 1}", words)
     words = () if lines or isinstance(whole, dict) else ("it has one JSON object per line",)
     places = [number for number, _ in rows]
     return Objects([row for _, row in rows], lambda n: f"{name}, line {places[n]}", words)
@@ -78,6 +87,28 @@ def parsed(lines: Iterator[tuple[int, str]], name: str) -> Iterator[tuple[int, R
         yield number, row
 
 
+def _one_by_one(text: str) -> list[Row]:
+    """Return the objects of a text, with blanks and commas between them; none for another text."""
+    decoder, found = json.JSONDecoder(), []
+    place = _next(text, 0)
+    while place < len(text):
+        try:
+            row, place = decoder.raw_decode(text, place)
+        except (ValueError, RecursionError):
+            return []
+        if not isinstance(row, dict):
+            return []
+        found.append(row)
+        place = _next(text, place)
+    return found
+
+
+def _next(text: str, place: int) -> int:
+    """Return where the next value begins."""
+    found = BETWEEN.match(text, place)
+    return found.end() if found else place
+
+
 def _whole(text: str) -> Any:
     """Return the value of a text, or the error where it is not one JSON value."""
     try:
@@ -86,10 +117,6 @@ def _whole(text: str) -> Any:
         return error
     except RecursionError:
         return ValueError("its values are nested too deeply")
-
-
-def _is_object(line: str) -> bool:
-    return isinstance(_whole(line), dict)
 
 
 def _is_row(value: Row) -> bool:
@@ -107,7 +134,12 @@ def _shaped(value: Row, name: str) -> Objects:
 
     inner = list(value.values())
     lists = [key for key, each in value.items() if _holds(each, dict)]
-    if len(lists) == 1:
+    if len(lists) > 1:
+        raise BadInput(
+            f"{name} has several lists of objects: {', '.join(lists[:5])}.",
+            "Write each into a file of its own.",
+        )
+    if lists:
         return Objects(value[lists[0]], item, (f"rows are the list {lists[0]!r}",))
     if {"columns", "data"} <= value.keys() and _holds(value["data"], list):
         names = [str(each) for each in value["columns"]]

@@ -3,7 +3,7 @@
 import csv
 import io
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
@@ -76,6 +76,12 @@ def find_layout(lines: Lines, kind: Kind, name: str) -> Layout:
             f"{' or '.join(named(each.delimiter) for each in fitting)}.",
             f"Separate them by {named(usual)}.",
         )
+    if fitting and usual == "\t" and _in_each_row(lines, usual):
+        raise BadInput(
+            f"{name}: its header is separated by {named(fitting[0].delimiter)}, its rows perhaps "
+            "by tabs.",
+            "Separate header and rows alike.",
+        )
     chosen = fitting or (layouts if len(layouts) == 1 else [])
     if not chosen:
         return _quoting(lines, Layout(usual, True))
@@ -109,12 +115,26 @@ def read_rows(lines: Iterable[str], layout: Layout, name: str) -> Iterator[Row]:
             raise _ragged(row, header, layout, name)
 
 
-def spans_rows(row: Row, width: int, layout: Layout) -> bool:
-    """Return whether every line of a row of several lines could be a row of its own."""
-    if row.last == row.first or not layout.quoted:
-        return False
-    lines = layout.delimiter.join(row.fields).split("\n")
-    return all(line.count(layout.delimiter) == width - 1 for line in lines)
+def joined_row(rows: Sequence[Row], layout: Layout) -> Row | None:
+    """Return the first row that a quotation mark seems to have made of several; None without one.
+
+    Each of its lines has as many fields as other rows, and one of these, in the same column, is a
+    value of another row.
+    """
+    if not layout.quoted or all(row.first == row.last for row in rows):
+        return None
+    single = [row.fields for row in rows if row.first == row.last]
+    values = [set(column) for column in zip(*single, strict=True)]
+    for row in rows:
+        if row.last > row.first:
+            lines = layout.delimiter.join(row.fields).split("\n")
+            parts = [line.split(layout.delimiter) for line in lines]
+            whole = bool(values) and all(len(part) == len(values) for part in parts)
+            if whole and any(
+                all(part[place] in known for part in parts) for place, known in enumerate(values)
+            ):
+                return row
+    return None
 
 
 def _parsed(lines: Iterable[str], layout: Layout, name: str) -> Iterator[Row]:
@@ -167,12 +187,12 @@ def _ragged(row: Row, header: list[str], layout: Layout, name: str) -> Broken:
             f"{len(header)}: a quotation mark in line {row.first} is probably not closed.",
             'Close it, or write quotation marks that are text twice, "", in a quoted field.',
         )
+    of_header = f"{len(header)}, {header[0]!r}" if len(header) == 1 else str(len(header))
+    sign = named(layout.delimiter)
     return Broken(
-        f"{name}, line {row.first} has {count}, the header has {len(header)}{_seemingly(layout)}.",
-        f"Quote fields that contain {named(layout.delimiter)}, and give each line the same number "
-        "of fields."
-        if layout.quoted
-        else "Give each line the same number of fields.",
+        f"{name}, line {row.first} has {count}, the header has {of_header}{_seemingly(layout)}.",
+        f"Separate columns by {sign}, give each line as many as the header"
+        + (f", and quote fields that contain {sign}." if layout.quoted else "."),
     )
 
 
@@ -239,6 +259,12 @@ def _width(lines: Lines, delimiter: str) -> int:
         return len(next(csv.reader([header], delimiter=delimiter, strict=True), []))
     except csv.Error:
         return len(header.split(delimiter)) if delimiter == "\t" else 0
+
+
+def _in_each_row(lines: Lines, delimiter: str) -> bool:
+    rest = (line for line in lines() if line.strip())
+    next(rest, None)
+    return all(delimiter in line for line in rest)
 
 
 def _from(lines: Lines, begin: int) -> Iterator[str]:

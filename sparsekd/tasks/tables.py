@@ -20,6 +20,17 @@ HALF = re.compile("[\ud800-\udfff]")
 """Half a surrogate pair, such as half an emoji, which no file can hold."""
 
 
+BEGINNINGS = {
+    b"version https://git-lfs": ("a pointer of Git LFS", "Download the file itself: git lfs pull."),
+    b"<!doctype": ("a web page", "Download the file itself."),
+    b"<html": ("a web page", "Download the file itself."),
+    b"pk\x03\x04": ("a zip archive or a workbook", "Unpack it, or export it as csv."),
+    b"\x1f\x8b": ("packed by gzip", "Add .gz to its name."),
+    b"par1": ("parquet", "Name it .parquet."),
+}
+"""How files of other formats begin, in lower case: what they are, and what to do."""
+
+
 @dataclass(frozen=True)
 class Table:
     """The rows of a split.
@@ -78,11 +89,16 @@ def check_names(file: str, names: Iterable[Any]) -> list[str]:
     Raises:
         BadInput: two are equal.
     """
-    found = [whole_signs(str(name)).strip() for name in names]
+    found = [plain_name(name) for name in names]
     twice = sorted(name for name, count in Counter(found).items() if count > 1)
     if twice:
         raise BadInput(f"{file} has two columns named {twice[0]!r}.", "Rename one of them.")
     return found
+
+
+def plain_name(name: Any) -> str:
+    """Return the name of a column as a text without blanks around it."""
+    return whole_signs(str(name)).strip()
 
 
 def whole_signs(text: str) -> str:
@@ -96,6 +112,7 @@ def _read(path: Path) -> Table:
         data = _content(path)
         if not data.strip():
             raise BadInput(f"{path.name} is empty.", "Use a file with examples.")
+        _check_beginning(path, data, kind)
         if kind == "parquet":
             return _parquet(path)
         text, notes = _decoded(path, data)
@@ -108,6 +125,18 @@ def _read(path: Path) -> Table:
     read = _separated if kind in ("csv", "tsv") else _objects
     table = read(path, text, kind)
     return Table(table.rows, (*notes, *table.notes), table.gaps)
+
+
+def _check_beginning(path: Path, data: bytes, kind: str) -> None:
+    """Refuse files that begin as those of another format do."""
+    if kind in ("csv", "tsv") and data.lstrip()[:1] in (b"[", b"{"):
+        begins = data.lstrip()[:200].decode("utf-8", "replace")
+        if re.match(r'(\[\s*)?\{\s*"[^"]*"\s*:', begins):
+            raise BadInput(f"{path.name} holds JSON.", "Name it .json, or .jsonl.")
+    begins = data[:64].lstrip().lower()
+    for beginning, (what, hint) in BEGINNINGS.items():
+        if what != kind and begins.startswith(beginning):
+            raise BadInput(f"{path.name} is {what}, not {kind}.", hint)
 
 
 def _content(path: Path) -> bytes:
@@ -131,9 +160,9 @@ def _content(path: Path) -> bytes:
 
 def _decoded(path: Path, data: bytes) -> tuple[str, tuple[str, ...]]:
     """Return the text of a file, with newlines alone as the ends of its lines."""
-    wide = data.startswith((b"\xff\xfe", b"\xfe\xff"))
+    wide = _wide(data)
     try:
-        text = data.decode("utf-16" if wide else "utf-8-sig")
+        text = data.decode(wide or "utf-8-sig")
     except UnicodeDecodeError as error:
         if wide:
             raise BadInput(
@@ -142,12 +171,22 @@ def _decoded(path: Path, data: bytes) -> tuple[str, tuple[str, ...]]:
         line = data[: error.start].count(b"\n") + 1
         raise BadInput(
             f"{path.name} is not UTF-8: byte {error.start}, in line {line}, cannot be read.",
-            "Save it with the encoding UTF-8.",
+            "Save it with the encoding UTF-8 (in Excel: CSV UTF-8).",
         ) from error
     text = text.replace("\r\n", "\n")
     if "\n" not in text:
         text = text.replace("\r", "\n")
-    return text, ("it is in UTF-16",) * wide
+    return text, ("it is in UTF-16",) * bool(wide)
+
+
+def _wide(data: bytes) -> str:
+    """Return the encoding of a text in UTF-16, with its mark or by the zeros in Latin letters."""
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return "utf-16"
+    even, odd = data[:64:2], data[1:64:2]
+    if len(odd) > 1 and not any(odd) and all(even):
+        return "utf-16-le"
+    return "utf-16-be" if len(odd) > 1 and not any(even) and all(odd) else ""
 
 
 def _parquet(path: Path) -> Table:
@@ -166,7 +205,7 @@ def _separated(path: Path, text: str, kind: str) -> Table:
     layout = separated.find_layout(lines, "tsv" if kind == "tsv" else "csv", path.name)
     rows = list(separated.read_rows(lines(), layout, path.name))
     header = rows.pop(0).fields if rows else []
-    joined = next((row for row in rows if separated.spans_rows(row, len(header), layout)), None)
+    joined = separated.joined_row(rows, layout)
     notes = layout.notes
     if joined:
         notes += (
@@ -180,8 +219,12 @@ def _separated(path: Path, text: str, kind: str) -> Table:
 
 def _objects(path: Path, text: str, kind: str) -> Table:
     found = objects.read_objects(text, path.name, kind == "jsonl")
-    frame = _named(path, pd.DataFrame(found.rows, dtype=object))
-    return Table(frame, found.notes, {key.strip(): place for key, place in found.gaps().items()})
+    rows = [{plain_name(key): value for key, value in row.items()} for row in found.rows]
+    twice = next((n for n, row in enumerate(rows) if len(row) < len(found.rows[n])), None)
+    if twice is not None:
+        raise BadInput(f"{found.where(twice)} has one key twice.", "Rename one of them.")
+    gaps = {plain_name(key): place for key, place in found.gaps().items()}
+    return Table(pd.DataFrame(rows, dtype=object), found.notes, gaps)
 
 
 def _named(path: Path, frame: pd.DataFrame) -> pd.DataFrame:
@@ -194,14 +237,20 @@ def _without_halves(frame: pd.DataFrame) -> tuple[pd.DataFrame, int]:
     broken = pd.Series(False, index=frame.index)
     for name in frame:
         if frame[name].dtype == object:
-            halves = frame[name].map(
-                lambda value: isinstance(value, str) and bool(HALF.search(value))
-            )
+            halves = frame[name].map(_has_half)
             if halves.any():
                 frame[name] = frame[name].where(~halves, frame[name].map(_mended))
                 broken |= halves
     return frame, int(broken.sum())
 
 
+def _has_half(value: Any) -> bool:
+    if isinstance(value, list):
+        return any(map(_has_half, value))
+    return isinstance(value, str) and HALF.search(value) is not None
+
+
 def _mended(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_mended(each) for each in value]
     return whole_signs(value) if isinstance(value, str) else value

@@ -122,6 +122,8 @@ STRUCTURES = {
     "an object": ([{"a": 1}, {"a": 0}, {"a": 1}], "an object with the keys a"),
     "lists of lists": ([[[0, 4, "x"]], [[1, 2, "y"]], []], "a list in a list"),
     "probabilities": ([[0.9, 0.1], [0.2, 0.8], [0.5, 0.5]], "probabilities of 2 classes"),
+    "probabilities by name": ([{"a": 0.9, "b": 0.1}] * 3, "probabilities of 2 classes"),
+    "places": ([[n, n + 5] for n in range(24)], "29 different numbers in 24 rows"),
     "fractions": ([[0.9], [2.5, 1], [0.5]], "lists with fractions"),
     "labels of words": ([["B", "O", "O"], ["O", "O"], ["B"]], "one label twice in row 1"),
 }
@@ -136,6 +138,11 @@ def test_structures_that_are_no_labels_are_refused_by_name(
     with pytest.raises(BadInput, match=message) as caught:
         card_of(tmp_path, labels, kind)
     assert caught.value.hint
+
+
+def test_lists_in_another_notation_are_no_names_of_classes(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match=r"'\[a\]' is not JSON"):
+        card_of(tmp_path, ["[a]", "[a, b]", "[b]"], "csv")
 
 
 def test_columns_of_0_and_1_are_named_where_there_is_no_label_column(tmp_path: Path) -> None:

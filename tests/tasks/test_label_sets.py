@@ -195,7 +195,7 @@ def test_a_label_column_that_is_missing_is_named(tmp_path: Path) -> None:
         local.inspect(given, label=("acting", "smell"))
 
 
-@pytest.mark.parametrize("lists", [[["a"] * 3, {"b": 1}, 3, ""], [["\ud800"], ["b"], [], []]])
+@pytest.mark.parametrize("lists", [[["a"] * 3, {"b": 1}, 3, ""], [[["a"]], ["b"], [], []]])
 def test_anything_else_ends_in_an_error_of_this_program(tmp_path: Path, lists: Any) -> None:
     with pytest.raises(SparseKDError):
         local.inspect(folder_of(tmp_path, lists, lists))

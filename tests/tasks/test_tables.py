@@ -41,6 +41,11 @@ SEPARATED = {
     "quoted tsv": ("a.tsv", 'text\tlabel\n"good, but long"\tpos\ndull\tneg\n', "taken off"),
     "carriage returns": ("a.tsv", "text\tlabel\rgood, but long\tpos\rdull\tneg\r", ""),
     "UTF-16": ("a.tsv", "text\tlabel\ngood, but long\tpos\ndull\tneg\n".encode("utf-16"), "UTF-16"),
+    "UTF-16 without a mark": (
+        "a.csv",
+        '"text","label"\n"good, but long",pos\ndull,neg'.encode("utf-16-le"),
+        "UTF-16",
+    ),
     "gzip": ("a.csv.gz", gzip.compress(b'text,label\n"good, but long",pos\ndull,neg\n'), ""),
 }
 
@@ -60,6 +65,12 @@ OBJECTS = {
     "a list over lines": ("a.json", json.dumps(ROWS, indent=2), ""),
     "a list in jsonl": ("a.jsonl", json.dumps(ROWS), "one JSON list"),
     "lines in json": ("a.json", LINES, "object per line"),
+    "objects over lines": (
+        "a.jsonl",
+        "\n".join(json.dumps(row, indent=1) for row in ROWS),
+        "several lines",
+    ),
+    "commas between": ("a.jsonl", LINES.replace("\n", ",\n"), "commas between"),
     "ndjson": ("a.ndjson", LINES, ""),
     "a list under a key": ("a.json", json.dumps({"version": 1, "data": ROWS}), "'data'"),
     "columns": ("a.json", json.dumps(COLUMNS), "list for each column"),
@@ -107,9 +118,10 @@ def test_a_quotation_mark_that_would_join_whole_rows_of_a_tsv_stays(tmp_path: Pa
 
 
 def test_rows_that_a_quotation_mark_joins_are_said_in_a_csv(tmp_path: Path) -> None:
-    table = read(tmp_path, "a.csv", 'text,label\n"one,pos\ntwo",neg\n')
-    assert len(table.rows) == 1
-    assert "lines 2 to 3 are one row by the quotation mark in line 2" in table.notes[0]
+    table = read(tmp_path, "a.csv", 'text,label\nzero,pos\nten,neg\n"one,pos\ntwo",neg\n')
+    assert len(table.rows) == 3
+    assert "lines 4 to 5 are one row by the quotation mark in line 4" in table.notes[0]
+    assert read(tmp_path, "a.csv", 'text,label\na,pos\n"one, and\ntwo",pos\n').notes == ()
 
 
 BROKEN = {
@@ -122,6 +134,29 @@ BROKEN = {
     ),
     "a mark that opens rows": ("a.csv", 'text,label\n"a,1\nb,0\n"c",1\n', "line 2: a quot.*line 4"),
     "joined rows": ("a.csv", 'text,label\n"a,1\nb"\nc,1\n', "lines 2 to 3 are one row of 1 field"),
+    "two separators of rows": (
+        "a.tsv",
+        "text,label\na, b\tpos\n",
+        "header is separated by commas.*tabs",
+    ),
+    "a sign that separates nothing": (
+        "a.csv",
+        "text^label\na, b^pos\n",
+        "the header has 1, 'text.label'",
+    ),
+    "a web page": ("a.csv", "<!DOCTYPE html>\n<html>", "is a web page, not csv"),
+    "a pointer": (
+        "a.parquet",
+        "version https://git-lfs.github.com/spec/v1\n",
+        "pointer of Git LFS",
+    ),
+    "a workbook": ("a.csv", b"PK\x03\x04\xff", "a zip archive or a workbook, not csv"),
+    "JSON in csv": ("a.csv", json.dumps(ROWS), "a.csv holds JSON"),
+    "several lists": (
+        "a.json",
+        json.dumps({"train": ROWS, "dev": ROWS}),
+        "several lists of objects",
+    ),
     "half a list": ("a.json", '[{"text": "a"},\n{"text"', "line 2 is not JSON"),
     "no examples": ("a.json", '{"a": {"b": 1}, "c": 2}', "one JSON object with the keys a, c"),
     "a list of numbers": ("a.json", "[1, 2]", "item 1 is not a JSON object"),
@@ -151,8 +186,9 @@ def test_keys_may_be_missing_where_they_are_neither_text_nor_label(tmp_path: Pat
 
 
 def test_half_an_emoji_is_read_as_the_replacement_character_and_said(tmp_path: Path) -> None:
-    table = read(tmp_path, "a.jsonl", r'{"text": "fine \ud83d", "label": "\udc00"}')
-    assert table.rows.loc[0].tolist() == ["fine \ufffd", "\ufffd"]
+    line = r'{"text": "fine \ud83d", "label": "\udc00", "more": ["\ud83d"], "\ud83d": 1}'
+    table = read(tmp_path, "a.jsonl", line)
+    assert table.rows.loc[0].tolist() == ["fine \ufffd", "\ufffd", ["\ufffd"], 1]
     assert "in 1 row" in table.notes[0]
     with chunks.open_file(tmp_path / "a.jsonl") as found:
         assert next(found.read(["text"]))["text"].tolist() == ["fine \ufffd"]

@@ -17,7 +17,7 @@ from sparsekd.errors import BadInput, NotFound
 from sparsekd.system.files import disk_error
 from sparsekd.tasks import objects, separated
 from sparsekd.tasks.files import KINDS
-from sparsekd.tasks.tables import check_names, plain_frame, whole_signs
+from sparsekd.tasks.tables import check_names, plain_frame, plain_name, whole_signs
 
 ROWS = 8192  # of a chunk at most
 CHARACTERS = 1 << 24  # of a chunk, its last row apart
@@ -178,7 +178,7 @@ def _separated(
 
 def _objects(name: str, lines: Iterable[str], share: Callable[[], float | None]) -> RowChunks:
     parsed = objects.parsed(enumerate(lines, start=1), name)
-    rows = ({key.strip(): _mended(value) for key, value in row.items()} for _, row in parsed)
+    rows = ({plain_name(key): _mended(value) for key, value in row.items()} for _, row in parsed)
     first = next(rows, None)
     if first is None:
         raise BadInput(f"{name} is empty.", "Use a file with rows.")
