@@ -8,8 +8,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix, hstack
+from scipy.special import logit
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.multiclass import OneVsRestClassifier
 
 from sparsekd.errors import BadInput
 from sparsekd.knowledge.evaluation import Logits
@@ -24,7 +26,7 @@ WORD = r"(?u)\b\w+\b"
 
 @dataclass(frozen=True)
 class WordModel:
-    """A linear model of TF-IDF values, and the inverse strength of its penalty."""
+    """A linear model of TF-IDF values, or one for each label; inverse strength of its penalty."""
 
     vectorizers: Mapping[str, TfidfVectorizer]
     model: Any
@@ -34,18 +36,25 @@ class WordModel:
     @property
     def parameters(self) -> int:
         """Return the number of weights and biases."""
-        return int(np.size(self.model.coef_) + np.size(self.model.intercept_))
+        several = isinstance(self.model, OneVsRestClassifier)
+        each = self.model.estimators_ if several else [self.model]
+        fitted = [one for one in each if hasattr(one, "coef_")]  # a constant label has no model
+        return int(sum(np.size(one.coef_) + np.size(one.intercept_) for one in fitted))
 
     def logits(self, frame: pd.DataFrame) -> Logits:
         """Return the logarithms of the probabilities, or the numbers of a regression.
 
-        A class that no training text has gets a probability of 10⁻⁸.
+        A class that no training text has gets a probability of 10⁻⁸. With several labels, return
+        the logits of each; one that applies to all training texts or to none gets 10⁻⁸ or 1 − 10⁻⁸.
 
         Shapes: frame of N rows -> (N, C).
         """
         features = _features(self.vectorizers, frame)
         if isinstance(self.model, Ridge):
             return np.asarray(self.model.predict(features), dtype=np.float32)[:, None]
+        if isinstance(self.model, OneVsRestClassifier):
+            applies = self.model.predict_proba(features).clip(FLOOR, 1 - FLOOR)
+            return np.asarray(logit(applies), dtype=np.float32)
         found = np.full((len(frame), self.classes), np.log(FLOOR), dtype=np.float32)
         found[:, self.model.classes_] = self.model.predict_log_proba(features)
         return np.maximum(found, np.float32(np.log(FLOOR)))
@@ -65,20 +74,22 @@ def fit(
 
     Word 1- to `words`-grams of each text column are weighted by TF-IDF on these texts. The penalty
     is chosen by the task's first metric, among equals the strongest; without labels it is C = 1.
-    Class weights are those of `class_weights.balanced`.
+    Class weights are those of `class_weights.balanced`. Several labels have a model each.
 
-    Shapes: train N rows, labels (N,), selection M rows, selection_labels (M,).
+    Shapes: train N rows, labels (N,), selection M rows, selection_labels (M,); with several labels
+        (N, C) and (M, C).
     Raises:
-        BadInput: no training text has a label or a word, or all have the same class.
+        BadInput: no training text has a label or a word, or all have the same class or labels.
     """
     known = np.flatnonzero(is_labelled(labels))
     judged = np.flatnonzero(is_labelled(selection_labels))
-    if not len(known) or (not card.regression and len(np.unique(labels[known])) < 2):
+    if not len(known) or (not card.regression and not np.ptp(labels[known], axis=0).any()):
         raise BadInput(
             f"{card.name}: the labelled training texts have fewer than two classes.",
             "Keep more labels; nothing else is learned from.",
         )
     texts, targets = train.iloc[known], labels[known]
+    targets = targets.astype(np.int64) if card.multilabel else targets
     vectorizers = {name: _vectorizer(words) for name in ("text", "pair") if name in train}
     try:
         for name, one in vectorizers.items():
@@ -88,8 +99,7 @@ def fit(
     features = _features(vectorizers, texts)
     best: tuple[float, WordModel] | None = None
     for place, strength in enumerate(STRENGTHS if len(judged) else (1.0,)):
-        classifier = _classifier(strength, class_weights)
-        model = Ridge(alpha=1 / strength) if card.regression else classifier
+        model = _model(card, strength, class_weights)
         found = WordModel(vectorizers, model.fit(features, targets), strength, card.classes)
         on_fit(place + 1)
         worth = 0.0
@@ -108,9 +118,12 @@ def _vectorizer(words: int) -> TfidfVectorizer:
     return TfidfVectorizer(ngram_range=(1, words), token_pattern=WORD)
 
 
-def _classifier(strength: float, class_weights: str) -> LogisticRegression:
+def _model(card: TaskCard, strength: float, class_weights: str) -> Any:
+    if card.regression:
+        return Ridge(alpha=1 / strength)
     weights = "balanced" if class_weights == "balanced" else None
-    return LogisticRegression(C=strength, max_iter=1000, class_weight=weights)
+    model = LogisticRegression(C=strength, max_iter=1000, class_weight=weights)
+    return OneVsRestClassifier(model) if card.multilabel else model
 
 
 def _features(vectorizers: Mapping[str, TfidfVectorizer], frame: pd.DataFrame) -> csr_matrix:

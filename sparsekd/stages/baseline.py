@@ -6,31 +6,21 @@ from sparsekd.catalog.baselines import BASELINES
 from sparsekd.catalog.baselines.tfidf import TfidfParams
 from sparsekd.catalog.parameters import TrainParams
 from sparsekd.data import load
-from sparsekd.errors import Incompatible
 from sparsekd.knowledge import tfidf
 from sparsekd.runs import references
 from sparsekd.runs.records import Outcome
 from sparsekd.stages.context import StageContext
 from sparsekd.stages.inputs import save_array, subsampled_rows
-from sparsekd.tasks.labels import is_labelled
+from sparsekd.tasks.labels import is_labelled, label_values
 from sparsekd.tasks.majority import label_means
 from sparsekd.tasks.metrics import evaluate
 from sparsekd.tasks.supervision import KnownLabels, known_labels
 
 
 def run(context: StageContext) -> Outcome:
-    """Fit TF-IDF with a linear model; leave logits, labels and metrics as a student does.
-
-    Raises:
-        Incompatible: the task has several labels for each text.
-    """
+    """Fit TF-IDF with a linear model; leave logits, labels and metrics as a student does."""
     recipe = context.recipe
     card = references.card(recipe.task)
-    if card.multilabel:
-        raise Incompatible(
-            f"TF-IDF has one class for each text; {card.name} has several labels.",
-            "Leave this baseline out.",
-        )
     context.report("loading", 0, 1, now=True)
     params = TrainParams.of(recipe.params["train"])
     method = BASELINES[recipe.method].params.of(recipe.params["method"])
@@ -38,7 +28,7 @@ def run(context: StageContext) -> Outcome:
     frames = load(card)
     rows = subsampled_rows(len(frames["train"]), params.train_examples)
     train, selection = frames["train"].iloc[rows], frames["selection"]
-    gold = KnownLabels(train["label"].to_numpy(), selection["label"].to_numpy())
+    gold = KnownLabels(label_values(train["label"]), label_values(selection["label"]))
     labels = known_labels(card, gold, params.labelled, params.label_noise, recipe.seed)
 
     def on_fit(done: int) -> None:
@@ -59,7 +49,7 @@ def run(context: StageContext) -> Outcome:
     metrics, examples = {}, {}
     for split in ("selection", *card.validation):
         logits = model.logits(frames[split])
-        known = found.get(split, frames[split]["label"].to_numpy())
+        known = found.get(split, label_values(frames[split]["label"]))
         places = np.flatnonzero(is_labelled(known))
         if len(places):
             metrics[split] = evaluate(card, logits[places], known[places])

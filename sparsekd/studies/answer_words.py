@@ -8,7 +8,7 @@ from sparsekd.studies import stats, verdict
 from sparsekd.studies.class_changes import Transition
 from sparsekd.studies.study_wording import role_in_sentence
 from sparsekd.studies.verdict import BETTER, WORSE
-from sparsekd.system.wording import counted
+from sparsekd.system.wording import counted, signed
 from sparsekd.tasks import classes, metrics
 
 LISTED = 6  # names in one sentence
@@ -88,7 +88,7 @@ def _class(row: pd.Series) -> str:
     few = ", few" if row["examples"] < classes.FEW else ""
     words = f"{_points(row['difference'])}, {counted(int(row['examples']), 'example')}{few}"
     if math.isfinite(row["low"]):
-        ends = f"{100 * row['low']:+.1f} to {100 * row['high']:+.1f}"
+        ends = f"{signed(100 * row['low'], 1)} to {signed(100 * row['high'], 1)}"
         words += f", {100 * row['confidence']:.4g}% interval {ends}"
     return f"{words} ({row['words']})"
 
@@ -115,8 +115,7 @@ def _some(names: list[str]) -> str:
 
 
 def _points(difference: float) -> str:
-    sign = "−" if difference < 0 else "+"
-    return f"{sign}{abs(100 * difference):.1f} points"
+    return f"{signed(100 * difference, 1)} points"
 
 
 def _inside(title: str) -> str:

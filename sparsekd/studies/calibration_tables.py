@@ -84,8 +84,9 @@ def summary(table: pd.DataFrame) -> pd.DataFrame:
     """
     found = []
     for (role, what), group in table.groupby(["role", "what"], sort=False):
-        low, high = interval(group["error"].to_numpy())
-        scaled_low, scaled_high = interval(group["error_scaled"].to_numpy())
+        low, high = interval(group["error"].to_numpy(), bounds=(0, 1))
+        scaled = group["error_scaled"].to_numpy()
+        scaled_low, scaled_high = interval(scaled, bounds=(0, 1))
         means = group[
             ["confidence", "accuracy", "error", "chance", "temperature", "error_scaled"]
         ].mean()

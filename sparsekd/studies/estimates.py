@@ -12,8 +12,11 @@ from numpy.typing import NDArray
 from scipy import special
 
 Array = NDArray[np.float64]
+Bounds = tuple[float, float]
+"""The lowest and the highest possible value of a quantity."""
 
 CONFIDENCE = 0.95
+UNBOUNDED: Bounds = (-math.inf, math.inf)
 LEAST_P = 1e-100  # half of the smallest p of several teachers
 SAME = 1e-12  # metrics that differ by less differ by rounding alone
 
@@ -111,12 +114,18 @@ class Estimate:
         """Return the standard error over seeds and examples."""
         return math.hypot(self.seed_error, np.nan_to_num(self.example_error))
 
-    def interval(self, confidence: float = CONFIDENCE) -> tuple[float, float]:
-        """Return the two-sided interval; NaN below two seeds, and where nothing varies."""
+    def interval(
+        self, confidence: float = CONFIDENCE, bounds: Bounds = UNBOUNDED
+    ) -> tuple[float, float]:
+        """Return the two-sided interval; NaN below two seeds, and where nothing varies.
+
+        What lies outside the lowest and the highest possible value is cut off: the interval covers
+        as often without it.
+        """
         if not self.error > 0:
             return math.nan, math.nan
         half = self._half_width((1 - confidence) / 2)
-        return self.mean - half, self.mean + half
+        return max(self.mean - half, bounds[0]), min(self.mean + half, bounds[1])
 
     @property
     def p(self) -> float:
@@ -193,12 +202,15 @@ def _variance_of_mean(values: Array) -> float:
     return 0.0 if constant(values) else float(np.var(values, ddof=1)) / len(values)
 
 
-def interval(values: NDArray[Any], confidence: float = CONFIDENCE) -> tuple[float, float]:
+def interval(
+    values: NDArray[Any], confidence: float = CONFIDENCE, bounds: Bounds = UNBOUNDED
+) -> tuple[float, float]:
     """Return the two-sided t interval of a mean over seeds, on these very examples.
 
-    NaN below two seeds, and where all are equal: their spread is then unknown.
+    NaN below two seeds, and where all are equal: their spread is then unknown. `bounds`: see
+    `Estimate.interval`.
     """
-    return estimate(np.asarray(values, dtype=np.float64)).interval(confidence)
+    return estimate(np.asarray(values, dtype=np.float64)).interval(confidence, bounds)
 
 
 def constant(values: Array) -> bool:

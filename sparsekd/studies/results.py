@@ -9,6 +9,7 @@ from sparsekd.runs import store
 from sparsekd.runs.records import Plan, Progress, Run, State
 from sparsekd.studies import roles, samples, tuning, verdict
 from sparsekd.studies.teacher_parts import parts, teacher_seed
+from sparsekd.tasks.metrics import bounds
 
 CONTROLS = ("trial_student", "random_mask_student", "plain_student")
 FRAME = [
@@ -119,7 +120,7 @@ def summary(frame: pd.DataFrame, split: str, metric: str) -> pd.DataFrame:
     rows = []
     for role in chosen["role"].unique():
         group = chosen[chosen["role"] == role]
-        low, high = by_role[role].estimate().interval()
+        low, high = by_role[role].estimate().interval(bounds=bounds(metric))
         rows.append(
             {
                 "role": role,

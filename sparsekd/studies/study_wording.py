@@ -8,6 +8,7 @@ from sparsekd.studies import roles, verdict
 from sparsekd.studies.stats import LEAST_SEEDS
 from sparsekd.studies.study_metric import StudyMetric
 from sparsekd.studies.verdict import BETTER, INCONCLUSIVE, WORSE
+from sparsekd.system.wording import signed
 from sparsekd.tasks import metrics
 
 
@@ -91,8 +92,8 @@ def _verdict(metric: str, row: pd.Series, with_evidence: bool) -> str:
 
 def _interval(metric: str, low: float, high: float) -> str:
     if metric == "loss":
-        return f"{low:+.3f} to {high:+.3f}"
-    return f"{100 * low:+.1f} to {100 * high:+.1f} points"
+        return f"{signed(low, 3)} to {signed(high, 3)}"
+    return f"{signed(100 * low, 1)} to {signed(100 * high, 1)} points"
 
 
 # --- a comparison ----------------------------------------------------------------------------

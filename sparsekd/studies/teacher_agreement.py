@@ -1,5 +1,6 @@
 """How far the students of a plan agree with their teachers, over seeds."""
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,7 +10,7 @@ from numpy.typing import NDArray
 
 from sparsekd.runs.records import Plan
 from sparsekd.studies import models, roles, verdict
-from sparsekd.studies.estimates import Sample
+from sparsekd.studies.estimates import Bounds, Sample
 from sparsekd.studies.models import Answers
 from sparsekd.tasks import agreement, metrics
 from sparsekd.tasks.cards import TaskCard
@@ -86,8 +87,8 @@ def summary(table: pd.DataFrame, without: LeftOut | None = None) -> pd.DataFrame
     groups = table.groupby(["role", "what", "teacher", "of", "learned"], sort=False)
     found = [
         dict(zip(("role", "what", "teacher", "of", "learned"), key, strict=True))
-        | _interval(group, "agreement", "", without)
-        | _interval(group, "divergence", "divergence_", without)
+        | _interval(group, "agreement", "", _of_agreement(group), without)
+        | _interval(group, "divergence", "divergence_", (0, math.inf), without)
         | {"independent": group["independent"].mean(), "seeds": len(group)}
         for key, group in groups
     ]
@@ -122,10 +123,15 @@ def by_class(card: TaskCard, found: list[Answers]) -> pd.DataFrame:
     return means.astype({"examples": int})
 
 
+def _of_agreement(group: pd.DataFrame) -> Bounds:
+    """Return the lowest and highest possible agreement: a share, or a correlation of numbers."""
+    return (-1 if group["independent"].isna().all() else 0, 1)
+
+
 def _interval(
-    group: pd.DataFrame, column: str, prefix: str, without: LeftOut | None
+    group: pd.DataFrame, column: str, prefix: str, bounds: Bounds, without: LeftOut | None
 ) -> dict[str, float]:
-    low, high = _sample(group, column, without).estimate().interval()
+    low, high = _sample(group, column, without).estimate().interval(bounds=bounds)
     return {column: group[column].mean(), f"{prefix}low": low, f"{prefix}high": high}
 
 
@@ -166,7 +172,7 @@ def verdicts(plan: Plan, table: pd.DataFrame, without: LeftOut | None = None) ->
         if {role, control} <= samples.keys()
     }
     planned = planned if control else []
-    return verdict.table(verdict.verdicts(pairs, planned, "agreement"), "role", roles.title)
+    return verdict.table(verdict.verdicts(pairs, planned, verdict.LIKENESS), "role", roles.title)
 
 
 def _students(plan: Plan) -> list[str]:

@@ -17,7 +17,7 @@ import pandas as pd
 import scipy
 
 from sparsekd.studies import stats
-from sparsekd.studies.estimates import Sample
+from sparsekd.studies.estimates import UNBOUNDED, Bounds, Sample
 from sparsekd.studies.stats import ALPHA, LEAST_SEEDS
 from sparsekd.system.wording import counted
 from sparsekd.tasks import metrics
@@ -25,6 +25,8 @@ from sparsekd.tasks import metrics
 Name = TypeVar("Name", bound=Hashable)
 
 BETTER, WORSE, INCONCLUSIVE = "better", "worse", "inconclusive"
+LIKENESS = "likeness"
+"""Agreement beyond that of independent errors, which is compared like a metric."""
 
 
 @dataclass(frozen=True)
@@ -83,10 +85,9 @@ def verdicts(
     p = {name: stats.paired_test(each) for name, each in gaps.items()}
     tested = [p[name] if _enough(gaps.get(name)) else math.nan for name in names]
     corrected, confidence = stats.holm(tested), stats.holm_confidence(tested)
-    lower = metrics.lower_is_better(metric)
     tests = zip(names, corrected.tolist(), confidence.tolist(), strict=True)
     return {
-        name: _verdict(gaps[name], p[name], adjusted, level, len(names), lower)
+        name: _verdict(gaps[name], p[name], adjusted, level, len(names), metric)
         for name, adjusted, level in tests
         if name in gaps
     }
@@ -97,13 +98,22 @@ def _enough(gaps: Sample | None) -> bool:
     return gaps is not None and len(gaps.values) >= LEAST_SEEDS
 
 
+def _bounds(metric: str) -> Bounds:
+    """Return the lowest and the highest possible difference of a metric."""
+    if metric == LIKENESS:
+        return UNBOUNDED
+    lowest, highest = metrics.bounds(metric)
+    return lowest - highest, highest - lowest
+
+
 def _verdict(
-    gaps: Sample, p: float, corrected: float, level: float, comparisons: int, lower_is_better: bool
+    gaps: Sample, p: float, corrected: float, level: float, comparisons: int, metric: str
 ) -> Verdict:
+    lower_is_better = metrics.lower_is_better(metric)
     values = gaps.values.to_numpy(dtype=float)
     found = gaps.estimate()
     constant = len(values) > 0 and gaps.constant
-    low, high = (math.nan, math.nan) if constant else found.interval(level)
+    low, high = (math.nan, math.nan) if constant else found.interval(level, _bounds(metric))
     word, reason = INCONCLUSIVE, _reason(gaps, p, comparisons)
     if corrected < ALPHA:
         word, reason = (BETTER if (found.mean < 0) == lower_is_better else WORSE), ""

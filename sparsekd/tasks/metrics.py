@@ -6,6 +6,7 @@ Their modules take a second to load and do so at the first use.
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
+from math import inf
 from typing import Any
 
 import numpy as np
@@ -120,6 +121,13 @@ def title(name: str) -> str:
 def lower_is_better(name: str) -> bool:
     """Return whether lower values are better: those of the loss alone."""
     return name == "loss"
+
+
+def bounds(name: str) -> tuple[float, float]:
+    """Return the lowest and the highest possible value of a metric, another share or the loss."""
+    if lower_is_better(name):
+        return 0.0, inf
+    return METRICS[name].lowest if name in METRICS else 0.0, 1.0
 
 
 def predictions(card: TaskCard, logits: Array) -> Array:

@@ -10,7 +10,7 @@ from sklearn.pipeline import make_pipeline
 from sparsekd.errors import BadInput
 from sparsekd.knowledge import tfidf
 from sparsekd.tasks.labels import UNLABELLED
-from tests.tiny_data import tiny_card
+from tests.tiny_data import several_card, tiny_card
 
 WORDS = ["a good film", "a bad film", "good a plot", "bad plot", "film film"]
 TEXTS = pd.DataFrame({"text": WORDS})
@@ -64,6 +64,19 @@ def test_numbers_are_a_ridge_regression():
     logits = found.logits(TEXTS)
     assert logits.shape == (5, 1)
     assert logits[0, 0] > 3 > 2 > logits[3, 0]
+
+
+@pytest.mark.filterwarnings("ignore:Label not:UserWarning")  # the third is constant
+def test_several_labels_are_a_logistic_regression_each():
+    labels = np.array([[1, 0, 0], [0, 1, 0], [1, 1, 0], [0, 0, 0], [np.nan] * 3], dtype=np.float32)
+    none = np.full((5, 3), np.nan, dtype=np.float32)
+    found = tfidf.fit(several_card(), 2, TEXTS, labels, TEXTS, none)
+    logits, words = found.logits(TEXTS), TfidfVectorizer(ngram_range=(1, 2), token_pattern=r"\w+")
+    for place in (0, 1):
+        one = make_pipeline(words, LogisticRegression()).fit(TEXTS["text"][:4], labels[:4, place])
+        np.testing.assert_allclose(logits[:, place], one.decision_function(TEXTS["text"]), 1e-4)
+    np.testing.assert_allclose(logits[:, 2], np.log(1e-8), rtol=1e-4)
+    assert found.parameters == 2 * (5 + 7 + 1)
 
 
 def test_labels_of_one_class_are_refused():

@@ -29,7 +29,7 @@ def test_the_class_that_loses_most_is_named_with_its_size_and_its_verdict() -> N
 
     assert words.startswith(
         "From the teacher to the student of the sparse teacher: macro F1 −1.2 points. “rare” loses "
-        "most: −28.2 points, 12 examples, few, 97.5% interval -"
+        "most: −28.2 points, 12 examples, few, 97.5% interval −"
     )
     assert words.endswith("(worse).")
 

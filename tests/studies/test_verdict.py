@@ -93,6 +93,11 @@ def test_the_interval_is_the_textbook_one_at_the_level_of_its_step():
     assert tail == pytest.approx(0.025)
 
 
+def test_no_interval_holds_impossible_differences():
+    found = judged({"wide": [-0.9, 0.8]})["wide"]
+    assert (found.low, found.high) == (-1, 1)  # ± 11 by the table's t of 1 degree
+
+
 @given(
     st.lists(st.lists(st.floats(-1, 1), min_size=5, max_size=8), min_size=1, max_size=4),
     st.integers(0, 3),

@@ -15,6 +15,8 @@ from sparsekd.tasks.cards import TaskCard
 
 FONT = '"Source Sans", sans-serif'  # that of the page
 LINES = 6  # models in the reliability diagram at first
+SEVERAL = " With several labels, shares and accuracies are over every label of every text."
+CUT = "Ends outside the possible values are cut off."
 VIEWS = {
     "agreement": "Agreement with the teacher",
     "softness": "Soft labels",
@@ -109,6 +111,7 @@ def draw_agreement(answers: ModelAnswers, key: str) -> None:
             "other examples. Students often stay far below what they could reach, and more "
             "agreement does not always mean more accuracy "
             "([Stanton et al. 2021](https://arxiv.org/abs/2106.05945))."
+            f"{SEVERAL if answers.card.multilabel else ''}"
         )
     frame.draw_columns(
         answers.agreement_summary,
@@ -119,7 +122,7 @@ def draw_agreement(answers: ModelAnswers, key: str) -> None:
                 "Learned from it", help="Whether it was trained, or pruned, from this model."
             ),
             "agreement": NUMBER("Agreement", format="%.3f", help="Mean over seeds."),
-            "low": NUMBER("95%: from", format="%.3f"),
+            "low": NUMBER("95%: from", format="%.3f", help=CUT),
             "high": NUMBER("to", format="%.3f"),
             "independent": NUMBER(
                 "Independent errors",
@@ -179,6 +182,7 @@ def draw_calibration(answers: ModelAnswers, key: str) -> None:
         "answers. One temperature per model, fitted on the selection split, changes no prediction "
         "and mends what is wrong with the confidence as a whole "
         "([Guo et al. 2017](https://arxiv.org/abs/1706.04599))."
+        f"{SEVERAL if answers.card.multilabel else ''}"
     )
     frame.draw_columns(
         table,
@@ -192,7 +196,7 @@ def draw_calibration(answers: ModelAnswers, key: str) -> None:
                 help="Expected calibration error: mean distance of confidence and accuracy over "
                 "ten bins; mean over seeds.",
             ),
-            "low": NUMBER("95%: from", format="%.3f"),
+            "low": NUMBER("95%: from", format="%.3f", help=CUT),
             "high": NUMBER("to", format="%.3f"),
             "chance": NUMBER(
                 "By chance",

@@ -36,6 +36,7 @@ def draw_models(found: StudyMetric, key: str, brief: bool = False) -> None:
         table[columns],
         width="stretch",
         hide_index=True,
+        placeholder="–",
         key=key,
         column_config={
             "what": st.column_config.TextColumn("Model", width=245),

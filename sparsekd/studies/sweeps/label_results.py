@@ -16,6 +16,7 @@ from sparsekd.studies.sweeps import label_axes, sweep, sweep_results
 from sparsekd.studies.sweeps.sweep_results import Choice
 from sparsekd.studies.verdict import Verdict
 from sparsekd.system.wording import counted
+from sparsekd.tasks.metrics import bounds
 
 Place = tuple[float, float, str]
 """Label noise, labels (infinity for all) and method."""
@@ -53,7 +54,7 @@ class LabelStudy:
 
     def _row(self, place: Place, kind: str, one: Choice) -> dict[str, Any]:
         values = one.sample.values
-        low, high = one.sample.estimate().interval()
+        low, high = one.sample.estimate().interval(bounds=bounds(self.metric))
         found = self.verdicts.get((place, kind))
         row = {
             **dict(zip(("noise", "labels", "method"), place, strict=True)),

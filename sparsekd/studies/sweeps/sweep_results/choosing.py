@@ -171,7 +171,7 @@ class Tries:
             select * self.selected[rows], report * self.reported[rows]
         )
         sample = self._sample(rows[first], self.split, self.metrics[1]).plus(-lucky)
-        low, high = sample.estimate().interval()
+        low, high = sample.estimate().interval(bounds=metrics.bounds(self.metrics[1]))
         claimed = report * float((report * reported).max())
         return Choice(
             method=self.method,

@@ -13,6 +13,7 @@ from sparsekd.runs.records import Plan, Run, State
 from sparsekd.studies import teacher_kinds
 from sparsekd.studies.estimates import interval
 from sparsekd.studies.sweeps import sweep
+from sparsekd.tasks.metrics import bounds
 from sparsekd.units.divergence import distance
 
 PLACE = ["ranking", "method", "lam", "sparsity"]
@@ -126,7 +127,7 @@ def curve(students: pd.DataFrame, teachers: pd.DataFrame, split: str, metric: st
     """
     values = measured(students, split, metric)
     grouped = values[values["attempt"] == 0].groupby(PLACE, sort=False, dropna=False)["value"]
-    rows = [dict(zip(PLACE, place, strict=True)) | spread(own) for place, own in grouped]
+    rows = [dict(zip(PLACE, place, strict=True)) | spread(own, metric) for place, own in grouped]
     means = pd.DataFrame(rows, columns=[*PLACE, "mean", "low", "high", "seeds"])
     own = measured(teachers, split, metric).groupby(PLACE, dropna=False)[["value", "distance"]]
     names = {"value": "teacher_mean", "distance": "teacher_distance"}
@@ -150,7 +151,7 @@ def grid(students: pd.DataFrame, method: str, split: str, metric: str) -> pd.Dat
         at = sorted(sparse.loc[sparse["lam"] == lam, "sparsity"].unique())
         for sparsity in [0.0, *at]:
             own_values = values.get(_key(lam, sparsity), pd.Series(dtype=float))
-            row = {"lam": lam, "sparsity": sparsity} | spread(own_values)
+            row = {"lam": lam, "sparsity": sparsity} | spread(own_values, metric)
             rows.append(row | {"values": own_values.tolist()})
     columns = ["lam", "sparsity", "mean", "low", "high", "seeds", "values"]
     return pd.DataFrame(rows, columns=columns)
@@ -161,8 +162,8 @@ def _key(lam: float, sparsity: float) -> tuple[float | None, float]:
     return (None if sparsity == 0 else lam, sparsity)
 
 
-def spread(values: pd.Series) -> dict[str, float]:
-    """Return the mean over seeds, its 95% interval, and the number of seeds."""
-    low, high = interval(values.to_numpy())
+def spread(values: pd.Series, metric: str) -> dict[str, float]:
+    """Return the mean of a metric over seeds, its 95% interval, and the number of seeds."""
+    low, high = interval(values.to_numpy(), bounds=bounds(metric))
     mean = float(values.mean()) if len(values) else np.nan
     return {"mean": mean, "low": low, "high": high, "seeds": len(values)}
