@@ -29,7 +29,10 @@ class PageEntry(NamedTuple):
 # By section; scripts of a section stand in the folder of its name. The page without an address is
 # the one that opens first.
 PAGES = {
-    "Start": [PageEntry("pages/start/home.py", "Home", "home", "")],
+    "Start": [
+        PageEntry("pages/start/home.py", "Home", "home", ""),
+        PageEntry("pages/start/learn.py", "Learn", "menu_book", "learn"),
+    ],
     "Teacher": [
         PageEntry("pages/teacher/finetune.py", "Fine-tune", "school", "finetune"),
         PageEntry("pages/teacher/scores.py", "Scores", "grid_on", "scores"),
@@ -60,6 +63,7 @@ async def ready(_: App) -> AsyncIterator[None]:
     ):
         import_module(name)
     import_module("sparsekd.figures")
+    import_module("pages.parts.shell.class_mode").begin()
     yield
 
 
@@ -68,7 +72,7 @@ app = App(__file__, lifespan=ready)
 
 def draw_app() -> None:
     """Draw the frame and, in it, the current page: one run of the script."""
-    from pages.parts.shell import frame, sample_store, sidebar, url_state
+    from pages.parts.shell import class_mode, frame, sample_store, sidebar, url_state
 
     st.set_page_config(page_title="SparseKD", page_icon=str(ICON), layout="wide")
     page = st.navigation(
@@ -88,6 +92,7 @@ def draw_app() -> None:
     )
     with frame.error_boundary():
         frame.start_queue()
+        class_mode.take_token()
         url_state.enter(page.url_path)
         sample_store.choose_store()
         with st.sidebar, sample_store.reading_chosen():

@@ -4,7 +4,7 @@ import streamlit as st
 
 from pages.parts.compare import comparison_view, study_view, verdict_box
 from pages.parts.runs import run_buttons
-from pages.parts.shell import frame, live, sample_store, sidebar, url_state
+from pages.parts.shell import class_mode, frame, live, sample_store, sidebar, url_state
 from sparsekd.catalog import families
 from sparsekd.runs import activity, sample, store
 from sparsekd.runs.records import Plan, State
@@ -195,3 +195,4 @@ if study:
 if not sample_store.shown():
     draw_continue(study)
 draw_doors()
+class_mode.draw_class()

@@ -7,6 +7,7 @@ import streamlit as st
 from pages.parts.explain import unit_card
 from pages.parts.scores_and_mask import (
     cached_scores,
+    head_maps,
     heatmaps,
     mask_choices,
     measurement_picker,
@@ -15,29 +16,11 @@ from pages.parts.scores_and_mask import (
     score_picker,
 )
 from pages.parts.shell import figure_theme, frame, url_state
-from sparsekd.catalog.rankings import E, F, K
 from sparsekd.catalog.stage_parameters import Normalise, ScoreParams
 from sparsekd.runs import score_runs
 from sparsekd.runs.records import Run
 from sparsekd.units import score_tables, score_words
 from sparsekd.units.scores import Matrix, Scores
-
-TERMS = {
-    E.symbol: (
-        f"{E.title} {E.symbol}",
-        "How much the task loss reacts when this unit's gate is closed a little: "
-        "|∂ task loss / ∂ gate|. High: the teacher needs the unit.",
-    ),
-    F.symbol: (
-        f"{F.title} {F.symbol}",
-        "How much the distillation loss reacts when this unit's gate is closed a little: "
-        "|∂ distillation loss / ∂ gate|. High: the trial student learns from the unit.",
-    ),
-    K.symbol: (
-        f"{K.title} {K.symbol}",
-        "K = λ · E + (1 − λ) · F. The mask removes the units with the lowest K.",
-    ),
-}
 
 
 def draw_page(run: Run) -> None:
@@ -52,30 +35,11 @@ def draw_page(run: Run) -> None:
     heads, neurons = score_tables.matrices(scores, lam, normalise)
     st.markdown(score_words.summary(scores, lam, normalise))
     words = f"{mask_choices.SCALES[normalise].lower()}, λ = {lam:g}"
-    draw_head_maps(heads, words)
+    head_maps.draw_head_maps(heads, words)
     unit_card.draw_unit_card(scores, lam, normalise)
     draw_neuron_maps(neurons, words)
     draw_scatters(scores, lam, normalise)
     draw_shuffles(run, student, params, lam, normalise)
-
-
-def draw_head_maps(matrices: dict[str, Matrix], words: str) -> None:
-    """Draw E, F and K of the heads side by side; a click chooses a head."""
-    chosen = unit_card.chosen_head(matrices["K"].shape)
-    for place, (name, values) in zip(st.columns(3), matrices.items(), strict=True):
-        title, help_text = TERMS[name]
-        place.markdown(f"**{title}** · heads", help=help_text)
-        place.plotly_chart(
-            heatmaps.plot_heads(values, chosen=chosen),
-            width="stretch",
-            key=f"heads.{name}",
-            config=figure_theme.CONFIG,
-            on_select=partial(unit_card.store_click, f"heads.{name}"),
-            selection_mode="points",
-            alt=f"{title} of {values.shape[0]} layers of {values.shape[1]} heads, {words}; "
-            f"the highest is {values.max():.3g}.",
-        )
-    frame.draw_table(score_tables.per_unit(matrices, "head"), "heads", "heads", "Heads as a table")
 
 
 def draw_neuron_maps(matrices: dict[str, Matrix], words: str) -> None:
@@ -90,7 +54,7 @@ def draw_neuron_maps(matrices: dict[str, Matrix], words: str) -> None:
     url_state.write(full=full)
     plot = heatmaps.plot_neurons if full else heatmaps.plot_sorted_neurons
     for place, (name, values) in zip(st.columns(3), matrices.items(), strict=True):
-        title, help_text = TERMS[name]
+        title, help_text = head_maps.TERMS[name]
         place.markdown(f"**{title}** · neurons", help=help_text)
         place.plotly_chart(
             plot(values),

@@ -8,6 +8,7 @@ from sparsekd.cli.check import check
 from sparsekd.cli.compare import compare
 from sparsekd.cli.evaluate import evaluate
 from sparsekd.cli.export import export, latency
+from sparsekd.cli.lessons import lessons
 from sparsekd.cli.machine import bench, devices
 from sparsekd.cli.masks import explain_unit, fidelity, masks
 from sparsekd.cli.options import Parser, Request, add_request
@@ -29,7 +30,7 @@ COMMANDS: tuple[Command, ...] = (
     *(export, latency),
 )
 RUNS: tuple[Command, ...] = (list_, show, cancel, resume, delete)
-LAST: tuple[Command, ...] = (tasks, sample, devices, check, bench)
+LAST: tuple[Command, ...] = (tasks, sample, lessons, devices, check, bench)
 
 
 def parse(words: Sequence[str]) -> tuple[Command, Request]:

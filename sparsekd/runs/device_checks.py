@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from sparsekd.errors import BadInput
-from sparsekd.runs import store
+from sparsekd.runs import permission, store
 from sparsekd.system import locks
 from sparsekd.system.files import atomic_write
 from sparsekd.system.processes import spawn_detached
@@ -71,6 +71,7 @@ def log_path() -> Path:
 
 def start(device_name: str) -> None:
     """Start a check in a process of its own; it ends at once where another one is at work."""
+    permission.check()
     report(store.own_home(), CheckProgress(device_name))
     spawn_detached("sparsekd", store.own_home(), LOG, "check", "--device", device_name)
 

@@ -13,7 +13,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from sparsekd.errors import BadInput, SparseKDError, Unavailable, unknown
+<<<<<<< HEAD
 from sparsekd.runs import model_checks, peak_memory, store
+=======
+from sparsekd.runs import peak_memory, permission, store
+>>>>>>> b8518dc (Learn and a class: six lessons on the sample study, each one file of steps with a real view, a question and what is so beside the guess; the lecturer's token, the class's answers, a presenter's view, files to hand in; the sample gains a comparison of the papers' methods)
 from sparsekd.runs.records import RESUMABLE, UNFINISHED, Plan, Recipe, Run, State
 from sparsekd.runs.schema import QUEUE_LOCK
 from sparsekd.system import locks
@@ -215,6 +219,7 @@ def detect_devices() -> list[Device]:
     Raises:
         Unavailable: torch does not load here.
     """
+    permission.check()
     command = [sys.executable, "-m", "sparsekd", "devices", "--json"]
     place = Path(__file__).parents[2]
     answer = subprocess.run(command, capture_output=True, text=True, cwd=place, check=False)

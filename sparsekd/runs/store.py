@@ -18,6 +18,7 @@ from shutil import rmtree
 from typing import Any
 
 from sparsekd.errors import BadInput, unknown
+from sparsekd.runs import permission
 from sparsekd.runs.database import database
 from sparsekd.runs.records import Event, Outcome, Plan, Progress, Recipe, Run, State
 from sparsekd.runs.schema import RUN_LOCK
@@ -105,6 +106,7 @@ def create_all(recipes: Iterable[Recipe], device: str = "auto", retries: int = 0
 
     `retries` is how often each is retried after a failure that is not lasting.
     """
+    permission.check()
     now = time.time()
     rows = [
         (recipe.run_id, recipe.to_json(), State.QUEUED, device, now, now, retries)
@@ -125,6 +127,7 @@ def requeue(run_id: str, device: str | None = None) -> None:
 
 def requeue_all(run_ids: Iterable[str], device: str | None = None, retries: int = 0) -> None:
     """Put runs that are neither finished nor running at the end of the queue, in this order."""
+    permission.check()
     now = time.time()
     rows = [
         (State.QUEUED, now + place * 1e-6, device, retries, name, State.DONE)
@@ -331,6 +334,7 @@ def delete_events_after(run_id: str, step: int) -> None:
 
 def request_cancel(*run_ids: str) -> None:
     """Request that runs stop; those that have not begun are cancelled at once."""
+    permission.check()
     now = time.time()
     with _database() as catalogue:
         catalogue.executemany("UPDATE runs SET cancel = 1 WHERE id = ?", [(n,) for n in run_ids])
@@ -363,6 +367,7 @@ def delete(run_id: str) -> None:
     Raises:
         BadInput: it is running, other runs start from it, or the store is not one's own.
     """
+    permission.check()
     check_own()
     run = get(run_id)
     if run.state is State.RUNNING:
@@ -404,6 +409,7 @@ def is_locked(run_id: str) -> bool:
 
 def save_plan(plan: Plan) -> None:
     """Save a plan, so that its runs can be shown together."""
+    permission.check()
     with _database() as catalogue:
         catalogue.execute(
             "INSERT OR REPLACE INTO plans VALUES (?, ?, ?)", (plan.id, plan.to_json(), time.time())
@@ -440,6 +446,7 @@ def plan_runs(plan: Plan) -> dict[str, Run]:
 
 def save_task(name: str, card: str) -> None:
     """Register a local task's card (JSON) under its name."""
+    permission.check()
     with reading(None), _database() as catalogue:
         catalogue.execute(
             "INSERT OR REPLACE INTO tasks VALUES (?, ?, ?)", (name, card, time.time())

@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 
 from sparsekd.errors import BadInput
-from sparsekd.runs import store
+from sparsekd.runs import permission, store
 from sparsekd.system.files import atomic_write
 from sparsekd.tasks import files
 
@@ -23,6 +23,7 @@ def keep_uploads(uploads: Mapping[str, tuple[str, bytes]]) -> str:
     Raises:
         BadInput: a file is too large, or of an unknown format.
     """
+    permission.check()
     digest = hashlib.sha256()
     for split, (original, content) in sorted(uploads.items()):
         _check(split, original, content)

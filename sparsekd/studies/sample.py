@@ -25,10 +25,12 @@ from sparsekd.runs.database import database
 from sparsekd.runs.records import Plan, Recipe, Run, State, Step
 from sparsekd.runs.schema import CATALOGUE
 from sparsekd.studies import recipes, stark
+from sparsekd.studies.comparisons import comparison, comparison_spec
 from sparsekd.studies.masked_teacher import masked_quality
 from sparsekd.studies.sweeps import sweep_file
 from sparsekd.studies.sweeps.sweep import plan as sweep_plan
 from sparsekd.studies.sweeps.sweep_file import SweepFile
+from sparsekd.tasks.demo import DEMO_CHECKPOINTS
 
 TASK = "demo/sentiment"
 SEEDS = (0, 1, 2, 3, 4)
@@ -67,6 +69,11 @@ NOISE = {
     "controls": ["plain", "pseudo_labels", "label_smoothing", "shuffled"],
     "seeds": list(SEEDS),
 }
+METHODS = (
+    *("vanilla", "fine_tuning", "vanilla:sparse_teacher", "internal"),
+    *("knowledge_selection", "teacher_selection"),
+)
+"""The four papers' methods, and what they are compared with."""
 KEPT_MODELS = (
     *("teacher", "plain_student", "trial_student", "sparse_teacher"),
     *("student", "random_mask_student"),
@@ -76,9 +83,35 @@ KEPT_MODELS = (
 
 def plans() -> list[Plan]:
     """Return the sample's studies; the first is what the dashboard opens on."""
-    declared = [SweepFile.of(values) for values in (TRADE_OFFS, LABELS, NOISE)]
-    sweeps = [sweep_plan(spec) for each in declared for spec in sweep_file.expand(each)]
-    return [stark.plan(stark.demo(TASK, SEEDS)), *sweeps]
+    return [plan for family in studies().values() for plan in family]
+
+
+def studies() -> dict[str, list[Plan]]:
+    """Return the sample's studies by name, a family where they differ in labels or noise."""
+    declared = {"trade-offs": TRADE_OFFS, "labels": LABELS, "noise": NOISE}
+    sweeps = {
+        name: [sweep_plan(spec) for spec in sweep_file.expand(SweepFile.of(values))]
+        for name, values in declared.items()
+    }
+    return {"demo": [stark.plan(stark.demo(TASK, SEEDS))]} | sweeps | {"methods": [_methods()]}
+
+
+def _methods() -> Plan:
+    """Return the comparison of the papers' methods, with few gold labels and many texts."""
+    train, student = comparison_spec.defaults(next(iter(DEMO_CHECKPOINTS)))
+    teachers = tuple(
+        recipes.finetune(TASK, checkpoint, recipes.defaults(checkpoint)[0])
+        for checkpoint in DEMO_CHECKPOINTS
+    )
+    spec = comparison_spec.ComparisonSpec(
+        task=TASK,
+        methods=METHODS,
+        teachers=teachers,
+        train=train.changed({"labelled": FEW_LABELS}),
+        student=student,
+        seeds=SEEDS,
+    )
+    return comparison.plan(spec)
 
 
 def measurements() -> list[Recipe]:

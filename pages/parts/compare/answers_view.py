@@ -30,7 +30,7 @@ NUMBER, TEXT = st.column_config.NumberColumn, st.column_config.TextColumn
 def draw_answers(plan: Plan, card: TaskCard, split: str) -> None:
     """Draw the choice of a view, and the view."""
     st.subheader("Behind the mean", anchor=False)
-    answers = _answers(plan, card, split)
+    answers = kept_answers(plan, card, split)
     if not answers.found:
         st.caption(f"No model has kept its answers on {frame.plain(split)}.")
         return
@@ -53,7 +53,7 @@ def draw_answers(plan: Plan, card: TaskCard, split: str) -> None:
     draw[str(view)](answers, f"answers.{view}")
 
 
-def _answers(plan: Plan, card: TaskCard, split: str) -> ModelAnswers:
+def kept_answers(plan: Plan, card: TaskCard, split: str) -> ModelAnswers:
     """Return the answers of the models that are finished now, kept until another one is."""
     runs = store.plan_runs(plan).values()
     done = sorted(f"{run.id} {run.finished}" for run in runs if run.finished)

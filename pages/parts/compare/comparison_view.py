@@ -38,11 +38,13 @@ def draw_comparison(plan: Plan, found: StudyMetric, key: str, brief: bool = Fals
     if not found.values["role"].isin(variants).any():
         return
     means = found.ranking(variants if brief else choose_shown(plan, found))
-    draw_seeds(found, means, against, f"{key}.dots")
+    with st.container(key=f"{key}.seeds.box"):
+        draw_seeds(found, means, against, f"{key}.dots")
     st.caption(frame.plain(teacher_values(found)))
     if brief:
         return
-    draw_variants(plan, found, means, gaps, f"{key}.table")
+    with st.container(key=f"{key}.table.box"):
+        draw_variants(plan, found, means, gaps, f"{key}.table")
     for each in tuned:
         seed = teacher_seed(each.plan)
         draw_tuning(each, seed if len(tuned) > 1 else None, f"{key}.tuning.{seed}")

@@ -9,7 +9,7 @@ import pandas as pd
 import streamlit as st
 from streamlit.elements.lib.column_types import ColumnConfig
 
-from pages.parts.shell import sample_store, url_state
+from pages.parts.shell import class_mode, sample_store, url_state
 from sparsekd.errors import SparseKDError
 from sparsekd.runs import jobs, outputs, store, tables
 from sparsekd.runs.outputs import Outputs
@@ -128,7 +128,7 @@ def draw_download(frame: pd.DataFrame, name: str, key: str) -> None:
 
 def is_local_only() -> bool:
     """Return whether only this machine can open the dashboard: then it may offer local paths."""
-    return st.get_option("server.address") in LOOPBACK
+    return st.get_option("server.address") in LOOPBACK and not class_mode.MODE.on
 
 
 # --- what is chosen --------------------------------------------------------------------------

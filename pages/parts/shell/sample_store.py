@@ -7,10 +7,12 @@ from pathlib import Path
 import streamlit as st
 
 from pages.parts.shell import url_state
+from sparsekd.errors import NotFound
 from sparsekd.runs import sample, store
 
 KEY = "store"  # in the session: the folder of the store that is read; None: one's own
 LEFT = "store.left"
+WITHOUT = "Start the dashboard without SPARSEKD_SAMPLE=off."
 
 
 def choose_store() -> None:
@@ -26,6 +28,17 @@ def choose_store() -> None:
     if left:
         url_state.write(sample=False)
     st.session_state[KEY] = sample.unpack() if asked or not store.newest() else None
+
+
+def show() -> None:
+    """Show the sample for the rest of this run of the script.
+
+    Raises:
+        NotFound: there is no sample.
+    """
+    if not sample.is_there():
+        raise NotFound("The lessons show the sample study, which is switched off.", WITHOUT)
+    st.session_state[KEY] = sample.unpack()
 
 
 def leave() -> None:

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from pages.parts.shell import device_check, frame, live, sample_store, url_state
+from pages.parts.shell import class_mode, device_check, frame, live, sample_store, url_state
 from sparsekd.runs import activity, device_checks, jobs, store
 from sparsekd.runs.records import UNFINISHED, Plan, State
 from sparsekd.studies import by_hand, steps
@@ -42,6 +42,9 @@ def draw_sidebar() -> None:
 
     live.poll(draw, runs, "sidebar", seconds=5.0 if many else 2.0, patient=patient, own=True)
     st.divider()
+    if not class_mode.is_lecturer():
+        st.caption("A class: look, guess and answer. The lecturer launches.")
+        return
     _choose_device()
     device_check.draw_device_check()
 

@@ -29,6 +29,7 @@ SHARED = (
 RunId = Annotated[str, Field(pattern=r"^([0-9a-f]{4,12})?$")]
 Word = Annotated[str, Field(max_length=60, pattern=r"^[\w .:/+-]*$")]
 Words = Annotated[str, Field(max_length=4000, pattern=r"^[\w:,]*$")]
+Given = Annotated[str, Field(max_length=2000, pattern=r"^[\w.=;-]*$")]
 Share = Annotated[float, Field(ge=0, le=1)]
 Index = Annotated[int, Field(ge=0, le=100_000)]
 Sentence = Annotated[str, Field(max_length=400)]
@@ -74,6 +75,10 @@ class UrlState(BaseModel):
     state: Word = ""
     stage: Word = ""
     sample: bool = False
+    lesson: Word = ""
+    step: int = Field(default=1, ge=1, le=200)
+    answers: Given = ""
+    present: bool = False
 
 
 def read() -> UrlState:
@@ -102,6 +107,13 @@ def write(**changes: Any) -> UrlState:
 def jump(**changes: Any) -> None:
     """Change choices from outside their widgets, and rerun the page with them."""
     st.query_params.from_dict(written(UrlState(**(read().model_dump() | changes))))
+    st.session_state["url.written"] = None
+    st.rerun()
+
+
+def leap(**choices: Any) -> None:
+    """Rerun the page with these choices alone: all others are the defaults."""
+    st.query_params.from_dict(written(UrlState(**choices)))
     st.session_state["url.written"] = None
     st.rerun()
 

@@ -1,5 +1,7 @@
 """Label budgets and label noise of a family of trade-off studies: verdicts, figure, table."""
 
+from collections.abc import Collection
+
 import streamlit as st
 
 from pages.parts.compare import verdict_box
@@ -35,9 +37,11 @@ def draw_verdicts(task: str, found: LabelStudy) -> None:
     verdict_box.draw_exploratory(task, found.metric)
 
 
-def draw_labels(plan: Plan, of: SweepMetric, found: LabelStudy) -> None:
-    """Draw student quality against labels."""
+def draw_labels(plan: Plan, of: SweepMetric, found: LabelStudy, only: Collection[str] = ()) -> None:
+    """Draw student quality against labels; of some kinds of students, or of all."""
     table = found.table()
+    if only:
+        table = table[table["kind"].isin(only)]
     st.subheader("Label budgets and noise", anchor=False)
     from pages.parts.shell import figure_theme  # plotly takes half a second to load
     from sparsekd import figures

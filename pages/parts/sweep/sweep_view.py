@@ -82,28 +82,30 @@ def draw_evidence(snapshot: SweepSnapshot, of: SweepMetric, verdicts: bool = Tru
         "best of its own tries."
     )
     choices = choice_table(found, of.majority)
-    st.dataframe(
-        choices,
-        width="stretch",
-        hide_index=True,
-        height="content",
-        placeholder="–",
-        column_config=_choice_columns(of),
-        key="tradeoffs.choices",
-    )
+    with st.container(key="tradeoffs.chosen"):
+        st.dataframe(
+            choices,
+            width="stretch",
+            hide_index=True,
+            height="content",
+            placeholder="–",
+            column_config=_choice_columns(of),
+            key="tradeoffs.choices",
+        )
     draw_downloads(choices, f"choices-{of.plan.id}", f"{of.key}.choices")
     if not (found.verdicts and verdicts):
         return
     st.subheader("Verdict against each control", anchor=False)
-    st.dataframe(
-        verdict_table(found),
-        width="stretch",
-        hide_index=True,
-        height="content",
-        placeholder="–",
-        column_config=_verdict_columns(of),
-        key="tradeoffs.verdicts",
-    )
+    with st.container(key="tradeoffs.compared"):
+        st.dataframe(
+            verdict_table(found),
+            width="stretch",
+            hide_index=True,
+            height="content",
+            placeholder="–",
+            column_config=_verdict_columns(of),
+            key="tradeoffs.verdicts",
+        )
     draw_downloads(found.table(), f"verdicts-{of.plan.id}", f"{of.key}.verdicts")
 
 

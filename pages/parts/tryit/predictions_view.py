@@ -15,6 +15,7 @@ from sparsekd.tasks.cards import TaskCard
 from sparsekd.tasks.predictions import predicted
 
 LEAST, MOST = 0.1, 10.0
+TEMPERATURE = "tryit.temperature"
 
 
 def ask_models(models: dict[str, Run], texts: Texts) -> dict[str, PredictionResponse]:
@@ -53,36 +54,42 @@ def draw_predictions(card: TaskCard, found: Predictions) -> None:
     temperature = 1.0 if card.regression else _choose_temperature()
     table = response_tables.predictions(card, found, temperature)
     shares = [str(name) for name in table.columns[2:]]
-    st.dataframe(
-        table,
-        width="stretch",
-        height="content",
-        hide_index=True,
-        key="tryit.table",
-        column_config={
-            "model": st.column_config.TextColumn("Model", width=250),
-            "prediction": st.column_config.TextColumn("Prediction"),
-            **{
-                name: st.column_config.ProgressColumn(
-                    name, min_value=0.0, max_value=1.0, format="percent"
-                )
-                for name in shares
+    with st.container(key="tryit.answers"):
+        st.dataframe(
+            table,
+            width="stretch",
+            height="content",
+            hide_index=True,
+            key="tryit.table",
+            column_config={
+                "model": st.column_config.TextColumn("Model", width=250),
+                "prediction": st.column_config.TextColumn("Prediction"),
+                **{
+                    name: st.column_config.ProgressColumn(
+                        name, min_value=0.0, max_value=1.0, format="percent"
+                    )
+                    for name in shares
+                },
             },
-        },
-    )
+        )
     if len(shares) < len(card.labels):
         st.caption(f"The {len(shares)} likeliest of {len(card.labels):,} classes.")
     frame.draw_download(table, "predictions", "tryit.csv")
 
 
+def set_temperature(temperature: float) -> None:
+    """Set the temperature from outside its slider."""
+    st.session_state[TEMPERATURE] = temperature
+
+
 def _choose_temperature() -> float:
+    st.session_state.setdefault(TEMPERATURE, 1.0)
     temperature = st.slider(
         "Temperature T",
         LEAST,
         MOST,
-        1.0,
-        0.1,
-        key="tryit.temperature",
+        step=0.1,
+        key=TEMPERATURE,
         help="Logits are divided by T before they become probabilities. At 1 they are the "
         "model's own; above, they are softer: what a student sees of its teacher in vanilla "
         "distillation, which tells more about the unlikely classes. The prediction stays.",
