@@ -13,11 +13,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from sparsekd.errors import BadInput, SparseKDError, Unavailable, unknown
-<<<<<<< HEAD
-from sparsekd.runs import model_checks, peak_memory, store
-=======
-from sparsekd.runs import peak_memory, permission, store
->>>>>>> b8518dc (Learn and a class: six lessons on the sample study, each one file of steps with a real view, a question and what is so beside the guess; the lecturer's token, the class's answers, a presenter's view, files to hand in; the sample gains a comparison of the papers' methods)
+from sparsekd.runs import model_checks, peak_memory, permission, store
 from sparsekd.runs.records import RESUMABLE, UNFINISHED, Plan, Recipe, Run, State
 from sparsekd.runs.schema import QUEUE_LOCK
 from sparsekd.system import locks
