@@ -21,10 +21,22 @@ class Objects:
     where: Callable[[int], str]
     notes: tuple[str, ...] = ()
 
+    def keys(self) -> list[str]:
+        """Return all keys, in the order in which they first occur."""
+        found: dict[str, Any] = {}
+        for row in self.rows:
+            if not row.keys() <= found.keys():
+                found |= row
+        return list(found)
+
+    def values(self, key: str) -> list[Any]:
+        """Return the values of a key, None where an object lacks it."""
+        return [row.get(key) for row in self.rows]
+
     def gaps(self) -> dict[str, str]:
         """Return the keys that some objects lack, each with the first place."""
         found: dict[str, str] = {}
-        keys = dict.fromkeys(key for row in self.rows for key in row)
+        keys = dict.fromkeys(self.keys())
         for number, row in enumerate(self.rows):
             if len(row) < len(keys):
                 for key in keys.keys() - row.keys() - found.keys():

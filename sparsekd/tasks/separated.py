@@ -3,6 +3,7 @@
 import csv
 import io
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
@@ -69,7 +70,7 @@ def find_layout(lines: Lines, kind: Kind, name: str) -> Layout:
         return _quoting(lines, Layout(usual, True))
     likely = [each for each in DELIMITERS if each != usual and _width(lines, each) > 1]
     layouts = [_quoting(lines, Layout(each, True)) for each in likely]
-    fitting = [each for each in layouts if _fault(lines, each, name) is None]
+    fitting = [each for each in layouts if _count(lines, each, name)[1] is None]
     if len(fitting) > 1:
         raise BadInput(
             f"{name}: its columns may be separated by "
@@ -211,8 +212,8 @@ def _quoting(lines: Lines, layout: Layout) -> Layout:
     first, rows = _first_quoted(lines, plain)
     if not first:
         return plain
-    fault = _fault(lines, quoted, "")
-    if fault is None and rows in (None, sum(1 for _ in read_rows(lines(), quoted, ""))):
+    count, fault = _count(lines, quoted, "")
+    if fault is None and rows in (None, count):
         words = "quotation marks around fields are taken off, as in csv"
         return Layout("\t", True, blanks, layout.begin, (*layout.notes, words))
     where = _first_line(fault) or first
@@ -225,16 +226,13 @@ def _first_quoted(lines: Lines, plain: Layout) -> tuple[int, int | None]:
 
     And the number of rows where each line has as many fields as the header, otherwise None.
     """
-    first, count, width = 0, 0, None
-    even = True
-    for row in _parsed(lines(), plain, ""):
-        if row.fields:
-            width = width or len(row.fields)
-            even &= len(row.fields) == width
-            count += 1
-            if not first and any(field.startswith('"') for field in row.fields):
-                first = row.first
-    return first, count if even else None
+    first, counts = 0, Counter[int]()
+    for number, line in enumerate(_from(lines, plain.begin), start=plain.begin + 1):
+        if not line.isspace():
+            counts[line.count("\t")] += 1
+        if not first and (line.startswith('"') or '\t"' in line):
+            first = number
+    return first, counts.total() if len(counts) == 1 else None
 
 
 def _first_line(fault: Broken | None) -> str:
@@ -242,14 +240,15 @@ def _first_line(fault: Broken | None) -> str:
     return found[1] if found else ""
 
 
-def _fault(lines: Lines, layout: Layout, name: str) -> Broken | None:
-    """Return what is wrong with the rows of a file under a layout; None where nothing is."""
+def _count(lines: Lines, layout: Layout, name: str) -> tuple[int, Broken | None]:
+    """Count the rows of a file under a layout, up to what is wrong with them, if anything is."""
+    count = 0
     try:
         for _ in read_rows(lines(), layout, name):
-            pass
+            count += 1
     except Broken as error:
-        return error
-    return None
+        return count, error
+    return count, None
 
 
 def _width(lines: Lines, delimiter: str) -> int:

@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 from sparsekd.errors import BadInput, Unavailable
 from sparsekd.tasks import files, objects, separated
 
+HALF_ESCAPED = re.compile(r"\\u[dD][89a-fA-F]")
 HALF = re.compile("[\ud800-\udfff]")
 """Half a surrogate pair, such as half an emoji, which no file can hold."""
 
@@ -66,11 +67,6 @@ def read_table(paths: list[Path]) -> Table:
     if whole.empty:
         raise BadInput(f"{paths[0].name} has no rows.", "Use a file with examples.")
     notes = dict.fromkeys(note for part in parts for note in part.notes)
-    whole, mended = _without_halves(whole)
-    if mended:
-        notes[
-            f"half an emoji or other sign in {mended:,} rows is read as \N{REPLACEMENT CHARACTER}"
-        ] = None
     return Table(whole, tuple(notes), gaps)
 
 
@@ -213,18 +209,25 @@ def _separated(path: Path, text: str, kind: str) -> Table:
             f"{joined.first}, which may not be closed",
         )
     frame = pd.DataFrame([row.fields for row in rows], columns=header, dtype=object)
-    empty = [not name and not frame.iloc[:, n].any() for n, name in enumerate(header)]
-    return Table(_named(path, frame.loc[:, [not each for each in empty]]), notes)
+    empty = [n for n, name in enumerate(header) if not name and not frame.iloc[:, n].any()]
+    if empty:
+        frame = frame.iloc[:, [n for n in range(len(header)) if n not in empty]]
+    return Table(_named(path, frame), notes)
 
 
 def _objects(path: Path, text: str, kind: str) -> Table:
     found = objects.read_objects(text, path.name, kind == "jsonl")
-    rows = [{plain_name(key): value for key, value in row.items()} for row in found.rows]
-    twice = next((n for n, row in enumerate(rows) if len(row) < len(found.rows[n])), None)
-    if twice is not None:
-        raise BadInput(f"{found.where(twice)} has one key twice.", "Rename one of them.")
-    gaps = {plain_name(key): place for key, place in found.gaps().items()}
-    return Table(pd.DataFrame(rows, dtype=object), found.notes, gaps)
+    keys, gaps = found.keys(), found.gaps()
+    names = dict(zip(keys, check_names(path.name, keys), strict=True))
+    frame = pd.DataFrame({names[key]: found.values(key) for key in keys}, dtype=object)
+    notes = found.notes
+    if HALF_ESCAPED.search(text):
+        frame, mended = _without_halves(frame)
+        sign = "\N{REPLACEMENT CHARACTER}"
+        notes += (f"half an emoji or other sign in {mended:,} rows is read as {sign}",) * (
+            mended > 0
+        )
+    return Table(frame, notes, {names[key]: place for key, place in gaps.items()})
 
 
 def _named(path: Path, frame: pd.DataFrame) -> pd.DataFrame:
