@@ -147,7 +147,7 @@ def _remedy(folder: Path) -> str:
     rename = f"; or rename {test}, if it has labels and may be reported" if test else ""
     return (
         f"Add one (validation, valid, dev or val); or hold out a share of train: "
-        f"--validation-share {SHARE}{rename}."
+        f"--validation-share {SHARE} (of tasks, which names the task for every command){rename}."
     )
 
 

@@ -65,12 +65,10 @@ def reading_words(card: TaskCard) -> list[str]:
     """Return what was inferred of a folder's files, and what its validation split is."""
     words = list(card.notes)
     if card.validation_share:
-        drawn = (
-            "in whole groups" if card.groups else "by class" if card.kind == "classes" else "evenly"
-        )
+        how = ", by class where there are enough" if card.kind == "classes" else ""
         words.append(
             f"no validation file: {card.validation_share:.0%} of the labelled training rows, drawn "
-            f"{drawn} with seed 0, are the validation split"
+            f"{'in whole groups ' if card.groups else ''}with seed 0{how}, are the validation split"
         )
     return words
 

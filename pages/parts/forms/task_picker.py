@@ -128,7 +128,8 @@ def _choose_share(location: str) -> float | None:
         SHARES,
         format_func=lambda share: f"{share:.0%}",
         key=f"task.{location}.share",
-        help="Drawn by class with seed 0, the same for every run. Another share is another task.",
+        help="Drawn with seed 0, by class where there are enough rows; another share is another "
+        "task.",
     )
 
 
