@@ -13,7 +13,7 @@ from sparsekd.cli.machine import bench, devices
 from sparsekd.cli.masks import explain_unit, fidelity, masks
 from sparsekd.cli.options import Parser, Request, add_request
 from sparsekd.cli.predict import predict
-from sparsekd.cli.runs import cancel, delete, list_, resume, show
+from sparsekd.cli.runs import cancel, delete, list_, recover, resume, show
 from sparsekd.cli.sample import sample
 from sparsekd.cli.scores import mask, probe, prune, score
 from sparsekd.cli.study import study
@@ -29,7 +29,7 @@ COMMANDS: tuple[Command, ...] = (
     *(ablate, attribute, fidelity, explain_unit, masks),
     *(export, latency),
 )
-RUNS: tuple[Command, ...] = (list_, show, cancel, resume, delete)
+RUNS: tuple[Command, ...] = (list_, show, cancel, resume, delete, recover)
 LAST: tuple[Command, ...] = (tasks, sample, lessons, devices, check, bench)
 
 
@@ -54,7 +54,7 @@ def parser(method: str = "vanilla") -> Parser:
     menu = root.add_subparsers(metavar="COMMAND", required=True, parser_class=Parser)
     for command in COMMANDS:
         _add(menu, command, method)
-    text = "List, show, cancel, resume or delete runs."
+    text = "List, show, cancel, resume, delete or recover runs."
     runs = menu.add_parser("runs", help=text, description=text, allow_abbrev=False)
     actions = runs.add_subparsers(metavar="ACTION", required=True, parser_class=Parser)
     for command in RUNS:

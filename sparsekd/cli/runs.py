@@ -1,16 +1,19 @@
-"""The command `runs`: list, show, cancel, resume, delete."""
+"""The command `runs`: list, show, cancel, resume, delete, recover."""
 
+from dataclasses import asdict
 from typing import Annotated
 
 from pydantic import Field
 
 from sparsekd.cli.options import Option, Request
-from sparsekd.cli.output import output, run_facts
+from sparsekd.cli.output import note, output, run_facts
 from sparsekd.cli.progress import wait_for
 from sparsekd.errors import BadInput
-from sparsekd.runs import jobs, store, tables
+from sparsekd.runs import jobs, recovery, store, tables
 from sparsekd.runs.records import UNFINISHED, Run, Step
+from sparsekd.runs.recovery import Recovery
 from sparsekd.studies import by_hand
+from sparsekd.system.wording import counted
 
 ID_HELP = "id of a run, or its first letters"
 
@@ -95,6 +98,21 @@ def delete(request: RunRequest) -> None:
     run = store.get(request.id)
     store.delete(run.id)
     output(request, {"id": run.id, "deleted": True}, f"Run {run.id} is deleted.")
+
+
+def recover(request: Request) -> None:
+    """Rebuild a lost or broken catalogue from the run folders; finished runs come back."""
+    found = recovery.recover()
+    for line in found.lost:
+        note(f"Not recovered: {line}")
+    words = [f"The broken catalogue is now {found.moved}."] if found.moved else []
+    counts = (counted(len(names), one) for names, one in _kinds(found))
+    words.append(f"Recovered: {', '.join(counts)}.")
+    output(request, asdict(found), " ".join(words))
+
+
+def _kinds(found: Recovery) -> tuple[tuple[list[str], str], ...]:
+    return (found.runs, "run"), (found.plans, "study"), (found.tasks, "local task")
 
 
 def _output_run(request: Request, run: Run) -> None:

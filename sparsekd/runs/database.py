@@ -61,5 +61,5 @@ def _error(path: Path, error: sqlite3.Error) -> Unavailable:
     elif "full" in text or "readonly" in text or "unable to open" in text or "disk" in text:
         hint = "Free some space, check the folder's rights, or name another with SPARSEKD_HOME."
     else:
-        hint = "Move the file away to begin anew; the run folders stay where they are."
+        hint = "python -m sparsekd runs recover rebuilds it from the run folders."
     return Unavailable(f"The catalogue {path} cannot be used: {text}.", hint)

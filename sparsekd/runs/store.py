@@ -18,7 +18,7 @@ from shutil import rmtree
 from typing import Any
 
 from sparsekd.errors import BadInput, unknown
-from sparsekd.runs import permission
+from sparsekd.runs import kept_records, permission
 from sparsekd.runs.database import database
 from sparsekd.runs.records import Event, Outcome, Plan, Progress, Recipe, Run, State
 from sparsekd.runs.schema import RUN_LOCK
@@ -27,6 +27,8 @@ from sparsekd.system import locks
 BEGINNING = "(id = :id OR (LENGTH(:id) >= 4 AND SUBSTR(id, 1, LENGTH(:id)) = :id))"
 SAMPLE_FACTS = "sample.json"  # in the folder of the sample's store
 KILLED = "Its worker ended without a word: killed, out of memory, or the machine went down."
+GONE = "Its folder is gone."
+AGAIN = "Resume it: it is made again; or put the folder back."
 RESUME = "Resume it; where memory ran out, lower batch_size or max_length first."
 
 
@@ -130,14 +132,14 @@ def requeue_all(run_ids: Iterable[str], device: str | None = None, retries: int 
     permission.check()
     now = time.time()
     rows = [
-        (State.QUEUED, now + place * 1e-6, device, retries, name, State.DONE)
+        (State.QUEUED, now + place * 1e-6, device, retries, name, State.DONE, _is_gone(name))
         for place, name in enumerate(run_ids)
     ]
     with _database() as catalogue:
         catalogue.executemany(
             "UPDATE runs SET state = ?, cancel = 0, outcome = '{}', finished = NULL, pid = NULL, "
             "place = ?, device = COALESCE(?, device), retries = ?, failures = 0 "
-            "WHERE id = ? AND state != ?",
+            "WHERE id = ? AND (state != ? OR ?)",
             rows,
         )
 
@@ -186,8 +188,8 @@ def runs(
 ) -> list[Run]:
     """Return all runs, the newest first."""
     wanted = set(State if states is None else states)
-    # What the database calls running may have been interrupted.
-    stored = wanted | ({State.RUNNING} if State.INTERRUPTED in wanted else set())
+    # What the database calls running or done may have been interrupted.
+    stored = wanted | ({State.RUNNING, State.DONE} if State.INTERRUPTED in wanted else set())
     with _database() as catalogue:
         rows = catalogue.execute(
             "SELECT * FROM runs WHERE (? IS NULL OR json_extract(recipe, '$.stage') = ?) "
@@ -253,6 +255,8 @@ def _run(row: sqlite3.Row) -> Run:
         if latest is not None and tuple(latest) != tuple(row):
             return _run(latest)
         state, outcome = State.INTERRUPTED, Outcome(message=KILLED, hint=RESUME)
+    if state is State.DONE and _is_gone(row["id"]):
+        state, outcome = State.INTERRUPTED, Outcome(message=GONE, hint=AGAIN)
     return Run(
         recipe=Recipe.from_json(row["recipe"]),
         state=state,
@@ -268,6 +272,11 @@ def _run(row: sqlite3.Row) -> Run:
         progress=Progress(**json.loads(row["progress"])),
         outcome=outcome,
     )
+
+
+def _is_gone(run_id: str) -> bool:
+    """Return whether a run's folder is gone; the sample has none of runs that left no file."""
+    return not folder(run_id).exists() and not (home() / SAMPLE_FACTS).exists()
 
 
 def _row(run_id: str) -> sqlite3.Row | None:
@@ -288,6 +297,7 @@ def start(run_id: str, device: str, pid: int) -> None:
     """Mark a run as running; its worker holds the lock."""
     now = time.time()
     _set(run_id, state=State.RUNNING, device=device, pid=pid, started=now, finished=None)
+    write_record(run_id)
 
 
 def report(run_id: str, progress: Progress, events: Iterable[Event] = ()) -> None:
@@ -308,21 +318,41 @@ def report_all(reports: Iterable[tuple[str, Progress, Iterable[Event]]]) -> None
 
 
 def finish(run_id: str, state: State, outcome: Outcome, seconds: float) -> None:
-    """Write the end of a run; its `seconds` are added to those before it was interrupted."""
+    """Write the end of a run; its `seconds` are added to those before it was interrupted.
+
+    The run's folder keeps it too: see `kept_records`.
+    """
     with _database() as catalogue:
         catalogue.execute(
             "UPDATE runs SET state = ?, outcome = ?, finished = ?, seconds = seconds + ?, "
             "pid = NULL WHERE id = ?",
             (state, json.dumps(asdict(outcome)), time.time(), seconds, run_id),
         )
+        _write_record(catalogue, run_id)
+
+
+def write_record(run_id: str) -> None:
+    """Write what a run's folder keeps of it."""
+    with _database() as catalogue:
+        _write_record(catalogue, run_id)
+
+
+def _write_record(catalogue: sqlite3.Connection, run_id: str) -> None:
+    row = catalogue.execute("SELECT * FROM runs WHERE id = ?", (run_id,)).fetchone()
+    if row is not None:  # it may have been deleted under way
+        kept_records.write(folder(run_id), row, _events(catalogue, run_id))
 
 
 def events(run_id: str) -> list[Event]:
     """Return every number that a run has logged, by name and step."""
     with _database() as catalogue:
-        rows = catalogue.execute(
-            "SELECT step, name, value FROM events WHERE run = ? ORDER BY name, step", (run_id,)
-        ).fetchall()
+        return _events(catalogue, run_id)
+
+
+def _events(catalogue: sqlite3.Connection, run_id: str) -> list[Event]:
+    rows = catalogue.execute(
+        "SELECT step, name, value FROM events WHERE run = ? ORDER BY name, step", (run_id,)
+    ).fetchall()
     return [Event(*row) for row in rows]
 
 
@@ -410,10 +440,10 @@ def is_locked(run_id: str) -> bool:
 def save_plan(plan: Plan) -> None:
     """Save a plan, so that its runs can be shown together."""
     permission.check()
+    text, now = plan.to_json(), time.time()
+    kept_records.keep(home(), kept_records.PLANS, plan.id, text, now)
     with _database() as catalogue:
-        catalogue.execute(
-            "INSERT OR REPLACE INTO plans VALUES (?, ?, ?)", (plan.id, plan.to_json(), time.time())
-        )
+        catalogue.execute("INSERT OR REPLACE INTO plans VALUES (?, ?, ?)", (plan.id, text, now))
 
 
 def plans() -> list[Plan]:
@@ -447,10 +477,10 @@ def plan_runs(plan: Plan) -> dict[str, Run]:
 def save_task(name: str, card: str) -> None:
     """Register a local task's card (JSON) under its name."""
     permission.check()
+    now = time.time()
+    kept_records.keep(own_home(), kept_records.TASKS, name, card, now)
     with reading(None), _database() as catalogue:
-        catalogue.execute(
-            "INSERT OR REPLACE INTO tasks VALUES (?, ?, ?)", (name, card, time.time())
-        )
+        catalogue.execute("INSERT OR REPLACE INTO tasks VALUES (?, ?, ?)", (name, card, now))
 
 
 def tasks() -> dict[str, str]:

@@ -192,7 +192,7 @@ def test_a_newer_catalogue_is_left_alone(home: Path):
 
 def test_a_broken_catalogue_says_what_to_do(home: Path):
     (home / "catalog.sqlite").write_bytes(b"no database at all" * 100)
-    with pytest.raises(Unavailable, match=r"cannot be used.*Move the file away"):
+    with pytest.raises(Unavailable, match=r"cannot be used.*runs recover"):
         store.runs()
 
 
