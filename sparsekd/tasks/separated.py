@@ -5,13 +5,15 @@ import io
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Literal, NamedTuple
 
 from sparsekd.errors import BadInput
 
 DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertical bars"}
 FIELD_LIMIT = 1 << 24
+BEGINNING = 1000  # lines
 DECLARED = re.compile(r'"?sep=(\\t|[^"\s\w]|\t)"?\s*', re.IGNORECASE)
 Kind = Literal["csv", "tsv"]
 Lines = Callable[[], Iterable[str]]
@@ -23,12 +25,14 @@ class Layout:
     """How the columns of a file are separated.
 
     Without `quoted`, quotation marks are text. With `blanks`, blanks that follow a delimiter are
-    left out. The header follows `begin` lines; `notes` say what was inferred.
+    left out. With `escaped`, a backslash stands before quotation marks that are text. The header
+    follows `begin` lines; `notes` say what was inferred.
     """
 
     delimiter: str
     quoted: bool
     blanks: bool = False
+    escaped: bool = False
     begin: int = 0
     notes: tuple[str, ...] = ()
 
@@ -87,9 +91,7 @@ def find_layout(lines: Lines, kind: Kind, name: str) -> Layout:
     if not chosen:
         return _quoting(lines, Layout(usual, True))
     words = f"columns are separated by {named(chosen[0].delimiter)}"
-    return Layout(
-        chosen[0].delimiter, chosen[0].quoted, chosen[0].blanks, notes=(words, *chosen[0].notes)
-    )
+    return replace(chosen[0], notes=(words, *chosen[0].notes))
 
 
 def named(delimiter: str) -> str:
@@ -100,20 +102,31 @@ def named(delimiter: str) -> str:
 def read_rows(lines: Iterable[str], layout: Layout, name: str) -> Iterator[Row]:
     """Yield the rows of a file that are no empty lines; the first is the header, without blanks.
 
+    Empty fields beyond those of the header, and rows of empty fields at the end, are left out.
+
     Raises:
         Broken: a quotation mark that is not closed, or another number of fields than the header.
     """
     header: list[str] = []
+    empty: list[Row] = []
     for row in _parsed(lines, layout, name):
         if not row.fields or (len(row.fields) == 1 and row.fields[0].isspace()):
             continue
         if not header:
             header = [field.strip() for field in row.fields]
             yield row._replace(fields=header)
-        elif len(row.fields) == len(header):
-            yield row
-        else:
-            raise _ragged(row, header, layout, name)
+            continue
+        if len(row.fields) != len(header):
+            if len(row.fields) < len(header) or any(row.fields[len(header) :]):
+                raise _ragged(row, header, layout, name)
+            row = row._replace(fields=row.fields[: len(header)])
+        if len(header) > 1 and not any(row.fields):
+            empty.append(row)
+            continue
+        if empty:
+            yield from empty
+            empty.clear()
+        yield row
 
 
 def joined_row(rows: Sequence[Row], layout: Layout) -> Row | None:
@@ -149,7 +162,12 @@ def _parsed(lines: Iterable[str], layout: Layout, name: str) -> Iterator[Row]:
         return
     csv.field_size_limit(FIELD_LIMIT)
     reader = csv.reader(
-        rest, delimiter=layout.delimiter, skipinitialspace=layout.blanks, strict=True
+        rest,
+        delimiter=layout.delimiter,
+        skipinitialspace=layout.blanks,
+        escapechar="\\" if layout.escaped else None,
+        doublequote=not layout.escaped,
+        strict=True,
     )
     while True:
         first = reader.line_num + layout.begin + 1
@@ -205,20 +223,36 @@ def _quoting(lines: Lines, layout: Layout) -> Layout:
     """Return the layout with what it says of quotation marks and blanks."""
     header = next((line for line in _from(lines, layout.begin) if line.strip()), "")
     blanks = re.search(rf"{re.escape(layout.delimiter)} +\S", header) is not None
-    quoted = Layout(layout.delimiter, True, blanks, layout.begin, layout.notes)
+    quoted = replace(layout, blanks=blanks)
     if layout.delimiter != "\t":
-        return quoted
-    plain = Layout("\t", False, False, layout.begin, layout.notes)
+        return _escaping(lines, quoted)
+    plain = replace(layout, quoted=False)
     first, rows = _first_quoted(lines, plain)
     if not first:
         return plain
     count, fault = _count(lines, quoted, "")
     if fault is None and rows in (None, count):
         words = "quotation marks around fields are taken off, as in csv"
-        return Layout("\t", True, blanks, layout.begin, (*layout.notes, words))
+        return replace(quoted, notes=(*layout.notes, words))
     where = _first_line(fault) or first
     words = f"quotation marks stay in the texts: line {where} does not follow the rule of csv"
-    return Layout("\t", False, False, layout.begin, (*layout.notes, words))
+    return replace(plain, notes=(*layout.notes, words))
+
+
+def _escaping(lines: Lines, layout: Layout) -> Layout:
+    """Return the layout with backslashes before quotation marks where the file has no other rule.
+
+    That is looked for in the first lines.
+    """
+    if not any('\\"' in line for line in islice(lines(), BEGINNING)):
+        return layout
+    escaped = replace(
+        layout,
+        escaped=True,
+        notes=(*layout.notes, "a backslash stands before quotation marks that are text"),
+    )
+    fits = [_count(lines, each, "")[1] is None for each in (layout, escaped)]
+    return escaped if fits == [False, True] else layout
 
 
 def _first_quoted(lines: Lines, plain: Layout) -> tuple[int, int | None]:
