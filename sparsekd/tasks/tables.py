@@ -76,7 +76,7 @@ def plain_frame(table: pa.Table) -> pd.DataFrame:
         if pa.types.is_dictionary(column.type):
             plain = table.column(place).cast(column.type.value_type)
             table = table.set_column(place, column.name, plain)
-    return table.to_pandas(ignore_metadata=True)
+    return table.replace_schema_metadata(None).to_pandas()
 
 
 def check_names(file: str, names: Iterable[Any]) -> list[str]:
