@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from sparsekd.errors import BadInput, SparseKDError, Unavailable, unknown
-from sparsekd.runs import model_checks, peak_memory, permission, store
+from sparsekd.runs import label_checks, model_checks, peak_memory, permission, store
 from sparsekd.runs.records import RESUMABLE, UNFINISHED, Plan, Recipe, Run, State
 from sparsekd.runs.schema import QUEUE_LOCK
 from sparsekd.system import locks
@@ -77,10 +77,11 @@ def _with_read(recipes: Iterable[Recipe]) -> list[Recipe]:
 
 
 def _check(recipes: list[Recipe], device: str) -> None:
-    """Refuse a device that is not here, texts too long, and runs that cannot fit its memory."""
+    """Refuse a device or labels that are not there, texts too long, and runs that cannot fit."""
     store.check_own()
     check_device(device)
     model_checks.check(recipes)
+    label_checks.check(recipes)
     check_memory(recipes, device)
 
 

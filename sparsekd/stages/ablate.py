@@ -24,6 +24,7 @@ from sparsekd.stages.results import save_shape
 from sparsekd.system.arrays import load_arrays, save_arrays
 from sparsekd.system.files import disk_error
 from sparsekd.tasks import TaskCard, metrics
+from sparsekd.tasks.splits import subsampled_rows
 from sparsekd.units import masking
 from sparsekd.units.ablation import GROUPS, HEADS, MEASURES, NEURONS, Ablation, ranked_groups
 from sparsekd.units.divergence import TEMPERATURE, distance
@@ -36,7 +37,7 @@ def run(context: StageContext) -> Outcome:
     """Measure the effect of removing each head and each group of neurons on task and student."""
     params = AblateParams.of(context.recipe.params["ablate"])
     teacher, splits = inputs.load_teacher(context)
-    rows = inputs.subsampled_rows(len(splits[params.split]), params.examples)
+    rows = subsampled_rows(len(splits[params.split]), params.examples)
     data = splits[params.split].select(rows)
     grid = architectures.shape(teacher).grid()
     _check_layer(params, grid[0])

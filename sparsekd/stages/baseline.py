@@ -10,10 +10,11 @@ from sparsekd.knowledge import tfidf
 from sparsekd.runs import references
 from sparsekd.runs.records import Outcome
 from sparsekd.stages.context import StageContext
-from sparsekd.stages.inputs import save_array, subsampled_rows
+from sparsekd.stages.inputs import save_array
 from sparsekd.tasks.labels import is_labelled, label_values
 from sparsekd.tasks.majority import label_means
 from sparsekd.tasks.metrics import evaluate
+from sparsekd.tasks.splits import subsampled_rows
 from sparsekd.tasks.supervision import KnownLabels, known_labels
 
 

@@ -26,6 +26,7 @@ from sparsekd.system.files import atomic_write
 from sparsekd.tasks import TaskCard
 from sparsekd.tasks.answers.matching import logits_for
 from sparsekd.tasks.demo import DEMO_CHECKPOINTS, DEMO_TEACHERS
+from sparsekd.tasks.splits import subsampled_rows
 
 Loaded = tuple[PreTrainedModel, PreTrainedTokenizerBase]
 
@@ -163,16 +164,6 @@ def check_data(model: PreTrainedModel, data: Encoded) -> None:
 def subsample(encoded: Encoded, examples: int) -> Encoded:
     """Return `examples` rows drawn by seed 0, the same for every run; all of them for 0."""
     return encoded.select(subsampled_rows(len(encoded), examples)) if examples else encoded
-
-
-def subsampled_rows(rows: int, examples: int) -> np.ndarray:
-    """Return the indices of those rows, in ascending order.
-
-    Shapes: -> (min(rows, examples),), or all rows where `examples` is 0.
-    """
-    if not examples or examples >= rows:
-        return np.arange(rows)
-    return np.sort(np.random.default_rng(0).choice(rows, examples, replace=False))
 
 
 def teacher_logits(

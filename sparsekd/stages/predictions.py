@@ -19,6 +19,7 @@ from sparsekd.tasks import TaskCard
 from sparsekd.tasks.answers.chunks import RowChunks
 from sparsekd.tasks.answers.writing import answers_frame
 from sparsekd.tasks.cards import Kind
+from sparsekd.tasks.splits import subsampled_rows
 
 TRAINING, ALL = "training", "all"
 PASSED_ON = ("row", "id")
@@ -137,7 +138,7 @@ def of_task(
         frame = frames[name]
         if name == "train":
             logits = inputs.training_logits(reference, card, params, device, on_progress)
-            frame = frame.iloc[inputs.subsampled_rows(len(frame), params.train_examples)]
+            frame = frame.iloc[subsampled_rows(len(frame), params.train_examples)]
         else:
             model, tokenizer = inputs.load_classifier(reference, card)
             limit_threads(model)

@@ -14,11 +14,12 @@ from sparsekd.knowledge.evaluation import predict
 from sparsekd.models import architectures, loading
 from sparsekd.runs.records import Outcome
 from sparsekd.stages.context import StageContext
-from sparsekd.stages.inputs import Splits, save_array, subsampled_rows
+from sparsekd.stages.inputs import Splits, save_array
 from sparsekd.system.files import atomic_write
 from sparsekd.tasks.labels import is_labelled
 from sparsekd.tasks.metrics import evaluate
 from sparsekd.tasks.predictions import label_text
+from sparsekd.tasks.splits import subsampled_rows
 
 
 def save_model(

@@ -15,6 +15,7 @@ from sparsekd.stages.teacher_answers import teacher_answers
 from sparsekd.tasks import supervision
 from sparsekd.tasks.labels import is_labelled, without_labels
 from sparsekd.tasks.predictions import probabilities
+from sparsekd.tasks.splits import subsampled_rows
 from sparsekd.tasks.supervision import KnownLabels
 
 
@@ -41,7 +42,7 @@ def labels_known_to(reference: str, splits: Splits, split: str) -> NDArray[Any]:
     if split == "selection":
         return known.selection
     found = without_labels(labels, np.zeros(0, dtype=np.int64))
-    found[inputs.subsampled_rows(len(labels), params.train_examples)] = known.train
+    found[subsampled_rows(len(labels), params.train_examples)] = known.train
     return found
 
 

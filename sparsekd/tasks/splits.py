@@ -149,3 +149,13 @@ def _draw(
 
 def _take(frame: pd.DataFrame, rows: NDArray[np.int64]) -> pd.DataFrame:
     return frame.iloc[np.sort(rows)].reset_index(drop=True)
+
+
+def subsampled_rows(rows: int, examples: int) -> NDArray[np.int64]:
+    """Return the indices of those rows, in ascending order.
+
+    Shapes: -> (min(rows, examples),), or all rows where `examples` is 0.
+    """
+    if not examples or examples >= rows:
+        return np.arange(rows)
+    return np.sort(np.random.default_rng(0).choice(rows, examples, replace=False))

@@ -58,18 +58,27 @@ def noisy(labels: Values, card: TaskCard, share: float, seed: int) -> Values:
     """
     if not share:
         return labels
-    if card.kind != "classes":
-        raise Incompatible(
-            f"label_noise = {share:g}: an example of {card.name} has {_WORDS[card.kind]}, not one "
-            "class.",
-            "Choose a task of classes, or no label noise.",
-        )
+    check_noise(card, share)
     rng = np.random.default_rng(seed)
     known = np.flatnonzero(is_labelled(labels))
     chosen = rng.choice(known, round(share * len(known)), replace=False)
     found = labels.copy()
     found[chosen] = (found[chosen] + rng.integers(1, card.classes, len(chosen))) % card.classes
     return found
+
+
+def check_noise(card: TaskCard, share: float) -> None:
+    """Check that gold labels of a task can be replaced by another class.
+
+    Raises:
+        Incompatible: the labels are numbers, or several for each example.
+    """
+    if share and card.kind != "classes":
+        raise Incompatible(
+            f"label_noise = {share:g}: an example of {card.name} has {_WORDS[card.kind]}, not one "
+            "class.",
+            "Choose a task of classes, or no label noise.",
+        )
 
 
 def draw_labels(
