@@ -39,6 +39,7 @@ from sparsekd.studies.sweeps.search_plan import SearchTrial
 from sparsekd.studies.sweeps.sweep import plan as plan_of
 from sparsekd.studies.sweeps.sweep_file import SweepFile
 from sparsekd.studies.sweeps.sweep_spec import SweepSpec
+from sparsekd.system.wording import counted
 
 DECLARED = SweepFile.model_fields
 Listed = Option(arguments={"type": split, "metavar": "A,B,…"})
@@ -139,7 +140,8 @@ def sweep(request: SweepRequest) -> None:
     powers = [_power(spec, specs, request.smallest_difference) for spec in specs]
     for spec, plan, estimate, found in zip(specs, plans, costs, powers, strict=True):
         name = "Search" if trials else f"Study {plan.id}"
-        note(f"{name}: {plan.title}, {trials or spec.cell_count} cells to choose from per method")
+        cells = counted(trials or spec.cell_count, "cell")
+        note(f"{name}: {plan.title}, {cells} to choose from per method")
         note(cost.in_words(estimate, cores()))
         note_launch([step.recipe for step in plan.steps], request.device)
         note(found.words)

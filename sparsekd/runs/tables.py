@@ -11,6 +11,7 @@ from sparsekd.catalog.stage_parameters import LAYERED, OF_TEACHER
 from sparsekd.errors import NotFound
 from sparsekd.runs import store
 from sparsekd.runs.records import Recipe, Run, State
+from sparsekd.system.wording import counted
 
 STAGES = {
     "finetune": "Fine-tuning",
@@ -34,7 +35,7 @@ def title(recipe: Recipe) -> str:
             return f"Teacher on {recipe.task}{', as it is' if recipe.as_it_is else ''}"
         case "distil":
             student = params["student"]
-            size = f"{student['layers']} layers" if student["choice"] in LAYERED else ""
+            size = counted(student["layers"], "layer") if student["choice"] in LAYERED else ""
             source = recipe.inputs["teacher"].split("#")[0]
             words = [f"Student of {source}", student["choice"], size]
             if recipe.method == "fine_tuning":

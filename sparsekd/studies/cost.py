@@ -11,7 +11,7 @@ from typing import Any
 from sparsekd.runs import jobs, store
 from sparsekd.runs.records import Plan, Recipe, Run, State
 from sparsekd.system.files import folder_size
-from sparsekd.system.wording import size
+from sparsekd.system.wording import counted, size
 
 SAMPLE = 8  # folders measured for the size of a kind of run
 
@@ -90,8 +90,9 @@ def in_words(estimate: CostEstimate, slots: int) -> str:
     """Return one sentence: how many runs, how long, how much disk."""
     if not estimate.missing:
         return f"All {estimate.done:,} runs are there already."
-    words = f"{estimate.missing:,} runs to do"
-    words += f", {estimate.done:,} are there already" if estimate.done else ""
+    words = f"{counted(estimate.missing, 'run')} to do"
+    are = "is" if estimate.done == 1 else "are"
+    words += f", {estimate.done:,} {are} there already" if estimate.done else ""
     known = estimate.missing - estimate.unknown
     where = f"on {estimate.device}" if estimate.device else "here"
     if not known:

@@ -6,6 +6,7 @@ of λ among the sparse teachers, "λ = 0" or "λ = 1".
 """
 
 from sparsekd.catalog import rankings
+from sparsekd.catalog.baselines import BASELINES
 
 ENDS = {"λ = 0": 0.0, "λ = 1": 1.0}
 SHARED = ("dense", *(name for name in rankings.CONTROLS if rankings.find(name).shared))
@@ -71,3 +72,8 @@ def of_teachers(kind: str) -> str:
     if kind == "dense":
         return f"of the {phrase(kind)}"
     return f"of {phrase(kind).replace('teacher', 'teachers', 1)}"
+
+
+def student_title(kind: str) -> str:
+    """Return a student as a heading: "Student of the dense teacher"; a baseline by its own name."""
+    return title(kind) if kind in BASELINES else f"Student {of_teachers(kind)}"

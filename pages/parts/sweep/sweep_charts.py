@@ -13,6 +13,7 @@ from pages.parts.sweep.sweep_frames import SweepSnapshot
 from sparsekd.studies.sweeps.sweep_metric import SweepMetric
 
 NO_LINE = ("map", "paths")
+OF_SPARSITY = ("curve", "map", "paths", "stability")  # nothing to draw of the dense teacher alone
 FONT = '"Source Sans", sans-serif'  # that of the page
 
 
@@ -37,11 +38,16 @@ class ChartKind:
 def draw_charts(snapshot: SweepSnapshot, of: SweepMetric) -> None:
     """Draw the choice of a chart, the chart, and its table."""
     st.subheader("Charts", anchor=False)
+    sparse = bool((of.students["sparsity"] > 0).any())
+    names = [name for name in KINDS if sparse or name not in OF_SPARSITY]
+    key = url_state.bound("picture")
+    if st.session_state[key] not in names:
+        st.session_state[key] = names[0]
     name = st.segmented_control(
         "Chart",
-        list(KINDS),
+        names,
         required=True,
-        key=url_state.bound("picture"),
+        key=key,
         label_visibility="collapsed",
         format_func=lambda name: KINDS[name].title,
     )

@@ -115,7 +115,7 @@ def _choice_columns(of: SweepMetric) -> dict[str, ColumnConfig]:
         "what": text("Teacher", width=210, help="Each with its best setting or try."),
         "lam": number("λ", format="%g", width=50, help="The chosen λ."),
         "sparsity": number(
-            "Sparsity", format="%g %%", width=75, help="Share of the teacher's units removed."
+            "Sparsity", format="%g%%", width=75, help="Share of the teacher's units removed."
         ),
         "tries": text(
             "Tries", width=60, help="Settings, or random draws, that are complete over all seeds."

@@ -15,7 +15,7 @@ from sparsekd.studies.stats import LEAST_SEEDS
 from sparsekd.studies.sweeps import label_axes, sweep, sweep_results
 from sparsekd.studies.sweeps.sweep_results import Choice
 from sparsekd.studies.verdict import Verdict
-from sparsekd.system.wording import counted
+from sparsekd.system.wording import counted, signed
 from sparsekd.tasks.metrics import bounds
 
 Place = tuple[float, float, str]
@@ -111,12 +111,12 @@ WORDS = {
 
 
 def _gap(kind: str, one: Verdict) -> str:
-    return f"{teacher_kinds.with_article(kind)} ({one.difference:+.3f})"
+    return f"{teacher_kinds.with_article(kind)} ({signed(one.difference, 3)})"
 
 
 def student_title(kind: str) -> str:
     """Return the title of the student of a kind of teacher."""
-    return f"Student {teacher_kinds.of_teachers(kind)}" if kind != "scores" else "StarK's student"
+    return "StarK's student" if kind == "scores" else teacher_kinds.student_title(kind)
 
 
 def place_in_words(noise: float, labels: float) -> str:

@@ -348,6 +348,8 @@ def test_studies_that_differ_in_labels_are_drawn_together(home: Path, open_page:
     assert first.title != second.title
     assert "100 labels" in first.title
     assert report_bytes([first])
+    charts = app.button_group(key="url.picture").options
+    assert charts == ["Size and speed", "Cost"]  # without a sparse teacher
 
 
 def test_the_form_asks_for_a_study_for_each_label_budget(home: Path, open_page: Open) -> None:

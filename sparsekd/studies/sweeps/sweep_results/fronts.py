@@ -74,7 +74,7 @@ def _words(kind: str, ranking: str, method: str, lam: float, sparsity: float) ->
     if ranking in ("none", "dense"):
         return f"Student {'without' if ranking == 'none' else 'of the dense'} teacher, {method}"
     if ranking in teacher_kinds.ANSWER_CONTROLS:
-        return f"Student {teacher_kinds.of_teachers(ranking)}"
+        return teacher_kinds.student_title(ranking)
     by = f", λ {lam:g}" if ranking == "scores" else f" {rankings.find(ranking).phrase}"
     removed = f"{sparsity:.0%} removed{by}"
     return f"Teacher, {removed}" if kind == "sparse teacher" else f"Student, teacher with {removed}"
