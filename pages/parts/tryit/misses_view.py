@@ -35,6 +35,7 @@ def draw_misses(models: dict[str, Run], card: TaskCard) -> None:
     if table.empty:
         return
     shown = table.head(SHOWN)
+    width = "large" if len(card.text) == 1 else 250  # the answers beside the texts
     st.dataframe(
         shown.drop(columns="row"),
         width="stretch",
@@ -44,8 +45,8 @@ def draw_misses(models: dict[str, Run], card: TaskCard) -> None:
         on_select=lambda: _take(shown),
         selection_mode="single-row",
         column_config={
-            "text": st.column_config.TextColumn(frame.plain(card.text[0]), width="large"),
-            "pair": st.column_config.TextColumn(frame.plain(card.text[-1]), width="large"),
+            "text": st.column_config.TextColumn(frame.plain(card.text[0]), width=width),
+            "pair": st.column_config.TextColumn(frame.plain(card.text[-1]), width=width),
             "gold": "Gold label",
             "prediction": "Prediction",
             "confidence": st.column_config.NumberColumn("Confidence", format="percent"),

@@ -92,7 +92,7 @@ def _choose_temperature() -> float:
         key=TEMPERATURE,
         help="Logits are divided by T before they become probabilities. At 1 they are the "
         "model's own; above, they are softer: what a student sees of its teacher in vanilla "
-        "distillation, which tells more about the unlikely classes. The prediction stays.",
+        "distillation, which says more of the unlikely classes. The prediction stays.",
     )
     return float(temperature)
 
