@@ -5,7 +5,7 @@ it runs the file again for every visitor and every click.
 """
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from importlib import import_module
 from pathlib import Path
 from typing import NamedTuple
@@ -13,6 +13,9 @@ from typing import NamedTuple
 import streamlit as st
 from streamlit.runtime.pages_manager import PagesManager
 from streamlit.starlette import App
+
+from pages.parts.shell import protection
+from sparsekd.runs import store
 
 ICON = Path(__file__).parent / ".streamlit" / "icon.png"  # a named icon would come from elsewhere
 
@@ -52,6 +55,8 @@ PAGES = {
 @asynccontextmanager
 async def ready(_: App) -> AsyncIterator[None]:
     """Prepare the server once, before the first visitor."""
+    with suppress(OSError):  # the pages say what is wrong with the folder
+        store.own_home().mkdir(mode=0o700, parents=True, exist_ok=True)  # the owner's alone
     # The folder pages/ is not the kind that Streamlit reads by itself. Until st.navigation has run
     # once it thinks so, and opens a link to a page behind a box that says "Page not found".
     PagesManager.uses_pages_directory = False
@@ -67,7 +72,12 @@ async def ready(_: App) -> AsyncIterator[None]:
     yield
 
 
-app = App(__file__, lifespan=ready)
+app = App(
+    __file__,
+    lifespan=ready,
+    middleware=protection.middleware(),
+    on_script_error=protection.show_unexpected,
+)
 
 
 def draw_app() -> None:

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import scipy
 from numpy.typing import NDArray
-from scipy.stats import spearmanr
 
 from sparsekd.catalog.stage_parameters import MaskParams
 from sparsekd.inspector import client, requests
@@ -103,7 +103,7 @@ def _mask(view: views.Scores | views.Pad | views.Ablation) -> Facts:
         "neurons_removed": float((~mask.neurons).sum()),
         "heads": float(mask.heads.size),
         "neurons": float(mask.neurons.size),
-        "likeness": float(spearmanr(maps["E"].ravel(), maps["F"].ravel()).statistic),
+        "likeness": float(scipy.stats.spearmanr(maps["E"].ravel(), maps["F"].ravel()).statistic),
     }
 
 

@@ -20,7 +20,7 @@ def database(home: Path) -> Iterator[sqlite3.Connection]:
     """
     path = home / CATALOGUE
     try:
-        home.mkdir(parents=True, exist_ok=True)
+        home.mkdir(mode=0o700, parents=True, exist_ok=True)  # the owner's alone
         connection = sqlite3.connect(path, timeout=20.0)
     except OSError as error:
         raise disk_error(home, error) from error

@@ -25,6 +25,7 @@ CHROMIUM = Path("/usr/bin/chromium")
 STUDY = ("distil", "tradeoffs", "compare", "tryit")
 PATHS = ("", "finetune", "scores", "mask", "explain", *STUDY, "runs")
 SETTLED = "[data-testid=stApp][data-test-script-state=notRunning]"
+WRONG = "[data-testid=stException], .st-key-unexpected"
 START = 60  # seconds that a server or a page may take on a busy machine
 
 HOW = "install it: pip install playwright, and Debian's Chromium: apt-get install chromium"
@@ -126,7 +127,7 @@ def visit(chromium: Any) -> Iterator[Callable[..., Any]]:
         return page
 
     yield opened
-    boxes = [box for page in pages for box in page.locator("[data-testid=stException]").all()]
+    boxes = [box for page in pages for box in page.locator(WRONG).all()]
     texts = [box.inner_text() for box in boxes]
     for page in pages:
         page.close()
