@@ -23,7 +23,7 @@ from tests.sample_study import fill_plan, sample_plan
 ROOT = Path(__file__).parents[2]
 CHROMIUM = Path("/usr/bin/chromium")
 STUDY = ("distil", "tradeoffs", "compare", "tryit")
-PATHS = ("", "finetune", "scores", "mask", "explain", *STUDY, "runs")
+PATHS = ("", "learn", "finetune", "scores", "mask", "explain", *STUDY, "runs")
 SETTLED = "[data-testid=stApp][data-test-script-state=notRunning]"
 WRONG = "[data-testid=stException], .st-key-unexpected"
 START = 60  # seconds that a server or a page may take on a busy machine

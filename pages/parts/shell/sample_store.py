@@ -7,12 +7,10 @@ from pathlib import Path
 import streamlit as st
 
 from pages.parts.shell import url_state
-from sparsekd.errors import NotFound
 from sparsekd.runs import sample, store
 
 KEY = "store"  # in the session: the folder of the store that is read; None: one's own
 LEFT = "store.left"
-WITHOUT = "Start the dashboard without SPARSEKD_SAMPLE=off."
 
 
 def choose_store() -> None:
@@ -31,14 +29,13 @@ def choose_store() -> None:
 
 
 def show() -> None:
-    """Show the sample for the rest of this run of the script.
-
-    Raises:
-        NotFound: there is no sample.
-    """
-    if not sample.is_there():
-        raise NotFound("The lessons show the sample study, which is switched off.", WITHOUT)
+    """Show the sample for the rest of this run of the script."""
     st.session_state[KEY] = sample.unpack()
+
+
+def hide() -> None:
+    """Show one's own store for the rest of this run of the script."""
+    st.session_state[KEY] = None
 
 
 def leave() -> None:
