@@ -56,6 +56,9 @@ class Family:
 
     classifier: str = "classifier"
     """Path in the whole model of the last matrix, whose outputs are the logits."""
+    head: tuple[str, ...] = ("classifier",)
+    """Paths in the whole model of the linear modules between the encoder's layers and the logits,
+    the classifier last."""
     optional: tuple[str, ...] = ()
     """Parts of the encoder that a published checkpoint may lack."""
 

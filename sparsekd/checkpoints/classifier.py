@@ -66,10 +66,10 @@ def check_outputs(found: Inspected) -> None:
     """
     known, own = found.labels
     said = 1 if own == "number" else len(known)
-    if found.outputs is None:
+    if found.classifier_problem:
         raise BadInput(
-            f"{found.folder} has no classifier ({found.family.classifier}.weight).",
-            "Fine-tune it first.",
+            f"{found.folder} is not a finished classifier: it {found.classifier_problem}.",
+            "Fine-tune the model first, or save it again.",
         )
     if found.outputs != said:
         raise BadInput(

@@ -78,6 +78,43 @@ def value(config: Config, family: Family, role: str) -> Any:
     return config.get(own, config.get(COMMON.get(role, own)))
 
 
+FLOATS = ("initializer_range", "layer_norm_eps", "classifier_dropout")
+KNOWN = (
+    "vocab_size",
+    "max_position_embeddings",
+    "type_vocab_size",
+    "embedding_size",
+    "pad_token_id",
+    "id2label",
+    "num_labels",
+    "problem_type",
+    "tokenizer_class",
+)
+"""Settings that change what an encoder with a classifier computes, beside the family's own."""
+
+
+def known(config: Config, family: Family) -> dict[str, Any]:
+    """Return what transformers is given of a config.json: nothing that this package has no use for.
+
+    Numbers of a range are floats, as transformers wants them.
+    """
+    roles = ("depth", "hidden", "heads", "neurons", "activation")
+    names = {getattr(family, role): value(config, family, role) for role in roles}
+    names |= {name: config.get(name) for name in (*family.dropouts, *FLOATS, *KNOWN)}
+    ranges = {*family.dropouts, *FLOATS}
+    found: dict[str, Any] = {
+        name: float(given) if name in ranges else given
+        for name, given in names.items()
+        if given is not None
+    }
+    if len(found.get("id2label", ())) == 1:  # a number, whatever the kind is called
+        found.pop("problem_type", None)
+    if "id2label" in found:
+        found["id2label"] = {int(number): str(name) for number, name in found["id2label"].items()}
+        found.pop("num_labels", None)
+    return found
+
+
 def check(config: Config, family: Family, where: Path) -> None:
     """Refuse a config.json that transformers would not read, or would read as something else.
 
@@ -93,6 +130,11 @@ def check(config: Config, family: Family, where: Path) -> None:
         )
     for role in ("depth", "hidden", "heads", "neurons"):
         _check_count(where, getattr(family, role), value(config, family, role))
+    if value(config, family, "heads") is None:
+        raise BadInput(
+            f"{where} lacks {family.heads}.",
+            "Add the heads that the model was made with.",
+        )
     for name in ("vocab_size", "max_position_embeddings", "embedding_size"):
         _check_count(where, name, config.get(name))
     _check_count(where, "num_labels", config.get("num_labels"))
@@ -109,8 +151,7 @@ def check(config: Config, family: Family, where: Path) -> None:
     if activation is not None and activation not in ACTIVATIONS:
         raise BadInput(
             f"{where}: transformers knows no activation {activation!r} ({family.activation}).",
-            f"Write the one that the model was trained with, such as gelu, if it is one of "
-            f"{', '.join(sorted(ACTIVATIONS))}.",
+            "Write the one that the model was trained with, such as gelu.",
         )
     _check_numbers(config, family, where)
     _check_names(config, where)
@@ -150,10 +191,9 @@ def _check_count(where: Path, name: str, given: Any) -> None:
 
 
 def _check_numbers(config: Config, family: Family, where: Path) -> None:
-    for name in (*family.dropouts, "classifier_dropout"):
-        _check_range(where, name, config.get(name), 0.0, 1.0)
-    for name in ("initializer_range", "layer_norm_eps"):
-        _check_range(where, name, config.get(name), 0.0, math.inf)
+    for name in (*family.dropouts, *FLOATS):
+        high = 1.0 if "dropout" in name else math.inf
+        _check_range(where, name, config.get(name), 0.0, high)
     padding, words = config.get("pad_token_id"), config.get("vocab_size")
     if padding is None:
         return

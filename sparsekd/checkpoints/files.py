@@ -133,7 +133,7 @@ def _no_weights(folder: Path) -> BadInput:
     pickles = sorted(file.name for pattern in PICKLES for file in folder.glob(pattern))
     if pickles:
         return BadInput(f"The weights in {folder} are pickled ({pickles[0]}).", CONVERT)
-    others = sorted(file.name for file in folder.glob("*.safetensors"))
+    others = sorted(file.name for file in folder.glob("*.safetensors") if file.is_file())
     if others:
         return BadInput(
             f"{folder} has no {WEIGHTS}, but {', '.join(others[:3])}.",

@@ -40,6 +40,11 @@ class Inspected:
         return found.shape[0] if found and len(found.shape) == 2 else None
 
     @property
+    def classifier_problem(self) -> str:
+        """Return in words why it is no finished classifier; empty where it is one."""
+        return weights.classifier_problem(self.config, self.family, self.weights)
+
+    @property
     def labels(self) -> tuple[tuple[str, ...], Kind]:
         """Return the labels in the order of the outputs (none for a number), and their kind."""
         names = self.config.get("id2label") or {

@@ -5,18 +5,23 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from tokenizers import Tokenizer
+from tokenizers import Tokenizer, models
 
 from sparsekd.checkpoints.files import AGAIN, check_whole, read_json
 from sparsekd.errors import BadInput, Incompatible
 from sparsekd.system.files import disk_error
 
 FAST = "tokenizer.json"
+TRIAL = "A text, 字 x\u0301."
+"""A text with which a tokenizer is tried: words, an unknown one, a combining character."""
 PIECES = ("sentencepiece.bpe.model", "spiece.model", "spm.model", "tokenizer.model")
 TOKENIZERS = (FAST, "vocab.txt", "vocab.json", *PIECES)
 SETTINGS = "tokenizer_config.json"
+SPECIAL_TOKENS = "special_tokens_map.json"
+SETTING_TYPES = {"auto_map": (dict, list), "added_tokens_decoder": dict}
 ADDED = "added_tokens.json"
 READ_BY_FAST = ("TokenizersBackend", "PreTrainedTokenizer")  # classes that only read tokenizer.json
+CODES = ("PhobertTokenizer", "BertweetTokenizer")
 SPLITTERS = {
     "mecab": ("fugashi",),
     "sudachi": ("sudachipy",),
@@ -54,12 +59,12 @@ def check(folder: Path, config: Mapping[str, Any], rows: int) -> None:
     """
     if not has_tokenizer(folder):
         raise BadInput(f"{folder} has no tokenizer.", f"Add its {' or '.join(TOKENIZERS[:3])}.")
-    kind = _kind(folder, config)
+    kind, named = _kind(folder, config), _special_tokens(folder)
     if (folder / FAST).is_file():
-        ids = _fast_ids(folder / FAST)
+        ids = _fast_ids(folder / FAST, named)
     else:
         _check_slow(folder, kind)
-        ids = _slow_ids(folder)
+        ids = _slow_ids(folder, kind)
     check_ids(folder, ids, rows)
 
 
@@ -94,17 +99,51 @@ def _kind(folder: Path, config: Mapping[str, Any]) -> str:
     return given.removesuffix("Fast")
 
 
-def _fast_ids(file: Path) -> list[int]:
+def _special_tokens(folder: Path) -> set[str]:
+    """Return the special tokens that the settings name; those that a vocabulary lacks are added.
+
+    Raises:
+        BadInput: one is no token, or other settings are of the wrong type.
+    """
+    found: set[str] = set()
+    for name in (SETTINGS, SPECIAL_TOKENS):
+        file = folder / name
+        settings = read_json(file) if file.is_file() else {}
+        for key, given in settings.items():
+            token = given.get("content") if isinstance(given, dict) else given
+            if not key.endswith("_token") or given is None or isinstance(given, bool):
+                continue  # add_bos_token and the like are choices
+            if not isinstance(token, str):
+                raise BadInput(f"{file}: {key} is {given!r}, not a token.", "Write its text.")
+            found.add(token)
+        for key, kind in SETTING_TYPES.items():
+            if settings.get(key) is not None and not isinstance(settings[key], kind):
+                raise BadInput(f"{file}: {key} is {settings[key]!r}.", "Remove it.")
+        if settings.get("padding_side", "right") not in ("left", "right"):
+            side = settings["padding_side"]
+            raise BadInput(f"{file}: padding_side is {side!r}.", "Write right.")
+        for token in (settings.get("added_tokens_decoder") or {}).values():
+            found |= (
+                {str(token["content"])} if isinstance(token, dict) and "content" in token else set()
+            )
+    if (folder / ADDED).is_file():
+        found |= set(read_json(folder / ADDED))
+    return found
+
+
+def _fast_ids(file: Path, named: set[str]) -> list[int]:
     check_whole(file)
     try:
         found = Tokenizer.from_file(str(file))
+        ids = [*found.encode(TRIAL).ids, *found.get_vocab(with_added_tokens=True).values()]
     except Exception as error:  # the Rust library raises this class itself
         raise BadInput(
             f"The tokenizer in {file.parent} cannot be read ({FAST}: {_line(error)}).",
             "Save the tokenizer again, or download the checkpoint again.",
         ) from error
-    ids = list(found.get_vocab(with_added_tokens=True).values())
-    if not ids:
+    added = len(named - set(found.get_vocab(with_added_tokens=True)))
+    ids += [max(ids, default=-1) + added]
+    if not found.get_vocab_size():
         raise BadInput(f"The tokenizer in {file.parent} has no tokens.", AGAIN)
     return ids
 
@@ -121,16 +160,36 @@ def _check_slow(folder: Path, kind: str) -> None:
             f"The tokenizer in {folder} ({kind}) needs {' and '.join(missing)}.",
             f"pip install {' '.join(missing)}, or add a fast tokenizer ({FAST}).",
         )
+    if kind in CODES and not (folder / "bpe.codes").is_file():
+        raise BadInput(
+            f"The tokenizer in {folder} ({kind}) lacks bpe.codes beside vocab.txt.",
+            f"Download the checkpoint again, or add a fast tokenizer ({FAST}).",
+        )
     if (folder / "vocab.json").is_file() and not (folder / "merges.txt").is_file():
         raise BadInput(
             f"The tokenizer in {folder} lacks merges.txt beside vocab.json.",
             f"Download the checkpoint again, or add a fast tokenizer ({FAST}).",
         )
+    if (folder / "vocab.json").is_file():
+        _check_pairs(folder)
+
+
+def _check_pairs(folder: Path) -> None:
+    """Refuse a vocabulary and merges that do not belong together."""
+    places = (folder / "vocab.json", folder / "merges.txt")
+    try:
+        models.BPE.from_file(*(str(place) for place in places))
+    except Exception as error:  # the Rust library raises this class itself
+        raise BadInput(
+            f"The tokenizer in {folder} cannot be read (vocab.json, merges.txt: {_line(error)}).",
+            AGAIN,
+        ) from error
 
 
 def _packages(folder: Path, kind: str) -> tuple[str, ...]:
     if kind != "BertJapaneseTokenizer":
-        return PACKAGES.get(kind, ())
+        pieces = any((folder / name).is_file() for name in PIECES)
+        return PACKAGES.get(kind, ("sentencepiece",) if pieces else ())
     settings = read_json(folder / SETTINGS) if (folder / SETTINGS).is_file() else {}
     splitter = str(settings.get("word_tokenizer_type", "basic"))
     needed = SPLITTERS.get(splitter, ())
@@ -143,7 +202,7 @@ def _packages(folder: Path, kind: str) -> tuple[str, ...]:
     return needed
 
 
-def _slow_ids(folder: Path) -> list[int]:
+def _slow_ids(folder: Path, kind: str) -> list[int]:
     """Return the ids of a vocabulary that is a file of its own; none of a binary one."""
     ids: list[int] = []
     for name in ("vocab.json", ADDED):
@@ -157,11 +216,14 @@ def _slow_ids(folder: Path) -> list[int]:
         return ids
     check_whole(file)
     try:
-        return [*ids, file.read_text(encoding="utf-8").count("\n") - 1]
+        words = file.read_text(encoding="utf-8").split("\n")
     except OSError as error:
         raise disk_error(file, error) from error
     except UnicodeDecodeError as error:
         raise BadInput(f"{file} is not UTF-8 text.", AGAIN) from error
+    if kind in ("", "BertTokenizer") and "[UNK]" not in {word.strip() for word in words}:
+        raise BadInput(f"{file} lacks the token [UNK] for unknown words.", AGAIN)
+    return [*ids, len([word for word in words if word]) - 1]
 
 
 def _line(error: Exception) -> str:

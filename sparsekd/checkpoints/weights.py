@@ -13,6 +13,8 @@ from sparsekd.errors import BadInput, Incompatible
 
 FLOATS = ("F64", "F32", "F16", "BF16")
 WRAPPERS = ("module.", "_orig_mod.", "model.", "base_model.model.", "0.auto_model.")
+NORM = "LayerNorm"
+BUFFERS = ("position_ids", "token_type_ids")
 
 Weights = Mapping[str, Weight]
 
@@ -27,6 +29,13 @@ def check(folder: Path, config: Mapping[str, Any], family: Family, weights: Weig
     """
     if not weights:
         raise BadInput(f"The weights in {folder} are empty.", AGAIN)
+    for name in weights:
+        if "lora_" in name or ".base_layer." in name:
+            raise BadInput(
+                f"The weights in {folder} hold a LoRA adapter beside its model ({name}).",
+                "Merge the two in peft (merge_and_unload), call save_pretrained, and name that "
+                "folder.",
+            )
     prefix = _prefix(folder, family, weights)
     words = f"{prefix}{family.embeddings}.{family.words}.weight"
     rows, width = _matrix(folder, weights, words)
@@ -41,8 +50,32 @@ def check(folder: Path, config: Mapping[str, Any], family: Family, weights: Weig
         if part:
             found = _matrix(folder, weights, f"{prefix}{family.embeddings}.{part}.weight")
             _compare(folder, name, config.get(name), found[0])
+    _check_vector(folder, weights, f"{prefix}{family.embeddings}.{NORM}", width)
+    _check_embeddings(folder, family, weights, f"{prefix}{family.embeddings}.")
     _check_layers(folder, config, family, weights, f"{prefix}{family.layers}.")
+    for part in family.optional:
+        problem = _problem(weights, f"{prefix}{part}.dense", hidden)
+        if f"{prefix}{part}.dense.weight" in weights and problem:
+            raise BadInput(f"{folder} {problem}.", AGAIN)
     return rows
+
+
+def _check_embeddings(folder: Path, family: Family, weights: Weights, inside: str) -> None:
+    """Refuse embeddings that the family does not have, and without which others mean less."""
+    used = (family.words, family.positions, family.segments, NORM, *BUFFERS)
+    for name in weights:
+        if name.startswith(inside) and name.removeprefix(inside).split(".")[0] not in used:
+            raise Incompatible(
+                f"{folder} has embeddings that {family.title} does not use here: {name}.",
+                f"Use a plain {family.title} checkpoint.",
+            )
+
+
+def classifier_problem(config: Mapping[str, Any], family: Family, weights: Weights) -> str:
+    """Return in words why weights are no finished classifier; empty where they are one."""
+    hidden = value(config, family, "hidden")
+    problems = (_problem(weights, module, hidden) for module in family.head)
+    return next((problem for problem in problems if problem), "")
 
 
 def is_leftover(name: str, family: Family) -> bool:
@@ -58,7 +91,7 @@ def is_leftover(name: str, family: Family) -> bool:
     if not name.startswith(encoder):
         return True
     part = name.removeprefix(encoder)
-    return part.startswith("pooler.") or part.endswith(("position_ids", "token_type_ids"))
+    return part.startswith("pooler.") or part.endswith(BUFFERS)
 
 
 def _prefix(folder: Path, family: Family, weights: Weights) -> str:
@@ -75,7 +108,8 @@ def _prefix(folder: Path, family: Family, weights: Weights) -> str:
                 "around the model.",
                 f"Save the {family.title} model inside it with save_pretrained.",
             )
-    for other in FAMILIES.values():
+    plain_first = sorted(FAMILIES.values(), key=lambda each: each.name != each.prefix)
+    for other in plain_first:
         if other.prefix != family.prefix and any(n.startswith(f"{other.prefix}.") for n in weights):
             raise BadInput(
                 f"{folder / CONFIG} says {family.title}, but the weights are called "
@@ -103,8 +137,38 @@ def _matrix(folder: Path, weights: Weights, name: str) -> tuple[int, int]:
     return found.shape[0], found.shape[1]
 
 
+def _problem(weights: Weights, module: str, width: int) -> str:
+    """Return what is wrong with a linear module that reads vectors of a width; empty if nothing."""
+    weight, bias = weights.get(f"{module}.weight"), weights.get(f"{module}.bias")
+    for part, found in (("weight", weight), ("bias", bias)):
+        if found is None:
+            return f"lacks the weight {module}.{part}"
+        if found.dtype not in FLOATS:
+            return f"has {module}.{part} as {found.dtype}, no floating-point numbers"
+    if weight and bias and (weight.shape[1:] != (width,) or weight.shape[:1] != bias.shape):
+        sizes = " × ".join(str(length) for length in weight.shape)
+        return f"has {module}.weight of the size {sizes}, its inputs have {width} numbers"
+    return ""
+
+
+def _check_vector(folder: Path, weights: Weights, module: str, width: int) -> None:
+    """Refuse a LayerNorm whose weight or bias is missing or has another size."""
+    for part in ("weight", "bias"):
+        found = weights.get(f"{module}.{part}")
+        if found is None:
+            raise BadInput(f"{folder} lacks the weight {module}.{part}.", AGAIN)
+        if found.shape != (width,):
+            raise BadInput(
+                f"{folder}: the weight {module}.{part} has the size "
+                f"{' × '.join(map(str, found.shape))}, not {width}.",
+                AGAIN,
+            )
+
+
 def _compare(folder: Path, name: str, said: Any, has: int) -> None:
-    if said is not None and said != has:
+    if said is None:
+        raise BadInput(f"{folder / CONFIG} lacks {name}, the weights have {has}.", "Add it.")
+    if said != has:
         raise BadInput(
             f"{folder / CONFIG} says {name} {said}, the weights have {has}.",
             f"Write {has} if the weights are right, or add the weights that belong to it.",
@@ -124,6 +188,9 @@ def _check_layers(
     _compare(folder, family.depth, said, max(parts, default=-1) + 1)
     usual = set().union(*parts.values())
     hidden, heads = value(config, family, "hidden"), value(config, family, "heads")
+    if value(config, family, "neurons") is None:
+        first = _matrix(folder, weights, f"{prefix}0.{family.expansion}.weight")
+        _compare(folder, family.neurons, None, first[0])
     for number in range(max(parts, default=-1) + 1):
         layer = f"{prefix}{number}."
         lacking = sorted(usual - parts.get(number, set()))
@@ -135,6 +202,20 @@ def _check_layers(
             for role in ("query", "key", "value", "head_site", "expansion", "neuron_site")
         }
         _check_units(folder, number, shapes, hidden, heads, family)
+        for role, shape in shapes.items():
+            if 0 not in shape:
+                _check_vector_of(folder, weights, f"{layer}{getattr(family, role)}", shape[0])
+        for part in usual:
+            found = weights.get(f"{layer}{part}")
+            if part.endswith(".weight") and found and len(found.shape) == 1:
+                _check_vector(folder, weights, f"{layer}{part.removesuffix('.weight')}", hidden)
+
+
+def _check_vector_of(folder: Path, weights: Weights, module: str, rows: int) -> None:
+    bias = weights.get(f"{module}.bias")
+    if bias is None or bias.shape != (rows,):
+        problem = "lacks the weight" if bias is None else "has another size than its matrix in"
+        raise BadInput(f"{folder} {problem} {module}.bias.", AGAIN)
 
 
 def _may_lack(weights: Weights, layer: str, part: str) -> bool:
@@ -147,15 +228,15 @@ def _check_units(
     folder: Path,
     number: int,
     shapes: Mapping[str, tuple[int, int]],
-    hidden: int | None,
-    heads: int | None,
+    hidden: int,
+    heads: int,
     family: Family,
 ) -> None:
     """Refuse matrices of a layer that disagree on its width, heads or neurons."""
     width = shapes["query"][1]
     _compare(folder, family.hidden, hidden, width)
     inner, neurons = shapes["head_site"][1], shapes["neuron_site"][1]
-    size = (width // heads) if heads else 1
+    size = width // heads
     fits = all(shapes[role] == (inner, width) for role in ("query", "key", "value"))
     fits = fits and inner % size == 0 and inner <= width
     fits = fits and shapes["head_site"][0] == shapes["neuron_site"][0] == width

@@ -26,9 +26,9 @@ from transformers.initialization import no_init_weights
 from transformers.utils import logging
 
 from sparsekd import checkpoints
-from sparsekd.checkpoints import Inspected, classifier, damaged
+from sparsekd.checkpoints import Inspected, classifier, configuration, damaged
 from sparsekd.checkpoints.files import present_name
-from sparsekd.checkpoints.tokenizer_files import FAST, check_ids
+from sparsekd.checkpoints.tokenizer_files import FAST, TRIAL, check_ids
 from sparsekd.checkpoints.weights import is_leftover
 from sparsekd.errors import BadInput, Incompatible
 from sparsekd.models import architectures
@@ -73,12 +73,13 @@ def load(reference: str, labels: tuple[str, ...], kind: Kind, seed: int) -> Load
     config, sizes = _config(found), _sizes(found)
     skeleton = _sized(config, sizes)
     expected = set(skeleton.state_dict())
-    if expected <= set(sizes) and _leftovers_alone(found, expected):
+    whole = expected <= set(sizes) and not found.classifier_problem
+    if whole and _leftovers_alone(found, expected):
         model, fresh = _filled(skeleton, found, expected), found.outputs != config.num_labels
     else:
         model, fresh = _foreign(found.folder, config, seed)
     fit_classifier(model, labels, kind, seed, fresh=fresh)
-    return model.eval(), _tokenizer(found)
+    return model.eval(), _tokenizer(found, config)
 
 
 def load_saved(folder: Path) -> Loaded:
@@ -93,18 +94,18 @@ def load_saved(folder: Path) -> Loaded:
     config, sizes = _config(found), _sizes(found)
     skeleton = _sized(config, sizes)
     expected = set(skeleton.state_dict())
+    classifier.check_outputs(found)
     missing = sorted(expected - set(sizes))
     others = sorted(set(sizes) - expected)
     unknown = [name for name in others if not is_leftover(name, found.family)]
     for problem, names in (("missing", missing), ("unexpected", unknown)):
         if names:
             raise BadInput(
-                f"{folder} is not a saved classifier: {problem} weight {names[0]} "
+                f"{folder} is not a finished classifier: {problem} weight {names[0]} "
                 f"({len(names)} in all).",
                 "Fine-tune the model first, or save it again.",
             )
-    classifier.check_outputs(found)
-    return _filled(skeleton, found, expected).eval(), _tokenizer(found)
+    return _filled(skeleton, found, expected).eval(), _tokenizer(found, config)
 
 
 def _sizes(found: Inspected) -> Sizes:
@@ -170,7 +171,8 @@ def _move(beside: Path, folder: Path) -> None:
 
 def _config(found: Inspected) -> PretrainedConfig:
     try:
-        config: PretrainedConfig = AutoConfig.from_pretrained(found.folder, local_files_only=True)
+        values = configuration.known(found.config, found.family)
+        config: PretrainedConfig = AutoConfig.for_model(found.family.name, **values)
     except UNREADABLE as error:
         raise BadInput(
             f"{found.folder / checkpoints.CONFIG} is not a valid configuration.", _reason(error)
@@ -192,7 +194,7 @@ def _sized(config: PretrainedConfig, sizes: Sizes) -> PreTrainedModel:
             raise BadInput("The checkpoint's config.json is invalid.", _reason(error)) from error
     head = architectures.of(model).classifier
     rows = sizes.get(f"{head}.weight", ())[:1]
-    if rows and rows != (config.num_labels,):
+    if len(sizes.get(f"{head}.weight", ())) == 2 and rows != (config.num_labels,):
         last = architectures.classifier(model)
         bias = None if last.bias is None else torch.empty(rows)
         resize(last, torch.empty(*rows, last.in_features), bias)
@@ -216,6 +218,8 @@ def _filled(model: PreTrainedModel, found: Inspected, expected: set[str]) -> Pre
         except SafetensorError as error:
             raise damaged(file) from error
         weights |= {present_name(name): weight for name, weight in held.items()}
+    for name in expected:
+        _check_finite(found.folder, name, weights[name])
     try:
         model.load_state_dict({name: weights[name] for name in expected}, strict=True)
     except RuntimeError as error:
@@ -243,9 +247,24 @@ def _foreign(folder: Path, config: PretrainedConfig, seed: int) -> tuple[PreTrai
         except (*UNREADABLE, SafetensorError) as error:
             raise BadInput(f"{folder} cannot be loaded.", _reason(error)) from error
     _check_report(model, folder, report)
+    for name, weight in model.state_dict().items():
+        _check_finite(folder, name, weight)
     head, _, _ = architectures.of(model).classifier.partition(".")
     new = {*report["missing_keys"], *(name for name, *_ in report["mismatched_keys"])}
     return model, any(name.startswith(f"{head}.") for name in new)
+
+
+def _check_finite(folder: Path, name: str, weight: Tensor) -> None:
+    """Refuse a weight with NaN or infinity.
+
+    Raises:
+        BadInput: it has one.
+    """
+    if weight.is_floating_point() and not bool(torch.isfinite(weight).all()):
+        raise BadInput(
+            f"{folder}: the weight {name} holds NaN or infinity.",
+            "Its training has diverged, or it was saved in too small a type: use another one.",
+        )
 
 
 def _check_report(model: PreTrainedModel, folder: Path, report: dict[str, Any]) -> None:
@@ -287,30 +306,41 @@ def _size(shape: tuple[int, ...]) -> str:
     return " × ".join(str(length) for length in shape)
 
 
-def _tokenizer(found: Inspected) -> PreTrainedTokenizerBase:
-    """Load the tokenizer: a fast one where its file is there, also where its class is slow."""
+def _tokenizer(found: Inspected, config: PretrainedConfig) -> PreTrainedTokenizerBase:
+    """Load the tokenizer, and read a text with it.
+
+    Where its class has no fast form, or cannot be built here, its tokenizer.json alone is read,
+    which describes it as well.
+    """
     folder = found.folder
-    fast = (folder / FAST).is_file()
     try:
         with _quiet():
-            try:
-                tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-            except ImportError:
-                if not fast:
-                    raise
-                tokenizer = None
-            if fast and not getattr(tokenizer, "is_fast", False):
-                tokenizer = PreTrainedTokenizerFast.from_pretrained(folder, local_files_only=True)
+            tokenizer = _built(folder, config)
+            ids = tokenizer(TRIAL)["input_ids"]
     except ImportError as error:
         raise BadInput(
             f"The tokenizer in {folder} needs a package: {str(error).strip().splitlines()[0]}",
             f"Install it with pip, or add a fast tokenizer ({FAST}).",
         ) from error
-    except UNREADABLE as error:
+    except Exception as error:  # the library of fast tokenizers raises this class itself
         raise BadInput(f"The tokenizer in {folder} cannot be read.", _reason(error)) from error
+    check_ids(folder, [*tokenizer.get_vocab().values(), *ids], found.rows)
+    return tokenizer
+
+
+def _built(folder: Path, config: PretrainedConfig) -> PreTrainedTokenizerBase:
+    fast = (folder / FAST).is_file()
+    place: dict[str, Any] = {"pretrained_model_name_or_path": folder, "local_files_only": True}
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(config=config, **place)
+    except (*UNREADABLE, ImportError):
+        if not fast:
+            raise
+        tokenizer = None
+    if fast and not getattr(tokenizer, "is_fast", False):
+        tokenizer = PreTrainedTokenizerFast.from_pretrained(**place)
     if tokenizer is None:
-        raise BadInput(f"The tokenizer in {folder} has no class.", "Save the tokenizer again.")
-    check_ids(folder, tokenizer.get_vocab().values(), found.rows)
+        raise ValueError("It has no class.")
     return tokenizer
 
 

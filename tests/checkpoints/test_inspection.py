@@ -86,7 +86,9 @@ def slow(kind: str, words: int = 24, **settings: Any) -> Edit:
 
     def edit(folder: Path) -> None:
         (folder / "tokenizer.json").unlink()
-        (folder / "vocab.txt").write_text("".join(f"w{number}\n" for number in range(words)))
+        (folder / "vocab.txt").write_text(
+            "[UNK]\n" + "".join(f"w{number}\n" for number in range(words - 1))
+        )
         text = json.dumps({"tokenizer_class": kind} | settings)
         (folder / "tokenizer_config.json").write_text(text)
 
@@ -161,6 +163,25 @@ REFUSED: dict[str, tuple[Edit, str]] = {
     "one matrix": (resized(wider), "matrices of layer 1 do not fit"),
     "no query": (resized(lambda w: w.pop(f"{LAYER}.attention.self.query.weight")), "lacks the wei"),
     "no norm": (resized(lambda w: w.pop(f"{LAYER}.output.LayerNorm.bias")), "1.output.LayerNorm.b"),
+    "half a norm": (
+        resized(lambda w: w.update({NORM: np.zeros(8, np.float32)})),
+        "LayerNorm.weight has the size 8, not 16",
+    ),
+    "odd bias": (
+        resized(lambda w: w.update({f"{LAYER}.attention.self.key.bias": np.zeros(3, np.float32)})),
+        "another size than its matrix",
+    ),
+    "no width": (config(hidden_size=None), "lacks hidden_size, the weights have 16"),
+    "embeddings of tasks": (
+        resized(lambda w: w.update({"bert.embeddings.task.weight": np.zeros((3, 16), np.float32)})),
+        "embeddings that BERT does not use here: bert.embeddings.task.weight",
+    ),
+    "adapter beside its model": (
+        resized(
+            lambda w: w.update({f"{LAYER}.query.lora_A.weight": np.zeros((2, 16), np.float32)})
+        ),
+        "hold a LoRA adapter beside its model",
+    ),
     "no words": (resized(lambda w: w.pop(WORDS)), f"lacks the weight {WORDS}"),
     "int8": (resized(quantised), "quantised: .* is I8"),
     "wrapped": (resized(wrapped), r"named module\.…"),
@@ -184,6 +205,29 @@ REFUSED: dict[str, tuple[Edit, str]] = {
         r"needs sudachipy. pip install sudachipy, or add a fast tokenizer \(tokenizer.json\)",
     ),
     "more words than rows": (slow("BertTokenizer", words=25), "gives the id 24, .* has 24 rows"),
+    "pieces": (
+        lambda f: (f / "tokenizer.json").rename(f / "sentencepiece.bpe.model"),
+        r"needs its tokenizer.json|needs sentencepiece. pip install sentencepiece",
+    ),
+    "pairs": (
+        lambda f: [
+            (f / "tokenizer.json").unlink(),
+            (f / "tokenizer_config.json").unlink(),
+            (f / "vocab.json").write_text('{"a": 0}'),
+            (f / "merges.txt").write_text("#version: 0.2\na b\n"),
+        ],
+        r"cannot be read \(vocab.json, merges.txt: ",
+    ),
+    "no codes": (slow("PhobertTokenizer"), "lacks bpe.codes beside vocab.txt"),
+    "ids of a template": (
+        tokenizer(lambda t: t["post_processor"].update(cls=["[CLS]", 92])),
+        "gives the id 92, .* has 24 rows",
+    ),
+    "a new padding token": (
+        file("tokenizer_config.json", '{"pad_token": "<padding>"}'),
+        "gives the id 24, .* has 24 rows",
+    ),
+    "a number for a token": (file("special_tokens_map.json", '{"pad_token": 5}'), "is 5, not a to"),
     "no tokenizer": (lambda f: (f / "tokenizer.json").unlink(), "has no tokenizer"),
     # other folders
     "adapter": (
@@ -238,7 +282,10 @@ READ: dict[str, Edit] = {
     "byte order mark": lambda f: (f / "config.json").write_bytes(
         b"\xef\xbb\xbf" + (f / "config.json").read_bytes()
     ),
-    "a slow tokenizer": slow("PhobertTokenizer"),
+    "a slow tokenizer": slow("BertTokenizer"),
+    "a class that has no fast form": file(
+        "tokenizer_config.json", '{"tokenizer_class": "PhobertTokenizer"}'
+    ),
 }
 
 

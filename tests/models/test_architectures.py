@@ -73,6 +73,12 @@ def test_its_shape_and_parameters_are_the_model_s(family: str) -> None:
     model = tiny_model(family, labels=5, layers=4)
     shape = architectures.shape(model)
     assert shape.architecture == family
+    assert families.find(family).head == tuple(
+        name
+        for name, module in model.named_modules()
+        if isinstance(module, torch.nn.Linear) and f"{families.find(family).layers}." not in name
+        if "embeddings_project" not in name
+    )
     assert families.find(family).prefix == model.base_model_prefix
     assert shape.grid() == (4, 3, 20)
     assert (shape.hidden, shape.head_size, shape.classes, shape.vocabulary) == (24, 8, 5, 40)

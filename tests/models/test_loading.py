@@ -281,7 +281,7 @@ def test_a_damaged_checkpoint_is_refused_with_a_reason(damage: str, tmp_path: Pa
 
 def test_an_encoder_alone_is_not_a_saved_classifier(tmp_path: Path) -> None:
     bare(tmp_path)
-    with pytest.raises(BadInput, match="not a saved classifier"):
+    with pytest.raises(BadInput, match="not a finished classifier"):
         load_saved(tmp_path)
 
 
@@ -328,6 +328,35 @@ def test_a_classifier_of_another_size_than_its_config_is_drawn_anew_or_refused(
     assert architectures.classifier(model).weight.std() < 0.05
     with pytest.raises(BadInput, match=r"config.json says 2 labels, the weights have 3"):
         load_saved(tmp_path)
+
+
+def test_a_classifier_of_another_width_is_drawn_anew_or_refused(tmp_path: Path) -> None:
+    saved(tmp_path)
+    edit_weights(lambda w: w.update({"classifier.weight": torch.zeros(2, 7)}))(tmp_path)
+    model, _ = load(str(tmp_path), SENTIMENT, kind="classes", seed=0)
+    assert model.classifier.weight.shape == (2, 24)
+    with pytest.raises(BadInput, match="size 2 × 7, its inputs have 24 numbers"):
+        load_saved(tmp_path)
+
+
+@pytest.mark.parametrize("part", [QUERY, "bert.pooler.dense.bias"])
+def test_weights_that_are_no_numbers_are_refused(part: str, tmp_path: Path) -> None:
+    saved(tmp_path)
+    edit_weights(lambda w: w[part].view(-1)[0].fill_(float("nan")))(tmp_path)
+    with pytest.raises(BadInput, match=f"{part} holds NaN"):
+        load_saved(tmp_path)
+    edit_weights(lambda w: w.update({"bert.position_ids": w.pop("classifier.bias")}))(tmp_path)
+    with pytest.raises(BadInput, match=f"{part} holds NaN"):
+        load(str(tmp_path), SENTIMENT, kind="classes", seed=0)
+
+
+def test_settings_that_only_programs_use_never_reach_the_model(tmp_path: Path) -> None:
+    model = saved(tmp_path)
+    foreign = {"auto_map": 5, "return_dict": False, "output_attentions": "yes", "use_cache": []}
+    edit_config(_attn_implementation="eager", hidden_dropout_prob=0, **foreign)(tmp_path)
+    again, _ = load_saved(tmp_path)
+    assert torch.equal(logits(again), logits(model))
+    assert again.config._attn_implementation == "sdpa"
 
 
 def test_a_tokenizer_without_a_fast_form_reads_texts(tmp_path: Path) -> None:

@@ -10,7 +10,11 @@ from sparsekd.errors import Incompatible
 
 REFUSED: dict[str, str] = {
     "albert": "ALBERT shares one layer among all depths, so a unit is not a unit of one layer.",
+    "deberta": "DeBERTa fuses query, key and value.",
+    "deberta-v2": "DeBERTa's heads also score relative positions, which no mask or pruning covers.",
     "modernbert": "ModernBERT fuses query, key and value and gates its feed-forward block.",
+    "mpnet": "MPNet adds one table of relative positions to the heads of all layers, which a layer "
+    "with fewer heads cannot read.",
 }
 
 

@@ -8,4 +8,5 @@ FAMILY = Family(
     model="BertForSequenceClassification",
     prefix="bert",
     optional=("pooler",),
+    head=("bert.pooler.dense", "classifier"),
 )

@@ -24,4 +24,5 @@ FAMILY = Family(
     neurons="hidden_dim",
     activation="activation",
     dropouts=("dropout", "attention_dropout", "seq_classif_dropout"),
+    head=("pre_classifier", "classifier"),
 )

@@ -8,4 +8,5 @@ FAMILY = Family(
     model="ElectraForSequenceClassification",
     prefix="electra",
     classifier="classifier.out_proj",
+    head=("classifier.dense", "classifier.out_proj"),
 )

@@ -10,4 +10,5 @@ FAMILY = Family(
     first_position_after_padding=True,
     classifier="classifier.out_proj",
     word_mark="Ġ",
+    head=("classifier.dense", "classifier.out_proj"),
 )
