@@ -28,7 +28,7 @@ from sparsekd.cli.output import note, print_json, table_text, verdict_table
 from sparsekd.cli.progress import note_launch, wait_for
 from sparsekd.cli.tasks import ColumnsRequest, describe
 from sparsekd.errors import BadInput, SparseKDError
-from sparsekd.runs import jobs, overlaps, references
+from sparsekd.runs import jobs, label_checks, overlaps, references
 from sparsekd.runs.records import Plan, Run, State, Step
 from sparsekd.scheduler.executors.local import cores
 from sparsekd.studies import command, cost
@@ -136,6 +136,7 @@ def sweep(request: SweepRequest) -> None:
     specs = sweep_file.expand(request.declaration(), cards)
     trials = request.search
     plans = [search_plan.expected_plan(s, trials) if trials else plan_of(s) for s in specs]
+    label_checks.check(step.recipe for plan in plans for step in plan.steps)
     costs = [cost.estimate(plan, request.device) for plan in plans]
     powers = [_power(spec, specs, request.smallest_difference) for spec in specs]
     for spec, plan, estimate, found in zip(specs, plans, costs, powers, strict=True):

@@ -108,7 +108,7 @@ def _drawn(
         raise BadInput(
             f"labelled = {labelled}: {size} of them would be in {where}, which have "
             f"{len(known)} labels.",
-            f"Keep fewer labels; a fifth of them, {SELECTION_SHARE:.0%}, are for selection.",
+            f"Keep fewer labels; {SELECTION_SHARE:.0%} of them are for selection.",
         )
     if size == len(known):
         return known

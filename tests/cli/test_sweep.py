@@ -79,3 +79,9 @@ def test_nothing_named_stops_nothing(capsys):
     assert main(["runs", "cancel"]) == 2
     assert main(["runs", "resume"]) == 2
     assert "No run is named" in capsys.readouterr().err
+
+
+def test_a_budget_larger_than_the_labels_is_refused_before_anything_is_launched(capsys):
+    words = ["sweep", "--task", "demo/sentiment", "--sparsity", "0", "--labelled", "50,100000"]
+    assert main([*words, "--dry-run"]) == 2
+    assert "labelled = 100000: 80000 of them would be in" in capsys.readouterr().err

@@ -21,7 +21,7 @@ from sparsekd.catalog.fields import validated
 from sparsekd.catalog.methods import METHODS
 from sparsekd.catalog.parameters import TrainParams
 from sparsekd.catalog.stage_parameters import MaskParams, ScoreParams, StudentParams
-from sparsekd.runs import store
+from sparsekd.runs import label_checks, store
 from sparsekd.runs.records import Plan, Recipe, State
 from sparsekd.scheduler.capacity import parallel_runs
 from sparsekd.studies import cost, recipes, stats, training_cost
@@ -235,6 +235,7 @@ def draw_launch(specs: list[SweepSpec]) -> None:
         disabled=complete,
         help="All runs are finished." if complete else None,
     ):
+        label_checks.check(runs)  # of all studies, before the first is launched
         for each in plans:
             frame.submit_plan(each)
         url_state.jump(study="")
