@@ -12,6 +12,7 @@ from pydantic import Field
 from tqdm import tqdm
 
 from sparsekd.catalog.parameters import TrainParams
+from sparsekd.cli.models import note_assumption
 from sparsekd.cli.options import DeviceRequest, Repeated
 from sparsekd.cli.output import note, output
 from sparsekd.cli.scores import MAX_LENGTH, MODEL_HELP
@@ -109,6 +110,7 @@ class Answering:
         self.card = references.task(task) if task else None
         if self.card:
             note(describe(self.card))
+            note_assumption(self.model, self.card)
         self.max_length = request.max_length or _length(made)
         jobs.check_device(request.device)
         self.device = jobs.devices()[0].name if request.device == "auto" else request.device

@@ -35,6 +35,10 @@ def check(recipes: Iterable[Recipe]) -> None:
         found = inspected(reference)
         if found:
             classifier.check(found, references.card(task), label_order)
+    for reference in sorted(_exported(wanted)):
+        found = inspected(reference)
+        if found:
+            classifier.check_outputs(found)
     for task, reference, length in sorted(_readers(wanted)):
         found = inspected(reference)
         if found and found.positions < length and (found.folder / FAST).is_file():
@@ -69,6 +73,11 @@ def _classifiers(recipes: Iterable[Recipe]) -> set[tuple[str, str, tuple[str, ..
         for recipe in recipes
         for reference in _used_as_they_are(recipe)
     }
+
+
+def _exported(recipes: Iterable[Recipe]) -> set[str]:
+    """Return the models from outside that are exported or measured, whatever their labels are."""
+    return {recipe.inputs["model"] for recipe in recipes if ":" in recipe.inputs.get("model", "")}
 
 
 def _used_as_they_are(recipe: Recipe) -> set[str]:

@@ -1,8 +1,10 @@
 """Names of tasks and models as users type them, resolved to what a recipe stores."""
 
+import functools
 import hashlib
 import json
 import re
+import time
 from pathlib import Path
 
 from sparsekd import checkpoints
@@ -18,6 +20,7 @@ from sparsekd.tasks.demo import DEMO_CHECKPOINTS
 from sparsekd.tasks.glue import GROUPED
 
 HUB_ID = re.compile(r"[\w.-]{1,96}(/[\w.-]{1,96})?")
+SETTLED = 2 * 10**9  # nanoseconds after which a change of a file shows in its time
 MODEL_STAGES = ("finetune", "distil", "prune")
 SUFFIXES = (".json", ".safetensors", ".txt", ".codes", ".model")  # of a checkpoint's files
 
@@ -253,10 +256,19 @@ def fingerprint(path: Path) -> str:
     Raises:
         Unavailable: it cannot be read.
     """
+    try:
+        files = [file for file in sorted(path.iterdir()) if file.suffix in SUFFIXES]
+        known = tuple((file, file.stat().st_mtime_ns, file.stat().st_size) for file in files)
+    except OSError as error:
+        raise disk_error(path, error) from error
+    settled = time.time_ns() - max((changed for _, changed, _ in known), default=0) > SETTLED
+    return _known_digest(known) if settled else _digest(known)
+
+
+def _digest(files: tuple[tuple[Path, int, int], ...]) -> str:
+    """Return eight letters of the contents of files, given with their times and sizes."""
     digest = hashlib.sha256()
-    for file in sorted(path.iterdir()):
-        if file.suffix not in SUFFIXES:
-            continue
+    for file, _, _ in files:
         try:
             with file.open("rb") as stream:
                 content = hashlib.file_digest(stream, "sha256").hexdigest()
@@ -264,6 +276,9 @@ def fingerprint(path: Path) -> str:
             raise disk_error(file, error) from error
         digest.update(f"{file.name} {content}\n".encode())
     return digest.hexdigest()[:8]
+
+
+_known_digest = functools.lru_cache(maxsize=256)(_digest)
 
 
 def _directory(text: str) -> Path | None:

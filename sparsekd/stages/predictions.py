@@ -66,6 +66,7 @@ class Predictor:
         named = dict(zip(("text", "pair"), (texts[name] for name in texts), strict=False))
         frame = pd.DataFrame(named).assign(label=np.zeros(len(texts), dtype=np.int64))
         data = encode(frame, self.tokenizer, self.max_length)
+        inputs.check_data(self.model, data)
         return predict(self.model, data, self.device, on_progress)
 
 

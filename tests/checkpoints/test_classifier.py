@@ -115,3 +115,17 @@ def test_a_label_order_that_cannot_be_used_is_refused_before_a_run(
     asked = ("finetune", "--task", card.name, "--checkpoint", str(folder), *words)
     assert refusal in command(home, *asked, code=2).stderr
     assert not store.runs()
+
+
+def test_predict_refuses_a_text_past_the_positions_and_writes_nothing(
+    folder: Path, home: Path, tmp_path: Path
+) -> None:
+    texts, out = tmp_path / "texts.csv", tmp_path / "answers.csv"
+    texts.write_text(f"text\n{'film ' * 90}film\n")
+    words = ("predict", "--model", str(folder), "--input", str(texts), "--out", str(out))
+    assert (
+        "reads at most 64 tokens, the longest text has 93" in command(home, *words, code=2).stderr
+    )
+    assert not out.exists()
+    command(home, *words, "--max-length", "64")
+    assert out.exists()

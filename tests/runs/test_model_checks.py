@@ -1,5 +1,6 @@
 """Texts longer than a model's positions are refused before a run exists."""
 
+import os
 import shutil
 from pathlib import Path
 
@@ -7,10 +8,11 @@ import pytest
 
 from sparsekd.catalog.methods.vanilla import VanillaParams
 from sparsekd.catalog.parameters import TrainParams
-from sparsekd.catalog.stage_parameters import StudentParams
-from sparsekd.errors import Incompatible
+from sparsekd.catalog.stage_parameters import ExportParams, StudentParams
+from sparsekd.errors import BadInput, Incompatible
 from sparsekd.runs import jobs, references, store
 from sparsekd.studies import recipes
+from tests.conftest import tiny_model
 from tests.workshop import checkpoint_folder, processor_only, task_folder
 
 
@@ -40,6 +42,27 @@ def test_a_run_of_a_planned_teacher_is_refused_as_well(names: tuple[str, str]) -
     student = recipes.distil(names[0], "vanilla", teacher.run_id, *params)
     with pytest.raises(Incompatible, match="at most 64 tokens"):
         jobs.submit([teacher, student], "cpu")
+
+
+def test_what_is_exported_must_be_a_finished_classifier(
+    names: tuple[str, str], tmp_path: Path
+) -> None:
+    encoder = checkpoint_folder(tmp_path / "encoder")
+    sizes = {"layers": 2, "heads": 2, "hidden": 16, "neurons": 24, "vocabulary": 24}
+    tiny_model("bert", **sizes).base_model.save_pretrained(encoder)
+    wanted = recipes.export(names[0], references.model(str(encoder)), ExportParams())
+    with pytest.raises(BadInput, match="not a finished classifier: it lacks the weight"):
+        jobs.submit([wanted], "cpu")
+
+
+def test_the_letters_of_a_folder_follow_its_contents_also_after_a_while(tmp_path: Path) -> None:
+    folder = checkpoint_folder(tmp_path / "model")
+    fresh = references.fingerprint(folder)
+    for file in folder.iterdir():
+        os.utime(file, (1e9, 1e9))
+    assert references.fingerprint(folder) == references.fingerprint(folder) == fresh
+    (folder / "config.json").write_text("{}")
+    assert references.fingerprint(folder) != fresh
 
 
 def test_texts_that_fit_and_models_that_are_gone_are_left_to_the_run(
