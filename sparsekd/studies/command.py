@@ -46,7 +46,7 @@ def _study(plan: Plan) -> list[str]:
     own, train, shape = recipes.defaults(checkpoint)
     words = ["study", "--task", plan.task]
     if checkpoint != DEMO_CHECKPOINT:
-        words += ["--teacher", typed(checkpoint)]
+        words += ["--teacher", teacher.run_id if teacher.as_it_is else typed(checkpoint)]
     words += _seeds([step.seed for step in plan.steps if step.role == "student"], (0,))
     words += ["--method", student.method] if student.method != "vanilla" else []
     words += _options("student-", student.params["student"], shape.values())
@@ -56,7 +56,8 @@ def _study(plan: Plan) -> list[str]:
     # Options of the students hold for the teacher too, unless it has options of its own.
     changed = _changed(student.params["train"], train.values())
     common = recipes.teacher_training(own, changed, {})
-    words += _options("teacher-", teacher.params["train"], common.values())
+    if not teacher.as_it_is:
+        words += _options("teacher-", teacher.params["train"], common.values())
     return words + _options("score-", first["scores"].params["score"], ScoreParams().values())
 
 
@@ -235,6 +236,7 @@ def _teachers(plan: Plan, students: Values) -> list[str]:
     own = _own_training(teachers[0], students)
     same = [
         teacher.stage == "finetune"
+        and not teacher.as_it_is
         and teacher.seed == origins[:place].count(origins[place])
         and _own_training(teacher, students) == own
         for place, teacher in enumerate(teachers)
@@ -271,7 +273,7 @@ def _answers(plan: Plan) -> dict[int, str]:
 
 def _own_training(teacher: Recipe, students: Values) -> dict[str, Any]:
     """Return the training parameters of a teacher that are neither default nor the students'."""
-    if teacher.stage != "finetune":
+    if teacher.stage != "finetune" or teacher.as_it_is:
         return {}
     own, train, _ = recipes.defaults(references.origin(teacher.inputs["checkpoint"]))
     common = recipes.teacher_training(own, _changed(students, train.values()), {})

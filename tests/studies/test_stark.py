@@ -10,7 +10,7 @@ from sparsekd.catalog.parameters import TrainParams
 from sparsekd.catalog.stage_parameters import MaskParams, StudentParams
 from sparsekd.cli.parser import parse
 from sparsekd.errors import BadInput
-from sparsekd.runs import references
+from sparsekd.runs import references, store
 from sparsekd.runs.records import Plan
 from sparsekd.studies import command, recipes, stark
 
@@ -114,6 +114,20 @@ def test_the_command_line_of_a_study_repeats_it(
     )
     plan = stark.plan(asked)
     words = shlex.split(command.command(plan))[3:]
+    _, request = parse(words)
+    assert stark.plan(request.study(references.task(request.task))) == plan
+
+
+def test_the_command_line_of_a_study_names_a_teacher_as_it_is_by_its_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("SPARSEKD_HOME", str(tmp_path))
+    order = ("positive", "negative")
+    teacher = recipes.finetune("demo/sentiment", "folder:/x#1", TrainParams(epochs=0), 0, order)
+    store.create(teacher)
+    plan = stark.plan(replace(stark.demo(), checkpoint=teacher.run_id, finetuned=teacher))
+    words = shlex.split(command.command(plan))[3:]
+    assert words[words.index("--teacher") + 1] == teacher.run_id
     _, request = parse(words)
     assert stark.plan(request.study(references.task(request.task))) == plan
 

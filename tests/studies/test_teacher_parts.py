@@ -5,10 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from sparsekd.catalog.parameters import TrainParams
 from sparsekd.errors import BadInput
 from sparsekd.runs import store
 from sparsekd.runs.records import Outcome, Plan, Recipe, State
-from sparsekd.studies import launch, results, titles
+from sparsekd.studies import launch, recipes, results, titles
 from sparsekd.studies.comparisons import comparison, comparison_results, comparison_spec
 from sparsekd.studies.comparisons.comparison_spec import ComparisonSpec
 from sparsekd.studies.teacher_parts import parts, teacher_seed
@@ -66,10 +67,14 @@ def test_a_checkpoint_that_is_named_twice_gets_four_seeds():
     assert seeds == [[0, 1], [2, 3]]
 
 
-@pytest.mark.parametrize("teacher", ["answers:a#1", "prune"])
+@pytest.mark.parametrize("teacher", ["answers:a#1", "prune", "as it is"])
 def test_what_cannot_be_fine_tuned_again_is_refused(teacher: str):
     spec = pooled("vanilla")
-    other = replace(spec.first, stage="prune") if teacher == "prune" else teacher
+    other: Recipe | str = teacher
+    if teacher == "prune":
+        other = replace(spec.first, stage="prune")
+    elif teacher == "as it is":
+        other = recipes.finetune(spec.task, "folder:/x#1", TrainParams(epochs=0))
     with pytest.raises(BadInput, match="cannot be fine-tuned again"):
         comparison.plan(replace(spec, teachers=(spec.first, other)))
 

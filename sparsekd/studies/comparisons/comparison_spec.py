@@ -80,7 +80,7 @@ def of_each_teacher(spec: ComparisonSpec) -> list[ComparisonSpec]:
         return [spec]
     stride: dict[str, int] = {}
     for teacher in spec.teachers:
-        if isinstance(teacher, str) or teacher.stage != "finetune":
+        if isinstance(teacher, str) or teacher.stage != "finetune" or teacher.as_it_is:
             name = teacher.split("#")[0] if isinstance(teacher, str) else teacher.run_id
             raise BadInput(
                 f"{name} cannot be fine-tuned again with another seed.",

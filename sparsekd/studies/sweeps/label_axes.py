@@ -20,7 +20,7 @@ def with_labels(
     """Return the study for each number of labels and each label noise; empty axes stay as they are.
 
     The budget is the students'. Noise is in the data: a teacher that the study fine-tunes has it
-    too; one that is `finished` already stays as it is.
+    too; one that is `finished` already, or used as it is, stays so.
 
     Raises:
         BadInput: a value twice; Incompatible: noise in labels that are not classes.
@@ -38,7 +38,7 @@ def with_labels(
         replace(
             spec,
             teacher=spec.teacher
-            if finished or not noises
+            if finished or spec.teacher.as_it_is or not noises
             else _trained(spec.teacher, {"label_noise": noise}),
             train=spec.train.changed({"labelled": labels, "label_noise": noise}),
         )

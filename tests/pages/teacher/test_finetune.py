@@ -10,8 +10,9 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from sparsekd.runs import store
-from sparsekd.runs.records import Plan
+from sparsekd.runs.records import Plan, State
 from sparsekd.studies import recipes
+from sparsekd.worker import work
 from tests.pages.conftest import table
 from tests.workshop import checkpoint_folder, task_folder
 
@@ -212,3 +213,9 @@ def test_a_finished_classifier_becomes_the_teacher_without_training(
     assert recipe.as_it_is
     assert recipe.params["label_order"] == ["praise", "blame"]
     assert recipe.params["train"]["max_length"] == 64  # as many as it has positions for
+
+    work(recipe.run_id, "cpu")
+    app.run()
+    assert not app.exception
+    assert store.get(recipe.run_id).state is State.DONE
+    assert "Accuracy on validation" in [metric.label for metric in app.metric]

@@ -37,6 +37,12 @@ def test_each_budget_and_noise_is_a_study_of_its_own():
     assert places == [(100, 0), (400, 0), (0, 0), (100, 0.2), (400, 0.2), (0, 0.2)]
 
 
+def test_a_teacher_as_it_is_has_no_noise():
+    teacher = recipes.finetune("demo/sentiment", "folder:/x#1", TrainParams(epochs=0))
+    found = label_axes.with_labels(replace(SMALL, teacher=teacher), (), (0.0, 0.2))
+    assert [one.teacher for one in found] == [teacher, teacher]
+
+
 def test_the_budget_is_the_students_and_the_noise_is_the_teachers_too():
     trained = {
         (one.train.labelled, one.train.label_noise): TrainParams.of(one.teacher.params["train"])
