@@ -68,7 +68,7 @@ async def ready(_: App) -> AsyncIterator[None]:
     ):
         import_module(name)
     import_module("sparsekd.figures")
-    import_module("pages.parts.shell.class_mode").begin()
+    import_module("pages.parts.shell.class_mode").announce()
     yield
 
 

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from pages.parts.runs import run_buttons
-from pages.parts.shell import frame, live, url_state
+from pages.parts.shell import class_mode, frame, live, url_state
 from sparsekd.runs import activity, details, store, tables
 from sparsekd.runs.records import Run, State
 from sparsekd.studies import cost
@@ -89,11 +89,15 @@ def draw_run(run: Run) -> None:
         _draw_log(run)
     with files:
         table = details.file_table(run.folder)
-        st.caption(frame.plain(f"{table['bytes'].sum() / 2**20:,.1f} MiB in {run.folder}"))
+        where = run.folder if class_mode.is_lecturer() else "its folder"
+        st.caption(frame.plain(f"{table['bytes'].sum() / 2**20:,.1f} MiB in {where}"))
         st.dataframe(table, width="stretch", hide_index=True, key="files")
 
 
 def _draw_log(run: Run) -> None:
+    if not class_mode.is_lecturer():
+        st.caption("The log is the lecturer's: it may name folders of the machine.")
+        return
     st.code(details.log_tail(run) or "The log is empty.", language=None)
 
 

@@ -7,7 +7,7 @@ import streamlit as st
 from pages.parts.compare import comparison_form, method_charts, model_quality
 from pages.parts.forms import answers_picker, fields, launch_cost, student_form, teacher_picker
 from pages.parts.runs import export, run_buttons
-from pages.parts.shell import frame, live, url_state
+from pages.parts.shell import class_mode, frame, live, url_state
 from sparsekd.catalog.fields import validated
 from sparsekd.catalog.method_card import MethodCard
 from sparsekd.catalog.methods import METHODS
@@ -48,7 +48,7 @@ def draw_students(runs: list[Run]) -> None:
         ):
             st.session_state["distil.clone"] = run.id
             st.rerun()
-    if run.state is State.DONE:
+    if run.state is State.DONE and class_mode.is_lecturer():
         export.draw_export(run)
 
 
@@ -270,7 +270,8 @@ if not store.runs("finetune", [State.DONE]):
 students = store.runs("distil")
 if students:
     draw_students(students)
+if class_mode.is_lecturer():
     st.divider()
-st.subheader("Train a student", anchor=False)
-with frame.error_boundary():
-    draw_form()
+    st.subheader("Train a student", anchor=False)
+    with frame.error_boundary():
+        draw_form()

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from pages.parts.shell import frame, sample_store
+from pages.parts.shell import class_mode, frame, sample_store
 from pages.parts.sweep import (
     label_view,
     sweep_charts,
@@ -43,6 +43,8 @@ def draw_page() -> None:
 
 def draw_form(start: Plan | None) -> None:
     """Draw the form as a fragment, so that filling it in does not rerun the page."""
+    if not class_mode.is_lecturer():
+        return
     st.fragment(frame.guarded(lambda: sweep_form.draw_sweep_form(start)), key="tradeoffs.form")()
 
 
@@ -76,6 +78,8 @@ def draw_sweep(plan: Plan) -> None:
 
 def draw_next_form(plan: Plan) -> None:
     """Draw the form on demand: with this study's values, to extend it, or with the defaults."""
+    if not class_mode.is_lecturer():
+        return
     # A search has chosen its cells itself: they are not a grid to extend.
     choices = [OTHER] if plan.command else [MORE, OTHER]
     wanted = st.segmented_control(

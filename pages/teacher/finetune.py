@@ -5,7 +5,7 @@ import streamlit as st
 from pages.parts.compare import model_quality
 from pages.parts.forms import as_it_is_form, fields, launch_cost, model_picker, task_picker
 from pages.parts.runs import run_buttons
-from pages.parts.shell import frame, live, url_state
+from pages.parts.shell import class_mode, frame, live, url_state
 from sparsekd.catalog.fields import validated
 from sparsekd.catalog.parameters import TrainParams
 from sparsekd.runs import references, store
@@ -108,7 +108,8 @@ if teachers:
     draw_teacher(chosen)
 else:
     st.info("No teacher yet. Make one below: the demo task needs nothing else.")
-st.divider()
-st.subheader("Make a teacher", anchor=False)
-with frame.error_boundary():
-    draw_form()
+if class_mode.is_lecturer():
+    st.divider()
+    st.subheader("Make a teacher", anchor=False)
+    with frame.error_boundary():
+        draw_form()

@@ -6,7 +6,7 @@ import streamlit as st
 
 from pages.parts.runs import downloads, export
 from pages.parts.scores_and_mask import cached_scores, mask_choices, quality_curves, score_picker
-from pages.parts.shell import frame
+from pages.parts.shell import class_mode, frame
 from sparsekd.runs.records import Run
 from sparsekd.studies.masked_teacher import mask_commands, masked_model
 
@@ -19,6 +19,8 @@ def draw_page(run: Run) -> None:
     mask_choices.draw_warnings(made.mask)
     mask_choices.draw_layer_table(made.mask)
     quality_curves.draw_quality(run, made.params)
+    if not class_mode.is_lecturer():
+        return
     downloads.draw_downloads(run, made.params, made.mask)
     name = mask_commands.mask_name(masked_model.prune_recipe(run, made.params))
     export.draw_saved_mask(export.draw_export(run, made.mask, name))

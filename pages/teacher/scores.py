@@ -15,7 +15,7 @@ from pages.parts.scores_and_mask import (
     score_form,
     score_picker,
 )
-from pages.parts.shell import figure_theme, frame, url_state
+from pages.parts.shell import class_mode, figure_theme, frame, url_state
 from sparsekd.catalog.stage_parameters import Normalise, ScoreParams
 from sparsekd.runs import score_runs
 from sparsekd.runs.records import Run
@@ -137,4 +137,5 @@ if chosen_run is None:
     st.info("No scores yet: score a teacher for a trial student.", icon=":material/info:")
 else:
     st.fragment(frame.guarded(partial(draw_page, chosen_run)), key="scores")()
-score_form.draw_new_scores(chosen_run)
+if class_mode.is_lecturer():
+    score_form.draw_new_scores(chosen_run)

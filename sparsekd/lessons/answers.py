@@ -28,7 +28,7 @@ def write(given: Given) -> str:
 
 def of_numbers(values: list[float]) -> str:
     """Return guessed numbers, none below 0, as an answer."""
-    return "-".join(f"{value:g}" for value in values)
+    return "-".join(f"{value:.4f}".rstrip("0").rstrip(".") for value in values)
 
 
 def numbers(answer: str) -> list[float]:
@@ -50,7 +50,7 @@ def is_answer(question: Question, answer: str) -> bool:
         return answer in question.choices
     parts = answer.split("-")
     if question.guess is not None:
-        return len(parts) == max(1, len(question.guess.of)) and all(
+        return len(parts) == question.guess.count and all(
             re.fullmatch(r"\d+(\.\d+)?", part) for part in parts
         )
     return len(parts) <= question.heads and all(

@@ -5,27 +5,37 @@ import re
 from sparsekd.errors import BadInput, NotFound
 from sparsekd.lessons.facts import Fact, Facts, facts
 from sparsekd.lessons.lesson import Lesson, Question, Step
+from sparsekd.lessons.views import Ablation, Labels, Pad, Scores
 
-_PLACE = re.compile(r"\{(\w+)(:[^{}]*)?\}")
+_PLACE = re.compile(r"\{\{|\}\}|\{(\w+)(:[^{}]*)?\}")
+_FORM = re.compile(r"\+?,?(\.\d)?[fdeg%]?")
 
 
 def filled(text: str, known: Facts) -> str:
-    """Return a text with its facts: "{dense_100:.3f}" becomes "0.817".
+    """Return a text with its facts: "{dense_100:.3f}" becomes "0.817"; "{{" is a brace.
 
     Raises:
         BadInput: a fact that the view does not have, or one that is not formatted so.
     """
 
     def value(found: re.Match[str]) -> str:
-        fact = _fact(found[1], known)
+        if found[1] is None:
+            return found[0][0]
+        fact, form = _fact(found[1], known), (found[2] or ":")[1:]
         try:
-            if isinstance(fact, list):
-                return ", ".join(map(str, fact))
-            return format(fact, (found[2] or ":")[1:])
+            if not _FORM.fullmatch(form):
+                raise ValueError(f"{form!r} is no format of a number")
+            return ", ".join(format(each, form) for each in _several(fact))
         except ValueError as error:
             raise BadInput(f"{found[0]}: {error}.", "Numbers are written {name:.3f}.") from error
 
     return _PLACE.sub(value, text)
+
+
+def _several(fact: Fact) -> list[float] | list[str]:
+    if isinstance(fact, list):
+        return fact
+    return [fact]  # type: ignore[return-value]
 
 
 def _fact(name: str, known: Facts) -> Fact:
@@ -74,7 +84,14 @@ def _check_step(step: Step) -> None:
         raise BadInput(f"The view has no part {step.view.look!r}.", parts)
     for text in texts(step):
         filled(text, known)
+    if isinstance(step.view, Labels):
+        unknown = [kind for kind in step.view.only if f"{kind}_curve" not in known]
+        if unknown:
+            has = ", ".join(name.removesuffix("_curve") for name in known if "_curve" in name)
+            raise BadInput(f"There is no student {unknown[0]!r}.", f"There are: {has}.")
     if step.question is not None:
+        if step.question.heads and not isinstance(step.view, Scores | Pad | Ablation):
+            raise BadInput("Heads are guessed beside a view of heads.", "Show scores.")
         _check_answer(step.question, known)
 
 
@@ -89,8 +106,11 @@ def _check_answer(question: Question, known: Facts) -> None:
         numbers = answer if isinstance(answer, list) else [answer]
         if any(isinstance(each, str) for each in numbers):
             raise BadInput(f"{question.answer} is no number.", "Ask with choices.")
-        if len(numbers) != max(1, len(question.guess.of)):
+        if len(numbers) != question.guess.count:
             wanted = f"Name {len(numbers)} under of."
             raise BadInput(f"{question.answer} has {len(numbers)} numbers.", wanted)
+        low, high = question.guess.low, question.guess.high
+        if not all(low <= float(each) <= high for each in numbers):
+            raise BadInput(f"{question.answer} is not within {low:g} and {high:g}.", "Widen them.")
     if question.heads and not isinstance(answer, list):
         raise BadInput(f"{question.answer} is no list of heads.", "Ask with choices.")

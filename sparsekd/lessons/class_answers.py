@@ -4,9 +4,9 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 
+from sparsekd.errors import Unavailable
 from sparsekd.lessons.lesson import Question
 from sparsekd.runs import store
-from sparsekd.system.files import disk_error
 
 FILE = "class.db"
 BINS = 20  # of a guessed number, from its lowest to its highest value
@@ -24,8 +24,9 @@ def _database() -> Iterator[sqlite3.Connection]:
         with closing(sqlite3.connect(path, timeout=20)) as connection, connection:
             connection.execute(_TABLE)
             yield connection
-    except sqlite3.Error as error:
-        raise disk_error(path, OSError(str(error))) from error
+    except (sqlite3.Error, OSError) as error:
+        words = f"The class's answers {path} cannot be used: {error}."
+        raise Unavailable(words, "Move the file away, or free some space.") from error
 
 
 def keep(visitor: str, lesson: str, step: int, answer: str) -> None:

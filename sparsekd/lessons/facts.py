@@ -4,6 +4,7 @@ A fact is a number, a word, or a list; its name says what it is of: `dense_100` 
 the dense teacher's student with 100 labels.
 """
 
+import dataclasses
 import re
 from collections.abc import Callable
 from typing import Any
@@ -53,11 +54,14 @@ def _word(name: object) -> str:
 
 def _verdict(name: object, found: dict[str, Any]) -> Facts:
     """Return a verdict, and its difference in points."""
-    return {
+    facts: Facts = {
         f"verdict_{_word(name)}": found["verdict"],
         f"gap_{_word(name)}": 100 * float(found["difference"]),
         f"size_{_word(name)}": 100 * abs(float(found["difference"])),
     }
+    for p in {"p", "p_corrected"} & found.keys():
+        facts[f"{p}_{_word(name)}"] = float(found[p])
+    return facts
 
 
 # --- sentences -------------------------------------------------------------------------------
@@ -65,6 +69,7 @@ def _verdict(name: object, found: dict[str, Any]) -> Facts:
 
 def _answers(view: views.Answers) -> Facts:
     found: Facts = {}
+    sureties: dict[str, float] = {}
     card = references.card(studied.study(view).task)
     for role, run in studied.models(view).items():
         response = client.send(requests.prediction(run, (view.text,)), PredictionResponse)
@@ -74,6 +79,9 @@ def _answers(view: views.Answers) -> Facts:
                 shares = probabilities(card.kind, logits)
                 found[f"{role}_surety{name}"] = float(shares.max())
                 found[f"{role}_rest{name}"] = float(1 - shares.max())
+                sureties[role] = float(shares.max())
+    if sureties:
+        found["surest"] = max(sureties, key=lambda role: sureties[role])
     return found
 
 
@@ -96,6 +104,9 @@ def _mask(view: views.Scores | views.Pad | views.Ablation) -> Facts:
     run = studied.scores(studied.study(view))
     scores = Scores.load(run.folder / "scores.npz")
     mask = rank_and_build(scores, MaskParams(lam=view.lam, sparsity=view.sparsity)).mask
+    by_student, by_teacher = (
+        rank_and_build(scores, MaskParams(lam=lam, sparsity=view.sparsity)).mask for lam in (0, 1)
+    )
     maps, _ = score_tables.matrices(scores, view.lam, "layer")
     return {
         "removed_heads": _names(~mask.heads),
@@ -103,6 +114,9 @@ def _mask(view: views.Scores | views.Pad | views.Ablation) -> Facts:
         "neurons_removed": float((~mask.neurons).sum()),
         "heads": float(mask.heads.size),
         "neurons": float(mask.neurons.size),
+        "exchanged_heads": str((by_student.heads & ~by_teacher.heads).sum()),
+        "exchanged_neurons": float((by_student.neurons & ~by_teacher.neurons).sum()),
+        "highest_layer": str(int(maps["E"].max(axis=1).argmax()) + 1),
         "likeness": float(scipy.stats.spearmanr(maps["E"].ravel(), maps["F"].ravel()).statistic),
     }
 
@@ -117,8 +131,9 @@ def _ablation(view: views.Ablation) -> Facts:
     return known | {
         "harmless_heads": harmless,
         "shared": str(sum(name in names for name in harmless)),
-        "worst_head": _names(_lowest(-harms, 1))[0],
+        "worst_heads": _names(_lowest(-harms, 1)),
         "worst_harm": float(harms.max()),
+        "least_harm": float(harms.min()),
     }
 
 
@@ -178,12 +193,13 @@ def _trade_offs(view: views.TradeOffs | views.Choices) -> Facts:
     ours = results.choices.get("scores")
     if ours is not None:
         own: Facts = {"claimed": ours.claimed, "optimism": 100 * ours.optimism}
+        own |= {"luck": 100 * ours.luck, "chosen_sparsity": ours.sparsity, "chosen_lam": ours.lam}
         found |= own | {"tries": float(ours.tries)}
     return found
 
 
 def _of_verdict(kind: str, verdict: Verdict) -> Facts:
-    return _verdict(kind, {"verdict": verdict.verdict, "difference": verdict.difference})
+    return _verdict(kind, dataclasses.asdict(verdict))
 
 
 def _curves(table: pd.DataFrame) -> Facts:
@@ -209,7 +225,9 @@ def _classes(view: views.Classes) -> Facts:
     if not answers.transitions:
         raise studied.unfinished(plan)
     changes = _rows(answers.changes(answers.transitions[0]))
-    return {f"change_{_word(row['label'])}": 100 * row["difference"] for row in changes}
+    found: Facts = {f"change_{_word(row['label'])}": 100 * row["difference"] for row in changes}
+    lowest = min(changes, key=lambda row: row["difference"])
+    return found | {"loses_most": _word(lowest["label"])}
 
 
 def _methods(view: views.Methods) -> Facts:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from sparsekd.errors import BadInput
 from sparsekd.lessons import answers
@@ -31,21 +31,18 @@ class Answered(BaseModel):
 
 
 class HandIn(BaseModel):
-    """A lesson's answers; `name` is what the student typed, if anything."""
+    """A lesson's answers; `state` has the query parameters of the page's address."""
 
     model_config = ConfigDict(extra="forbid")
     lesson: str
     title: str
-    name: str = Field("", max_length=100)
     date: datetime
     state: dict[str, str]
     questions: int
     answers: list[Answered]
 
 
-def write(
-    lesson: Lesson, given: Given, facts: dict[int, Facts], state: dict[str, str], name: str = ""
-) -> bytes:
+def write(lesson: Lesson, given: Given, facts: dict[int, Facts], state: dict[str, str]) -> bytes:
     """Return the file of a lesson's answers.
 
     Args:
@@ -73,7 +70,6 @@ def write(
     made = HandIn(
         lesson=lesson.name,
         title=lesson.title,
-        name=name,
         date=datetime.now(UTC).replace(microsecond=0),
         state=state,
         questions=sum(step.question is not None for step in lesson.steps),
@@ -99,7 +95,7 @@ def read(path: Path) -> HandIn:
 
 
 def table(paths: Iterable[Path]) -> pd.DataFrame:
-    """Return one row per file: name, lesson, date, answered, right, and every answer.
+    """Return one row per file: its name, lesson, date, answered, right, and every answer.
 
     Raises:
         BadInput: see `read`.
@@ -111,7 +107,6 @@ def table(paths: Iterable[Path]) -> pd.DataFrame:
         rows.append(
             {
                 "file": path.name,
-                "name": found.name,
                 "lesson": found.lesson,
                 "date": found.date.isoformat(),
                 "answered": f"{len(found.answers)} of {found.questions}",

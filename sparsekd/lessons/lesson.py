@@ -15,9 +15,19 @@ class _Part(BaseModel):
 class Range(_Part):
     """The ends of a guessed number, and a name for each number where several are guessed."""
 
-    low: float
-    high: float
-    of: tuple[str, ...] = ()
+    low: float = Field(allow_inf_nan=False)
+    high: float = Field(allow_inf_nan=False, le=1e6)
+    of: tuple[str, ...] = Field((), max_length=12)
+
+    @property
+    def count(self) -> int:
+        """Return how many numbers are guessed."""
+        return max(1, len(self.of))
+
+    @property
+    def step(self) -> float:
+        """Return the distance of two numbers that can be guessed."""
+        return (self.high - self.low) / 100
 
     @model_validator(mode="after")
     def _check_ends(self) -> Self:
@@ -36,7 +46,7 @@ class Question(_Part):
     ask: str
     choices: dict[str, str] = Field({}, max_length=8)
     guess: Range | None = None
-    heads: int = Field(0, ge=0, le=64)
+    heads: int = Field(0, ge=0, le=16)
     answer: str = ""
     right: str = ""
 
@@ -50,6 +60,8 @@ class Question(_Part):
         unusual = [name for name in self.choices if not re.fullmatch(r"\w{1,40}", name)]
         if unusual:
             raise ValueError(f"{unusual[0]!r} is no name of a choice: letters, digits and _")
+        if len(set(self.choices.values())) < len(self.choices):
+            raise ValueError("two choices have the same text")
         if self.right and self.right not in self.choices:
             raise ValueError(f"right: {self.right!r} is none of its choices")
         return self
@@ -79,4 +91,4 @@ class Lesson(Front):
     """A lesson: its front matter and its steps; `name` is that of its file."""
 
     name: str
-    steps: tuple[Step, ...] = Field(min_length=1)
+    steps: tuple[Step, ...] = Field(min_length=1, max_length=40)

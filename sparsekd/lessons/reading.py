@@ -1,13 +1,14 @@
 """Lesson files: those that ship with this program, and those in a folder beside the runs."""
 
 import re
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
 
 import yaml
 from pydantic import ValidationError
 
-from sparsekd.errors import BadInput, NotFound, unknown
+from sparsekd.errors import BadInput, NotFound, SparseKDError, unknown
 from sparsekd.lessons.lesson import Lesson, Step
 from sparsekd.runs import permission, store
 from sparsekd.system.files import disk_error
@@ -31,13 +32,13 @@ def shipped() -> list[Lesson]:
     return sorted(map(read, SHIPPED.glob("*.md")), key=lambda lesson: (lesson.order, lesson.name))
 
 
-def own() -> dict[str, Lesson | BadInput]:
+def own() -> dict[str, Lesson | SparseKDError]:
     """Return one's own lessons by name; of a file that is no lesson, the error."""
-    found: dict[str, Lesson | BadInput] = {}
+    found: dict[str, Lesson | SparseKDError] = {}
     for path in sorted(own_folder().glob("*.md")):
         try:
             found[path.stem] = read(path)
-        except BadInput as error:
+        except SparseKDError as error:
             found[path.stem] = error
     return found
 
@@ -61,11 +62,15 @@ def add(path: Path) -> Lesson:
     """Copy a lesson file into the folder of one's own, and return the lesson.
 
     Raises:
-        NotFound: there is no such file; BadInput: it is no lesson, or its name is not
-            of letters, digits, - and _; Unavailable: the folder cannot be written.
+        NotFound: there is no such file; BadInput: it is no lesson, its name is that of a lesson of
+            this program, or not of letters, digits, - and _; Unavailable: the folder cannot be
+            written.
     """
     permission.check()
     lesson = read(path)
+    if (SHIPPED / f"{lesson.name}.md").exists():
+        words = f"{lesson.name} is the name of a lesson of this program."
+        raise BadInput(words, "Rename the file.")
     folder = own_folder()
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -93,10 +98,18 @@ def read(path: Path) -> Lesson:
     if path.stat().st_size > MOST:
         raise BadInput(f"{path.name} is larger than {MOST:,} bytes.", "Split it into lessons.")
     try:
-        text = path.read_text(encoding="utf-8")
+        stat = path.stat()
+        return _read(path, stat.st_mtime_ns, stat.st_size)
     except UnicodeDecodeError as error:
         raise BadInput(f"{path.name} is not text in UTF-8.", "Save it as UTF-8.") from error
-    return parse(text.replace("\r\n", "\n"), path.stem)
+    except OSError as error:
+        raise disk_error(path, error) from error
+
+
+@lru_cache(maxsize=128)
+def _read(path: Path, changed: int, size: int) -> Lesson:
+    """Read a file as it was at this time."""
+    return parse(path.read_text(encoding="utf-8-sig"), path.stem)
 
 
 def parse(text: str, name: str) -> Lesson:

@@ -32,9 +32,9 @@ class Answers(View):
 
     parts: ClassVar = {"table": "tryit.answers", "temperature": "tryit.temperature"}
     show: Literal["answers"]
-    text: str = Field(max_length=400)
+    text: str = Field(min_length=1, max_length=400)
     temperature: float = Field(1.0, ge=0.1, le=10)
-    models: tuple[str, ...] = ("teacher", "plain_student", "trial_student")
+    models: tuple[str, ...] = Field(("teacher", "plain_student", "trial_student"), min_length=1)
 
 
 class Labels(View):

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from sparsekd.errors import BadInput, NotFound
-from sparsekd.runs import store
+from sparsekd.runs import permission, store
 from sparsekd.runs.uploads import MAX_BYTES
 from sparsekd.system.files import atomic_write, disk_error
 from sparsekd.tasks.files import KINDS
@@ -60,6 +60,7 @@ def keep_upload(name: str, content: bytes) -> str:
 
 
 def _kept(name: str, digest: str, write: Callable[[Path], object]) -> str:
+    permission.check()
     name = Path(name.replace("#", "-").replace("\\", "/")).name
     if name.rsplit(".", 1)[-1].lower() not in KINDS:
         raise BadInput(f"{name} is not {', '.join(KINDS)}.", "Convert it first.")

@@ -41,6 +41,7 @@ def submit(recipes: Iterable[Recipe], device: str = "auto", retries: int = 0) ->
     Finished and running runs stay as they are; those that failed or stopped are queued again.
     `retries` is how often each is retried after a failure that is not lasting.
     """
+    permission.check()
     asked = list(recipes)
     every = _with_read(asked)
     with store.reading(None):
@@ -50,6 +51,7 @@ def submit(recipes: Iterable[Recipe], device: str = "auto", retries: int = 0) ->
 
 def submit_plan(plan: Plan, device: str = "auto") -> list[Run]:
     """Save a plan and queue its runs; those of a sweep are retried once."""
+    permission.check()
     recipes = _with_read(step.recipe for step in plan.steps)
     with store.reading(None):
         _check(recipes, device)

@@ -2,11 +2,12 @@
 
 import hashlib
 import io
+import secrets
 import zipfile
 from pathlib import Path
 
 from sparsekd.errors import BadInput, NotFound
-from sparsekd.runs import store
+from sparsekd.runs import permission, store
 from sparsekd.system.files import atomic_write
 from sparsekd.units.masking import Mask
 
@@ -24,6 +25,7 @@ def reference(mask: Mask) -> str:
 
 def save(mask: Mask) -> str:
     """Store a mask, and return its reference."""
+    permission.check()
     name = reference(mask)
     path = _path(name)
     if not path.exists():
@@ -49,6 +51,7 @@ def from_upload(content: bytes) -> Mask:
     Raises:
         BadInput: too large, no npz file, or no mask in it.
     """
+    permission.check()
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             size = sum(entry.file_size for entry in archive.infolist())
@@ -59,7 +62,7 @@ def from_upload(content: bytes) -> Mask:
             f"The arrays take {size / 2**20:.0f} MiB; a mask has at most {LARGEST / 2**20:.0f}.",
             "Bring a mask.npz written by `mask`.",
         )
-    path = store.own_home() / "masks" / f"upload-{hashlib.sha256(content).hexdigest()[:16]}.npz"
+    path = store.own_home() / "masks" / f"upload-{secrets.token_hex(8)}.npz"
     try:
         atomic_write(path, lambda beside: beside.write_bytes(content))
         return Mask.load(path)

@@ -10,7 +10,7 @@ from pathlib import Path
 from sparsekd import checkpoints
 from sparsekd.checkpoints import Inspected
 from sparsekd.errors import BadInput, NotFound, SparseKDError, unknown
-from sparsekd.runs import answer_files, overlaps, store
+from sparsekd.runs import answer_files, overlaps, permission, store
 from sparsekd.runs.records import Recipe, Run
 from sparsekd.system.files import disk_error
 from sparsekd.tasks import TASKS, TaskCard, local
@@ -88,6 +88,7 @@ def task(
                 "Name a folder with train and validation files, or a task on the menu.",
             )
         )
+    permission.check()
     found = local.inspect(
         folder.resolve(), text_columns, label, metric, leak, groups or "", validation_share
     )

@@ -1,5 +1,6 @@
 """Named arrays in npz files, written atomically and checked when read."""
 
+import math
 import zipfile
 import zlib
 from pathlib import Path
@@ -51,8 +52,24 @@ def load_arrays(
             if missing:
                 raise BadInput(f"{path} has no array {', '.join(missing)}.", f"Name {expected}.")
             found = [*names, *(name for name in optional if name in archive.files)]
+            if any(_declares_more(path, name) for name in found):
+                raise broken
             return {name: archive[name] for name in found}
     except BROKEN as error:
         raise broken from error
     except OSError as error:
         raise disk_error(path, error) from error
+
+
+def _declares_more(path: Path, name: str) -> bool:
+    """Return whether an array's header declares more bytes than are there: memory for nothing."""
+    with zipfile.ZipFile(path) as archive, archive.open(f"{name}.npy") as file:
+        version = np.lib.format.read_magic(file)
+        read = (
+            np.lib.format.read_array_header_1_0
+            if version == (1, 0)
+            else np.lib.format.read_array_header_2_0
+        )
+        shape, _, dtype = read(file)
+        there = archive.getinfo(f"{name}.npy").file_size
+    return bool(math.prod(shape) * dtype.itemsize > there)

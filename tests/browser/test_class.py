@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from sparsekd.lessons import reading
+from sparsekd.lessons import hand_in, reading
 from tests.browser.conftest import SETTLED, Server, serving
 from tests.load.class_load import load
 
@@ -40,6 +40,18 @@ def test_a_lesson_is_taken_by_keyboard_alone(school: Server, visit: Visit) -> No
     page.wait_for_selector(SETTLED)
 
     assert "step=2" in page.url and "answers=1%3D" in page.url
+
+
+def test_the_end_of_a_lesson_hands_the_answers_in(school: Server, visit: Visit) -> None:
+    given = "answers=1=nothing;2=1.5;3=0.7;4=better"
+    page = visit(f"{school.url}/learn?v=1&lesson=luck&step=4&{given}")
+    with page.expect_download() as waiting:
+        page.get_by_role("button", name="Download your answers").click()
+
+    found = hand_in.read(waiting.value.path())
+    assert (found.lesson, found.state["step"], found.questions) == ("luck", "4", 4)
+    assert [one.answer for one in found.answers] == ["nothing", "1.5", "0.7", "better"]
+    assert found.answers[0].right is True
 
 
 def test_a_class_takes_a_lesson_at_once(school: Server) -> None:

@@ -10,6 +10,8 @@ from sparsekd.runs import sample, store
 from sparsekd.studies import results
 from tests.lessons.test_reading import LESSON
 
+CHOICES = "choices:\n  better: yes\n  inconclusive: no\nanswer: verdict_trial_student"
+
 
 @pytest.fixture(scope="module")
 def shown(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
@@ -52,6 +54,10 @@ def test_facts_of_a_verdict_are_those_of_the_study(shown: None) -> None:
         (("answer: verdict_trial_student", "answer: student_mean"), "which is no choice"),
         (("look: seeds", "look: sky"), "no part 'sky'"),
         (("seeds: 3", "study: abcdef123456"), "There is no study"),
+        (("{gap_trial_student:.1f}", "{student_mean:.999999999f}"), "is no format of a number"),
+        (("{gap_trial_student:.1f}", "{student_mean:1000000000}"), "is no format of a number"),
+        ((CHOICES, "guess: {low: 0, high: 0.5}\nanswer: student_mean"), "is not within 0 and 0.5"),
+        ((CHOICES, "heads: 2\nanswer: student_mean"), "Heads are guessed beside a view of heads"),
     ],
 )
 def test_a_lesson_that_names_what_is_not_there_is_refused(
@@ -67,6 +73,4 @@ def test_facts_are_formatted_and_nothing_else_is_reached() -> None:
     known: facts.Facts = {"mean": 0.8174, "names": ["1.1", "3.2"], "word": "better"}
 
     assert checking.filled("{mean:.1%}, {names}, {word}", known) == "81.7%, 1.1, 3.2, better"
-    assert checking.filled("a {set} of {mean.real}".replace("{set} ", ""), known) == (
-        "a of {mean.real}"
-    )
+    assert checking.filled("a {{set}} of {mean.real}", known) == "a {set} of {mean.real}"

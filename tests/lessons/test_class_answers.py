@@ -43,12 +43,12 @@ def test_a_file_that_is_handed_in_is_read_back_as_a_row(tmp_path: Path) -> None:
     lesson = reading.parse(LESSON, "mine")
     facts = {1: {"verdict_trial_student": "inconclusive", "gap_trial_student": -0.9}}
     for name, answer in (("ada", "inconclusive"), ("bob", "better")):
-        content = hand_in.write(lesson, {1: answer}, facts, {"lesson": "mine"}, name)  # type: ignore[arg-type]
+        content = hand_in.write(lesson, {1: answer}, facts, {"lesson": "mine"})  # type: ignore[arg-type]
         (tmp_path / f"{name}.json").write_bytes(content)
 
     table = hand_in.table([tmp_path / "ada.json", tmp_path / "bob.json"])
 
-    assert list(table["name"]) == ["ada", "bob"]
+    assert list(table["file"]) == ["ada.json", "bob.json"]
     assert list(table["answered"]) == ["1 of 1", "1 of 1"]
     assert list(table["right"]) == ["1 of 1", "0 of 1"]
     assert list(table["step 1"]) == ["inconclusive", "better"]

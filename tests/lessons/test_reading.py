@@ -73,6 +73,9 @@ def test_a_step_has_text_view_question_and_what_is_read_after_the_answer() -> No
         (("  better: yes", "  very good: yes"), "'very good' is no name of a choice"),
         (("choices:", "heads: 2\nchoices:"), "one of choices, guess and heads"),
         (("Only text.", "```view\nshow: verdict"), "step 2: a block is not closed"),
+        (("inconclusive: no", "inconclusive: yes"), "two choices have the same text"),
+        (("choices:\n  better: yes\n  inconclusive: no", "guess: {low: 1, high: 1}"), "not below"),
+        (("choices:\n  better: yes\n  inconclusive: no", "guess: {low: 0, high: inf}"), "high"),
     ],
 )
 def test_a_broken_lesson_is_refused_with_its_place(change: tuple[str, str], words: str) -> None:
@@ -106,6 +109,34 @@ def test_a_name_never_leads_out_of_the_folders(
 
     with pytest.raises(NotFound, match="There is no lesson"):
         reading.find(name)
+
+
+def test_a_lesson_of_this_program_is_not_replaced(tmp_path: Path) -> None:
+    path = tmp_path / "luck.md"
+    path.write_text(LESSON, encoding="utf-8")
+
+    with pytest.raises(BadInput, match="name of a lesson of this program"):
+        reading.add(path)
+
+
+def test_a_file_that_changes_is_read_again_and_a_mark_at_its_start_is_no_text(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "mine.md"
+    path.write_bytes(b"\xef\xbb\xbf" + LESSON.replace("\n", "\r\n").encode())
+    assert reading.read(path) == reading.parse(LESSON, "mine")
+
+    path.write_text(LESSON.replace("Is it better?", "Another title"), encoding="utf-8")
+    assert reading.read(path).title == "Another title"
+
+
+def test_what_is_no_file_is_listed_with_its_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SPARSEKD_HOME", str(tmp_path))
+    (tmp_path / "lessons" / "folder.md").mkdir(parents=True)
+
+    assert isinstance(reading.own()["folder"], NotFound)
 
 
 def test_files_that_are_no_lessons_are_refused(tmp_path: Path) -> None:

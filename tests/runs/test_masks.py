@@ -77,3 +77,16 @@ def test_pickles_in_an_upload_are_not_run(tmp_path: Path) -> None:
     assert zipfile.is_zipfile(io.BytesIO(content.getvalue()))
     with pytest.raises(BadInput):
         masks.from_upload(content.getvalue())
+
+
+def test_a_header_that_declares_more_than_there_is_takes_no_memory() -> None:
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as archive:
+        for name in ("heads", "neurons"):
+            array = io.BytesIO()
+            header = {"descr": "|b1", "fortran_order": False, "shape": (10**7, 10**7)}
+            np.lib.format.write_array_header_1_0(array, header)
+            archive.writestr(f"{name}.npy", array.getvalue() + b"\0" * 64)
+
+    with pytest.raises(BadInput, match="is no npz file, or is cut short"):
+        masks.from_upload(content.getvalue())

@@ -42,7 +42,7 @@ def _draw_card(lesson: Lesson, place: str = "") -> None:
             label,
             type="primary" if goes_on else "secondary",
             icon=":material/arrow_forward:",
-            key=f"learn.begin.{lesson.name}",
+            key=f"learn.begin.{place}{lesson.name}",
             help=lesson.title,
         ):
             step_view.go(lesson, left_off or 1)

@@ -6,8 +6,9 @@ import altair as alt
 import pandas as pd
 import streamlit as st
 
+from pages.parts.learn import class_view
 from pages.parts.shell import charts, class_mode, frame, url_state
-from sparsekd.lessons import answers, class_answers
+from sparsekd.lessons import answers
 from sparsekd.lessons.answers import Given
 from sparsekd.lessons.facts import Fact
 from sparsekd.lessons.lesson import Question, Range
@@ -33,8 +34,8 @@ def ask(question: Question, lesson: str, number: int, given: Given, shape: tuple
     if not answer:
         st.warning("Choose an answer first: a guess is enough.", icon=":material/edit:")
         return
-    if class_mode.MODE.on:
-        class_answers.keep(class_mode.visitor(), lesson, number, answer)
+    if class_mode.MODE.on and not class_mode.is_lecturer():
+        class_view.keep(lesson, number, answer)
     url_state.jump(answers=answers.write(given | {number: answer}))
 
 
@@ -59,7 +60,13 @@ def _draw_guess(guess: Range, key: str) -> str:
     names, middle = guess.of or ("Your guess",), (guess.low + guess.high) / 2
     values = [
         st.slider(
-            frame.plain(name), guess.low, guess.high, middle, 0.01, key=f"{key}.{place}", width=420
+            frame.plain(name),
+            guess.low,
+            guess.high,
+            middle,
+            guess.step,
+            key=f"{key}.{place}",
+            width=420,
         )
         for place, name in enumerate(names)
     ]

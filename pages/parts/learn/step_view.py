@@ -1,5 +1,8 @@
 """One step of a lesson: its text, view and question; the answer, what is so, and why."""
 
+from functools import partial
+from pathlib import Path
+
 import streamlit as st
 
 from pages.parts.learn import class_view, learn_views, presenting, question_form
@@ -104,7 +107,7 @@ def _draw_question(
     else:
         truth: Fact = question.right or known[question.answer]
         question_form.draw_outcome(question, number, given, truth)
-    class_view.draw_class(lesson, number, question, number in given)
+    class_view.draw_histogram(lesson, number, question, number in given)
     if number in given and step.reveal:
         st.markdown(checking.filled(step.reveal, known))
 
@@ -192,20 +195,23 @@ def _draw_end(lesson: Lesson, given: Given) -> None:
     )
     if not given:
         return
-    with st.container(horizontal=True, vertical_alignment="bottom"):
-        name = st.text_input("Your name, if you hand it in", key="learn.name", max_chars=100)
-        st.download_button(
-            "Download your answers",
-            lambda: _hand_in(lesson, given, name),
-            f"{lesson.name}.json",
-            "application/json",
-            icon=":material/download:",
-            key="learn.hand_in",
-            on_click="ignore",
-        )
+    st.download_button(
+        "Download your answers",
+        partial(_hand_in, lesson, given, sample_store.shown(), url_state.read()),
+        f"{lesson.name}.json",
+        "application/json",
+        icon=":material/download:",
+        key="learn.hand_in",
+        on_click="ignore",
+        help="A file to hand in: name it after yourself if you are asked to.",
+    )
 
 
-def _hand_in(lesson: Lesson, given: Given, name: str) -> bytes:
-    with sample_store.reading_chosen():  # called later, outside of the page's own run
-        known = {number: _facts_of(lesson.steps[number - 1]) for number in given}
-    return hand_in.write(lesson, given, known, url_state.written(url_state.read()), name.strip())
+def _hand_in(lesson: Lesson, given: Given, folder: Path | None, state: url_state.UrlState) -> bytes:
+    """Return the file; it is made later, outside of any session: all is given."""
+    with store.reading(folder):
+        known = {
+            number: facts.facts(view) if (view := lesson.steps[number - 1].view) else {}
+            for number in given
+        }
+    return hand_in.write(lesson, given, known, url_state.written(state))

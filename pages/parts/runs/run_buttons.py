@@ -2,13 +2,15 @@
 
 import streamlit as st
 
-from pages.parts.shell import frame, url_state
+from pages.parts.shell import class_mode, frame, url_state
 from sparsekd.runs import jobs, store
 from sparsekd.runs.records import RESUMABLE, UNFINISHED, Plan, Run, State
 
 
 def draw_run_buttons(run: Run, key: str) -> None:
     """Draw the button that cancels or resumes one run, whichever its state allows."""
+    if not class_mode.is_lecturer():
+        return
     if run.state in UNFINISHED:
         if st.button("Cancel", icon=":material/stop_circle:", key=f"{key}.cancel"):
             with frame.error_boundary():
@@ -30,6 +32,8 @@ def draw_plan_buttons(plan: Plan, key: str) -> None:
 
     A trade-off study keeps finished runs, and resumes with what is missing.
     """
+    if not class_mode.is_lecturer():
+        return
     runs = store.plan_runs(plan).values()
     states = {run.state for run in runs}
     missing = len(runs) < len({step.recipe.run_id for step in plan.steps})
@@ -55,6 +59,8 @@ def draw_plan_buttons(plan: Plan, key: str) -> None:
 
 def draw_delete_button(run: Run, key: str) -> None:
     """Draw the button that deletes a run after a confirmation."""
+    if not class_mode.is_lecturer():
+        return
     running = run.state is State.RUNNING
     with st.popover(
         "Delete …",

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import streamlit as st
 
 from sparsekd.errors import BadInput
+from sparsekd.lessons import class_answers
 from sparsekd.runs import permission
 
 LECTURER = "class.lecturer"  # in the session: whether the token was given
@@ -15,22 +16,42 @@ VISITOR = "class.visitor"  # in the session: a random name, for one answer per v
 PARAMETER = "lecturer"
 
 
+def _asked() -> bool:
+    """Return whether the environment asks for a class.
+
+    Raises:
+        BadInput: it asks for a mode that there is not.
+    """
+    mode = os.environ.get("SPARSEKD_MODE", "")
+    if mode not in ("", "class"):
+        raise BadInput(f"There is no SPARSEKD_MODE {mode!r}.", "Set it to class, or not at all.")
+    return mode == "class"
+
+
 @dataclass
 class ClassMode:
-    """Whether this server is a class's, and the token that makes a visitor its lecturer."""
+    """Whether this server is a class's, and the token that makes a visitor its lecturer.
 
-    on: bool = field(default_factory=lambda: os.environ.get("SPARSEKD_MODE") == "class")
+    A server that was started as a class stays one; otherwise the lecturer begins and ends it.
+    """
+
+    started: bool = field(default_factory=_asked)
     token: str = field(
         default_factory=lambda: os.environ.get("SPARSEKD_TOKEN") or secrets.token_urlsafe(9)
     )
+    begun: bool = False
+
+    @property
+    def on(self) -> bool:
+        """Return whether there is a class."""
+        return self.started or self.begun
 
 
 MODE = ClassMode()
 
 
-def begin() -> None:
-    """Check every change from now on, and print the lecturer's token where a class begins."""
-    permission.require(refuse_visitors)
+def announce() -> None:
+    """Print the lecturer's token where there is a class."""
     if MODE.on:
         words = f"Class mode. The lecturer opens the dashboard with ?{PARAMETER}={MODE.token}"
         sys.stdout.write(f"{words}\n")
@@ -80,26 +101,47 @@ def visitor() -> str:
 
 
 def draw_class() -> None:
-    """Draw the switch of the class mode; to a visitor of a class, the box for the token."""
+    """Draw how a class begins and ends; to a visitor of a class, the box for the token."""
     with st.expander("Teach a class", icon=":material/groups:"):
         if not is_lecturer():
             _draw_sign_in()
-            return
-        on = st.toggle("Class mode", value=MODE.on, key="class.on")
-        if on != MODE.on:
-            st.session_state[LECTURER] = True  # whoever switches it on goes on as the lecturer
-            MODE.on = on
-            st.rerun()
-        if not on:
+        elif MODE.on:
+            _draw_lecturer()
+        else:
             st.caption(
                 "Visitors then look, guess and answer; only you launch, stop, delete, upload and "
                 "export. How a class reaches this server is in the README."
             )
-            return
-        st.markdown(
-            f"You are the lecturer. In another browser open this dashboard with "
-            f"`?{PARAMETER}={MODE.token}`, or give the token `{MODE.token}` here."
-        )
+            st.button("Begin a class", key="class.begin", on_click=_begin)
+
+
+def _begin() -> None:
+    """Begin a class: whoever does is its lecturer; the answers of the last one are forgotten."""
+    st.session_state[LECTURER] = True
+    MODE.begun = True
+    class_answers.clear()
+    announce()
+
+
+def _end() -> None:
+    if is_lecturer():
+        MODE.begun = False
+
+
+def _draw_lecturer() -> None:
+    st.markdown(
+        f"You are the lecturer. Your token is `{MODE.token}`: after a reload, or in another "
+        f"browser, give it here, or open this dashboard with `?{PARAMETER}={MODE.token}`."
+    )
+    with st.container(horizontal=True):
+        st.button("Forget the answers", key="class.clear", on_click=_forget)
+        if not MODE.started:
+            st.button("End the class", key="class.end", on_click=_end)
+
+
+def _forget() -> None:
+    if is_lecturer():
+        class_answers.clear()
 
 
 def _draw_sign_in() -> None:
@@ -110,4 +152,7 @@ def _draw_sign_in() -> None:
         return
     if sign_in(token.strip()):
         st.rerun()
-    st.error("That is not this server's token: it was printed when the server started.")
+    st.error("That is not this server's token: it is printed where the server was started.")
+
+
+permission.require(refuse_visitors)

@@ -29,7 +29,7 @@ SHARED = (
 RunId = Annotated[str, Field(pattern=r"^([0-9a-f]{4,12})?$")]
 Word = Annotated[str, Field(max_length=60, pattern=r"^[\w .:/+-]*$")]
 Words = Annotated[str, Field(max_length=4000, pattern=r"^[\w:,]*$")]
-Given = Annotated[str, Field(max_length=2000, pattern=r"^[\w.=;-]*$")]
+Given = Annotated[str, Field(max_length=5000, pattern=r"^[\w.=;-]*$")]
 Share = Annotated[float, Field(ge=0, le=1)]
 Index = Annotated[int, Field(ge=0, le=100_000)]
 Sentence = Annotated[str, Field(max_length=400)]
