@@ -6,7 +6,6 @@ from sparsekd.catalog.baselines import BASELINES
 from sparsekd.catalog.baselines.tfidf import TfidfParams
 from sparsekd.catalog.parameters import TrainParams
 from sparsekd.data import load
-from sparsekd.knowledge import tfidf
 from sparsekd.runs import references
 from sparsekd.runs.records import Outcome
 from sparsekd.stages.context import StageContext
@@ -20,6 +19,8 @@ from sparsekd.tasks.supervision import KnownLabels, known_labels
 
 def run(context: StageContext) -> Outcome:
     """Fit TF-IDF with a linear model; leave logits, labels and metrics as a student does."""
+    from sparsekd.knowledge import tfidf  # scikit-learn takes a second to load
+
     recipe = context.recipe
     card = references.card(recipe.task)
     context.report("loading", 0, 1, now=True)
