@@ -16,6 +16,7 @@ from sparsekd.knowledge.evaluation import Logits
 from sparsekd.methods.base import Method, TrainingProgress
 from sparsekd.models import architectures
 from sparsekd.models.gates import cls_only
+from sparsekd.system.wording import counted
 from sparsekd.tasks import TaskCard
 from sparsekd.training import TrainingJob
 from sparsekd.training.step import TrainingStep
@@ -100,7 +101,7 @@ def setting(teacher: PreTrainedModel, data: Encoded, batch_size: int, layers: st
 
 def place(device: torch.device) -> str:
     """Return the device in words: of a processor, the threads."""
-    return f"{torch.get_num_threads()} threads" if device.type == "cpu" else str(device)
+    return counted(torch.get_num_threads(), "thread") if device.type == "cpu" else str(device)
 
 
 def precision(device: torch.device) -> str:

@@ -20,6 +20,7 @@ from sparsekd.cli.tasks import describe
 from sparsekd.errors import BadInput, Cancelled, Incompatible
 from sparsekd.runs import jobs, references
 from sparsekd.runs.records import Recipe
+from sparsekd.system.wording import counted
 from sparsekd.tasks import TaskCard
 from sparsekd.tasks.answers import chunks, writing
 from sparsekd.tasks.answers.chunks import RowChunks
@@ -80,7 +81,8 @@ def predict(request: PredictRequest) -> None:
         raise Cancelled(f"Stopped after {answering.rows:,} rows.{kept}") from stop
     seconds = time.monotonic() - start
     speed = answering.rows / max(seconds, 1e-9)
-    text = f"{answering.rows:,} rows in {seconds:.1f} s ({speed:,.0f} rows/s) in {request.out}"
+    rows = counted(answering.rows, "row")
+    text = f"{rows} in {seconds:.1f} s ({speed:,.0f} rows/s) in {request.out}"
     if request.out == STREAM:
         note(text)
     else:
