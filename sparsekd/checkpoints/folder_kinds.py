@@ -36,8 +36,9 @@ def not_a_checkpoint(folder: Path) -> BadInput:
     """Return the error for a folder without config.json: what it is, and what to name instead."""
     snapshots = _named(folder, "snapshots/*")
     if snapshots:
+        current = [each for each in snapshots if each.name == _main(folder)] or snapshots[-1:]
         return BadInput(
-            f"{folder} is a folder of the hub's cache.", f"Name the snapshot in it: {snapshots[-1]}"
+            f"{folder} is a folder of the hub's cache.", f"Name the snapshot in it: {current[0]}"
         )
     cached = sorted(folder.glob("models--*/snapshots")) or sorted(folder.glob("hub/models--*"))
     if cached:
@@ -50,7 +51,7 @@ def not_a_checkpoint(folder: Path) -> BadInput:
         names = ", ".join(step.name for step in steps[-SHOWN:])
         return BadInput(
             f"{folder} holds the checkpoints of a Trainer ({names}), but no model of its own.",
-            f"Name one of them, such as the last: {steps[-1]}",
+            f"Name one of them, such as {_best(steps)}",
         )
     if (folder / "modules.json").is_file():
         inner = _named(folder, "*Transformer*") or _named(folder, "*")
@@ -77,6 +78,24 @@ def _named(folder: Path, pattern: str) -> list[Path]:
     except OSError:  # a subfolder of another owner
         return []
     return [each for each in found if (each / CONFIG).is_file() or (each / ADAPTER).is_file()]
+
+
+def _main(folder: Path) -> str:
+    """Return the name of the snapshot that the hub's main branch was when it was downloaded."""
+    file = folder / "refs" / "main"
+    return file.read_text(encoding="utf-8", errors="replace").strip() if file.is_file() else ""
+
+
+def _best(steps: list[Path]) -> str:
+    """Return the checkpoint that the Trainer found best, where it says so, else the last one."""
+    state = steps[-1] / "trainer_state.json"
+    try:
+        found = read_json(state).get("best_model_checkpoint") if state.is_file() else None
+    except SparseKDError:
+        found = None
+    name = Path(found).name if isinstance(found, str) else ""
+    best = [step for step in steps if step.name == name]
+    return f"the best by its metric: {best[0]}" if best else f"the last: {steps[-1]}"
 
 
 def _step(folder: Path) -> tuple[int, str]:

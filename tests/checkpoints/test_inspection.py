@@ -260,6 +260,23 @@ def test_what_is_wrong_is_said_in_one_line_with_what_to_do(what: str, folder: Pa
     assert "\n" not in str(refused.value)
 
 
+def test_a_trainer_s_folder_leads_to_its_best_step(folder: Path) -> None:
+    two(folder)
+    state = '{"best_model_checkpoint": "out/checkpoint-500"}'
+    (folder / "checkpoint-1000" / "trainer_state.json").write_text(state)
+    with pytest.raises(SparseKDError, match=r"best by its metric: .*checkpoint-500$"):
+        checkpoints.inspect(folder)
+
+
+def test_the_hub_s_cache_leads_to_the_snapshot_of_its_main_branch(folder: Path) -> None:
+    moved("snapshots/abc")(folder)
+    shutil.copytree(folder / "snapshots" / "abc", folder / "snapshots" / "def")
+    (folder / "refs").mkdir()
+    (folder / "refs" / "main").write_text("abc\n")
+    with pytest.raises(SparseKDError, match=r"snapshot in it: .*/abc$"):
+        checkpoints.inspect(folder)
+
+
 def test_a_folder_of_sentence_transformers_leads_to_its_transformer(folder: Path) -> None:
     moved("0_Transformer")(folder)
     (folder / "modules.json").write_text("[]")
