@@ -107,12 +107,24 @@ def known(config: Config, family: Family) -> dict[str, Any]:
         for name, given in names.items()
         if given is not None
     }
-    if len(found.get("id2label", ())) == 1:  # a number, whatever the kind is called
+    names_of_labels = label_names(config)
+    if len(names_of_labels) == 1:  # a number, whatever the kind is called
         found.pop("problem_type", None)
-    if "id2label" in found:
-        found["id2label"] = {int(number): str(name) for number, name in found["id2label"].items()}
+    if names_of_labels:
+        found["id2label"] = dict(enumerate(names_of_labels))
         found.pop("num_labels", None)
     return found
+
+
+def label_names(config: Config) -> tuple[str, ...]:
+    """Return the labels in the order of the outputs; empty where a config.json names none."""
+    names = config.get("id2label")
+    if names:
+        return tuple(str(names[str(number)]) for number in range(len(names)))
+    numbers = config.get("label2id") or {}
+    if sorted(map(str, numbers.values())) != sorted(map(str, range(len(numbers)))):
+        return ()
+    return tuple(sorted(numbers, key=lambda name: int(numbers[name])))
 
 
 def check(config: Config, family: Family, where: Path) -> None:
@@ -235,7 +247,9 @@ def _check_names(config: Config, where: Path) -> None:
 
 def _check_labels(config: Config, where: Path) -> None:
     """Refuse names of labels that are not numbered 0, 1, 2 …"""
-    names = config.get("id2label")
+    names, numbers = config.get("id2label"), config.get("label2id")
+    if numbers is not None and not isinstance(numbers, dict):
+        raise BadInput(f"{where}: label2id must map names to ids.", "Remove it.")
     if names is None:
         return
     hint = 'Write it as {"0": "negative", "1": "positive"}, or remove it and label2id.'
@@ -251,9 +265,13 @@ def _check_labels(config: Config, where: Path) -> None:
             "the model's outputs.",
             hint,
         )
-    other = config.get("label2id")
-    if other is not None and not isinstance(other, dict):
-        raise BadInput(f"{where}: label2id must map names to ids.", "Remove it.")
+    for number, name in names.items():
+        other = (numbers or {}).get(str(name))
+        if other is not None and str(other) != number:
+            raise BadInput(
+                f"{where}: {name} is {number} in id2label and {other} in label2id.",
+                "Correct id2label, and remove label2id.",
+            )
 
 
 def _shown(given: Any) -> str:

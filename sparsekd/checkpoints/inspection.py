@@ -47,10 +47,8 @@ class Inspected:
     @property
     def labels(self) -> tuple[tuple[str, ...], Kind]:
         """Return the labels in the order of the outputs (none for a number), and their kind."""
-        names = self.config.get("id2label") or {
-            str(number): f"LABEL_{number}" for number in range(self.config.get("num_labels") or 2)
-        }
-        found = tuple(str(names[str(number)]) for number in range(len(names)))
+        count = self.config.get("num_labels") or 2
+        found = configuration.label_names(self.config) or tuple(f"LABEL_{i}" for i in range(count))
         if len(found) == 1:
             return (), "number"
         several = self.config.get("problem_type") == "multi_label_classification"

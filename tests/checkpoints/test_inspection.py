@@ -134,6 +134,11 @@ REFUSED: dict[str, tuple[Edit, str]] = {
     # config.json
     "id2label from 1": (config(id2label={"1": "a", "2": "b"}), "ids 1, 2, not 0 to 1"),
     "id2label with gaps": (config(id2label={"0": "a", "2": "b"}), "ids 0, 2, not 0 to 1"),
+    "two orders": (
+        config(id2label={"0": "a", "1": "b"}, label2id={"a": 1, "b": 0}),
+        "a is 0 in id2label and 1 in label2id",
+    ),
+    "label2id list": (config(label2id=["a"]), "label2id must map names to ids"),
     "id2label list": (config(id2label=["a", "b"]), "must map ids to names"),
     "id2label text": (config(id2label=""), "id2label is empty"),
     "id2label empty": (config(id2label={}), "id2label is empty"),
@@ -311,6 +316,22 @@ def test_what_can_be_read_is_not_refused(what: str, folder: Path) -> None:
     READ[what](folder)
     found = checkpoints.inspect(folder)
     assert (found.positions, found.rows, found.family.name) == (64, 24, "bert")
+
+
+@pytest.mark.parametrize(
+    ("given", "labels"),
+    [
+        ({"id2label": {"1": "b", "0": "a"}, "label2id": {"LABEL_0": 0, "LABEL_1": 1}}, ("a", "b")),
+        ({"id2label": None, "label2id": {"b": 0, "a": 1}}, ("b", "a")),
+        ({"id2label": None, "label2id": {"b": 1, "a": 2}}, ("LABEL_0", "LABEL_1")),
+        ({"id2label": None, "label2id": None, "num_labels": 3}, ("LABEL_0", "LABEL_1", "LABEL_2")),
+    ],
+)
+def test_labels_have_the_order_of_the_outputs(
+    given: dict[str, Any], labels: tuple[str, ...], folder: Path
+) -> None:
+    config(**given)(folder)
+    assert checkpoints.inspect(folder).labels == (labels, "classes")
 
 
 def test_positions_of_roberta_begin_after_padding(tmp_path: Path) -> None:

@@ -70,6 +70,14 @@ def typed(app: AppTest, folder: Path) -> AppTest:
     return app.text_input(key="task.folder").set_value(str(folder)).run()
 
 
+def chosen(app: AppTest, model: Path) -> AppTest:
+    """Name a checkpoint's folder."""
+    app.button_group(key="checkpoint.kind.Model from the hub").set_value(
+        "A folder on this machine"
+    ).run()
+    return app.text_input(key="checkpoint.A folder on this machine").set_value(str(model)).run()
+
+
 def named(app: AppTest) -> AppTest:
     """Choose the columns of the folder above."""
     next(box for box in app.multiselect if box.label == "Text columns").set_value(["review"])
@@ -193,15 +201,21 @@ def test_a_teacher_is_above_the_majority_class_or_warned_of(open_page: Open, stu
     assert "It answers one class to every text: negative" in app.warning[0].value.replace("\\", "")
 
 
+def test_a_folder_that_cannot_be_read_is_refused_when_it_is_named(
+    open_page: Open, tmp_path: Path
+) -> None:
+    task, model = task_folder(tmp_path / "task"), checkpoint_folder(tmp_path / "model")
+    (model / "tokenizer.json").unlink()
+    app = chosen(typed(open_page(FINETUNE), task), model)
+    assert "has no tokenizer" in app.error[0].value
+    assert "finetune.go" not in [button.key for button in app.button]
+
+
 def test_a_finished_classifier_becomes_the_teacher_without_training(
     open_page: Open, tmp_path: Path
 ) -> None:
     task, model = task_folder(tmp_path / "task"), checkpoint_folder(tmp_path / "model")
-    app = typed(open_page(FINETUNE), task)
-    app.button_group(key="checkpoint.kind.Model from the hub").set_value(
-        "A folder on this machine"
-    ).run()
-    app.text_input(key="checkpoint.A folder on this machine").set_value(str(model)).run()
+    app = chosen(typed(open_page(FINETUNE), task), model)
     app.button_group(key="finetune.training").set_value("Use it as it is").run()
     assert "LABEL\\_0 = blame, LABEL\\_1 = praise" in app.warning[0].value
     order = next(box for box in app.text_input if box.label.startswith("Labels of its outputs"))
