@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from sparsekd.runs import store
+from sparsekd.runs.kept_records import RECORD
 from sparsekd.runs.schema import RUN_LOCK
 from sparsekd.scheduler.executors.share import Share
 from sparsekd.system.files import atomic_write
@@ -14,7 +15,7 @@ CHECKPOINT = "checkpoint.safetensors"
 NO_CHECKPOINT = -1  # before the first step
 NOT_COPIED = {RUN_LOCK, WHOLE}
 # What no run starts from; a Jacobian is for rescoring on pages, and may have gigabytes.
-NOT_READ = {*NOT_COPIED, CHECKPOINT, "log.txt", "jacobian", "export", "findings.parquet"}
+NOT_READ = {*NOT_COPIED, CHECKPOINT, RECORD, "log.txt", "jacobian", "export", "findings.parquet"}
 
 
 class Copier:

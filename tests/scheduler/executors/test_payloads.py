@@ -241,6 +241,7 @@ def test_an_input_whose_files_are_gone_is_named(here: Path, share: Share):
     before = recipes.finetune("demo/sentiment", "demo:", QUICK)
     store.create(before)
     store.finish(before.run_id, State.DONE, Outcome(), 1.0)
+    shutil.rmtree(store.folder(before.run_id))
     pruned = recipes.prune("demo/sentiment", before.run_id, "", MaskParams(kind="random"), 16)
     with pytest.raises(NotFound, match=f"The files of run {before.run_id} are gone"):
         payloads.prepare([store.create(pruned)], share)

@@ -23,7 +23,7 @@ def test_every_parameter_gets_a_widget_with_its_range_default_and_help() -> None
     assert choices == {label("class_weights")}
     assert choices | {box.label for box in app.number_input} == {label(n) for n in declared}
     epochs = app.number_input(key="t.epochs")
-    assert (epochs.value, epochs.min, epochs.max) == (7, 1, 1000)
+    assert (epochs.value, epochs.min, epochs.max) == (7, 0, 1000)
     assert epochs.help == declared["epochs"].description
     assert app.number_input(key="t.learning_rate").value == 3e-5
 
