@@ -53,7 +53,7 @@ def is_answer(question: Question, answer: str) -> bool:
         return len(parts) == question.guess.count and all(
             re.fullmatch(r"\d+(\.\d+)?", part) for part in parts
         )
-    return len(parts) <= question.heads and all(
+    return len(parts) == question.heads and all(
         re.fullmatch(r"\d{1,3}\.\d{1,3}", part) for part in parts
     )
 

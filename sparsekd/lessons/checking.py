@@ -114,3 +114,5 @@ def _check_answer(question: Question, known: Facts) -> None:
             raise BadInput(f"{question.answer} is not within {low:g} and {high:g}.", "Widen them.")
     if question.heads and not isinstance(answer, list):
         raise BadInput(f"{question.answer} is no list of heads.", "Ask with choices.")
+    if question.heads and isinstance(answer, list) and len(answer) != question.heads:
+        raise BadInput(f"{question.answer} has {len(answer)} heads.", f"heads: {len(answer)}")

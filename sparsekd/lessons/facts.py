@@ -203,7 +203,7 @@ def _of_verdict(kind: str, verdict: Verdict) -> Facts:
 
 
 def _curves(table: pd.DataFrame) -> Facts:
-    """Return quality by rising sparsity for each λ, from the dense teacher on."""
+    """Return quality by rising sparsity for each λ: from the dense teacher on, and without it."""
     found: Facts = {}
     columns = {
         "curve": "mean",
@@ -215,7 +215,9 @@ def _curves(table: pd.DataFrame) -> Facts:
         own = table[(table["ranking"] == "scores") & (table["lam"] == lam)]
         rows = pd.concat([dense, own.sort_values("sparsity")])
         for name, column in columns.items():
-            found[f"{name}_{100 * lam:.0f}"] = [float(value) for value in rows[column]]
+            values = [float(value) for value in rows[column]]
+            found[f"{name}_{100 * lam:.0f}"] = values
+            found[f"{name.replace('curve', 'removed')}_{100 * lam:.0f}"] = values[len(dense) :]
     return found
 
 

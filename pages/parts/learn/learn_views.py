@@ -33,7 +33,7 @@ def draw(view: views.AnyView) -> None:
     if view.look:
         name = view.parts[view.look].replace(".", "-")
         st.html(
-            f"<style>.st-key-{name} {{ outline: 3px solid var(--st-primary-color, #17696f); "
+            f"<style>.st-key-{name} {{ outline: 3px solid currentColor; "
             "outline-offset: 6px; border-radius: 6px; }</style>"
         )
     DRAW[type(view)](view)

@@ -34,6 +34,11 @@ def ask(question: Question, lesson: str, number: int, given: Given, shape: tuple
     if not answer:
         st.warning("Choose an answer first: a guess is enough.", icon=":material/edit:")
         return
+    if not answers.is_answer(question, answer):
+        st.warning(
+            f"Choose {question.heads}; you have {len(answer.split('-'))}.", icon=":material/edit:"
+        )
+        return
     if class_mode.MODE.on and not class_mode.is_lecturer():
         class_view.keep(lesson, number, answer)
     url_state.jump(answers=answers.write(given | {number: answer}))
@@ -53,7 +58,7 @@ def _draw_fields(question: Question, number: int, shape: tuple[int, int]) -> str
         return str(chosen or "")
     if question.guess is not None:
         return _draw_guess(question.guess, key)
-    return _draw_heads(question.heads, key, shape)
+    return _draw_heads(key, shape)
 
 
 def _draw_guess(guess: Range, key: str) -> str:
@@ -73,10 +78,11 @@ def _draw_guess(guess: Range, key: str) -> str:
     return answers.of_numbers(values)
 
 
-def _draw_heads(most: int, key: str, shape: tuple[int, int]) -> str:
+def _draw_heads(key: str, shape: tuple[int, int]) -> str:
+    """Draw the heads of each layer, the last one on top as in the maps."""
     layers, heads = shape
     chosen: list[str] = []
-    for layer in range(1, layers + 1):
+    for layer in range(layers, 0, -1):
         found = st.pills(
             f"Heads of layer {layer}",
             range(1, heads + 1),
@@ -84,8 +90,7 @@ def _draw_heads(most: int, key: str, shape: tuple[int, int]) -> str:
             key=f"{key}.{layer}",
         )
         chosen += [f"{layer}.{head}" for head in sorted(found)]
-    st.caption(f"Choose {most}: the first {most} count.")
-    return "-".join(chosen[:most])
+    return "-".join(chosen)
 
 
 # --- the answer ------------------------------------------------------------------------------

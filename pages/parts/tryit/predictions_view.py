@@ -16,6 +16,7 @@ from sparsekd.tasks.predictions import predicted
 
 LEAST, MOST = 0.1, 10.0
 TEMPERATURE = "tryit.temperature"
+WANTED = "tryit.temperature.wanted"
 
 
 def ask_models(models: dict[str, Run], texts: Texts) -> dict[str, PredictionResponse]:
@@ -78,12 +79,14 @@ def draw_predictions(card: TaskCard, found: Predictions) -> None:
 
 
 def set_temperature(temperature: float) -> None:
-    """Set the temperature from outside its slider."""
-    st.session_state[TEMPERATURE] = temperature
+    """Set the temperature for the next time that its slider is drawn."""
+    st.session_state[WANTED] = temperature
 
 
 def _choose_temperature() -> float:
-    st.session_state.setdefault(TEMPERATURE, 1.0)
+    wanted = st.session_state.pop(WANTED, None)
+    if wanted is not None or TEMPERATURE not in st.session_state:
+        st.session_state[TEMPERATURE] = 1.0 if wanted is None else wanted
     temperature = st.slider(
         "Temperature T",
         LEAST,

@@ -9,6 +9,7 @@ from streamlit.testing.v1.element_tree import Block
 
 from sparsekd.lessons import answers, reading
 from sparsekd.lessons.lesson import Question
+from sparsekd.lessons.views import Answers
 
 PAGE = "pages/start/learn.py"
 Open = Callable[..., AppTest]
@@ -29,7 +30,7 @@ def some_answer(question: Question) -> str:
         return next(iter(question.choices))
     if question.guess is not None:
         return answers.of_numbers([question.guess.low] * max(1, len(question.guess.of)))
-    return "-".join(["1.1", "1.2"][: question.heads])
+    return "-".join(f"1.{head + 1}" for head in range(question.heads))
 
 
 @pytest.mark.parametrize("lesson, number", STEPS)
@@ -47,6 +48,25 @@ def test_a_step_opens_with_its_view_and_what_is_so(
     if step.view is not None and step.view.look:
         part = step.view.parts[step.view.look]
         assert part in keys(page.main), "what is outlined is not on the page"
+
+
+def test_a_lesson_is_taken_from_its_first_step_to_its_last_and_back(open_page: Open) -> None:
+    """Every way between two steps is pressed once the view, with its widgets, is drawn."""
+    lesson = reading.find("teacher-says-more")
+    given = {
+        n: some_answer(step.question) for n, step in enumerate(lesson.steps, 1) if step.question
+    }
+    page = open_page(PAGE, lesson=lesson.name, answers=answers.write(given))
+    last = len(lesson.steps)
+    ways = [("learn.next", number) for number in range(2, last + 1)]
+    ways += [("learn.back", number) for number in range(last - 1, 0, -1)]
+    for button, number in ways:
+        page.button(key=button).click().run()
+        assert not page.exception
+        assert lesson.steps[number - 1].title in [each.value for each in page.subheader]
+        view = lesson.steps[number - 1].view
+        if isinstance(view, Answers):
+            assert page.slider(key="tryit.temperature").value == view.temperature
 
 
 def keys(block: Block) -> set[str]:
