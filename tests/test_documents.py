@@ -18,8 +18,8 @@ TRACKED = subprocess.run(
     ["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True
 ).stdout.splitlines()
 DOCUMENTS = [ROOT / name for name in TRACKED if name.endswith(".md")]
-OTHER_PROGRAMS = {"--address", "--port", "--server", "--browsers"}
-"""Options of Ray, of Streamlit (--server.address) and of the load test that documents mention."""
+OTHER_PROGRAMS = {"--address", "--port", "--server", "--browsers", "--kills"}
+"""Options of Ray, of Streamlit (--server.address) and of tests on demand."""
 
 
 def code_lines(path: Path) -> list[str]:

@@ -20,6 +20,8 @@ def choose_run(runs: list[Run]) -> Run | None:
         return None
     wanted = url_state.read().run
     named = next((run for run in shown if wanted and run.id.startswith(wanted)), None)
+    if wanted and named is None:
+        url_state.say_unmet("run", wanted)
     title = frame.run_titles()
     table = tables.runs_table(shown).reset_index()
     table["what"] = [title(run.recipe) for run in shown]
@@ -55,9 +57,7 @@ def draw_filters(runs: list[Run]) -> list[Run]:
 
 
 def _draw_filter(name: str, options: list[str]) -> str:
-    key = url_state.bound(name)
-    if st.session_state[key] not in options:
-        st.session_state[key] = ALL
+    key = url_state.bound_among(name, name, [ALL, *options], ALL)
     chosen = st.selectbox(name.capitalize(), [ALL, *options], key=key, width=220)
     wanted = "" if chosen == ALL else str(chosen)
     url_state.write(**{name: wanted})

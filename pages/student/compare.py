@@ -153,7 +153,10 @@ def _choose_pair(models: dict[str, Run]) -> tuple[str, str]:
     usual = dict(zip(("first", "second"), default_pair(names), strict=True))
     chosen = {}
     for place, name in zip(st.columns(2), usual, strict=True):
-        start = by_run.get(getattr(state, name), usual[name])
+        wanted = getattr(state, name)
+        if wanted and wanted not in by_run:
+            url_state.say_unmet("model", wanted)
+        start = by_run.get(wanted, usual[name])
         chosen[name] = place.selectbox(
             name.capitalize(),
             names,

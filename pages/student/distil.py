@@ -55,9 +55,8 @@ def draw_students(runs: list[Run]) -> None:
 def choose_student(runs: list[Run]) -> Run:
     """Draw the choice of a student; at first the running one, else the latest."""
     names, title = {run.id: run for run in runs}, frame.run_titles()
-    key = url_state.bound("run")
-    if st.session_state[key] not in names:
-        st.session_state[key] = next((r.id for r in runs if r.state is State.RUNNING), runs[0].id)
+    usual = next((run.id for run in runs if run.state is State.RUNNING), runs[0].id)
+    key = url_state.bound_among("run", "student", names, usual)
 
     def label(name: str) -> str:
         run = names[name]

@@ -30,9 +30,7 @@ def choose_teacher(runs: list[Run]) -> Run:
     table.insert(list(table.columns).index("parameters"), "majority", usual)
     st.dataframe(table, width="stretch", hide_index=True, key="teachers", column_config=COLUMNS)
     names = {run.id: run for run in runs}
-    key = url_state.bound("teacher")
-    if st.session_state[key] not in names:
-        st.session_state[key] = runs[0].id
+    key = url_state.bound_among("teacher", "teacher", names, runs[0].id)
 
     def label(name: str) -> str:
         return f"{names[name].recipe.task} · {names[name].state.value} · {name}"

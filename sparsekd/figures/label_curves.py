@@ -18,6 +18,11 @@ from sparsekd.figures.theme import (
 )
 from sparsekd.studies.study_metric import Level
 
+STYLES = (
+    *("dense", "none", "untrained", "shuffled", "labelled_texts", "pseudo_labels"),
+    *("label_smoothing", "tfidf", "scores", "random"),
+)
+"""Kinds with a colour of their own first: those that are shown most."""
 WIDTH = 0.012  # of the axis, between the points of two lines
 
 
@@ -55,7 +60,8 @@ def label_curves(
                 title = str(rows["what"].iloc[0])
                 title = f"{title}, {methods.title(method)}" if several else title
                 shift = WIDTH * (number - (len(names) - 1) / 2)
-                _draw(figure, rows, place, shift, title, number, row, by_noise, theme)
+                style = number if several else _style(kind)
+                _draw(figure, rows, place, shift, title, style, row, by_noise, theme)
         _teacher(figure, own, place, row, by_noise, theme)
         if level is not None:
             ends = [min(place.values()), max(place.values())]
@@ -64,6 +70,11 @@ def label_curves(
     apply_theme(figure, theme, 160 + 360 * len(noises))
     figure.update_yaxes(nticks=6, title_text=metric_title(metric))
     return figure
+
+
+def _style(kind: str) -> int:
+    """Return the number of a kind's line: the same in every figure."""
+    return STYLES.index(kind) if kind in STYLES else len(STYLES)
 
 
 def _head(metric: str, split: str, noise: float | None) -> str:
@@ -90,7 +101,7 @@ def _draw(
     place: dict[float, float],
     shift: float,
     title: str,
-    number: int,
+    style: int,
     row: int,
     by_noise: bool,
     theme: Theme,
@@ -98,7 +109,7 @@ def _draw(
     rows = rows.sort_values("noise" if by_noise else "labels")
     span = max(place.values()) - min(place.values()) or 1.0
     x = [place[float(v)] + shift * span for v in rows["noise" if by_noise else "labels"]]
-    line = theme.line(number)
+    line = theme.line(style)
     figure.add_trace(
         go.Scatter(
             x=x,
@@ -108,7 +119,7 @@ def _draw(
             legendgroup=title,
             showlegend=row == 1,
             line=line,
-            marker=theme.marker(number),
+            marker=theme.marker(style),
             error_y={
                 "array": rows["high"] - rows["mean"],
                 "arrayminus": rows["mean"] - rows["low"],
@@ -131,7 +142,7 @@ def _draw(
             hoverinfo="skip",
             legendgroup=title,
             showlegend=False,
-            marker=theme.marker(number) | {"size": 4, "opacity": 0.55},
+            marker=theme.marker(style) | {"size": 4, "opacity": 0.55},
         ),
         row,
         1,

@@ -46,7 +46,8 @@ class Theme:
     def marker(self, place: int) -> dict[str, Any]:
         """Return colour and shape of the points of that line."""
         colour = self.lines[place % len(self.lines)]
-        return {"color": colour, "symbol": SYMBOLS[place % len(SYMBOLS)], "size": 7}
+        shift = place // len(self.lines)
+        return {"color": colour, "symbol": SYMBOLS[(place + shift) % len(SYMBOLS)], "size": 7}
 
 
 LIGHT = Theme(

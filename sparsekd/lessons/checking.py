@@ -25,11 +25,17 @@ def filled(text: str, known: Facts) -> str:
         try:
             if not _FORM.fullmatch(form):
                 raise ValueError(f"{form!r} is no format of a number")
-            return ", ".join(format(each, form) for each in _several(fact))
+            return ", ".join(_formatted(each, form) for each in _several(fact))
         except ValueError as error:
             raise BadInput(f"{found[0]}: {error}.", "Numbers are written {name:.3f}.") from error
 
     return _PLACE.sub(value, text)
+
+
+def _formatted(value: float | str, form: str) -> str:
+    """Return a value as a format says; a number with the sign of arithmetic, not a hyphen."""
+    text = format(value, form)
+    return text if isinstance(value, str) else text.replace("-", "−")
 
 
 def _several(fact: Fact) -> list[float] | list[str]:

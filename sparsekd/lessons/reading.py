@@ -183,9 +183,19 @@ def _checked(kind: type[P], values: dict[str, Any], where: str) -> P:
     try:
         return kind.model_validate(values)
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        place = ".".join(str(part) for part in first["loc"]) or "it"
-        words = first["msg"].removeprefix("Value error, ")
-        raise BadInput(f"In {where}: {place}: {words}.", "Compare it with a shipped one.") from (
-            error
-        )
+        words = "; ".join(_in_words(each) for each in error.errors(include_url=False)[:5])
+        hint = f"Compare it with a shipped one, as in {SHIPPED}."
+        raise BadInput(f"In {where}: {words}.", hint) from error
+
+
+def _in_words(error: Any) -> str:
+    """Return what pydantic found wrong, in the words of a lesson."""
+    place = ".".join(str(part) for part in error["loc"]) or "it"
+    if error["type"] == "union_tag_invalid":
+        context = error["ctx"]
+        return f"there is no view {context['tag']!r}; known: {context['expected_tags']}"
+    if error["type"] == "missing":
+        return f"{place} is missing"
+    if error["type"] == "extra_forbidden":
+        return f"there is no {place}"
+    return f"{place}: {error['msg'].removeprefix('Value error, ')}"

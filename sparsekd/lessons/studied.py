@@ -1,6 +1,6 @@
 """What a view shows: its study, and the results and runs of that, in the store that is read."""
 
-from sparsekd.errors import NotFound
+from sparsekd.errors import NotFound, unknown
 from sparsekd.lessons import views
 from sparsekd.runs import ablations, store
 from sparsekd.runs.records import Plan, Run, State
@@ -17,7 +17,11 @@ def study(view: views.View) -> Plan:
         NotFound: there is none of this name or id.
     """
     named = {name: plans[0].id for name, plans in sample_study.studies().items()}
-    return store.plan(named.get(view.study, view.study))
+    wanted = named.get(view.study, view.study)
+    found = next((plan for plan in store.plans() if wanted and plan.id.startswith(wanted)), None)
+    if found is None:
+        raise unknown("study", view.study, [*named, *(plan.id for plan in store.plans())])
+    return found
 
 
 def family(plan: Plan) -> LabelStudy:

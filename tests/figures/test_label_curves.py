@@ -63,3 +63,15 @@ def test_the_majority_class_is_a_line_over_all_budgets():
     assert line.name == "majority class 0.500"
     assert list(line.y) == [0.5, 0.5]
     assert list(line.x) == pytest.approx([2, math.log10(8000)])
+
+
+def test_a_kind_has_one_style_in_every_figure():
+    both = label_curves(table(), teachers(table()), "accuracy")
+    alone = table()[table()["kind"] == "none"]
+    one = label_curves(alone, teachers(alone), "accuracy")
+
+    def style(figure):
+        line = next(trace for trace in figure.data if trace.name == "Student none")
+        return line.line.color, line.line.dash, line.marker.symbol
+
+    assert style(both) == style(one)

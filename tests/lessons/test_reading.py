@@ -63,9 +63,10 @@ def test_a_step_has_text_view_question_and_what_is_read_after_the_answer() -> No
     [
         (("---\ntitle", "title"), "no front matter"),
         (("minutes: 5", "minutes: many"), "minutes: Input should be a valid integer"),
-        (("minutes: 5", "colour: red\nminutes: 5"), "colour: Extra inputs are not permitted"),
+        (("minutes: 5", "colour: red\nminutes: 5"), "there is no colour"),
         (("## First look", "First look"), "text before its first step"),
-        (("show: verdict", "show: verdit"), "step 1: view"),
+        (("show: verdict", "show: verdit"), "there is no view 'verdit'; known: 'answers'"),
+        (("minutes: 5\n", ""), "minutes is missing"),
         (("seeds: 3", "seeds: [3"), "step 1, view: this is no YAML"),
         (("seeds: 3", "seeds: 0"), "seeds: Input should be greater than or equal to 1"),
         (("```view", "```chart"), "there is no block 'chart'"),

@@ -251,7 +251,7 @@ def test_a_pretrained_start_is_the_checkpoints_bottom_with_a_classifier_of_the_r
     assert not torch.allclose(one["classifier.weight"], first["classifier.weight"], atol=1e-3)
     assert not torch.allclose(one["classifier.weight"], other["classifier.weight"], atol=1e-3)
     title = tables.title(made[0].recipe)
-    assert title.startswith("Student with no teacher at all, pretrained, 1 layers")
+    assert title.startswith("Student with no teacher at all, pretrained, 1 layer")
 
 
 def test_a_teacher_of_unknown_origin_has_no_pretrained_start(names: dict[str, str], tmp_path: Path):

@@ -130,7 +130,7 @@ def _draw_chart(guess: Range, mine: list[float], truth: Fact) -> None:
         "which:N",
         title=None,
         sort=[SO, MINE],
-        legend=alt.Legend(orient="bottom", symbolType="circle"),
+        legend=alt.Legend(orient="bottom", symbolType="stroke", symbolDash=[1, 0]),
     )
     tips = ["which:N", alt.Tooltip("value:Q", format=".3f")]
     if len(names) == 1:

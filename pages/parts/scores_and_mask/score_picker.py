@@ -13,12 +13,7 @@ def choose_scores() -> Run | None:
     if not runs:
         return None
     latest = score_runs.latest(runs, frame.current_study())
-    key = url_state.bound("scores")
-    wanted = str(st.session_state[key])
-    found = next((name for name in runs if wanted and name.startswith(wanted)), "")
-    if wanted and not found:
-        st.warning(f"There are no finished scores {wanted}: these are those of the study.")
-    st.session_state[key] = found or latest
+    key = url_state.bound_among("scores", "scores", runs, latest)
     chosen = st.selectbox(
         "Scores",
         list(runs),

@@ -85,9 +85,7 @@ def _choose_study() -> None:
         st.markdown("**The steps of a study**")
         return
     current = frame.current_study()
-    key = url_state.bound("study")
-    if st.session_state[key] not in plans:
-        st.session_state[key] = current.id if current else ""
+    key = url_state.bound_among("study", "study", plans, current.id if current else "")
     titles = {name: f"{_study_label(plan)} · {name[:4]}" for name, plan in plans.items()}
     chosen = st.selectbox(
         "Study",

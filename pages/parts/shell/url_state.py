@@ -5,6 +5,7 @@ dropped; an address of another version is ignored. Copying the link copies the v
 """
 
 import math
+from collections.abc import Collection
 from typing import Annotated, Any, Literal
 
 import streamlit as st
@@ -140,6 +141,32 @@ def bound(name: str) -> str:
     if key not in st.session_state:
         st.session_state[key] = getattr(read(), name)
     return key
+
+
+def bound_among(name: str, what: str, known: Collection[str], usual: str) -> str:
+    """Return the key for a widget of one choice, which starts at the value in the address.
+
+    A value may be the beginning of one that is known. Where a link names none of them, that is
+    said, and the usual one is chosen.
+
+    Args:
+        what: What is chosen, as in "the study".
+    """
+    key = bound(name)
+    wanted = str(st.session_state[key] or "")
+    if wanted not in known:
+        found = next((each for each in known if wanted and each.startswith(wanted)), None)
+        if wanted and found is None:
+            say_unmet(what, wanted)
+        st.session_state[key] = usual if found is None else found
+    return key
+
+
+def say_unmet(what: str, wanted: str) -> None:
+    """Say that a link names what is not here."""
+    st.warning(
+        f"The link names the {what} `{wanted}`, which is not here.", icon=":material/link_off:"
+    )
 
 
 def enter(page: str) -> None:

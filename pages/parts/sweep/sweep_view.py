@@ -13,6 +13,16 @@ from sparsekd.studies.sweeps.sweep_metric import SweepMetric, choice_table, verd
 from sparsekd.tasks import metrics
 from sparsekd.tasks.metrics import METRICS
 
+CHOICES = (
+    *("what", "lam", "sparsity", "tries", "selected", "reported", "claimed", "interval"),
+    *("luck", "optimism"),
+)
+VERDICTS = (
+    *("what", "difference", "words", "p_corrected", "interval", "confidence", "p", "seeds"),
+    *("seed_error", "example_error"),
+)
+"""Columns from left to right; on a narrow page the last ones are scrolled to."""
+
 
 def choose_metric(start: SweepMetric) -> SweepMetric:
     """Draw the choice of method, split and metric, where there are several."""
@@ -25,9 +35,7 @@ def choose_metric(start: SweepMetric) -> SweepMetric:
 
 
 def _choose(name: str, values: list[str], usual: str) -> str:
-    key = url_state.bound(name)
-    if st.session_state[key] not in values:
-        st.session_state[key] = usual
+    key = url_state.bound_among(name, name, values, usual)
     words = "λ and sparsity are chosen on the selection split, by this metric."
     chosen = st.segmented_control(
         name.capitalize(),
@@ -90,6 +98,7 @@ def draw_evidence(snapshot: SweepSnapshot, of: SweepMetric, verdicts: bool = Tru
             height="content",
             placeholder="–",
             column_config=_choice_columns(of),
+            column_order=CHOICES,
             key="tradeoffs.choices",
         )
     draw_downloads(choices, f"choices-{of.plan.id}", f"{of.key}.choices")
@@ -104,6 +113,7 @@ def draw_evidence(snapshot: SweepSnapshot, of: SweepMetric, verdicts: bool = Tru
             height="content",
             placeholder="–",
             column_config=_verdict_columns(of),
+            column_order=VERDICTS,
             key="tradeoffs.verdicts",
         )
     draw_downloads(found.table(), f"verdicts-{of.plan.id}", f"{of.key}.verdicts")
