@@ -77,6 +77,6 @@ def outcome(question: Question, answer: str, truth: Fact) -> Outcome:
     guessed, measured = numbers(answer), truth if isinstance(truth, list) else [truth]
     pairs = [(mine, float(value)) for mine, value in zip(guessed, measured, strict=True)]
     if len(pairs) == 1:
-        return Outcome(None, f"You guessed {pairs[0][0]:g}; it is {pairs[0][1]:.3f}.")
+        return Outcome(None, f"You guessed {pairs[0][0]:g}; it is {pairs[0][1]:.3g}.")
     apart = sum(abs(mine - value) for mine, value in pairs) / len(pairs)
     return Outcome(None, f"Your curve is off by {apart:.3f} on average.")

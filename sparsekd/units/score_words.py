@@ -14,13 +14,12 @@ def summary(scores: Scores, lam: float, normalise: str = "layer") -> str:
     """Return which heads have the highest and lowest K, and how far E and F agree (Markdown)."""
     heads, _ = matrices(scores, lam, normalise)
     correlation = rank_correlation(heads["E"], heads["F"])
-    layers, per_layer, width = scores.shape
+    layers, per_layer, _ = scores.shape
     highest, lowest = extremes(heads["K"])
     return (
         f"At λ = {lam:g}, **{highest}** has the highest knowledgeableness and **{lowest}** the "
         f"lowest of {layers * per_layer:,} heads. For the heads, expressiveness and friendliness "
-        f"**{agreement(correlation)}** (rank correlation {correlation:.2f}). The "
-        f"{layers * width:,} neurons are below."
+        f"**{agreement(correlation)}** (rank correlation {correlation:.2f})."
     )
 
 
